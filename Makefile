@@ -1,0 +1,53 @@
+# The two commands: `make serve` opens the book, `make test` proves it. Both set up .venv/ first.
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+READY := .venv/ready
+# Pages carry no time of their own but this one, so that two builds are the same, byte for byte.
+export SOURCE_DATE_EPOCH ?= 315532800
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: serve test site offline zensical wheel claims clean setup
+.DEFAULT_GOAL := serve
+
+serve: $(READY)
+	@$(BIN)/python -m gradbook.press serve --port $(PORT)
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy gradbook
+	$(BIN)/python -m pytest docs tests gradbook --cov=gradbook --cov-report=term-missing:skip-covered
+	$(BIN)/python -m gradbook.press site
+
+site: $(READY)
+	$(BIN)/python -m gradbook.press site
+
+offline: $(READY)
+	$(BIN)/python -m gradbook.press offline --site build/offline
+
+zensical: $(READY)
+	$(BIN)/python -m gradbook.press site --generator zensical --site build/zensical
+
+claims: $(READY)
+	$(BIN)/python -m gradbook.claims
+
+wheel: $(READY)
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+setup: $(READY)
+
+# A set-up that was cut off has no `ready` file and starts afresh; one that is merely older than
+# what it was made from is brought up to date.
+$(READY): requirements.txt pyproject.toml package.json package-lock.json
+	@command -v $(PYTHON) >/dev/null || { echo "gradbook needs Python 3.11 or newer: $(PYTHON) was not found"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradbook needs Python 3.11 or newer: $(PYTHON) is %d.%d; try make PYTHON=python3.12" % sys.version_info[:2] or 0)'
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "gradbook needs the venv module: on Debian or Ubuntu, apt install python3-venv"; exit 1; }
+	@test -f $(READY) || { echo "Setting up .venv (once, about a minute)"; rm -rf .venv; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m gradbook.press assets
+	@touch $(READY)
+
+clean:
+	rm -rf .venv node_modules docs/assets/vendor site build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,43 @@
+"""The press: Markdown extensions that turn chapters into pages.
+
+They are plain Python-Markdown extensions, so that MkDocs and Zensical build the same book from
+the same `mkdocs.yml`. Nothing in the rest of the package imports this one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markdown.extensions import Extension
+
+from gradbook.press import blocks, inline, katex
+from gradbook.press.display import display
+from gradbook.press.session import CACHE_VARIABLE, Session
+
+if TYPE_CHECKING:
+    from markdown import Markdown
+
+
+class Press(Extension):
+    """Executed blocks, inline values, math at build time, and strictness about all of them."""
+
+    def extendMarkdown(self, md: Markdown) -> None:
+        """Hang a fresh page, with a session of its own, on the converter."""
+        katex.ensure_assets()
+        folder = os.environ.get(CACHE_VARIABLE)
+        page = blocks.Page(Session(display, Path(folder) if folder else None))
+        md.gradbook = page  # type: ignore[attr-defined]
+        inline.BuildTimeMath().extendMarkdown(md)
+        announce, confirm = blocks.Announce(md, page), blocks.Confirm(md, page)
+        md.preprocessors.register(announce, "gradbook-announce", blocks.BEFORE_SUPERFENCES)
+        md.preprocessors.register(confirm, "gradbook-confirm", blocks.AFTER_SUPERFENCES)
+        value = inline.InlineValue(inline.INLINE, md)
+        md.inlinePatterns.register(value, "gradbook-value", inline.ABOVE_BACKTICK)
+        md.treeprocessors.register(inline.Typeset(md), "gradbook-math", inline.BELOW_INLINE)
+
+
+def makeExtension(**options: Any) -> Press:
+    """Return the extension that `mkdocs.yml` names as `gradbook.press`."""
+    return Press(**options)

@@ -1,0 +1,129 @@
+"""Build, check, pack or serve the book: `python -m gradbook.press --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradbook.press.check import check_site
+from gradbook.press.katex import ROOT, ensure_assets
+from gradbook.press.session import CACHE_VARIABLE
+
+CACHE = ROOT / ".cache" / "press"
+GENERATORS = ("mkdocs", "zensical")
+# 1980, the first year a zip file can name.
+_EPOCH = 315532800
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: The command line; the process's own by default.
+    """
+    parser = argparse.ArgumentParser(prog="python -m gradbook.press", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="open the book on localhost")
+    serving.add_argument("--port", type=int, default=8000)
+    for name, text in (("site", "build site/ strictly and check it"), ("offline", "pack a zip")):
+        building = commands.add_parser(name, help=text)
+        building.add_argument("--config", type=Path, default=ROOT / "mkdocs.yml")
+        building.add_argument("--site", type=Path, default=ROOT / "site")
+        building.add_argument("--generator", choices=GENERATORS, default="mkdocs")
+    commands.add_parser("assets", help="fetch what the pages need from the npm registry")
+    given = parser.parse_args(arguments)
+    if given.command == "serve":
+        return serve(given.port)
+    if given.command == "assets":
+        ensure_assets()
+        return 0
+    offline = given.command == "offline"
+    code = build(given.config, given.site, given.generator, offline=offline)
+    if offline and code == 0:
+        print(pack(given.site, ROOT / "dist" / "gradbook-offline.zip"))
+    return code
+
+
+def serve(port: int) -> int:
+    """Serve the book on localhost, rebuilding on every change, with cached blocks.
+
+    Args:
+        port: The port; a busy one gets one clear line.
+    """
+    with socket.socket() as probe:
+        # As the server itself does: a port in TIME_WAIT is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(os.name != "nt"))
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            print(f"port {port} is busy: try make serve PORT={port + 1}", file=sys.stderr)
+            return 1
+    address = f"127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", address]
+    if _has_display():
+        command.append("--open")
+    environment = os.environ | {CACHE_VARIABLE: str(CACHE), "NO_MKDOCS_2_WARNING": "1"}
+    try:
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def _has_display() -> bool:
+    screen = sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ
+    return sys.stdout.isatty() and (screen or "WAYLAND_DISPLAY" in os.environ)
+
+
+def build(config: Path, site: Path, generator: str, *, offline: bool = False) -> int:
+    """Build a site strictly, without cache, and check it; return the exit code.
+
+    Args:
+        config: The `mkdocs.yml` to build.
+        site: The folder to build into; what it held is gone.
+        generator: `mkdocs` or `zensical`.
+        offline: Build pages that open from `file://`.
+    """
+    shutil.rmtree(site, ignore_errors=True)
+    settings = {
+        "GRADBOOK_SITE": str(site),
+        "GRADBOOK_OFFLINE": str(offline).lower(),
+        "NO_MKDOCS_2_WARNING": "1",
+    }
+    environment = {"SOURCE_DATE_EPOCH": str(_EPOCH)} | os.environ | settings
+    environment.pop(CACHE_VARIABLE, None)
+    command = [sys.executable, "-m", generator, "build", "--strict", "--config-file", str(config)]
+    if generator == "zensical":
+        command.append("--clean")
+    done = subprocess.run(command, cwd=config.parent, env=environment, check=False)
+    if done.returncode:
+        return done.returncode
+    faults = check_site(site)
+    print("\n".join(faults), file=sys.stderr, end="\n" if faults else "")
+    return min(len(faults), 1)
+
+
+def pack(site: Path, archive: Path) -> str:
+    """Pack a built site into one zip file and return its path.
+
+    Args:
+        site: The built pages.
+        archive: The file to write.
+    """
+    archive.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(path for path in site.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(f"gradbook/{path.relative_to(site).as_posix()}")
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            packed.writestr(entry, path.read_bytes())
+    return str(archive)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

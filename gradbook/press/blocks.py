@@ -1,0 +1,134 @@
+"""Run a page's fenced blocks: what SuperFences calls for a `python` fence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import markdown_exec
+from markdown.preprocessors import Preprocessor
+from markdown_exec import base_format
+
+from gradbook.press.errors import PressError, page_of
+from gradbook.press.fences import Fence, check_fence, find_fences
+from gradbook.press.session import BlockError, Session
+
+if TYPE_CHECKING:
+    from markdown import Markdown
+
+BEFORE_SUPERFENCES = 27
+AFTER_SUPERFENCES = 24
+
+
+class Page:
+    """What the press knows of the page being converted: its session and its blocks."""
+
+    def __init__(self, session: Session) -> None:
+        """Start a page."""
+        self.session = session
+        self.expected: list[Fence] = []
+        self.ran: list[str] = []
+
+    def next_block(self) -> Fence | None:
+        """Return the block that is to run now, if any is left."""
+        return self.expected[len(self.ran)] if len(self.ran) < len(self.expected) else None
+
+
+class Announce(Preprocessor):
+    """Read which blocks the page holds, before SuperFences, and refuse unknown options."""
+
+    def __init__(self, md: Markdown, page: Page) -> None:
+        """Hang on a converter."""
+        super().__init__(md)
+        self.page = page
+
+    def run(self, lines: list[str]) -> list[str]:
+        """Leave the lines as they are."""
+        try:
+            fences = find_fences("\n".join(lines))
+            for fence in fences:
+                check_fence(fence)
+        except PressError as error:
+            raise PressError(f"{page_of(self.md)}: {error}") from None
+        self.page.expected = [fence for fence in fences if fence.executed]
+        self.page.ran = []
+        return lines
+
+
+class Confirm(Preprocessor):
+    """Compare the blocks that ran with those that were announced."""
+
+    def __init__(self, md: Markdown, page: Page) -> None:
+        """Hang on a converter."""
+        super().__init__(md)
+        self.page = page
+
+    def run(self, lines: list[str]) -> list[str]:
+        """Leave the lines as they are."""
+        missing = self.page.next_block()
+        if missing is not None:
+            number = len(self.page.ran) + 1
+            raise PressError(
+                f"{page_of(self.md)}: block {number} (line {missing.line}) did not run; "
+                "is it indented or nested so that it is not a fence there?"
+            )
+        return lines
+
+
+def validator(
+    language: str,
+    inputs: dict[str, str],
+    options: dict[str, Any],
+    attrs: dict[str, Any],
+    md: Markdown,
+) -> bool:
+    """Accept an executed fence, as markdown-exec does; its source stands above its output.
+
+    Args:
+        language: The fence's language.
+        inputs: Its options as written, checked before by `Announce`.
+        options: Filled for the formatter.
+        attrs: Left alone.
+        md: The converter.
+
+    Returns:
+        Whether the fence is to be executed; a plain fence is only highlighted.
+    """
+    if inputs.get("exec") == "on":
+        inputs.setdefault("source", "above")
+    accepted: bool = markdown_exec.validator(language, inputs, options, attrs, md)
+    return accepted
+
+
+def format_python(*, code: str, md: Markdown, **options: Any) -> str:
+    """Run a block in its page's session and return its source and output as HTML.
+
+    Args:
+        code: The block's source.
+        md: The converter, on which the press left the page.
+        **options: markdown-exec's options, among them where the source is shown.
+
+    Raises:
+        PressError: Naming page, block and line, when the block raises.
+    """
+    page: Page = md.gradbook  # type: ignore[attr-defined]
+    block = page.next_block()
+    number = len(page.ran) + 1
+    page.ran.append(code)
+
+    def run(code: str, **_: Any) -> str:
+        try:
+            return page.session.run(code)
+        except (BlockError, ValueError, TypeError) as error:
+            line = block.line if block else "unknown"
+            raise PressError(f"{page_of(md)}: block {number} (line {line}): {error}") from error
+
+    options["html"] = True
+    options["update_toc"] = False
+    if options["source"] == "none":
+        options["source"] = ""
+    return str(base_format(language="python", run=run, code=code, md=md, **options))
+
+
+markdown_exec.formatters["python"] = format_python
+formatter = markdown_exec.formatter
+"""What SuperFences calls: markdown-exec's formatter, which calls `format_python`."""

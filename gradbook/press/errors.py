@@ -1,0 +1,39 @@
+"""The one error by which the press stops a build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from click import ClickException
+from pymdownx.superfences import SuperFencesException
+
+if TYPE_CHECKING:
+    from markdown import Markdown
+
+
+class PressError(SuperFencesException, ClickException):  # type: ignore[misc]
+    """Say which page and which block is wrong.
+
+    SuperFences swallows every exception but its own, so a plain error in a fence would leave the
+    page without its block and the build green. The command lines of MkDocs and Zensical print the
+    message of a `ClickException` without a traceback.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Take the message as it is to be printed."""
+        ClickException.__init__(self, message)
+
+
+def page_of(md: Markdown) -> str:
+    """Return the source path of the page that `md` converts, as the site generator names it.
+
+    MkDocs hangs the page on a tree processor (`file.src_uri`), Zensical on a preprocessor
+    (`page.path`); a nested converter, such as markdown-exec's, points at the outer one.
+    """
+    md = getattr(md, "_original_md", md)
+    for processor in (*md.treeprocessors, *md.preprocessors):
+        named: Any = getattr(processor, "file", None) or getattr(processor, "page", None)
+        path = getattr(named, "src_uri", None) or getattr(named, "path", None)
+        if isinstance(path, str):
+            return path
+    return "page"

@@ -1,0 +1,117 @@
+r"""Computed values in prose, `` `{python} expr` ``, and in math, `\py{expr}`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import Element
+
+from markdown.inlinepatterns import InlineProcessor
+from markdown.treeprocessors import Treeprocessor
+from pymdownx.arithmatex import ArithmatexExtension
+
+from gradbook.press.display import math
+from gradbook.press.errors import PressError, page_of
+from gradbook.press.katex import TexError
+from gradbook.press.session import BlockError
+
+if TYPE_CHECKING:
+    from markdown import Markdown
+
+INLINE = r"`\{python\}\s+([^`]+)`"
+# Above the backtick pattern (190), which would make code of it.
+ABOVE_BACKTICK = 191
+# Below the inline patterns (20), so that all text is final; above the unescaping (0).
+BELOW_INLINE = 15
+
+
+class InlineValue(InlineProcessor):
+    """Replace an inline expression by its value in the page's session."""
+
+    def handleMatch(  # type: ignore[override]
+        self, m: re.Match[str], data: str
+    ) -> tuple[str, int, int]:
+        """Return the value as text."""
+        return evaluate(self.md, m[1].strip()), m.start(0), m.end(0)
+
+
+def evaluate(md: Markdown, expression: str) -> str:
+    """Return the value of an expression of a page.
+
+    Args:
+        md: The page's converter.
+        expression: A Python expression.
+
+    Raises:
+        PressError: Naming page and expression.
+    """
+    try:
+        value: str = md.gradbook.session.value(expression)  # type: ignore[attr-defined]
+    except BlockError as error:
+        raise PressError(f"{page_of(md)}: inline value {expression!r}: {error}") from error
+    return value
+
+
+def expand(md: Markdown, tex: str) -> str:
+    r"""Replace every `\py{expr}` of a formula by its value.
+
+    Args:
+        md: The page's converter.
+        tex: TeX; braces inside an expression must balance.
+
+    Raises:
+        PressError: A `\py{` is not closed, or an expression raises.
+    """
+    done = ""
+    while (start := tex.find(r"\py{")) >= 0:
+        end = _closing_brace(tex, start + 4)
+        if end < 0:
+            raise PressError(f"{page_of(md)}: \\py is never closed in the formula {tex!r}")
+        done += tex[:start] + evaluate(md, tex[start + 4 : end])
+        tex = tex[end + 1 :]
+    return done + tex
+
+
+def _closing_brace(tex: str, start: int) -> int:
+    depth = 1
+    for at in range(start, len(tex)):
+        depth += {"{": 1, "}": -1}.get(tex[at], 0)
+        if depth == 0:
+            return at
+    return -1
+
+
+class Typeset(Treeprocessor):
+    """Typeset the math that Arithmatex found, and refuse an image without alt text."""
+
+    def run(self, root: Element) -> None:
+        """Change the tree in place."""
+        for element in root.iter():
+            if element.get("class") == "arithmatex":
+                self._typeset(element)
+            if element.tag == "img" and not (element.get("alt") or "").strip():
+                raise PressError(
+                    f"{page_of(self.md)}: the image {element.get('src')!r} has no alt text"
+                )
+
+    def _typeset(self, element: Element) -> None:
+        text = (element.text or "").strip()
+        # Arithmatex escapes for HTML, and `\(` or `\[` is two characters wide.
+        tex = text[2:-2].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        try:
+            markup = math(expand(self.md, tex.strip()), display=element.tag == "div")
+        except TexError as error:
+            raise PressError(f"{page_of(self.md)}: {error}") from error
+        tail, tag = element.tail, element.tag
+        element.clear()
+        element.tag, element.tail = tag, tail
+        element.set("class", "gb-math")
+        element.text = self.md.htmlStash.store(markup)
+
+
+class BuildTimeMath(ArithmatexExtension):  # type: ignore[misc]
+    """Arithmatex's syntax, typeset while the book is built."""
+
+    def __init__(self, **options: Any) -> None:
+        """Choose the generic mode, which the tree processor reads."""
+        super().__init__(generic=True, **options)

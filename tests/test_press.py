@@ -1,0 +1,222 @@
+"""The press, one piece at a time: fences, sessions, inline values, math, display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import markdown
+import pytest
+
+from gradbook.press import blocks, katex
+from gradbook.press.display import display, prose, typeset
+from gradbook.press.errors import PressError
+from gradbook.press.fences import check_fence, find_fences
+from gradbook.press.session import CACHE_VARIABLE, BlockError, Session, execute
+
+
+def convert(text: str) -> str:
+    """Convert a page as the site generators do."""
+    fence = {
+        "name": "python",
+        "class": "python",
+        "validator": blocks.validator,
+        "format": blocks.formatter,
+    }
+    md = markdown.Markdown(
+        extensions=["admonition", "md_in_html", "tables", "pymdownx.superfences", "gradbook.press"],
+        extension_configs={"pymdownx.superfences": {"custom_fences": [fence]}},
+    )
+    return md.convert(text)
+
+
+def block(code: str, options: str = 'exec="on"') -> str:
+    """Write an executed block."""
+    return f"```python {options}\n{code}\n```\n"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Something with an HTML form."""
+
+    markup: str
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+
+def test_a_block_shows_its_source_what_it_prints_and_its_last_value() -> None:
+    html = convert(block("print('first')\n6 * 7"))
+    assert "gb-output" in html
+    assert html.index("print") < html.index(">first<") < html.index(">42<")
+
+
+def test_a_block_whose_last_statement_is_not_an_expression_shows_only_its_source() -> None:
+    assert "gb-output" not in convert(block("x = 6 * 7"))
+
+
+@pytest.mark.parametrize(("source", "seen"), [("above", True), ("none", False)])
+def test_the_source_option_says_whether_the_code_is_seen(source: str, seen: bool) -> None:
+    html = convert(block("x = 6\nx", f'exec="on" source="{source}"'))
+    assert ('<span class="n">x</span>' in html) is seen
+    assert '<pre class="gb-output">6</pre>' in html
+
+
+def test_the_blocks_of_a_page_share_one_namespace_and_pages_do_not() -> None:
+    assert ">7<" in convert(block("secret = 6") + "\n" + block("secret + 1"))
+    with pytest.raises(PressError, match="secret"):
+        convert(block("secret"))
+
+
+def test_a_block_inside_an_admonition_runs() -> None:
+    assert ">9<" in convert('!!! note "N"\n\n    ```python exec="on"\n    3 * 3\n    ```\n')
+
+
+def test_what_a_helper_prints_is_captured_too() -> None:
+    assert ">from help<" in convert(block("import sys\nsys.stdout.write('from help')\nNone"))
+
+
+def test_html_values_and_their_math_are_shown() -> None:
+    marked = '<b>x</b> <span class="arithmatex">\\(a &lt; b\\)</span>'
+    html = display(Shown(marked), "", 0)
+    assert html.startswith("<b>x</b>")
+    assert "katex-mathml" in html
+    assert typeset("no math") == "no math"
+
+
+def test_text_is_escaped() -> None:
+    assert "&lt;b&gt;" in display("<b>", "", 0)
+    assert "&lt;b&gt;" in prose("<b>")
+
+
+def test_captions_may_hold_math_and_code() -> None:
+    html = prose("the loss $L$ falls with `lr`")
+    assert "katex-mathml" in html
+    assert "<code>lr</code>" in html
+
+
+def test_a_bare_matplotlib_figure_is_refused_because_it_has_no_alt_text() -> None:
+    with pytest.raises(PressError, match=r"page: block 1 \(line 1\): .*alt text"):
+        convert(block("from matplotlib.figure import Figure\nFigure()"))
+
+
+def test_inline_values_and_math_see_the_pages_final_state() -> None:
+    page = block("x = 1") + '\nNow `{python} f"{x:.2f}"`, $y = \\py{f"{x + 1:.1f}"}$.\n\n'
+    html = convert(page + block("x = 3"))
+    assert "Now 3.00" in html
+    assert "<mn>4.0</mn>" in html
+
+
+def test_display_math_is_typeset_with_mathml_beside_html() -> None:
+    html = convert("$$\n\\frac{\\partial L}{\\partial w} < \\py{1 + 1}\n$$")
+    assert 'display="block"' in html
+    assert "katex-html" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (block("1 / 0"), r"page: block 1 \(line 1\): ZeroDivisionError: division by zero"),
+        (block("x = 1") + "\n" + block("1 +"), r"page: block 2 \(line 5\): SyntaxError"),
+        (block("import warnings; warnings.warn('w')"), r"block 1 .*UserWarning: w"),
+        (block("1", 'exec="on" source="abvoe"'), r"the fence on line 1 has source='abvoe'"),
+        (block("1", 'exce="on"'), r"the fence on line 1 has the option 'exce'"),
+        (block("1", 'exec="yes"'), r"exec='yes'; expected one of \['on'\]"),
+        (block("1", 'source="above"'), r'no exec="on"'),
+        ("```pyton\n1\n```\n", r"the language 'pyton'"),
+        ("    ```python exec=\"on\"\n1\n    ```\n", r"block 1 \(line 1\) did not run"),
+        ("```python\n1\n", r"the fence opened on line 1 is never closed"),
+        ("`{python} nothing`", r"inline value 'nothing': NameError"),
+        ("`{python} 0.1 + 0.2`", r"gives 0.30000000000000004: format it"),
+        ("`{python} [1]`", r"gives a list; expected text or a whole number"),
+        ("$\\nonsense$", r"page: KaTeX parse error: Undefined control sequence: \\nonsense"),
+        ("$w′$", r"Unrecognized Unicode character"),
+        ("$\\py{f(1$", r"\\py is never closed"),
+        ("$\\py{nothing}$", r"inline value 'nothing': NameError"),
+        ("![](x.png)", r"the image 'x.png' has no alt text"),
+    ],
+)  # fmt: skip
+def test_whatever_is_wrong_stops_the_page_and_is_named(text: str, message: str) -> None:
+    with pytest.raises(PressError, match=message):
+        convert(text)
+
+
+def test_an_error_inside_a_function_defined_on_the_page_names_the_line() -> None:
+    with pytest.raises(BlockError, match=r"line 2: return 1 / 0\n *line 4|line 4: f\(\)"):
+        execute("def f():\n    return 1 / 0\n\nf()", {}, "<block>")
+
+
+def test_a_fence_inside_a_longer_fence_is_text() -> None:
+    (outer,) = find_fences('````text\n```python exec="on"\n1\n```\n````')
+    assert outer.language == "text"
+    check_fence(outer)
+
+
+def test_the_curly_form_of_a_fence_is_understood_too() -> None:
+    (fence,) = find_fences('``` {.python exec="on"}\n1\n```')
+    assert fence.executed
+
+
+class TestCache:
+    """A hit runs nothing; a change anywhere before it runs everything again."""
+
+    def run(self, folder: Path | None, *sources: str) -> tuple[list[str], list[int]]:
+        log: list[int] = []
+        session = Session(display, folder)
+        session.namespace["log"] = log
+        shown = [session.run(source) for source in sources]
+        return [*shown, session.value("f'{x}'")], log
+
+    def test_the_pages_are_the_same_with_and_without_it(self, tmp_path: Path) -> None:
+        sources = ("x = 1\nlog.append(1)", "x += 1\nlog.append(2)\nx")
+        bare, _ = self.run(None, *sources)
+        cold, ran = self.run(tmp_path, *sources)
+        warm, again = self.run(tmp_path, *sources)
+        assert bare == cold == warm
+        assert (ran, again) == ([1, 2], [])
+
+    def test_a_changed_block_replays_what_was_skipped(self, tmp_path: Path) -> None:
+        self.run(tmp_path, "x = 1\nlog.append(1)", "x += 1\nlog.append(2)")
+        shown, log = self.run(tmp_path, "x = 1\nlog.append(1)", "x += 2\nlog.append(3)")
+        assert log == [1, 3]
+        assert shown[-1] == "3"
+
+    def test_a_changed_expression_replays_the_blocks(self, tmp_path: Path) -> None:
+        self.run(tmp_path, "x = 1")
+        session = Session(display, tmp_path)
+        session.run("x = 1")
+        assert session.value("x + 1") == "2"
+
+    def test_figures_are_numbered_the_same_on_a_hit(self, tmp_path: Path) -> None:
+        sources = ("from gradbook.press.display import prose",)
+        for _ in range(2):
+            session = Session(lambda *_: "<figure>", tmp_path)
+            session.run(sources[0])
+            assert session.figures == 1
+
+    def test_the_environment_switches_it_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+        convert(block("6 * 7"))
+        assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".html"]
+
+
+def test_assets_are_copied_with_their_fonts_and_only_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for announced in (1, 0):
+        katex.ensure_assets(tmp_path)
+        assert capsys.readouterr().err.count("fetching KaTeX") == announced
+    css = (tmp_path / "assets/vendor/katex/katex.min.css").read_text(encoding="utf-8")
+    assert "woff2" in css
+    assert ".ttf" not in css
+    assert list((tmp_path / "assets/vendor/katex/fonts").glob("*.woff2"))
+
+
+def test_a_failing_npm_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "package-lock.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(katex, "ROOT", tmp_path)
+    with pytest.raises(RuntimeError, match="npm could not install KaTeX"):
+        katex.ensure_assets(tmp_path / "docs")
+    assert not (tmp_path / "docs").exists()
