@@ -56,6 +56,7 @@ class Activation:
     kinks: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        """Refuse a bound that cannot be one."""
         if not self.sup_df >= 0:
             raise ValueError(f"sup_df must be a bound on |f'|, at least 0, got {self.sup_df!r}")
 
