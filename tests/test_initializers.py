@@ -128,7 +128,7 @@ def test_orthogonal_weights_have_every_singular_value_equal_to_the_gain(
 
 def test_orthogonal_weights_are_haar_distributed() -> None:
     # Diaconis & Shahshahani 1994: the trace of a Haar orthogonal matrix has mean 0 and variance 1,
-    # that of its square mean 1. LAPACK's QR without the sign fix has traces of mean about -1.6 here.
+    # that of its square mean 1. Without the sign fix, LAPACK's QR has traces of mean about -1.6.
     W = draws(orthogonal, 8, 8, (4000,))
     trace = np.trace(W, axis1=-2, axis2=-1)
     of_square = np.trace(W @ W, axis1=-2, axis2=-1)

@@ -1,0 +1,438 @@
+r"""Number formats: rounding, the gaps between neighbors, and when a step no longer moves a weight.
+
+A binary floating-point number is an integer of at most $p$ significand bits times a power of two.
+Near $w$ the format has gaps, and the update $w - u$ rounds back to $w$ once the step $u$ is too
+small for the gap on the side it moves to: the weight is frozen, bit for bit. All functions compute
+in float64 and give what arithmetic inside the format gives, with gradual underflow and rounding to
+nearest, ties to even (IEEE 754). Arguments are first stored in the format. To add a format, add a
+record; `ALL` gathers the records of this module.
+
+Examples:
+    >>> {f.name: f"{gap_below(f, 1.0):.2g}" for f in ALL}
+    {'float16': '0.00049', 'bfloat16': '0.0039', 'float32': '6e-08', 'float64': '1.1e-16'}
+    >>> {f.name: freeze_depth(f, w=2.5, gradient=0.2, factor=0.25, lr=1.0) for f in ALL}
+    {'float16': 4, 'bfloat16': 3, 'float32': 11, 'float64': 25}
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gradbook.checks import (
+    Array,
+    finite,
+    finite_array,
+    float_array,
+    integer_at_least,
+    positive,
+)
+
+
+@dataclass(frozen=True)
+class Format:
+    r"""Describe the binary format of numbers $\pm m \cdot 2^{e - p + 1}$ with integer $m < 2^p$.
+
+    Args:
+        name: The name that tables and figures print.
+        significand_bits: $p$, the leading bit included whether or not it is stored.
+        max_exponent: The largest exponent $e$; the smallest is $1 - e$.
+
+    Raises:
+        TypeError: If a size is not an integer.
+        ValueError: If the format is neither float64 nor narrow enough to be computed in float64
+            exactly: at most 25 bits and a largest exponent of at most 255.
+
+    Examples:
+        >>> tensor_float = Format("TF32", significand_bits=11, max_exponent=127)
+        >>> f"{tensor_float.epsilon:.3g} {tensor_float.largest:.3g} {tensor_float.smallest:.3g}"
+        '0.000977 3.4e+38 1.15e-41'
+    """
+
+    name: str
+    significand_bits: int
+    max_exponent: int
+
+    def __post_init__(self) -> None:
+        """Refuse formats whose arithmetic float64 cannot stand in for."""
+        bits = integer_at_least("significand_bits", self.significand_bits, 2)
+        exponent = integer_at_least("max_exponent", self.max_exponent, 1)
+        # Rounding a sum, product or quotient of p-bit numbers to 53 bits and again to p is harmless
+        # if 53 >= 2p + 2: Figueroa 1995. (Sums below the normal range are exact.)
+        if (bits, exponent) != (53, 1023) and not (bits <= 25 and exponent <= 255):
+            raise ValueError(
+                "significand_bits and max_exponent must be at most 25 and 255, or 53 and 1023, "
+                f"got {bits} and {exponent}"
+            )
+
+    @property
+    def min_exponent(self) -> int:
+        """The exponent of the smallest normal number."""
+        return 1 - self.max_exponent
+
+    @property
+    def epsilon(self) -> float:
+        """The gap above 1."""
+        return math.ldexp(1.0, 1 - self.significand_bits)
+
+    @property
+    def largest(self) -> float:
+        """The largest finite number."""
+        return math.ldexp(2.0 - self.epsilon, self.max_exponent)
+
+    @property
+    def smallest(self) -> float:
+        """The smallest positive number, which is subnormal."""
+        return math.ldexp(self.epsilon, self.min_exponent)
+
+
+float16 = Format("float16", significand_bits=11, max_exponent=15)
+"""IEEE 754 half precision."""
+
+bfloat16 = Format("bfloat16", significand_bits=8, max_exponent=127)
+"""The range of float32 with the upper 8 bits of its significand."""
+
+float32 = Format("float32", significand_bits=24, max_exponent=127)
+"""IEEE 754 single precision."""
+
+float64 = Format("float64", significand_bits=53, max_exponent=1023)
+"""IEEE 754 double precision, Python's own."""
+
+ALL: tuple[Format, ...] = tuple(r for r in globals().values() if isinstance(r, Format))
+"""Every record of this module, in the order above."""
+
+
+def _exponent(fmt: Format, x: Array) -> NDArray[np.signedinteger[Any]]:
+    """Return the exponent e of x in the format; subnormal numbers share the smallest one."""
+    e = np.frexp(x)[1] - 1
+    return np.maximum(np.where(x == 0, fmt.min_exponent, e), fmt.min_exponent)
+
+
+def _unit(fmt: Format, x: Array) -> NDArray[np.signedinteger[Any]]:
+    """Return the exponent of the last significand bit of x."""
+    return _exponent(fmt, x) - (fmt.significand_bits - 1)
+
+
+def round_to(fmt: Format, x: ArrayLike) -> Array:
+    r"""Round $x$ to the nearest number of the format, ties to even.
+
+    Args:
+        fmt: The format.
+        x: Numbers of any shape, infinities included, taken as float64.
+
+    Returns:
+        The nearest numbers of the format as float64, same shape; infinite where $x$ overflows.
+
+    Raises:
+        TypeError: If `x` is not made of real numbers.
+        ValueError: If `x` is empty or holds NaN.
+
+    Examples:
+        >>> [f"{round_to(fmt, 0.1):.20f}" for fmt in (bfloat16, float32)]
+        ['0.10009765625000000000', '0.10000000149011611938']
+        >>> round_to(float16, [2**-25, 1.01 * 2**-25, 65519, 65520]).tolist()
+        [0.0, 5.960464477539063e-08, 65504.0, inf]
+    """
+    wide = float_array("x", x).astype(np.float64)
+    if np.isnan(wide).any():
+        raise ValueError(f"x must not hold NaN, got {x!r}")
+    unit = _unit(fmt, wide)
+    with np.errstate(over="ignore"):  # overflow to infinity is the right answer
+        rounded = np.ldexp(np.rint(np.ldexp(wide, -unit)), unit)  # both scalings are exact
+    beyond = np.abs(rounded) > fmt.largest
+    result: Array = np.where(beyond, np.copysign(np.inf, wide), rounded)
+    return result
+
+
+def _stored(fmt: Format, name: str, value: ArrayLike) -> Array:
+    stored = round_to(fmt, finite_array(name, value))
+    if np.isinf(stored).any():
+        raise ValueError(
+            f"{name} must lie within the range of {fmt.name}, {fmt.largest:g}, got {value!r}"
+        )
+    return stored
+
+
+def gap_below(fmt: Format, w: ArrayLike) -> Array:
+    r"""Measure the distance from $w$ to the next smaller number of the format.
+
+    For $w > 0$ of exponent $e$ it is $2^{e-p+1}$, but half of that if $w$ is a power of two, where
+    the numbers below are denser. Subnormal numbers are all one `smallest` apart.
+
+    Args:
+        fmt: The format.
+        w: Numbers of any shape, first stored in the format.
+
+    Returns:
+        The gaps, same shape. Beyond the largest number the gap that rounding uses, as if there were
+        a larger exponent.
+
+    Raises:
+        TypeError: If `w` is not made of real numbers.
+        ValueError: If `w` is empty, not finite or beyond the range of the format.
+
+    Examples:
+        >>> [f"2^{math.log2(gap_below(float32, w)):.0f}" for w in (1.5, 1.0, 0.75, 0.0, -1.0)]
+        ['2^-23', '2^-24', '2^-24', '2^-149', '2^-23']
+    """
+    x = _stored(fmt, "w", w)
+    power_of_two = (np.frexp(x)[0] == 0.5) & (_exponent(fmt, x) > fmt.min_exponent)
+    gap: Array = np.ldexp(1.0, _unit(fmt, x) - power_of_two)
+    return gap
+
+
+def gap_above(fmt: Format, w: ArrayLike) -> Array:
+    r"""Measure the distance from $w$ to the next larger number of the format.
+
+    Args:
+        fmt: The format.
+        w: Numbers of any shape, first stored in the format.
+
+    Returns:
+        The gaps, same shape; see `gap_below`, of which this is the mirror image.
+
+    Raises:
+        TypeError: If `w` is not made of real numbers.
+        ValueError: If `w` is empty, not finite or beyond the range of the format.
+
+    Examples:
+        >>> f"{gap_above(float64, 1.0) / gap_below(float64, 1.0):g}"
+        '2'
+    """
+    return gap_below(fmt, -_stored(fmt, "w", w))
+
+
+def step_is_lost(fmt: Format, w: ArrayLike, u: ArrayLike) -> NDArray[np.bool_]:
+    r"""Test $\mathrm{fl}(w - u) = w$ by subtracting in the format.
+
+    Args:
+        fmt: The format.
+        w: Weights of any shape, first stored in the format.
+        u: Steps of either sign, of a shape that broadcasts with `w`; first stored in the format.
+
+    Returns:
+        Whether the weight stays as it is, bit for bit.
+
+    Raises:
+        TypeError: If `w` or `u` is not made of real numbers.
+        ValueError: If one is empty, not finite, does not broadcast with the other, or if `w` is
+            beyond the range of the format.
+
+    Examples:
+        >>> step_is_lost(float32, 1.0, [2**-24, 2**-25, -(2**-24)]).tolist()
+        [False, True, True]
+    """
+    weight, step = _stored(fmt, "w", w), round_to(fmt, finite_array("u", u))
+    try:
+        return _lost(fmt, weight, step)
+    except ValueError:
+        raise ValueError(
+            f"u must have a shape that broadcasts with w's {weight.shape}, got {step.shape}"
+        ) from None
+
+
+def _lost(fmt: Format, w: Array, u: Array) -> NDArray[np.bool_]:
+    with np.errstate(over="ignore"):
+        lost: NDArray[np.bool_] = round_to(fmt, w - u) == w
+    return lost
+
+
+def largest_lost_step(fmt: Format, w: ArrayLike) -> Array:
+    r"""Predict the largest step $u \ge 0$ of the format with $\mathrm{fl}(w - u) = w$.
+
+    The difference rounds back to $w$ iff $u$ is less than half the gap below $w$, or equal to it
+    and the last significand bit of $w$ is even. For steps upwards, take $-w$.
+
+    Args:
+        fmt: The format.
+        w: Weights of any shape, first stored in the format.
+
+    Returns:
+        The steps, same shape; 0 where half the gap is no number of the format.
+
+    Raises:
+        TypeError: If `w` is not made of real numbers.
+        ValueError: If `w` is empty, not finite or beyond the range of the format.
+
+    Examples:
+        >>> [f"2^{math.log2(largest_lost_step(f, 1.0)):g}" for f in (float16, float32, float64)]
+        ['2^-12', '2^-25', '2^-54']
+        >>> odd = 1 + 2**-23  # half the gap is a tie, which rounds away from an odd last bit
+        >>> f"{largest_lost_step(float32, odd) / 2**-24:.8f}"
+        '0.99999994'
+
+    Source: IEEE 754.
+    """
+    x = _stored(fmt, "w", w)
+    half = round_to(fmt, gap_below(fmt, x) / 2)
+    odd = np.ldexp(x, -_unit(fmt, x)) % 2 == 1
+    return np.maximum(np.where(odd, half - gap_below(fmt, half), half), 0)
+
+
+def frozen_fraction(fmt: Format, weights: ArrayLike, steps: ArrayLike) -> float:
+    r"""Count the share of weights for which $\mathrm{fl}(w - u) = w$.
+
+    Args:
+        fmt: The format.
+        weights: Weights of any shape, first stored in the format.
+        steps: Steps of either sign, of a shape that broadcasts; first stored in the format.
+
+    Returns:
+        A share from 0 to 1. A step of exactly 0 counts as frozen.
+
+    Raises:
+        TypeError: If an argument is not made of real numbers.
+        ValueError: If one is empty, not finite, does not broadcast with the other, or if a weight
+            is beyond the range of the format.
+
+    Examples:
+        >>> f"{frozen_fraction(float16, [0.25, 0.5, 1.0, 2.0], 2**-12):.2f}"
+        '0.50'
+    """
+    w, u = finite_array("weights", weights), finite_array("steps", steps)
+    return float(step_is_lost(fmt, w, u).mean())
+
+
+def _stored_factor(fmt: Format, factor: float) -> float:
+    stored = float(round_to(fmt, positive("factor", factor)))
+    if not 0 < stored < 1:
+        raise ValueError(
+            f"factor must lie between 0 and 1 in {fmt.name}, got {factor}, stored as {stored}"
+        )
+    return stored
+
+
+def underflow_depth(fmt: Format, factor: float) -> int | None:
+    r"""Find the first $L$ at which $\text{factor}^L$, multiplied up in the format, is exactly 0.
+
+    Args:
+        fmt: The format.
+        factor: The factor per layer, between 0 and 1; first stored in the format.
+
+    Returns:
+        The depth, or None for a factor above 1/2: the smallest number times that factor rounds back
+        to itself, so the product stays above 0 for good.
+
+    Raises:
+        TypeError: If `factor` is not a real number.
+        ValueError: If `factor` is not between 0 and 1 in the format.
+
+    Examples:
+        >>> {f.name: underflow_depth(f, 0.25) for f in ALL}
+        {'float16': 13, 'bfloat16': 67, 'float32': 75, 'float64': 538}
+        >>> underflow_depth(float16, 0.9) is None
+        True
+    """
+    factor = _stored_factor(fmt, factor)
+    if factor > 0.5:
+        return None
+    power, depth = 1.0, 0
+    while power > 0:
+        power, depth = float(round_to(fmt, power * factor)), depth + 1
+    return depth
+
+
+def predicted_underflow_depth(fmt: Format, factor: float) -> int:
+    r"""Predict the first $L$ at which the exact $\text{factor}^L$ rounds to 0.
+
+    That is where it reaches half the smallest number, a tie that rounds to even:
+    $L = \lceil \log(\text{smallest}/2) / \log(\text{factor}) \rceil$. For factors of at most 1/2
+    the roundings of `underflow_depth` shift it by one layer at most, for powers of two not at all.
+
+    Args:
+        fmt: The format.
+        factor: The factor per layer, between 0 and 1; first stored in the format.
+
+    Returns:
+        The depth.
+
+    Raises:
+        TypeError: If `factor` is not a real number.
+        ValueError: If `factor` is not between 0 and 1 in the format.
+
+    Examples:
+        >>> {f.name: predicted_underflow_depth(f, 0.25) for f in ALL}
+        {'float16': 13, 'bfloat16': 67, 'float32': 75, 'float64': 538}
+    """
+    factor = _stored_factor(fmt, factor)
+    return math.ceil((math.log2(fmt.smallest) - 1) / math.log2(factor))
+
+
+def _scalars(fmt: Format, gradient: float, factor: float, lr: float) -> tuple[float, float, float]:
+    g = float(_stored(fmt, "gradient", finite("gradient", gradient)))
+    rate = float(_stored(fmt, "lr", positive("lr", lr)))
+    return g, _stored_factor(fmt, factor), rate
+
+
+def freeze_depth(fmt: Format, w: float, gradient: float, factor: float, lr: float) -> int | None:
+    r"""Find the first number of layers $L$ at which the update of $w$ changes nothing.
+
+    The gradient is multiplied by the factor once per layer, then by the learning rate, each time
+    rounded to the format: $\mathrm{fl}(w - \eta g \cdot \text{factor}^L) = w$.
+
+    Args:
+        fmt: The format.
+        w: The weight.
+        gradient: The gradient $g$ with no layer in between.
+        factor: The factor per layer, between 0 and 1.
+        lr: The learning rate $\eta$.
+
+    Returns:
+        The number of layers, or None if the gradient sticks at a subnormal number before the step
+        is lost, as in `underflow_depth`, which takes a factor above 1/2.
+
+    Raises:
+        TypeError: If an argument is not a real number.
+        ValueError: If an argument is not finite or beyond the range of the format, if `lr` is not
+            above 0, or if `factor` is not between 0 and 1 in the format.
+
+    Examples:
+        >>> [freeze_depth(f, 1.0, 1.0, 0.25, lr=0.01) for f in (float16, float32, float64)]
+        [3, 10, 24]
+    """
+    g, factor, lr = _scalars(fmt, gradient, factor, lr)
+    weight, depth = _stored(fmt, "w", finite("w", w)), 0
+    while not _lost(fmt, weight, round_to(fmt, lr * g)):
+        smaller = float(round_to(fmt, g * factor))
+        if smaller == g:
+            return None
+        g, depth = smaller, depth + 1
+    return depth
+
+
+def predicted_freeze_depth(fmt: Format, w: float, gradient: float, factor: float, lr: float) -> int:
+    r"""Predict the first $L$ at which the exact $\eta |g| \cdot \text{factor}^L$ is a lost step.
+
+    $L = \lceil \log(u / (\eta |g|)) / \log(\text{factor}) \rceil$, at least 0, where $u$ is the
+    `largest_lost_step` on the side moved to; where that is 0, half the smallest number, below which
+    the step itself rounds to 0.
+
+    Args:
+        fmt: The format.
+        w: The weight.
+        gradient: The gradient $g$ with no layer in between.
+        factor: The factor per layer, between 0 and 1.
+        lr: The learning rate $\eta$.
+
+    Returns:
+        The number of layers.
+
+    Raises:
+        TypeError: If an argument is not a real number.
+        ValueError: If an argument is not finite or beyond the range of the format, if `lr` is not
+            above 0, or if `factor` is not between 0 and 1 in the format.
+
+    Examples:
+        >>> [predicted_freeze_depth(f, 2.5, 0.2, 0.25, lr=1.0) for f in (float16, float32, float64)]
+        [4, 11, 25]
+    """
+    g, factor, lr = _scalars(fmt, gradient, factor, lr)
+    weight = _stored(fmt, "w", finite("w", w))
+    if lr * g == 0:
+        return 0
+    u = float(largest_lost_step(fmt, math.copysign(1.0, g) * weight))
+    threshold = math.log2(u) if u > 0 else math.log2(fmt.smallest) - 1
+    layers = (threshold - math.log2(lr) - math.log2(abs(g))) / math.log2(factor)
+    return max(0, math.ceil(layers))
