@@ -1,0 +1,123 @@
+"""Running pytest on the pages runs all that a page runs, and fails where the page would lie."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from pages import ROOT
+
+SOUND = """\
+# A page
+
+```python exec="on" source="none"
+from dataclasses import dataclass
+
+import numpy as np
+
+rng = np.random.default_rng(1)
+slope = 0.5
+
+@dataclass(frozen=True)
+class Point:
+    x: float
+```
+
+!!! note "Indented"
+
+    ```pycon
+    >>> slope**2, Point(slope)
+    (0.25, Point(x=0.5))
+    >>> for n in range(2):
+    ...     print(n)
+    0
+    1
+    ```
+
+    === "Deeper"
+
+        ```python exec="on"
+        def double():
+            return 2 * slope
+
+        slope = 0.75
+        ```
+
+The value is `{python} f"{double():.2f}"`, or $\\py{sum(x * slope for x in [1, 2])}$.
+
+```pycon
+>>> double()
+1.5
+>>> double() / 0
+Traceback (most recent call last):
+    ...
+ZeroDivisionError: float division by zero
+```
+"""
+
+
+RIGHT = {
+    "sound": SOUND,
+    "another": '```python exec="on"\nonly_here = 1\n```\n',
+}
+
+CHANGES = [
+    ("(0.25, Point(", "(0.26, Point(", ">>> slope**2", "(0.25, Point(x=0.5))"),
+    ("    0\n    1\n", "    0\n    2\n", ">>> for", "Expected:"),
+    ("\n1.5\n", "\n1.50\n", ">>> double()\n", "Expected:"),
+    ("division by zero", "division by one", ">>> double() / 0", "ZeroDivisionError"),
+    ("slope = 0.75", "slope = 0.76", ">>> double()\n", "1.52"),
+    ("slope = 0.75", "slope = slop", "slope = slop", "NameError"),
+    ("slope = 0.75", "slope = np.float64(1) / 0", "slope = np", "RuntimeWarning"),
+    ("double():.2f", "dbl():.2f", "The value", "the inline value"),
+    ("sum(x * slope", "sum(y * slope", "The value", "the inline value"),
+    (">>> double()\n", ">>>double()\n", ">>>double", "cannot be read"),
+    (">>> double()\n1.5", ">>> 3.1416\n3.14", ">>> 3.1416", "Expected:"),
+    (">>> double()\n1.5", ">>> 3.1416\n3.1...", ">>> 3.1416", "Expected:"),
+    (">>> double()\n1.5", ">>> True\n1", ">>> True", "Expected:"),
+    (">>> double()\n1.5", ">>> only_here\n1", ">>> only_here", "NameError"),
+]
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> ElementTree.Element:
+    """What this project's own configuration makes of a book with all pages above."""
+    book = tmp_path_factory.mktemp("book")
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, book)
+    pages = RIGHT | {f"wrong-{n}": SOUND.replace(*c[:2]) for n, c in enumerate(CHANGES)}
+    for name, text in pages.items():
+        path = book / "docs" / "chapters" / f"{name}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "docs", "-p", "no:cacheprovider"]
+    command += ["--junitxml=outcome.xml", "--continue-on-collection-errors"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "PYTEST_ADDOPTS": ""}
+    subprocess.run(command, cwd=book, env=environment, capture_output=True, check=False)
+    return ElementTree.parse(book / "outcome.xml").getroot()
+
+
+def test_every_block_doctest_and_inline_value_of_a_page_runs(outcome: ElementTree.Element) -> None:
+    cases = [case for case in outcome.iter("testcase") if "sound" in case.get("classname", "")]
+    # Two blocks, two and two doctests, and the inline values together.
+    assert len(cases) == 7
+    assert not any(len(case) for case in cases)
+
+
+@pytest.mark.parametrize("number", range(len(CHANGES)))
+def test_a_page_that_lies_fails_at_its_line(outcome: ElementTree.Element, number: int) -> None:
+    right, wrong, where, says = CHANGES[number]
+    assert SOUND.count(right) == 1
+    page = SOUND.replace(right, wrong)
+    line = page.count("\n", 0, page.index(where)) + 1
+    failures = [
+        "".join(case.itertext())
+        for case in outcome.iter("testcase")
+        if f"wrong-{number}.md" in case.attrib["classname"] + case.attrib["name"] and len(case)
+    ]
+    assert any(f"wrong-{number}.md:{line}" in text and says in text for text in failures)
