@@ -1,0 +1,139 @@
+r"""Mini-batches: how the mean over $B$ of $N$ examples strays from the mean over all.
+
+The gradient of a mean loss is the mean of the examples' gradients, so all of this holds for
+gradients: give one row per example. A mini-batch is drawn without replacement; no example is in it
+twice, and a batch of all $N$ examples is exact.
+
+Examples:
+    >>> gradients = np.array([1.0, 2.0, 6.0])
+    >>> all_batch_means(gradients, 2).tolist()
+    [1.5, 3.5, 4.0]
+    >>> f"{all_batch_means(gradients, 2).mean():.1f} {gradients.mean():.1f}"
+    '3.0 3.0'
+"""
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gradbook.checks import Array, finite_array, generator, integer_at_least, positive_int
+
+
+def batch_means(rng: np.random.Generator, values: ArrayLike, size: int, draws: int) -> Array:
+    r"""Return $\frac{1}{B} \sum_{i \in \text{batch}} g_i$ for mini-batches drawn at random.
+
+    Args:
+        rng: The random generator.
+        values: One row per example, such as its gradient, shape `(N, ...)`.
+        size: The batch size $B$, from 1 to $N$.
+        draws: The number of mini-batches, each drawn afresh from all examples.
+
+    Returns:
+        One mean per mini-batch, shape `(draws, ...)`.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If `values` is empty or not finite, or a number is out of range.
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> batch_means(rng, [1.0, 2.0, 6.0], size=3, draws=2).tolist()
+        [3.0, 3.0]
+    """
+    rng, draws = generator("rng", rng), positive_int("draws", draws)
+    rows, size = _checked(values, size)
+    order = rng.permuted(np.tile(np.arange(len(rows)), (draws, 1)), axis=1)
+    return np.asarray(rows[order[:, :size]].mean(axis=1))
+
+
+def all_batch_means(values: ArrayLike, size: int) -> Array:
+    r"""Return the mean of each of the $\binom{N}{B}$ different mini-batches.
+
+    Args:
+        values: One row per example, shape `(N, ...)`; few, for the number of batches explodes.
+        size: The batch size $B$, from 1 to $N$.
+
+    Returns:
+        One mean per mini-batch, shape `(batches, ...)`.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If `values` is empty or not finite, or `size` is out of range.
+
+    Examples:
+        >>> len(all_batch_means(np.arange(6), 2))
+        15
+    """
+    rows, size = _checked(values, size)
+    chosen = np.array(list(combinations(range(len(rows)), size)))
+    return np.asarray(rows[chosen].mean(axis=1))
+
+
+def batch_standard_error(values: ArrayLike, size: int) -> Array:
+    r"""Predict the standard error of a mini-batch mean, $\sqrt{\frac{S^2}{B}(1 - \frac{B}{N})}$.
+
+    $S^2 = \frac{1}{N-1} \sum_i (g_i - \bar g)^2$. The factor $1 - B/N$ is the finite population
+    correction: drawing without replacement leaves less to chance, and nothing at $B = N$.
+
+    Args:
+        values: One row per example, shape `(N, ...)`, at least two.
+        size: The batch size $B$, from 1 to $N$.
+
+    Returns:
+        The standard error, of the shape of one row.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If `values` has fewer than two rows or is not finite, or `size` is out of range.
+
+    Examples:
+        >>> [f"{batch_standard_error([1.0, 2.0, 6.0], size):.4f}" for size in (1, 2, 3)]
+        ['2.1602', '1.0801', '0.0000']
+
+    Source: Cochran 1977.
+    """
+    rows, size = _checked(values, size)
+    if len(rows) == 1:
+        raise ValueError("values must hold at least two examples, got one")
+    variance = rows.var(axis=0, ddof=1) / size * (1 - size / len(rows))
+    return np.asarray(np.sqrt(variance))
+
+
+def root_mean_square(deviations: ArrayLike) -> tuple[Array, Array]:
+    r"""Measure $\sqrt{\overline{d^2}}$ of independent deviations, with its standard error.
+
+    To first order, the error of the root is that of the mean square over twice the root.
+
+    Args:
+        deviations: One row per draw, shape `(draws, ...)`, at least two.
+
+    Returns:
+        The root mean square and its standard error, each of the shape of one row.
+
+    Raises:
+        TypeError: If `deviations` is not made of real numbers.
+        ValueError: If there are fewer than two, or one is not finite.
+
+    Examples:
+        >>> value, error = root_mean_square([3.0, -4.0, 5.0, -5.0])
+        >>> f"{value:.3f} {error:.3f}"
+        '4.330 0.448'
+    """
+    squares = np.square(finite_array("deviations", deviations))
+    if squares.ndim == 0 or len(squares) == 1:
+        raise ValueError(f"deviations must hold at least two draws, got {deviations!r}")
+    value = np.asarray(np.sqrt(squares.mean(axis=0)))
+    error = np.asarray(squares.std(axis=0, ddof=1) / np.sqrt(len(squares)))
+    # Without any deviation there is no error either, and nothing to divide by.
+    return value, np.divide(error, 2 * value, out=np.zeros_like(error), where=value > 0)
+
+
+def _checked(values: ArrayLike, size: int) -> tuple[Array, int]:
+    rows = finite_array("values", values)
+    if rows.ndim == 0:
+        raise ValueError(f"values must have one row per example, got the single number {rows}")
+    size = integer_at_least("size", size, 1)
+    if size > len(rows):
+        raise ValueError(f"size must be at most the number of examples, {len(rows)}, got {size}")
+    return rows, size
