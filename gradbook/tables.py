@@ -134,4 +134,5 @@ def _html_cell(column: int, side: str, cell: Cell, text: str) -> str:
     # A formatted number may be LaTeX, whose hyphens the page's mathematics turns into minus signs.
     plain = text if isinstance(cell, str) or "$" in text else true_minus(text)
     tag, scope = ("td", "") if column else ("th", ' scope="row"')
-    return f"<{tag}{scope}{_side(side)}>{inline_html(plain)}</{tag}>"
+    whole = plain.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    return f"<{tag}{scope}{_side(side)}>{inline_html(whole)}</{tag}>"
