@@ -1,0 +1,150 @@
+"""Tell which parameters a network has: an array that several layers hold is one parameter.
+
+A parameter is named after its place: `"2.W"` is the `W` of the second layer. Layers count from 1,
+so that layer `l` takes `h[l - 1]` to `h[l]` and `h[0]` is the network's input.
+"""
+
+from collections.abc import Sequence
+
+from gradbook.checks import Array
+from gradbook.layers import Layer
+
+
+def check_layers(layers: Sequence[Layer]) -> None:
+    """Raise unless `layers` is a network: at least one layer, and nothing but layers.
+
+    Args:
+        layers: The network.
+
+    Raises:
+        TypeError: If an element is not a layer.
+        ValueError: If there is none.
+
+    Examples:
+        >>> check_layers([])
+        Traceback (most recent call last):
+        ValueError: layers must hold at least one layer, got []
+    """
+    if len(layers) == 0:
+        raise ValueError(f"layers must hold at least one layer, got {layers!r}")
+    for number, layer in enumerate(layers, start=1):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers must hold layers, got {layer!r} as layer {number}")
+
+
+def named_parameters(layers: Sequence[Layer]) -> dict[str, Array]:
+    """Return the array at every place, a shared one at each place it has.
+
+    Args:
+        layers: The network.
+
+    Returns:
+        The arrays by name, layer by layer.
+
+    Raises:
+        TypeError: If an element of `layers` is not a layer.
+        ValueError: If there is no layer.
+
+    Examples:
+        >>> import numpy as np
+        >>> from gradbook.activations import tanh
+        >>> from gradbook.layers import Dense
+        >>> layers = [Dense(np.eye(2), np.zeros(2), tanh), Dense(np.eye(2), None, tanh)]
+        >>> list(named_parameters(layers))
+        ['1.W', '1.b', '2.W']
+    """
+    check_layers(layers)
+    return {
+        f"{number}.{name}": array
+        for number, layer in enumerate(layers, start=1)
+        for name, array in layer.parameters.items()
+    }
+
+
+def places(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
+    """Return, for every distinct parameter, the names of the places that share it.
+
+    Args:
+        layers: The network.
+
+    Returns:
+        One tuple of names per parameter, in order of first appearance.
+
+    Raises:
+        TypeError: If an element of `layers` is not a layer.
+        ValueError: If there is no layer.
+
+    Examples:
+        >>> import numpy as np
+        >>> from gradbook.activations import tanh
+        >>> from gradbook.layers import Recurrent
+        >>> step = Recurrent(W=np.eye(2), U=None, b=np.zeros(2), activation=tanh)
+        >>> places([step, step])
+        (('1.W', '2.W'), ('1.b', '2.b'))
+    """
+    arrays = named_parameters(layers)
+    names: dict[int, list[str]] = {}
+    for name, array in arrays.items():
+        names.setdefault(id(array), []).append(name)
+    return tuple(tuple(group) for group in names.values())
+
+
+def distinct_parameters(layers: Sequence[Layer]) -> list[Array]:
+    """Return every distinct parameter once, in the order of `places`.
+
+    Args:
+        layers: The network.
+
+    Returns:
+        The arrays that the layers hold.
+
+    Raises:
+        TypeError: If an element of `layers` is not a layer.
+        ValueError: If there is no layer.
+
+    Examples:
+        >>> import numpy as np
+        >>> from gradbook.activations import tanh
+        >>> from gradbook.layers import Recurrent
+        >>> step = Recurrent(W=np.eye(2), U=None, b=np.zeros(2), activation=tanh)
+        >>> [array.shape for array in distinct_parameters([step, step])]
+        [(2, 2), (2,)]
+    """
+    arrays = named_parameters(layers)
+    return [arrays[names[0]] for names in places(layers)]
+
+
+def with_parameters(layers: Sequence[Layer], values: Sequence[Array]) -> list[Layer]:
+    """Return the network with other values, sharing them as before.
+
+    Args:
+        layers: The network.
+        values: One array per distinct parameter, in the order of `places`. A value may bring
+            ensemble axes that the old one did not have.
+
+    Returns:
+        A new list; `layers` and their arrays stay as they are.
+
+    Raises:
+        TypeError: If an element of `layers` is not a layer, or a value is not a floating-point
+            NumPy array.
+        ValueError: If there is no layer, or the values do not fit in number or shape.
+
+    Examples:
+        >>> import numpy as np
+        >>> from gradbook.activations import tanh
+        >>> from gradbook.layers import Recurrent
+        >>> step = Recurrent(W=np.eye(2), U=None, b=None, activation=tanh)
+        >>> first, second = with_parameters([step, step], [np.ones((2, 2))])
+        >>> first.parameters["W"] is second.parameters["W"]
+        True
+    """
+    groups = places(layers)
+    if len(values) != len(groups):
+        expected = f"one array for each of the {len(groups)} parameters {groups}"
+        raise ValueError(f"values must hold {expected}, got {len(values)}")
+    new = {name: value for group, value in zip(groups, values, strict=True) for name in group}
+    return [
+        layer.with_parameters({name: new[f"{number}.{name}"] for name in layer.parameters})
+        for number, layer in enumerate(layers, start=1)
+    ]
