@@ -75,6 +75,10 @@ def finite_array(name: str, value: ArrayLike) -> Array:
     return array
 
 
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def finite(name: str, value: float) -> float:
     """Return `value` as a finite Python float.
 
@@ -96,7 +100,7 @@ def finite(name: str, value: float) -> float:
         Traceback (most recent call last):
         TypeError: w must be a real number, got '1'
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if not _is_real(value):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     try:
         number = float(value)

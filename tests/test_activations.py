@@ -293,6 +293,7 @@ def test_a_bound_that_is_no_bound_is_refused() -> None:
     for bound in (-1.0, math.nan):
         with pytest.raises(ValueError, match=f"sup_df must .* got {bound}"):
             Activation("square", np.square, np.square, bound)
+    assert Activation("zero", np.zeros_like, np.zeros_like, 0).sup_df == 0
 
 
 def test_the_factories_name_what_they_refuse() -> None:

@@ -206,3 +206,9 @@ def test_all_gathers_every_record_once() -> None:
     for name in ("lecun", "glorot", "glorot_uniform", "he", "orthogonal", "torch_linear"):
         assert ALL.count(getattr(initializers, name)) == 1
     assert len({i.name for i in ALL}) == len(ALL)
+
+
+def test_names_tell_what_the_factories_were_given() -> None:
+    assert [constant(-0.5).name, normal(0.3).name] == ["constant -0.5", "N(0, 0.3)"]
+    assert [scaled(4).name, orthogonal_with(1.5).name] == ["N(0, 4/fan_in)", "orthogonal, gain 1.5"]
+    assert orthogonal.name == "orthogonal"
