@@ -1,0 +1,47 @@
+// What CSS cannot do for a reader with a keyboard, a screen reader or a printer. A classic script,
+// so that it runs from file://, where modules do not load. Pages are complete without it.
+(() => {
+  "use strict";
+  const each = (selector, change) => document.querySelectorAll(selector).forEach(change);
+
+  // Material leaves its search dialog without a name.
+  each(".md-search[role=dialog]", (dialog) => dialog.setAttribute("aria-label", "Search"));
+
+  // Material's controls for search and contents on a narrow page are labels: no key reaches them.
+  const names = { __search: "Search", __drawer: "Navigation" };
+  each(".md-header__button[for=__search], .md-header__button[for=__drawer]", (label) => {
+    const button = document.createElement("button");
+    button.className = label.className;
+    button.setAttribute("for", label.htmlFor); // Material's style sheet asks for it
+    button.setAttribute("aria-label", names[label.htmlFor]);
+    button.append(...label.childNodes);
+    button.addEventListener("click", () => label.click());
+    label.before(button);
+    label.style.display = "none";
+  });
+
+  // Every code block gets a copy button in a nav of the same name: one button is no landmark.
+  const demote = () => each(".md-code__nav:not([role])", (nav) => nav.setAttribute("role", "none"));
+  new MutationObserver(demote).observe(document.body, { childList: true, subtree: true });
+  demote();
+
+  // What overflows can be scrolled with the arrow keys, and is a stop for Tab only while it does.
+  const wide = { "div.arithmatex": "Formula", ".md-typeset__scrollwrap": "Table", ".gb-output": "Output" };
+  const mark = (element, name) => {
+    const overflows = element.scrollWidth > element.clientWidth;
+    const marks = { tabindex: "0", role: "group", "aria-label": `${name}, scrolls sideways` };
+    for (const [key, value] of Object.entries(marks)) {
+      if (overflows) element.setAttribute(key, value);
+      else element.removeAttribute(key);
+    }
+  };
+  // Material wraps the tables once the document is ready; this waits until it has.
+  window.addEventListener("load", () => {
+    for (const [selector, name] of Object.entries(wide)) {
+      each(selector, (element) => new ResizeObserver(() => mark(element, name)).observe(element));
+    }
+  });
+
+  // A printed page shows the answers to its exercises.
+  window.addEventListener("beforeprint", () => each("details", (details) => { details.open = true; }));
+})();
