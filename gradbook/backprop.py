@@ -1,0 +1,423 @@
+r"""Compute the gradient of a loss: once forward through the layers, then once backward.
+
+Going backward, each layer turns the gradient on its output into the gradient on its input, so a
+gradient lives at every boundary $h_l$ between layers, whatever their kind. Where the same parameter
+is used in several places, each use moves the loss, and the gradients of all places add up.
+
+With ensemble axes there is one loss per member. Boundary gradients are then kept per member; a
+parameter that members share gets the gradient of the sum of their losses. A member that overflows
+gets infinities and NaN and leaves the others alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gradbook.checks import Array, finite_array, generator, positive
+from gradbook.layers import Backward, Forward, Layer
+from gradbook.losses import Loss
+from gradbook.parameters import check_layers, named_parameters, places, with_parameters
+
+_diverging = np.errstate(over="ignore", invalid="ignore")
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    r"""Hold one distinct parameter with its gradient.
+
+    Args:
+        name: The name of its first place, such as `"1.W"`.
+        value: The array that the layers hold.
+        grad: $\partial L/\partial w$, of the shape of `value`, summed over the places.
+        places: The names of all places that share the array.
+    """
+
+    name: str
+    value: Array
+    grad: Array
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    r"""Record one forward and one backward pass through $n$ layers.
+
+    The ensemble axes come first everywhere. Layer `l`, counted from 1, takes `h[l - 1]` to `h[l]`;
+    what belongs to it stands at index `l - 1` of the tuples with one entry per layer.
+
+    Args:
+        h: The $n + 1$ boundary values, from the input `h[0]` to the output `h[-1]`.
+        z: The pre-activation of each layer, None for a layer without.
+        delta: $\partial L/\partial z$ of each layer, None for a layer without a `z`.
+        dh: The $n + 1$ boundary gradients $\partial L/\partial h_l$, from `dh[0]` on the input to
+            `dh[-1]` on the output.
+        loss: The loss, one per member of the ensemble.
+        gradients: For each layer its parameters' gradients by name, before any sum over places.
+        dinputs: For each layer the gradient on the step's own input, None for a layer without.
+        parameters: The distinct parameters, each with the gradient summed over its places.
+    """
+
+    h: tuple[Array, ...]
+    z: tuple[Array | None, ...]
+    delta: tuple[Array | None, ...]
+    dh: tuple[Array, ...]
+    loss: Array
+    gradients: tuple[Mapping[str, Array], ...]
+    dinputs: tuple[Array | None, ...]
+    parameters: tuple[Parameter, ...]
+
+
+@_diverging
+def forward(layers: Sequence[Layer], x: ArrayLike) -> tuple[Forward, ...]:
+    """Pass `x` through the layers, each output being the next input.
+
+    Args:
+        layers: The network.
+        x: Inputs, `(..., batch, fan_in)`.
+
+    Returns:
+        The record of every layer; the network's output is `[-1].a`.
+
+    Raises:
+        TypeError: If an element of `layers` is not a layer, or `x` is not made of numbers.
+        ValueError: If there is no layer, `x` is empty or not finite, or the shapes do not fit.
+
+    Examples:
+        >>> from gradbook.activations import identity, relu
+        >>> from gradbook.layers import Dense
+        >>> layers = [
+        ...     Dense(np.array([[1.0, -1.0]]), None, relu),
+        ...     Dense(np.array([[1.0], [1.0]]), None, identity),
+        ... ]
+        >>> forward(layers, [[-3.0], [4.0]])[-1].a.tolist()  # the absolute value
+        [[3.0], [4.0]]
+    """
+    check_layers(layers)
+    h = finite_array("x", x)
+    records = []
+    for number, layer in enumerate(layers, start=1):
+        try:
+            records.append(layer.forward(h))
+        except ValueError as error:
+            raise ValueError(f"layer {number} of {len(layers)}: {error}") from None
+        h = records[-1].a
+    return tuple(records)
+
+
+def forward_loss(layers: Sequence[Layer], x: ArrayLike, target: ArrayLike, loss: Loss) -> Array:
+    """Compute the loss of the network's output for `x`.
+
+    Args:
+        layers: The network.
+        x: Inputs, `(..., batch, fan_in)`.
+        target: Targets, of the output's shape or broadcasting to it.
+        loss: The loss.
+
+    Returns:
+        The mean over the batch, one per member of the ensemble.
+
+    Raises:
+        TypeError: As `forward`.
+        ValueError: As `forward`, or if `target` does not fit the output.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense
+        >>> from gradbook.losses import half_squared_error
+        >>> layers = [Dense(np.array([[2.0]]), None, identity)]
+        >>> forward_loss(layers, [[3.0]], [[5.0]], half_squared_error).item()
+        0.5
+    """
+    return loss.f(forward(layers, x)[-1].a, target)
+
+
+def backprop(layers: Sequence[Layer], x: ArrayLike, target: ArrayLike, loss: Loss) -> Trace:
+    r"""Compute $\partial L/\partial h_l$ at every boundary and $\partial L/\partial w$.
+
+    Args:
+        layers: The network.
+        x: Inputs, `(..., batch, fan_in)`.
+        target: Targets, of the output's shape or broadcasting to it.
+        loss: The loss, whose derivative starts the backward pass.
+
+    Returns:
+        The record of both passes.
+
+    Raises:
+        TypeError: If an element of `layers` is not a layer, or `x` is not made of numbers.
+        ValueError: If there is no layer, `x` or `target` is empty or not finite, or the shapes do
+            not fit.
+
+    Examples:
+        Two layers that share their weight `w = 2` compute `w * w * x`, whose derivative is
+        `2 * w * x`: each place contributes half of it.
+
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense
+        >>> from gradbook.losses import half_squared_error
+        >>> layer = Dense(np.array([[2.0]]), None, identity)
+        >>> trace = backprop([layer, layer], [[3.0]], [[11.0]], half_squared_error)
+        >>> [h.item() for h in trace.h], [dh.item() for dh in trace.dh]
+        ([3.0, 6.0, 12.0], [4.0, 2.0, 1.0])
+        >>> [gradient["W"].item() for gradient in trace.gradients]
+        [6.0, 6.0]
+        >>> [(w.name, w.places, w.grad.item()) for w in trace.parameters]
+        [('1.W', ('1.W', '2.W'), 12.0)]
+    """
+    records = forward(layers, x)
+    output = records[-1].a
+    return _backward(layers, records, loss.f(output, target), loss.df(output, target))
+
+
+@_diverging
+def backprop_from(layers: Sequence[Layer], x: ArrayLike, da: ArrayLike) -> Trace:
+    r"""Start the backward pass from a chosen gradient on the output.
+
+    The loss it belongs to is the linear one, $L = \sum a \cdot \partial a$ over batch and outputs,
+    whose derivative with respect to the output $a$ is the chosen `da`.
+
+    Args:
+        layers: The network.
+        x: Inputs, `(..., batch, fan_in)`.
+        da: The gradient on the output, of its shape or broadcasting to it. It may bring further
+            ensemble axes: many output gradients sent back through one network.
+
+    Returns:
+        The record of both passes.
+
+    Raises:
+        TypeError: If an element of `layers` is not a layer, or an array is not made of numbers.
+        ValueError: If there is no layer, an array is empty or not finite, or the shapes do not fit.
+
+    Examples:
+        >>> from gradbook.activations import relu
+        >>> from gradbook.layers import Dense
+        >>> layers = [Dense(np.array([[3.0, -1.0]]), None, relu)]
+        >>> backprop_from(layers, [[2.0]], [[1.0, 1.0]]).dh[0].tolist()
+        [[3.0]]
+    """
+    records = forward(layers, x)
+    output = records[-1].a
+    da = _output_gradient(da, output)
+    return _backward(layers, records, (output * da).sum(axis=(-2, -1)), da)
+
+
+def _output_gradient(da: ArrayLike, output: Array) -> Array:
+    array = finite_array("da", da).astype(output.dtype)
+    try:
+        shape = np.broadcast_shapes(array.shape, output.shape)
+    except ValueError:
+        shape = ()
+    if shape[-2:] != output.shape[-2:]:
+        expected = f"a shape that broadcasts to the output's {output.shape}"
+        raise ValueError(f"da must have {expected}, got {array.shape}")
+    return np.broadcast_to(array, shape)
+
+
+@_diverging
+def _backward(
+    layers: Sequence[Layer], records: tuple[Forward, ...], loss: Array, da: Array
+) -> Trace:
+    dh, backs = [da], list[Backward]()
+    for layer, record in zip(reversed(layers), reversed(records), strict=True):
+        backs.append(layer.backward(record, dh[-1]))
+        dh.append(backs[-1].dx)
+    backs.reverse()
+    return Trace(
+        h=(records[0].x, *(record.a for record in records)),
+        z=tuple(record.z for record in records),
+        delta=tuple(back.delta for back in backs),
+        dh=tuple(reversed(dh)),
+        loss=loss,
+        gradients=tuple(back.grads for back in backs),
+        dinputs=tuple(back.dinput for back in backs),
+        parameters=_summed(layers, [back.grads for back in backs]),
+    )
+
+
+def _summed(
+    layers: Sequence[Layer], gradients: Sequence[Mapping[str, Array]]
+) -> tuple[Parameter, ...]:
+    values = named_parameters(layers)
+    grads = {
+        f"{number}.{name}": grad
+        for number, of_layer in enumerate(gradients, start=1)
+        for name, grad in of_layer.items()
+    }
+    return tuple(
+        Parameter(
+            names[0], values[names[0]], np.sum([grads[name] for name in names], axis=0), names
+        )
+        for names in places(layers)
+    )
+
+
+@dataclass(frozen=True)
+class DerivativeCheck:
+    r"""Compare one derivative from backpropagation with a finite difference.
+
+    Args:
+        name: What the loss was differentiated by, such as `"W[1][0, 0]"`.
+        analytic: The derivative from backpropagation.
+        numeric: The central difference $D(s) = [L(w + s) - L(w - s)]/2s$.
+        error: How far the difference itself may be from the derivative.
+    """
+
+    name: str
+    analytic: float
+    numeric: float
+    error: float
+
+    @property
+    def agrees(self) -> bool:
+        """Say whether the two differ by no more than the difference's own error."""
+        return abs(self.analytic - self.numeric) <= self.error
+
+
+def gradient_check(
+    layers: Sequence[Layer],
+    x: ArrayLike,
+    target: ArrayLike,
+    loss: Loss,
+    *,
+    step: float | None = None,
+) -> tuple[DerivativeCheck, ...]:
+    r"""Compare every entry of the gradient with a central difference and its error.
+
+    The difference $D(s)$ has two errors. Its curve is not a line: the truncation error is
+    $s^2 L'''/6$ to leading order, and doubling the step makes it four times as large, so
+    $|D(2s) - D(s)|$ is three times the truncation error of $D(s)$. And its numbers are rounded:
+    every value $v$ of the computation is off by about $\epsilon|v|$, which moves the loss by
+    $\epsilon |v\,\partial L/\partial v|$ and the difference by that over $s$. The error reported
+    is the sum of both; it scales with the loss, so that no absolute tolerance is needed.
+
+    Across a kink a difference does not approximate a derivative: keep `z` more than two steps away.
+
+    Args:
+        layers: The network; its arrays are not changed.
+        x: Inputs, `(..., batch, fan_in)`.
+        target: Targets, of the output's shape or broadcasting to it.
+        loss: The loss, summed over the ensemble if there is one.
+        step: The step $s$; the cube root of $\epsilon$ if None, where both errors are about equal.
+
+    Returns:
+        One comparison per entry of each distinct parameter.
+
+    Raises:
+        TypeError: As `backprop`, or if `step` is not a number.
+        ValueError: As `backprop`, or if `step` is not positive.
+
+    Examples:
+        >>> from gradbook.activations import sigmoid
+        >>> from gradbook.layers import Dense
+        >>> from gradbook.losses import half_squared_error
+        >>> layers = [Dense(np.array([[0.5], [-1.0]]), np.array([0.1]), sigmoid)]
+        >>> for check in gradient_check(layers, [[1.0, 2.0]], [[1.0]], half_squared_error):
+        ...     print(f"{check.name:10} {check.analytic:.6f} {check.numeric:.6f} {check.agrees}")
+        W[1][0, 0] -0.127294 -0.127294 True
+        W[1][1, 0] -0.254589 -0.254589 True
+        b[1][0]    -0.127294 -0.127294 True
+    """
+    trace, compare = _comparison(layers, x, target, loss, step)
+    checks = []
+    for position, parameter in enumerate(trace.parameters):
+        for index in np.ndindex(parameter.value.shape):
+            direction = [np.zeros_like(p.value) for p in trace.parameters]
+            direction[position][index] = 1
+            checks.append(compare(_entry_name(parameter.name, index), direction))
+    return tuple(checks)
+
+
+def direction_check(
+    rng: np.random.Generator,
+    layers: Sequence[Layer],
+    x: ArrayLike,
+    target: ArrayLike,
+    loss: Loss,
+    *,
+    step: float | None = None,
+) -> DerivativeCheck:
+    r"""Compare the derivative in one random direction of all parameters at once.
+
+    In the direction $v$ the derivative is $\langle \partial L/\partial w, v \rangle$: a wrong entry
+    anywhere shows in it, at the price of four more passes instead of four per entry.
+
+    Args:
+        rng: The random generator that draws the direction, of length 1.
+        layers: The network; its arrays are not changed.
+        x: Inputs, `(..., batch, fan_in)`.
+        target: Targets, of the output's shape or broadcasting to it.
+        loss: The loss, summed over the ensemble if there is one.
+        step: The step; the cube root of $\epsilon$ if None.
+
+    Returns:
+        The comparison, with the error that `gradient_check` explains.
+
+    Raises:
+        TypeError: As `backprop`, or if `step` is not a number or `rng` not a generator.
+        ValueError: As `backprop`, or if `step` is not positive.
+
+    Examples:
+        >>> from gradbook.activations import tanh
+        >>> from gradbook.layers import Dense
+        >>> from gradbook.losses import half_squared_error
+        >>> layers = [Dense(0.1 * np.eye(20), np.zeros(20), tanh)] * 30
+        >>> rng = np.random.default_rng(0)
+        >>> direction_check(rng, layers, np.ones((1, 20)), np.ones(20), half_squared_error).agrees
+        True
+    """
+    rng = generator("rng", rng)
+    trace, compare = _comparison(layers, x, target, loss, step)
+    draws = [rng.standard_normal(p.value.shape) for p in trace.parameters]
+    length = np.sqrt(sum(np.square(draw).sum() for draw in draws))
+    direction = [
+        (draw / length).astype(p.value.dtype)
+        for draw, p in zip(draws, trace.parameters, strict=True)
+    ]
+    return compare("random direction", direction)
+
+
+def _comparison(
+    layers: Sequence[Layer], x: ArrayLike, target: ArrayLike, loss: Loss, step: float | None
+) -> tuple[Trace, Callable[[str, Sequence[Array]], DerivativeCheck]]:
+    trace = backprop(layers, x, target, loss)
+    values = [parameter.value for parameter in trace.parameters]
+    epsilon = max(float(np.finfo(a.dtype).eps) for a in (trace.loss, *values))
+    s = epsilon ** (1 / 3) if step is None else positive("step", step)
+
+    def compare(name: str, direction: Sequence[Array]) -> DerivativeCheck:
+        def moved(t: float) -> Trace:
+            new = [value + t * v for value, v in zip(values, direction, strict=True)]
+            return backprop(with_parameters(layers, new), x, target, loss)
+
+        pairs = zip(trace.parameters, direction, strict=True)
+        analytic = float(sum((p.grad * v).sum() for p, v in pairs))
+        near, far = (moved(s), moved(-s)), (moved(2 * s), moved(-2 * s))
+        numeric, coarse = _difference(*near) / (2 * s), _difference(*far) / (4 * s)
+        # Taken where the losses were: near a minimum, a step away, it is not as small as at w.
+        rounding = epsilon * max(_exposure(end) for end in near) / s
+        return DerivativeCheck(name, analytic, numeric, abs(coarse - numeric) + rounding)
+
+    return trace, compare
+
+
+def _difference(high: Trace, low: Trace) -> float:
+    return float(high.loss.sum()) - float(low.loss.sum())
+
+
+def _exposure(trace: Trace) -> float:
+    """Sum |v dL/dv| over all values v: by how much relative errors of 1 would move the loss."""
+    pairs = [
+        *zip(trace.h, trace.dh, strict=True),
+        *((p.value, p.grad) for p in trace.parameters),
+        *((z, d) for z, d in zip(trace.z, trace.delta, strict=True) if z is not None),
+    ]
+    moved = sum(float(np.abs(value * grad).sum()) for value, grad in pairs if grad is not None)
+    return moved + float(np.abs(trace.loss).sum())
+
+
+def _entry_name(parameter: str, index: tuple[int, ...]) -> str:
+    layer, _, name = parameter.rpartition(".")
+    return f"{name}[{layer}][{', '.join(map(str, index))}]"
