@@ -9,7 +9,7 @@ import markdown
 import pytest
 
 from gradbook.press import blocks, katex
-from gradbook.press.display import display, prose, typeset
+from gradbook.press.display import display, typeset
 from gradbook.press.errors import PressError
 from gradbook.press.fences import check_fence, find_fences
 from gradbook.press.session import CACHE_VARIABLE, BlockError, Session, execute
@@ -86,13 +86,16 @@ def test_html_values_and_their_math_are_shown() -> None:
 
 def test_text_is_escaped() -> None:
     assert "&lt;b&gt;" in display("<b>", "", 0)
-    assert "&lt;b&gt;" in prose("<b>")
 
 
-def test_captions_may_hold_math_and_code() -> None:
-    html = prose("the loss $L$ falls with `lr`")
-    assert "katex-mathml" in html
-    assert "<code>lr</code>" in html
+def test_captions_may_hold_math_and_figures_are_numbered() -> None:
+    code = """from matplotlib.figure import Figure
+from gradbook.figures import Picture
+Picture(Figure(), alt="nothing", caption="the loss $L$ < 1")"""
+    html = convert(block(code) + "\n" + block("Picture(Figure(), alt='n', caption='c')"))
+    assert "<b>Figure 1.</b> the loss <span" in html
+    assert "<b>Figure 2.</b> c" in html
+    assert html.count("katex-mathml") == 1
 
 
 def test_a_bare_matplotlib_figure_is_refused_because_it_has_no_alt_text() -> None:
@@ -108,7 +111,8 @@ def test_inline_values_and_math_see_the_pages_final_state() -> None:
 
 
 def test_display_math_is_typeset_with_mathml_beside_html() -> None:
-    html = convert("$$\n\\frac{\\partial L}{\\partial w} < \\py{1 + 1}\n$$")
+    html = convert("$$\n\\frac{\\partial L}{\\partial w} < \\py{f\"{1 + 1}\" if 1 < 2 else ''}\n$$")
+    assert "<mn>2</mn>" in html
     assert 'display="block"' in html
     assert "katex-html" in html
 
@@ -188,7 +192,7 @@ class TestCache:
         assert session.value("x + 1") == "2"
 
     def test_figures_are_numbered_the_same_on_a_hit(self, tmp_path: Path) -> None:
-        sources = ("from gradbook.press.display import prose",)
+        sources = ("x = 1",)
         for _ in range(2):
             session = Session(lambda *_: "<figure>", tmp_path)
             session.run(sources[0])

@@ -6,11 +6,10 @@ import html
 import re
 from typing import Any
 
-from gradbook.press import katex
+from gradbook.formats import inline_html
+from gradbook.press import katex, svg
 
-_DOLLARS = re.compile(r"(?<!\\)\$([^$]+)\$")
 _MARKED = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
-_CODE = re.compile(r"`([^`]+)`")
 
 
 def display(value: Any, printed: str, figures: int) -> str:
@@ -36,10 +35,8 @@ def display(value: Any, printed: str, figures: int) -> str:
 
 def _value(value: Any, figures: int) -> str:
     if hasattr(value, "figure") and hasattr(value, "alt"):
-        caption = f"<b>Figure {figures + 1}.</b> {prose(value.caption)}"
-        from gradbook.press import svg
-
-        return svg.to_html(value, f"figure-{figures + 1}", caption=caption)
+        caption = f"<b>Figure {figures + 1}.</b> {inline_html(value.caption)}"
+        return typeset(svg.to_html(value, f"figure-{figures + 1}", caption=caption))
     if hasattr(value, "savefig"):
         raise TypeError("a figure needs an alt text and a caption: wrap it in figures.Picture")
     if hasattr(value, "_repr_html_"):
@@ -49,25 +46,6 @@ def _value(value: Any, figures: int) -> str:
 
 def _text(text: str) -> str:
     return f'<pre class="gb-output">{html.escape(text.rstrip())}</pre>'
-
-
-def prose(text: str) -> str:
-    r"""Return a caption as HTML: escaped, with `$math$` typeset and backticks as code.
-
-    Args:
-        text: Plain text with, at most, inline math and inline code.
-
-    Examples:
-        >>> prose("`lr` < 1")
-        '<code>lr</code> &lt; 1'
-    """
-    parts = []
-    for index, part in enumerate(_DOLLARS.split(text)):
-        if index % 2:
-            parts.append(math(part, display=False))
-        else:
-            parts.append(_CODE.sub(r"<code>\1</code>", html.escape(part, quote=False)))
-    return "".join(parts)
 
 
 def typeset(markup: str) -> str:

@@ -2,6 +2,7 @@ r"""Computed values in prose, `` `{python} expr` ``, and in math, `\py{expr}`.""
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
@@ -97,7 +98,7 @@ class Typeset(Treeprocessor):
     def _typeset(self, element: Element) -> None:
         text = (element.text or "").strip()
         # Arithmatex escapes for HTML, and `\(` or `\[` is two characters wide.
-        tex = text[2:-2].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        tex = html.unescape(text[2:-2])
         try:
             markup = math(expand(self.md, tex.strip()), display=element.tag == "div")
         except TexError as error:

@@ -1,0 +1,198 @@
+"""A claim: what the book says a number is, where that comes from, and what a run gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gradbook.checks import Array, finite_array
+from gradbook.sources import Source
+
+STANDARD_ERRORS = 4.0
+"""How many standard errors a measurement may lie from a theory that is exact in expectation."""
+
+
+class Kind(Enum):
+    """How theory and measurement are compared."""
+
+    EXACT = "exact"
+    EXPECTATION = "exact in expectation"
+    ASYMPTOTIC = "asymptotic"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a run gave.
+
+    Attributes:
+        values: One number per case.
+        errors: Their standard errors; 0 where nothing is random.
+    """
+
+    values: Array
+    errors: Array
+
+    @classmethod
+    def of(cls, values: ArrayLike, errors: ArrayLike = 0.0) -> Measurement:
+        """Return a measurement of one or more cases.
+
+        Args:
+            values: One number per case, or a single number.
+            errors: Standard errors of the same shape, or one for all.
+
+        Raises:
+            ValueError: A value is not finite: a claim about it would hold of anything.
+
+        Examples:
+            >>> Measurement.of([1, 2]).errors.tolist()
+            [0.0, 0.0]
+        """
+        numbers = np.atleast_1d(finite_array("values", values))
+        return cls(numbers, np.broadcast_to(finite_array("errors", errors), numbers.shape))
+
+    @classmethod
+    def mean(cls, draws: Array) -> Measurement:
+        r"""Return the mean over draws with its standard error $s/\sqrt{n}$.
+
+        Args:
+            draws: Shape (draws, cases).
+
+        Raises:
+            ValueError: There are fewer than two draws.
+
+        Examples:
+            >>> Measurement.mean(np.array([[1.0], [3.0]])).errors.tolist()
+            [1.0]
+        """
+        count = len(draws)
+        if count < 2:
+            raise ValueError(f"draws has {count} rows; expected at least 2 for an error bar")
+        return cls.of(draws.mean(axis=0), draws.std(axis=0, ddof=1) / np.sqrt(count))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One quantitative statement of the book, with its theory and its measurement.
+
+    Attributes:
+        name: A short name, unique on the board.
+        chapter: The chapter's file name without its ending.
+        statement: What is claimed, in a sentence.
+        setting: What is run: sizes, seeds, number type.
+        source: Where the theory comes from.
+        kind: How theory and measurement are compared.
+        cases: What each number belongs to.
+        theory: Returns the predicted numbers, one per case.
+        measure: Returns the measured ones from a generator and a number of draws.
+        tolerance: For `EXACT` the relative error allowed; for `ASYMPTOTIC` the relative
+            allowance for what theory leaves out; unused for `EXPECTATION`, whose allowance is
+            four standard errors.
+        seed: Of the generator.
+        draws: How many draws the book's own build takes.
+        full: How many draws `--full` takes.
+        format: The format of the numbers.
+        holds: `False` for a published statement that does not reproduce, printed as such.
+    """
+
+    name: str
+    chapter: str
+    statement: str
+    setting: str
+    source: Source
+    kind: Kind
+    cases: tuple[str, ...]
+    theory: Callable[[], ArrayLike]
+    measure: Callable[[np.random.Generator, int], Measurement]
+    tolerance: float = 1e-9
+    seed: int = 0
+    draws: int = 1
+    full: int = 1
+    format: str = ".4g"
+    holds: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a claim that could not fail."""
+        if not self.cases:
+            raise ValueError(f"cases is {self.cases!r}; expected at least one case")
+        if not 0 < self.tolerance < 1:
+            raise ValueError(
+                f"tolerance is {self.tolerance!r}; expected a number between 0 and 1, "
+                "or no number would be wrong"
+            )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Theory beside measurement for every case of a claim.
+
+    Attributes:
+        claim: What was claimed.
+        theory: Predicted numbers, one per case.
+        measured: What a run gave.
+        allowance: How far each measured number may lie from its theory.
+    """
+
+    claim: Claim
+    theory: Array
+    measured: Measurement
+    allowance: Array
+
+    @property
+    def agrees(self) -> NDArray[np.bool_]:
+        """Whether each case lies within its allowance."""
+        return np.asarray(np.abs(self.measured.values - self.theory) <= self.allowance)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the outcome is what the book says: agreement, or the printed disagreement."""
+        return bool(self.agrees.all()) is self.claim.holds
+
+    def moved(self, tolerances: float) -> Outcome:
+        """Return the outcome with the theory moved by so many allowances.
+
+        Args:
+            tolerances: How many, of either sign.
+        """
+        return replace(self, theory=self.theory + tolerances * self.allowance)
+
+
+def check(claim: Claim, *, full: bool = False) -> Outcome:
+    """Run a claim: compute its theory, measure, and compare.
+
+    Args:
+        claim: The claim.
+        full: Take `claim.full` draws instead of `claim.draws`.
+
+    Raises:
+        ValueError: Theory and measurement do not have one finite number per case.
+
+    Examples:
+        >>> from gradbook.claims import ALL
+        >>> check(ALL[0]).stands
+        True
+    """
+    theory = np.atleast_1d(finite_array("theory", claim.theory()))
+    draws = claim.full if full else claim.draws
+    measured = claim.measure(np.random.default_rng(claim.seed), draws)
+    wanted = (len(claim.cases),)
+    if theory.shape != wanted or measured.values.shape != wanted:
+        raise ValueError(
+            f"the claim {claim.name!r} has theory of shape {theory.shape} and measurement of "
+            f"shape {measured.values.shape}; expected {wanted}, one number per case"
+        )
+    return Outcome(claim, theory, measured, _allowance(claim, theory, measured))
+
+
+def _allowance(claim: Claim, theory: Array, measured: Measurement) -> Array:
+    if claim.kind is Kind.EXPECTATION:
+        return STANDARD_ERRORS * measured.errors
+    # A theory of zero has no relative error: there the tolerance is absolute.
+    scale = np.where(theory == 0, 1.0, np.abs(theory))
+    allowance: Array = claim.tolerance * scale
+    if claim.kind is Kind.ASYMPTOTIC:
+        allowance = allowance + STANDARD_ERRORS * measured.errors
+    return allowance

@@ -1,0 +1,121 @@
+"""Measure gradients in many random networks, for the figures of several chapters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradbook.activations import Activation
+from gradbook.backprop import backprop_from
+from gradbook.checks import Array, generator, positive_int
+from gradbook.initializers import Initializer
+from gradbook.layers import Layer
+from gradbook.networks import plain
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Say how a network of equal layers is made.
+
+    Args:
+        name: What a figure calls it.
+        activation: The activation of every layer.
+        initializer: How its weights are drawn.
+    """
+
+    name: str
+    activation: Activation
+    initializer: Initializer
+
+
+def boundary_norms(layers: Sequence[Layer], x: Array, da: Array) -> Array:
+    r"""Return $\lVert\partial L/\partial h_l\rVert$ at every boundary, from input to output.
+
+    Args:
+        layers: The network.
+        x: Inputs, `(..., batch, fan_in)`.
+        da: The gradient on the output.
+
+    Returns:
+        Norms over batch and units, shape (..., layers + 1).
+
+    Raises:
+        TypeError: As `backprop_from`.
+        ValueError: As `backprop_from`.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense
+        >>> layers = [Dense(0.5 * np.eye(2), None, identity)] * 2
+        >>> boundary_norms(layers, np.ones((1, 2)), np.array([[0.0, 1.0]])).tolist()
+        [0.25, 0.5, 1.0]
+    """
+    trace = backprop_from(layers, x, da)
+    norms = [np.sqrt(np.square(dh).sum(axis=(-2, -1))) for dh in trace.dh]
+    return np.stack(norms, axis=-1)
+
+
+def gradient_norms(
+    rng: np.random.Generator, recipe: Recipe, *, depth: int, width: int, draws: int
+) -> Array:
+    r"""Measure $\lVert\partial L/\partial h_l\rVert$ in networks that were never trained.
+
+    Each draw has its own weights, one input from $N(0, 1)$ per unit, no biases, and a random
+    gradient of length 1 on the output, so that only the layers shape what is measured.
+
+    Args:
+        rng: The random generator.
+        recipe: Activation and initializer.
+        depth: Number of layers.
+        width: Units in each layer, inputs and outputs included.
+        draws: Number of networks.
+
+    Returns:
+        Norms from the input (first) to the output (last, which is 1), shape (draws, depth + 1).
+
+    Raises:
+        TypeError: An argument is of the wrong kind.
+        ValueError: A size is not positive.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.initializers import orthogonal
+        >>> rng = np.random.default_rng(0)
+        >>> linear = Recipe("orthogonal", identity, orthogonal)
+        >>> gradient_norms(rng, linear, depth=3, width=8, draws=2).round(12).tolist()
+        [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    rng = generator("rng", rng)
+    depth, width = positive_int("depth", depth), positive_int("width", width)
+    norms = []
+    for _ in range(positive_int("draws", draws)):
+        layers = plain(
+            rng,
+            [width] * (depth + 1),
+            recipe.activation,
+            recipe.initializer,
+            output_activation=recipe.activation,
+            bias_variance=None,
+        )
+        x = rng.standard_normal((1, width))
+        da = rng.standard_normal((1, width))
+        norms.append(boundary_norms(layers, x, da / np.linalg.norm(da)))
+    return np.array(norms)
+
+
+def geometric_mean(values: Array) -> float:
+    r"""Return $\exp \overline{\ln v}$, the mean that suits ratios.
+
+    Args:
+        values: Positive numbers.
+
+    Raises:
+        ValueError: A value is not positive.
+
+    Examples:
+        >>> f"{geometric_mean(np.array([1.0, 100.0])):.1f}"
+        '10.0'
+    """
+    if not (values > 0).all():
+        raise ValueError(f"values must be positive, got {values!r}")
+    return float(np.exp(np.log(values).mean()))

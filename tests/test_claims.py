@@ -1,0 +1,143 @@
+"""Every claim stands, fails when its theory is moved, and is told on a page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradbook import sources
+from gradbook.claims import ALL, Claim, Kind, Measurement, board, check, of_chapter
+from gradbook.claims.__main__ import main
+
+DOCS = Path(__file__).parents[1] / "docs"
+OUTCOMES = {claim.name: check(claim) for claim in ALL}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_a_claim_stands(name: str) -> None:
+    outcome = OUTCOMES[name]
+    assert outcome.stands, f"theory {outcome.theory}, measured {outcome.measured}"
+
+
+@pytest.mark.parametrize("moved", [-3.0, 3.0])
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_a_claim_fails_when_its_theory_is_moved_by_three_tolerances(
+    name: str, moved: float
+) -> None:
+    outcome = OUTCOMES[name]
+    assert (outcome.allowance > 0).all(), "a claim with no tolerance cannot be moved by it"
+    if outcome.claim.holds:
+        assert not outcome.moved(moved).agrees.any()
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_a_tolerance_is_a_small_part_of_what_is_claimed(name: str) -> None:
+    # A quarter of the number itself: wider, and the claim would not say which number is meant.
+    outcome = OUTCOMES[name]
+    sized = np.maximum(np.abs(outcome.theory), outcome.claim.tolerance)
+    assert (outcome.allowance <= 0.25 * sized).all() or (outcome.theory == 0).any()
+
+
+def test_names_are_unique_and_every_chapter_exists() -> None:
+    assert len(OUTCOMES) == len(ALL)
+    for claim in ALL:
+        assert (DOCS / "chapters" / f"{claim.chapter}.md").exists(), claim.name
+
+
+def test_every_chapter_prints_its_claims() -> None:
+    for chapter in {claim.chapter for claim in ALL}:
+        text = (DOCS / "chapters" / f"{chapter}.md").read_text(encoding="utf-8")
+        assert f'of_chapter("{chapter}")' in text
+
+
+def test_every_source_is_a_record_and_every_record_is_used() -> None:
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
+    linked = set(re.findall(r"references\.md#([\w-]+)", pages))
+    known = {source.anchor for source in sources.ALL}
+    assert linked <= known
+    assert known == linked | {claim.source.anchor for claim in ALL}
+
+
+def a_claim(theory: float, kind: Kind = Kind.EXACT) -> Claim:
+    return Claim(
+        name="planted",
+        chapter="nowhere",
+        statement="The mean of a standard normal is what theory says",
+        setting="planted",
+        source=sources.ALL[0],
+        kind=kind,
+        cases=("mean",),
+        theory=lambda: theory,
+        measure=lambda rng, draws: Measurement.mean(rng.standard_normal((draws, 1))),
+        tolerance=0.1,
+        draws=100,
+        full=10_000,
+    )
+
+
+def test_a_claim_in_expectation_is_held_to_four_standard_errors() -> None:
+    outcome = check(a_claim(0.0, Kind.EXPECTATION))
+    # The standard error of the mean of 100 standard normals is 0.1 give or take a tenth of that.
+    assert outcome.allowance == pytest.approx(0.4, rel=0.3)
+    assert outcome.stands
+    assert not check(a_claim(1.0, Kind.EXPECTATION)).stands
+
+
+def test_full_takes_more_draws_and_has_a_smaller_error() -> None:
+    few, many = (check(a_claim(0.0, Kind.EXPECTATION), full=full) for full in (False, True))
+    assert many.measured.errors < few.measured.errors / 5
+
+
+def test_an_asymptotic_claim_adds_what_theory_leaves_out_to_the_sampling_error() -> None:
+    outcome = check(a_claim(2.0, Kind.ASYMPTOTIC))
+    assert outcome.allowance == pytest.approx(0.2 + 4 * outcome.measured.errors)
+
+
+def test_a_published_statement_that_does_not_reproduce_is_printed_as_such() -> None:
+    claim = replace(a_claim(1.0, Kind.EXPECTATION), holds=False)
+    assert check(claim).stands
+    assert "does not reproduce" in str(board([claim], "planted"))
+    now_holding = replace(a_claim(0.0, Kind.EXPECTATION), holds=False)
+    assert not check(now_holding).stands
+    assert "reproduces after all" in str(board([now_holding], "planted"))
+
+
+def test_a_claim_that_differs_says_so() -> None:
+    assert "differs" in str(board([a_claim(1.0)], "planted"))
+
+
+@pytest.mark.parametrize("change", [{"cases": ()}, {"tolerance": 0.0}, {"tolerance": 1.0}])
+def test_a_claim_that_could_not_fail_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        replace(a_claim(1.0), **change)
+
+
+def test_a_claim_with_other_numbers_than_cases_is_refused() -> None:
+    claim = replace(a_claim(1.0), cases=("one", "two"))
+    with pytest.raises(ValueError, match="planted.*one number per case"):
+        check(claim)
+
+
+def test_a_mean_of_one_draw_has_no_error_bar_and_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2"):
+        Measurement.mean(np.ones((1, 1)))
+
+
+def test_an_unknown_chapter_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'nowhere'.*chain-rule"):
+        of_chapter("nowhere")
+
+
+def test_the_command_prints_the_board_and_fails_with_a_claim(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradbook.claims.__main__.ALL", (ALL[0],))
+    assert main([]) == 0
+    assert "1 of 1 claims stand" in capsys.readouterr().out
+    monkeypatch.setattr("gradbook.claims.__main__.ALL", (ALL[0], a_claim(1.0)))
+    assert main(["--full"]) == 1
+    assert "1 of 2 claims stand\nplanted" in capsys.readouterr().out
