@@ -100,14 +100,16 @@ def test_an_asymptotic_claim_adds_what_theory_leaves_out_to_the_sampling_error()
 def test_a_published_statement_that_does_not_reproduce_is_printed_as_such() -> None:
     claim = replace(a_claim(1.0, Kind.EXPECTATION), holds=False)
     assert check(claim).stands
-    assert "does not reproduce" in str(board([claim], "planted"))
+    assert "does not reproduce" in str(board([claim]))
     now_holding = replace(a_claim(0.0, Kind.EXPECTATION), holds=False)
     assert not check(now_holding).stands
-    assert "reproduces after all" in str(board([now_holding], "planted"))
+    assert "reproduces after all" in str(board([now_holding]))
 
 
-def test_a_claim_that_differs_says_so() -> None:
-    assert "differs" in str(board([a_claim(1.0)], "planted"))
+def test_a_claim_that_differs_says_so_in_text_and_in_html() -> None:
+    found = board([a_claim(1.0)])
+    assert "differs" in str(found)
+    assert "These do not: planted." in found._repr_html_()
 
 
 @pytest.mark.parametrize("change", [{"cases": ()}, {"tolerance": 0.0}, {"tolerance": 1.0}])
@@ -118,7 +120,7 @@ def test_a_claim_that_could_not_fail_is_refused(change: dict[str, object]) -> No
 
 def test_a_claim_with_other_numbers_than_cases_is_refused() -> None:
     claim = replace(a_claim(1.0), cases=("one", "two"))
-    with pytest.raises(ValueError, match="planted.*one number per case"):
+    with pytest.raises(ValueError, match=r"planted.*one number per case"):
         check(claim)
 
 
@@ -128,7 +130,7 @@ def test_a_mean_of_one_draw_has_no_error_bar_and_is_refused() -> None:
 
 
 def test_an_unknown_chapter_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="'nowhere'.*chain-rule"):
+    with pytest.raises(ValueError, match=r"'nowhere'.*chain-rule"):
         of_chapter("nowhere")
 
 
@@ -137,7 +139,7 @@ def test_the_command_prints_the_board_and_fails_with_a_claim(
 ) -> None:
     monkeypatch.setattr("gradbook.claims.__main__.ALL", (ALL[0],))
     assert main([]) == 0
-    assert "1 of 1 claims stand" in capsys.readouterr().out
+    assert "1 of 1 claims stand." in capsys.readouterr().out
     monkeypatch.setattr("gradbook.claims.__main__.ALL", (ALL[0], a_claim(1.0)))
     assert main(["--full"]) == 1
-    assert "1 of 2 claims stand\nplanted" in capsys.readouterr().out
+    assert "1 of 2 claims stand. These do not: planted." in capsys.readouterr().out

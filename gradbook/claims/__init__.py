@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from gradbook.claims.board import board, table_of
+from gradbook.claims.board import Board, board
 from gradbook.claims.record import Claim, Kind, Measurement, Outcome, check
 
 _HELPERS = {"__main__", "board", "record"}
@@ -47,6 +47,7 @@ def of_chapter(chapter: str) -> tuple[Claim, ...]:
 
 __all__ = [
     "ALL",
+    "Board",
     "Claim",
     "Kind",
     "Measurement",
@@ -54,5 +55,4 @@ __all__ = [
     "board",
     "check",
     "of_chapter",
-    "table_of",
 ]

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gradbook.claims import ALL, check, table_of
+from gradbook.claims import ALL, board
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,11 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m gradbook.claims", description=__doc__)
     parser.add_argument("--full", action="store_true", help="more draws, tighter error bars")
     given = parser.parse_args(arguments)
-    outcomes = [check(claim, full=given.full) for claim in ALL]
-    print(table_of(outcomes, "Every claim of the book"))
-    failed = [outcome.claim.name for outcome in outcomes if not outcome.stands]
-    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} claims stand", *failed, sep="\n")
-    return int(bool(failed))
+    found = board(ALL, full=given.full)
+    print(found)
+    return int(bool(found.failed))
 
 
 if __name__ == "__main__":

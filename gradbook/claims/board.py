@@ -3,68 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from gradbook.claims.record import Claim, Kind, Outcome, check
-from gradbook.formats import plus_minus_text
+from gradbook.formats import inline_html, plus_minus_text
 from gradbook.tables import Table
 
-HEADERS = ("claim", "case", "theory", "measured", "allowed", "verdict")
+HEADERS = ("case", "theory", "measured", "allowed", "verdict")
 
 
-def board(claims: Iterable[Claim], caption: str, *, full: bool = False) -> Table:
-    """Run claims and return their outcomes as a table, a row per case.
+@dataclass(frozen=True)
+class Board:
+    """Show outcomes, one table per claim, and how many claims stand.
+
+    Attributes:
+        outcomes: What the checks gave.
+    """
+
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of the claims that do not stand."""
+        return tuple(outcome.claim.name for outcome in self.outcomes if not outcome.stands)
+
+    @property
+    def summary(self) -> str:
+        """How many claims stand, in a sentence."""
+        count = len(self.outcomes)
+        stand = f"{count - len(self.failed)} of {count} claims stand."
+        return f"{stand} These do not: {', '.join(self.failed)}." if self.failed else stand
+
+    def __str__(self) -> str:
+        """Return the board as plain text."""
+        parts = [f"{_heading(o)}\n{_details(o)}\n{table_of(o)}\n" for o in self.outcomes]
+        return "\n".join([*parts, self.summary])
+
+    def _repr_html_(self) -> str:
+        parts = [
+            f'<div class="gb-claim"><p><strong>{inline_html(_heading(outcome))}</strong><br>'
+            f"{inline_html(_details(outcome))}</p>{table_of(outcome)._repr_html_()}</div>"
+            for outcome in self.outcomes
+        ]
+        return "\n".join([*parts, f"<p>{self.summary}</p>"])
+
+
+def board(claims: Iterable[Claim], *, full: bool = False) -> Board:
+    """Run claims and return their outcomes as a board.
 
     Args:
-        claims: The claims, in the order of the rows.
-        caption: What the table shows.
+        claims: The claims, in the order of the board.
         full: Take more draws, for tighter error bars.
 
     Examples:
         >>> from gradbook.claims import ALL
-        >>> print(board(ALL[:1], "One claim").headers[2])
-        theory
+        >>> board(ALL[:1]).summary
+        '1 of 1 claims stand.'
     """
-    return table_of([check(claim, full=full) for claim in claims], caption)
+    return Board(tuple(check(claim, full=full) for claim in claims))
 
 
-def table_of(outcomes: Iterable[Outcome], caption: str) -> Table:
-    """Return outcomes as a table, a row per case.
-
-    Args:
-        outcomes: What the checks gave.
-        caption: What the table shows.
-    """
-    rows = [row for outcome in outcomes for row in rows_of(outcome)]
-    return Table(HEADERS, rows, caption=caption, align="llrrrl")
-
-
-def rows_of(outcome: Outcome) -> list[list[str]]:
-    """Return one row of text per case of an outcome.
+def table_of(outcome: Outcome) -> Table:
+    """Return one outcome as a table, a row per case.
 
     Args:
         outcome: What a check gave.
     """
+    rows = [_row(outcome, index) for index in range(len(outcome.claim.cases))]
+    return Table(HEADERS, rows, caption=f"Claim {outcome.claim.name}", align="lrrrl")
+
+
+def _row(outcome: Outcome, index: int) -> list[str]:
     claim, measured = outcome.claim, outcome.measured
+    value, error = float(measured.values[index]), float(measured.errors[index])
     return [
-        [
-            claim.statement if index == 0 else "",
-            case,
-            format(float(outcome.theory[index]), claim.format),
-            _measured(float(measured.values[index]), float(measured.errors[index]), claim.format),
-            _allowed(outcome, index),
-            _verdict(outcome, index),
-        ]
-        for index, case in enumerate(claim.cases)
+        claim.cases[index],
+        format(float(outcome.theory[index]), claim.format),
+        plus_minus_text(value, error) if error > 0 else format(value, claim.format),
+        f"±{float(outcome.allowance[index]):.1g}",
+        _verdict(outcome, index),
     ]
-
-
-def _measured(value: float, error: float, spec: str) -> str:
-    return plus_minus_text(value, error) if error > 0 else format(value, spec)
-
-
-def _allowed(outcome: Outcome, index: int) -> str:
-    allowance = format(float(outcome.allowance[index]), ".1g")
-    return f"±{allowance} ({outcome.claim.kind.value})"
 
 
 def _verdict(outcome: Outcome, index: int) -> str:
@@ -73,6 +91,18 @@ def _verdict(outcome: Outcome, index: int) -> str:
     return "differs" if outcome.claim.holds else "does not reproduce"
 
 
-def kinds() -> tuple[str, ...]:
-    """Return the names of the kinds of comparison, for the page that explains them."""
-    return tuple(kind.value for kind in Kind)
+def _heading(outcome: Outcome) -> str:
+    return f"{outcome.claim.statement}."
+
+
+def _details(outcome: Outcome) -> str:
+    claim = outcome.claim
+    allowed = {
+        Kind.EXACT: f"within a relative {claim.tolerance:g}",
+        Kind.EXPECTATION: "within four standard errors",
+        Kind.ASYMPTOTIC: f"within a relative {claim.tolerance:g} and four standard errors",
+    }
+    return (
+        f"Setting: {claim.setting}. Source: {claim.source.label}. "
+        f"Comparison: {claim.kind.value}, {allowed[claim.kind]}."
+    )
