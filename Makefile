@@ -7,7 +7,7 @@ READY := .venv/ready
 export SOURCE_DATE_EPOCH ?= 315532800
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: serve test site offline zensical wheel claims clean setup
+.PHONY: serve test site offline zensical wheel figure claims clean setup
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -28,6 +28,9 @@ offline: $(READY)
 
 zensical: $(READY)
 	$(BIN)/python -m gradbook.press site --generator zensical --site build/zensical
+
+figure: $(READY)
+	$(BIN)/python -m gradbook.press figure
 
 claims: $(READY)
 	$(BIN)/python -m gradbook.claims

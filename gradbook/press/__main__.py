@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gradbook.press.check import check_site
 from gradbook.press.katex import ROOT, ensure_assets
+from gradbook.press.readme import FIGURE, story
 from gradbook.press.session import CACHE_VARIABLE
 
 CACHE = ROOT / ".cache" / "press"
@@ -37,12 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         building.add_argument("--config", type=Path, default=ROOT / "mkdocs.yml")
         building.add_argument("--site", type=Path, default=ROOT / "site")
         building.add_argument("--generator", choices=GENERATORS, default="mkdocs")
+    commands.add_parser("figure", help="draw the README's figure again")
     commands.add_parser("assets", help="fetch what the pages need from the npm registry")
     given = parser.parse_args(arguments)
     if given.command == "serve":
         return serve(given.port)
     if given.command == "assets":
         ensure_assets()
+        return 0
+    if given.command == "figure":
+        FIGURE.write_text(story(), encoding="utf-8", newline="\n")
         return 0
     offline = given.command == "offline"
     code = build(given.config, given.site, given.generator, offline=offline)

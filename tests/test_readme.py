@@ -1,0 +1,45 @@
+"""The README's figure is the home page's, and its words are true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gradbook.press.__main__ import main
+from gradbook.press.katex import ROOT
+from gradbook.press.readme import FIGURE, story
+
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+
+
+def test_the_figure_is_the_home_pages() -> None:
+    kept, drawn = FIGURE.read_text(encoding="utf-8"), story()
+    assert NUMBER.sub("#", kept) == NUMBER.sub("#", drawn), "run make figure"
+    pairs = zip(NUMBER.findall(kept), NUMBER.findall(drawn), strict=True)
+    # Another processor may round the last bits of a norm differently: a tenth of a point is unseen.
+    assert all(abs(float(a) - float(b)) < 0.1 for a, b in pairs), "run make figure"
+
+
+def test_the_command_draws_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradbook.press.__main__.FIGURE", tmp_path / "story.svg")
+    monkeypatch.setattr("gradbook.press.__main__.story", lambda: "<svg/>")
+    assert main(["figure"]) == 0
+    assert (tmp_path / "story.svg").read_text(encoding="utf-8") == "<svg/>"
+
+
+def test_a_page_without_a_figure_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text('```python exec="on"\n1\n```\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="expected a page with a figure"):
+        story(page)
+
+
+def test_every_file_and_command_it_names_exists() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (ROOT / target).exists(), target
+    targets = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in re.findall(r"make (\w+)", text):
+        assert f"\n{command}:" in targets, command
