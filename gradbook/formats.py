@@ -53,14 +53,14 @@ def fixed(x: float, digits: int) -> str:
     """Write x with a fixed number of decimals, for code and mathematics.
 
     Args:
-        x: the number; a negative one that rounds to zero loses its sign.
-        digits: decimals kept, at least 0.
+        x: The number; a negative one that rounds to zero loses its sign.
+        digits: Decimals kept, at least 0.
 
     Returns:
         The number with a hyphen as its sign, which LaTeX sets as a minus.
 
     Raises:
-        ValueError: if `digits` is negative or `x` is not a number.
+        ValueError: If `digits` is negative or `x` is not a number.
 
     Examples:
         >>> fixed(-2.4975, 2), fixed(-0.001, 2)
@@ -76,14 +76,14 @@ def fixed_text(x: float, digits: int) -> str:
     """Write x with a fixed number of decimals and a true minus sign, for prose.
 
     Args:
-        x: the number.
-        digits: decimals kept, at least 0.
+        x: The number.
+        digits: Decimals kept, at least 0.
 
     Returns:
         The number, its sign being U+2212.
 
     Raises:
-        ValueError: if `digits` is negative or `x` is not a number.
+        ValueError: If `digits` is negative or `x` is not a number.
 
     Examples:
         >>> fixed_text(-2.4975, 3)
@@ -96,14 +96,14 @@ def scientific(x: float, digits: int) -> str:
     r"""Write $x = m\times10^e$ with $1 \le |m| < 10$ in LaTeX.
 
     Args:
-        x: the number.
-        digits: significant digits of the mantissa, at least 1.
+        x: The number.
+        digits: Significant digits of the mantissa, at least 1.
 
     Returns:
         LaTeX without dollar signs; the power is left out where $e = 0$.
 
     Raises:
-        ValueError: if `digits` is below 1 or `x` is not a number.
+        ValueError: If `digits` is below 1 or `x` is not a number.
 
     Examples:
         >>> print(scientific(1.9073e-06, 3))
@@ -119,14 +119,14 @@ def scientific_text(x: float, digits: int) -> str:
     """Write x = m·10ᵉ with 1 ≤ |m| < 10 in Unicode, for prose and figures.
 
     Args:
-        x: the number.
-        digits: significant digits of the mantissa, at least 1.
+        x: The number.
+        digits: Significant digits of the mantissa, at least 1.
 
     Returns:
         The number with a true minus sign and superscripts; the power is left out where e = 0.
 
     Raises:
-        ValueError: if `digits` is below 1 or `x` is not a number.
+        ValueError: If `digits` is below 1 or `x` is not a number.
 
     Examples:
         >>> scientific_text(-1.9073e-06, 3), scientific_text(0.5e-9, 1)
@@ -141,15 +141,15 @@ def plus_minus(value: float, error: float) -> str:
     r"""Write $v \pm e$ in LaTeX, the error to two significant digits and the value to match.
 
     Args:
-        value: the estimate, finite.
-        error: its standard error, finite and positive.
+        value: The estimate, finite.
+        error: Its standard error, finite and positive.
 
     Returns:
         LaTeX without dollar signs; a common power of ten is taken out when the larger of the
         two numbers lies outside $[10^{-3}, 10^5)$ or the digits do not reach the decimal point.
 
     Raises:
-        ValueError: if `value` is not finite, or `error` is not finite and positive.
+        ValueError: If `value` is not finite, or `error` is not finite and positive.
 
     Examples:
         >>> print(plus_minus(0.25304, 0.00118))
@@ -165,14 +165,14 @@ def plus_minus_text(value: float, error: float) -> str:
     """Write v ± e in Unicode, the error to two significant digits and the value to match.
 
     Args:
-        value: the estimate, finite.
-        error: its standard error, finite and positive.
+        value: The estimate, finite.
+        error: Its standard error, finite and positive.
 
     Returns:
         The pair, with a true minus sign; a common power of ten as in `plus_minus`.
 
     Raises:
-        ValueError: if `value` is not finite, or `error` is not finite and positive.
+        ValueError: If `value` is not finite, or `error` is not finite and positive.
 
     Examples:
         >>> plus_minus_text(-0.25304, 0.00118), plus_minus_text(1.9073e-06, 4.1e-08)
@@ -190,7 +190,7 @@ def inline_html(text: str) -> str:
     a cell or a caption is rendered with the formulas of the page. A literal dollar is `\$`.
 
     Args:
-        text: plain text with formulas between dollars.
+        text: Plain text with formulas between dollars.
 
     Returns:
         HTML without a surrounding element.

@@ -23,17 +23,17 @@ class Table:
     between dollars, which the page renders. Numbers are printed with a true minus sign in HTML
     and with a hyphen in plain text, where they can be copied.
 
-    Attributes:
-        headers: one text per column.
-        rows: one sequence of cells per row, each as long as `headers`.
-        caption: what the table shows, required for readers who cannot see its layout.
-        formats: one format per column for its numbers, `""` for those as Python prints them.
-        align: one letter per column, `l` or `r`; by default a column of numbers is set right.
+    Args:
+        headers: One text per column.
+        rows: One sequence of cells per row, each as long as `headers`.
+        caption: What the table shows, required for readers who cannot see its layout.
+        formats: One format per column for its numbers, `""` for those as Python prints them.
+        align: One letter per column, `l` or `r`; by default a column of numbers is set right.
 
     Raises:
-        ValueError: if a length does not match `headers`, a letter of `align` is neither `l`
+        ValueError: If a length does not match `headers`, a letter of `align` is neither `l`
             nor `r`, or the caption is empty.
-        TypeError: if a cell is neither text nor a real number.
+        TypeError: If a cell is neither text nor a real number.
 
     Examples:
         >>> table = Table(

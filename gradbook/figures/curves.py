@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
@@ -11,7 +12,7 @@ from gradbook.checks import Array, finite, float_array, positive
 from gradbook.figures.labels import label_ends, legend_above
 from gradbook.figures.picture import Picture
 from gradbook.figures.series import Bands, Curve, Named, checked_curves, drawable
-from gradbook.figures.style import LEVEL, house_style, linear_axis, log_axis, new_axes, ring
+from gradbook.figures.style import LEVEL, house_style, linear_axis, log_axis, looks, new_axes, ring
 
 _HEIGHT = 3.6
 
@@ -85,9 +86,11 @@ def lines(
     axes.set(xlabel=x_label, title=y_label)
     axes.set_xscale("log" if log_x else "linear")
     axes.set_yscale("log" if log_y else "linear")
+    axes.autoscale(False)  # Matplotlib's own limits overflow where values come near 1e308
     handles = [_draw(axes, at, curve) for curve in curves]
     handles += [axes.axhline(y, label=name, **LEVEL) for name, y in heights.items()]
-    _settle(axes, whole_x=bool((at == np.rint(at)).all()))
+    _settle(axes.xaxis, axes.dataLim.intervalx, 0.03, integers=bool((at == np.rint(at)).all()))
+    _settle(axes.yaxis, axes.dataLim.intervaly, 0.06)
     (legend_above if legend else label_ends)(figure, handles, theory_label if theory else "")
     return Picture(figure, alt, caption)
 
@@ -141,6 +144,7 @@ def norms(
     """
     if not 0 < coverage < 1:
         raise ValueError(f"coverage must lie between 0 and 1, got {coverage!r}")
+    looks("values", len(values))
     ensembles = {name: _ensemble(name, array) for name, array in values.items()}
     shares = [0.5, (1 - coverage) / 2, (1 + coverage) / 2]
     # Without interpolation a quantile is one of the seeds, also where others are infinite.
@@ -148,7 +152,7 @@ def norms(
         name: np.quantile(array, shares, axis=0, method="inverted_cdf")
         for name, array in ensembles.items()
     }
-    depth = max((array.shape[1] for array in ensembles.values()), default=0)
+    depth = max(array.shape[1] for array in ensembles.values())
     return lines(
         np.arange(1, depth + 1),
         {name: rows[0] for name, rows in quantiles.items()},
@@ -176,14 +180,20 @@ def _draw(axes: Axes, x: Array, curve: Curve) -> Line2D:
     return line
 
 
-def _settle(axes: Axes, *, whole_x: bool) -> None:
-    axes.margins(x=0.03, y=0.06)
-    axes.autoscale_view()
-    for axis in (axes.xaxis, axes.yaxis):
-        if axis.get_scale() == "log":
-            log_axis(axis)
-        else:
-            linear_axis(axis, integers=whole_x and axis is axes.xaxis)
+def _settle(axis: Axis, limits: Array, margin: float, *, integers: bool = False) -> None:
+    """Set limits and ticks by what has been drawn, from `limits[0]` to `limits[1]`."""
+    if axis.get_scale() == "log":
+        low, high = np.log10(limits)
+        # At least a factor of two is shown, so that equal numbers look equal.
+        pad = max(margin * (high - low), 0.15 - (high - low) / 2)
+        low, high = 10.0 ** max(low - pad, -323.0), 10.0 ** min(high + pad, 308.0)
+        log_axis(axis, low, high)
+    else:
+        low, high = limits
+        pad = margin * (high - low) or 0.2 * abs(low) or 0.2
+        low, high = low - pad, high + pad
+        linear_axis(axis, integers=integers)
+    axis.set_view_interval(low, high, ignore=True)
 
 
 def _ensemble(name: str, array: ArrayLike) -> Array:

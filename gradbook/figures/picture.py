@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from gradbook.figures.style import house_style
+from gradbook.figures.style import house_style, settle
 
 # None of these entries says anything about the figure, and the date would change every build.
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -18,19 +18,19 @@ _CARD = "max-width:100%;background:#fff;padding:.5em;border-radius:.25em"
 class Picture:
     """Hold a figure with the texts that must go with it.
 
-    Attributes:
-        figure: the drawing.
-        alt: what a reader sees in it, in words, for those who do not see it.
-        caption: what it shows, below it; may hold formulas between dollars.
+    Args:
+        figure: The drawing.
+        alt: What a reader sees in it, in words, for those who do not see it.
+        caption: What it shows, below it; may hold formulas between dollars.
 
     Raises:
-        TypeError: if `figure` is not a Matplotlib figure, or a text is not a string.
-        ValueError: if a text is empty.
+        TypeError: If `figure` is not a Matplotlib figure, or a text is not a string.
+        ValueError: If a text is empty.
 
     Examples:
         >>> Picture(Figure(), alt="A line that falls.", caption=" ")
         Traceback (most recent call last):
-        ValueError: caption must not be empty: every figure needs one, got ' '
+        ValueError: Caption must not be empty: every figure needs one, got ' '
     """
 
     figure: Figure
@@ -38,7 +38,7 @@ class Picture:
     caption: str
 
     def __post_init__(self) -> None:
-        """Refuse a figure without its texts."""
+        """Refuse a figure without its texts, and settle its layout for good."""
         if not isinstance(self.figure, Figure):
             raise TypeError(f"figure must be a matplotlib.figure.Figure, got {self.figure!r}")
         for name, text in (("alt", self.alt), ("caption", self.caption)):
@@ -46,6 +46,8 @@ class Picture:
                 raise TypeError(f"{name} must be a string, got {text!r}")
             if not text.strip():
                 raise ValueError(f"{name} must not be empty: every figure needs one, got {text!r}")
+        with house_style():
+            settle(self.figure)
 
     def svg(self) -> str:
         """Write the figure as SVG whose text is text, the same bytes every time.

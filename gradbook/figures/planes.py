@@ -131,7 +131,8 @@ def _extent(points: Array, asked: Extent | None) -> Extent:
     """Widen what is asked for, or what the points need, to the shape of the axes."""
     if asked is None:
         low, high = points.min(axis=0), points.max(axis=0)
-        margin = 0.12 * max(float((high - low).max()), np.finfo(float).tiny)
+        # A path that rests is shown amid one unit of weight.
+        margin = 0.12 * float((high - low).max()) or 0.5
         (left, bottom), (right, top) = low - margin, high + margin
     else:
         left, right, bottom, top = asked

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from gradbook.formats import scientific_text, superscript, true_minus
+from gradbook.formats import superscript, true_minus
 from gradbook.theme import INK, PAPER, SERIES, TEXT_SIZE
 
 WIDTH = 6.0
@@ -33,6 +33,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _SIZES = {"P": 8.0, "X": 8.0, "*": 11.0}
 """Points, where an outline needs more than others to be recognized."""
 _TICKS = 7
+# The first layout is made for axes that still have Matplotlib's default place.
+_LAYOUTS = 2
 _RC = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gradbook",
@@ -57,7 +59,7 @@ _RC = {
     "ytick.color": INK,
     "legend.frameon": False,
     "legend.borderpad": 0,
-    "legend.borderaxespad": 0,
+    "legend.borderaxespad": 0.4,
     "legend.handlelength": 2.6,
     "legend.columnspacing": 1.6,
     # Room for text that a page sets larger than it is drawn.
@@ -110,6 +112,15 @@ def new_axes(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
+def settle(figure: Figure) -> None:
+    """Lay a figure out once and for all: each drawing would else move its axes a little."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        for _ in range(_LAYOUTS):
+            engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 def looks(names: object, count: int) -> tuple[Look, ...]:
     """Return the looks of `count` series, or say that there are too many to tell apart."""
     if not 1 <= count <= len(LOOKS):
@@ -147,16 +158,14 @@ def tick_text(value: float) -> str:
 
 
 def power_text(value: float) -> str:
-    """Write a tick of a logarithmic axis in Unicode.
+    """Write a power of ten in Unicode.
 
     Examples:
-        >>> power_text(1e-12), power_text(10.0), power_text(2e-5)
-        ('10⁻¹²', '10', '2·10⁻⁵')
+        >>> power_text(1e-12), power_text(10.0)
+        ('10⁻¹²', '10')
     """
-    exponent = round(np.log10(value))
-    if exponent in (0, 1):
-        return tick_text(value)
-    return scientific_text(value, 1).removeprefix("1·")
+    exponent = round(math.log10(value))
+    return tick_text(value) if exponent in (0, 1) else f"10{superscript(exponent)}"
 
 
 def linear_axis(axis: Axis, *, integers: bool = False) -> None:
@@ -165,12 +174,34 @@ def linear_axis(axis: Axis, *, integers: bool = False) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
 
 
-def log_axis(axis: Axis) -> None:
-    """Give a logarithmic axis ticks at 1 and every few decades, or at 1, 2, 5 where it is short."""
-    low, high = np.log10(axis.get_view_interval())
-    stride = math.ceil((high - low) / (_TICKS + 1))
-    decades = stride * np.arange(math.ceil(low / stride), math.floor(high / stride) + 1)
-    short = LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=_TICKS + 1)
-    axis.set_major_locator(short if high - low < 2 else FixedLocator(10.0**decades))
+def log_axis(axis: Axis, low: float, high: float) -> None:
+    """Give a logarithmic axis ticks at 1 and every few decades, or at 1, 2, 5 where it is short.
+
+    Args:
+        axis: The axis.
+        low: The least value shown, positive.
+        high: The greatest value shown.
+    """
+    a, b = math.log10(low), math.log10(high)
+    if b - a < 2:
+        axis.set_major_locator(FixedLocator(_short_ticks(low, high)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
+    else:
+        stride = math.ceil((b - a) / (_TICKS + 1))
+        decades = stride * np.arange(math.ceil(a / stride), math.floor(b / stride) + 1)
+        axis.set_major_locator(FixedLocator((10.0**decades).tolist()))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: power_text(value)))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: power_text(value)))
+
+
+def _short_ticks(low: float, high: float) -> list[float]:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    if len(shown) >= 3:
+        return shown
+    # Matplotlib takes numbers near 1e-300 for zero: find round mantissas instead.
+    unit = 10.0 ** max(math.floor(math.log10(low)), -323)
+    return [
+        unit * m for m in MaxNLocator(nbins=_TICKS).tick_values(low / unit, high / unit) if m > 0
+    ]

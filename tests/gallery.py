@@ -1,0 +1,125 @@
+"""One picture of each kind, as chapters draw them, for the tests of figures and of their SVG.
+
+Each is drawn once; `picture.__wrapped__()` draws it anew.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from gradbook import figures
+from gradbook.figures import Picture
+
+TEXTS = {"alt": "What is < seen.", "caption": "What $x < 1$ shows."}
+LAYERS = np.arange(1, 31)
+NOTE = [3, 2, 1]
+DEEP = [3, 3, 2, 2]
+
+
+@cache
+def four_lines() -> Picture:
+    factors = {"sigmoid": 0.24, "tanh": 0.6, "ReLU": 0.9, "SELU": 0.95}
+    return figures.lines(
+        LAYERS,
+        {name: factor**LAYERS for name, factor in factors.items()},
+        log_y=True,
+        x_label="depth",
+        y_label="gradient norm ‖δ‖",
+        **TEXTS,
+    )
+
+
+@cache
+def everything_on_lines() -> Picture:
+    return figures.lines(
+        LAYERS,
+        {"sigmoid": 0.24**LAYERS, "tanh": 0.6**LAYERS},
+        bands={"tanh": (0.5**LAYERS, 0.7**LAYERS)},
+        theory={"sigmoid": 0.25**LAYERS},
+        theory_label="mean field",
+        levels={"float32": 2.0**-149},
+        log_y=True,
+        x_label="depth",
+        y_label="gradient norm ‖δ‖",
+        **TEXTS,
+    )
+
+
+@cache
+def eight_in_a_legend() -> Picture:
+    step = np.arange(40)
+    waves = {f"series {n}": np.cos(step / 13 + n * 0.4) for n in range(8)}
+    return figures.lines(step, waves, legend=True, x_label="step", y_label="loss", **TEXTS)
+
+
+@cache
+def ties_at_the_end() -> Picture:
+    z = np.linspace(-6, 6, 121)
+    slopes = {"sigmoid": 1 / (2 + 2 * np.cosh(z)), "tanh": 1 / np.cosh(z) ** 2, "step": 0 * z}
+    return figures.lines(z, slopes, levels={"1/4": 0.25}, x_label="z", y_label="f′(z)", **TEXTS)
+
+
+@cache
+def ensemble() -> Picture:
+    noise = np.random.default_rng(1).normal(0, 0.5, (100, 20))
+    norms = {"He": np.exp(noise), "too large": 1.4 ** np.arange(20, 0, -1) * np.exp(noise)}
+    return figures.norms(norms, theory={"He": np.ones(20)}, **TEXTS)
+
+
+@cache
+def valley() -> Picture:
+    steps = np.arange(25)[:, None]
+    paths = {
+        f"η = {lr}": (1 - lr * np.array([1, 25])) ** steps * [1, 0.3] for lr in (0.02, 0.07, 0.081)
+    }
+    bowl = figures.quadratic([[1, 0], [0, 25]])
+    return figures.descent_plane(bowl, paths, minimum=(0, 0), **TEXTS)
+
+
+@cache
+def lecture_note() -> Picture:
+    return figures.network_diagram(
+        NOTE,
+        weights=figures.weight_names(NOTE),
+        loss="L",
+        lit=figures.route([0, 0, 0, 0]),
+        titles=["inputs", "hidden", "output", "loss"],
+        **TEXTS,
+    )
+
+
+@cache
+def chain() -> Picture:
+    widths = [1] * 5
+    return figures.network_diagram(widths, weights=figures.weight_names(widths), **TEXTS)
+
+
+@cache
+def deep_network() -> Picture:
+    return figures.network_diagram(DEEP, weights=figures.weight_names(DEEP), loss="L", **TEXTS)
+
+
+@cache
+def comparison() -> Picture:
+    return figures.bars(
+        {"sigmoid": 0.25, "tanh": 0.81, "ReLU, He": 1.02, "negative": -0.3},
+        errors={"sigmoid": 0.05, "ReLU, He": 0.1, "negative": 0.1},
+        theory={"ReLU, He": 1.0, "tanh": 0.81},
+        x_label="factor per layer",
+        **TEXTS,
+    )
+
+
+ALL: tuple[Callable[[], Picture], ...] = (
+    four_lines,
+    everything_on_lines,
+    eight_in_a_legend,
+    ties_at_the_end,
+    ensemble,
+    valley,
+    lecture_note,
+    chain,
+    deep_network,
+    comparison,
+)
