@@ -7,13 +7,12 @@
   // Material leaves its search dialog without a name.
   each(".md-search[role=dialog]", (dialog) => dialog.setAttribute("aria-label", "Search"));
 
-  // Material's controls for search and contents on a narrow page are labels: no key reaches them.
-  const names = { __search: "Search", __drawer: "Navigation" };
-  each(".md-header__button[for=__search], .md-header__button[for=__drawer]", (label) => {
+  // Material's control for the contents of a narrow page is a label: no key reaches it.
+  each(".md-header__button[for=__drawer]", (label) => {
     const button = document.createElement("button");
     button.className = label.className;
     button.setAttribute("for", label.htmlFor); // Material's style sheet asks for it
-    button.setAttribute("aria-label", names[label.htmlFor]);
+    button.setAttribute("aria-label", "Navigation");
     button.append(...label.childNodes);
     button.addEventListener("click", () => label.click());
     label.before(button);
