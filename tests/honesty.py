@@ -2,9 +2,10 @@ r"""Nothing on a page is typed that could be computed: the rule, and the scanner
 
 What a reader reads on a page, other than executed blocks, inline values, `\py{...}` and doctests,
 has no decimal, no power of a number, no integer above twelve, in digits or in words, and no
-fraction that no doctest of the page asserts. What stands on the lists below is excused, each entry
-for its reason. Inline expressions, alt texts and captions have no numeric literal at all, other
-than indices and format specifications; strings and comments in code obey the rule for prose.
+fraction, percentage or ratio (ten times larger) that no doctest of the page prints. What stands on
+the lists below is excused, each entry for its reason. Inline expressions, alt texts and captions
+have no numeric literal at all, other than indices and format specifications; strings and comments
+in code obey the rule for prose.
 
 Front matter is read (a title is); HTML comments, link targets and HTML attributes are not, but a
 link's text is, and so are alt texts and titles.
@@ -23,7 +24,8 @@ from itertools import chain
 
 import literals
 import numerals
-from pages import BLOCK, COMPUTED, DOCS, ROOT, Cell, Page, PageError, blank
+from gradbook import sources
+from pages import BLOCK, COMPUTED, ROOT, Cell, Page, PageError, blank
 
 LARGEST = 12
 """Whole numbers up to this one are words of the language: two layers, three weights."""
@@ -58,12 +60,10 @@ class Excuse:
 
 
 def _is_listed(match: re.Match[str]) -> bool:
-    """Whether the references page has the work; there the author stands before the year."""
+    """Whether `gradbook.sources` has a work of this author for each of these years."""
     name = re.sub(r"['’]s$", "", match["name"])
-    years = re.findall(r"(?:19|20)\d\d", match["years"])
-    work = re.compile(rf"\b{re.escape(name)}\b.*?\b({'|'.join(years)})", re.DOTALL)
-    found = {year for entry in references() for year in work.findall(entry)}
-    return name[0].isupper() and found == set(years)
+    known = {str(work.year) for work in works() if name in re.findall(r"[\w’'-]+", work.authors)}
+    return set(re.findall(r"\d{4}", match["years"])) <= known
 
 
 def _is_required(match: re.Match[str]) -> bool:
@@ -79,7 +79,7 @@ EXCUSES = (
     Excuse(
         rf"{_NAME}[*_]*(?:\s+et\s+al\.?)?[*_]*(?:\]\(\s*{COMPUTED}+\s*\))?,?\s*[(\[]?"
         rf"(?P<years>{_YEAR}(?:\s*(?:,|and|&)\s*{_YEAR})*)\b",
-        "the year of a citation, as in He et al. (2015); the references page must list the work",
+        "the year of a citation, as in He et al. (2015); gradbook.sources must have the work",
         holds=_is_listed,
     ),
     Excuse(
@@ -90,12 +90,12 @@ EXCUSES = (
     ),
     Excuse(r"\bb?float(?:16|32|64)(?!\d)", "number formats are called float16, float32, bfloat16"),
     Excuse(r"\b(?:16|32|64)-bit\b", "number formats are called by their bits"),
-    Excuse(r"\bIEEE(?:\s+Std)?\s+754\b", "the standard is called so"),
+    Excuse(r"\bIEEE(?:\s+Std)?\s+754(?:-2019)?\b", "the standard is called so"),
     Excuse(r"\bCC[ -]BY[ -]4\.0\b", "the license is called so"),
     Excuse(r"\b3-2-1\b", "the network of the lecture note is called so"),
     Excuse(r"(?i)\bquarter-circle\b", "the law of Wishart's singular values is called so"),
     Excuse(
-        r"(?<![A-Za-z])[wWf](?:['′]|\^\{?(?:\\prime\s*)+\}?)*_\{?[1-4][1-4](?!\d)",
+        r"(?<![A-Za-z])[wWfz](?:['′]|\^\{?(?:\\prime\s*)+\}?)*_\{?[1-4][1-4](?!\d)",
         "the lecture note writes two indices without a comma, as in w'_{32}",
     ),
     Excuse(
@@ -104,24 +104,17 @@ EXCUSES = (
         "the number of a section, an equation, a figure or a page of a cited work",
         free=True,
     ),
-    Excuse(
-        r"(?i)\barxiv:\s*\d{4}\.\d{4,5}(?:v\d+)?|\bdoi:\s*10\.\S+|"
-        rf"\b{_YEAR}\b|\bvol(?:ume|\.)\s*\d+|\b\d+\s*-\s*\d+\b|"
-        r"\b\d+(?:\s*\(\d+(?:-\d+)?\))?\s*:\s*\d+(?:\s*-\s*\d+)?|\b\d+\s*\(\d+(?:-\d+)?\)",
-        "years, volumes, pages and identifiers in the list of references",
-        free=True,
-        page="docs/references.md",
-    ),
     Excuse(r"(?m)^[ \t]*\$ .*$", "commands to type", free=True, page=README),
 )
 
 _COMPUTE = r"compute it: `{python} ...` in prose, \py{...} in math, an f-string in code"
-_CITE = "; if it is a year, cite a work of docs/references.md, as in He et al. (2015)"
+_CITE = "; if it is a year, cite a work of gradbook.sources, as in He et al. (2015)"
 _ADVICE = {
     "decimal": f"is a typed decimal; {_COMPUTE}",
     "power": f"is a typed power of a number; {_COMPUTE}",
     "integer": f"is a typed number above {LARGEST}; {_COMPUTE}",
     "word": f"is a number above {LARGEST} in words; {_COMPUTE}",
+    "ratio": "compares, and no doctest of this page prints the number; print it, or compute it",
     "fraction": "is a fraction that no doctest of this page prints; print it in one, or compute it",
 }
 _YEARLIKE = re.compile(r"(?:19|20)\d\d")
@@ -208,12 +201,9 @@ def _values(page: Page) -> Iterator[Violation]:
             yield from _typed(page, text, line)
 
 
-@cache
-def references() -> tuple[str, ...]:
-    """Return the entries of the list of references."""
-    path = DOCS / "references.md"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    return tuple(re.split(r"\n(?=\s*(?:[-*+]|\d+\.|\||#|\n))", text))
+def works() -> list[sources.Source]:
+    """List the works that the book cites."""
+    return [work for work in vars(sources).values() if isinstance(work, sources.Source)]
 
 
 @cache
@@ -314,6 +304,6 @@ def tokens(text: str, known: frozenset[Fraction], path: str = "") -> Iterator[To
 def _judge(number: numerals.Numeral, known: frozenset[Fraction]) -> str:
     if number.value is None:
         return "typed"
-    if number.kind == "fraction":
+    if number.kind in ("fraction", "ratio"):
         return "asserted" if number.value in known else "typed"
     return "small" if number.value <= LARGEST else "typed"

@@ -42,7 +42,7 @@ def format_specifications(tree: ast.AST) -> set[ast.AST]:
         elif isinstance(node, ast.keyword) and node.arg in (FORMATS, DIGITS):
             found |= {child for child in ast.walk(node.value) if isinstance(child, ast.Constant)}
         elif isinstance(node, ast.Call):
-            position = formatters().get(_called(node), len(node.args))
+            position = formatters().get(called(node), len(node.args))
             found |= {*node.args[position : position + 1]}
     return found
 
@@ -58,7 +58,7 @@ def formatters() -> dict[str, int]:
     return found
 
 
-def _called(node: ast.Call) -> str:
+def called(node: ast.Call) -> str:
     if isinstance(node.func, ast.Attribute):
         # text.format(x) is a method of strings, whose arguments are printed.
         return "" if node.func.attr == "format" else node.func.attr

@@ -28,9 +28,18 @@ _SPELLING = re.compile(
     re.IGNORECASE,
 )
 
-_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_ORDINALS = ("third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_PARTS = dict(zip(_ORDINALS, range(3, 11), strict=True))
+_COUNTS = (
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve"),
+)
+_ORDINALS = (
+    *("third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"),
+    *("eleventh", "twelfth"),
+)
+_PARTS = dict(zip(_ORDINALS, range(3, 13), strict=True))
+_MULTIPLES = {name: n for n, name in enumerate(_COUNTS, 1) if n > 2}
+_MULTIPLE = rf"(?:\d+|{'|'.join(_MULTIPLES)})"
+_COMPARED = r"(?:as|more|less|(?!(?:anoth|oth|ov|und|aft|numb|lay|ord|pow|p)er)[a-z]+er)"
 _COUNT = rf"(?:{'|'.join(_COUNTS)})"
 _ORDINAL = rf"(?:{'|'.join(_ORDINALS)})"
 
@@ -48,6 +57,8 @@ _NUMBERS = re.compile(
     rf"|\(\s*-?(?P<round>{_N})\s*\))\s*(?:\^|\*\*)\s*[{{(]?\s*(?P<sign>[-+]?)\s*"
     rf"(?P<exponent>{_N})(?!\.?\d|\s*/))"
     rf"|(?P<decimal>\d+(?:\.\d+)+|{_FREE}\.\d+|\d+\.(?=\s?\\(?:overline|bar|dot)|\{{\d))"
+    rf"|(?P<ratio>(?<![^\W_])(?:{_MULTIPLE}(?:\s+times\s+{_COMPARED}{_ENDS}|[\s-]?fold)"
+    r"|\d+\s*(?:\\?%|percent)))"
     r"|(?P<integer>\d{1,3}(?:[,_]\d{3})+(?!\d)|\d+)"
     r"|(?P<word>(?<![^\W_])(?:(?:thir|four|fif|six|seven|eigh|nine)teen"
     r"|(?:twen|thir|for|fif|six|seven|eigh|nine)t(?:y|ie)"
@@ -62,8 +73,8 @@ _NUMBERS = re.compile(
 class Numeral:
     """A number at `start`:`end` of the spelled-out text.
 
-    `kind` is integer, decimal, fraction, power or word. `value` is None where it does not matter:
-    for decimals, words and powers other than of a whole number by a small whole number.
+    `kind` is integer, decimal, fraction, ratio, power or word. `value` is None where it does not
+    matter: for decimals, words, and powers that are no small whole number.
     """
 
     start: int
@@ -138,6 +149,9 @@ def _read(match: re.Match[str]) -> tuple[str, Fraction | None]:
     if kind == "fraction":
         over, under = (_number(part) for part in match.groups()[1:9] if part)
         return kind, over / under if under else None
+    if kind == "ratio":
+        said = re.match(_MULTIPLE, match[0], re.IGNORECASE)[0].lower()
+        return kind, Fraction(_MULTIPLES.get(said) or int(said))
     if kind == "parts":
         return "fraction", _spoken(match[0])
     if kind == "integer":

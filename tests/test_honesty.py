@@ -9,20 +9,21 @@ import pytest
 
 import honesty
 import numerals
+from gradbook.sources import Source
 from pages import DOCS, ROOT, Page, paths, read
 
 PAGES = [*paths(), ROOT / "README.md"]
 
-REFERENCES = (
-    "- He, K., Zhang, X., Ren, S. & Sun, J. (2015). Delving deep into rectifiers.",
-    "- Glorot, X. & Bengio, Y. (2010). Understanding the difficulty of training.",
-    "- Pascanu, R., Mikolov, T. & Bengio, Y. (2013). On the difficulty.",
-)
+WORKS = [
+    Source("He et al.", 2015, "Delving deep into rectifiers", "ICCV", "variances"),
+    Source("Glorot and Bengio", 2010, "Understanding the difficulty", "AISTATS", "variances"),
+    Source("Pascanu, Mikolov and Bengio", 2013, "On the difficulty", "ICML", "clipping"),
+]
 
 
 @pytest.fixture
-def _references(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(honesty, "references", lambda: REFERENCES)
+def _works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(honesty, "works", lambda: WORKS)
 
 
 def _name(path: Path) -> str:
@@ -137,7 +138,9 @@ FRACTIONS = [
     *("a quarter", "three quarters", "two thirds", "one-fifth", "a third of", "a tenth of", "24/7"),
     *("2^{1/2}", r"e^{\frac12}", "10/12"),
 ]
-TYPED = [*DECIMALS, *POWERS, *INTEGERS, *WORDS, *FRACTIONS]
+RATIOS = ["5%", "5 percent", r"5\%", "ten times larger", "three times as many", "4 times smaller"]
+RATIOS += ["tenfold", "three-fold", "12 times more", "Five times deeper"]
+TYPED = [*DECIMALS, *POWERS, *INTEGERS, *WORDS, *FRACTIONS, *RATIOS]
 
 
 @pytest.mark.parametrize("typed", TYPED)
@@ -209,7 +212,6 @@ INNOCENT = [
     *(
         "1st, 2nd",
         "2D",
-        "5%",
         "−3",
         "$n - 1$",
         "$2^3$",
@@ -220,7 +222,22 @@ INNOCENT = [
     ),
     *(r"$\frac{\partial L}{\partial w}$", r"$\frac{1}{n}$", r"$2/\lambda$", "$1/n$", "$4^{-L}$"),
     *("$0 < x$", "N(0, 1)", "$(0,1)$", "a half", "half the energy", "the third layer", "a dozen"),
-    *("quarterly", "the quarter-circle law", "tenth layer", "million"[:4], "often", "weights"),
+    *(
+        "three times four weights",
+        "two times",
+        "5 times over",
+        "fivefold\n\n```pycon\n>>> r\n5\n```",
+    ),
+    *("ten times smaller\n\n```pycon\n>>> r\n'10.0'\n```", "twice as much", "three times per step"),
+    *(
+        "quarterly",
+        "the quarter-circle law",
+        "$z_{21}$",
+        "tenth layer",
+        "million"[:4],
+        "often",
+        "weights",
+    ),
     *("float32", "float16 and bfloat16", "np.float64", "32-bit", "64-bit numbers", "IEEE 754"),
     *(
         "Python 3.11+",
@@ -269,7 +286,7 @@ INNOCENT = [
 ]
 
 
-@pytest.mark.usefixtures("_references")
+@pytest.mark.usefixtures("_works")
 @pytest.mark.parametrize("text", INNOCENT)
 def test_what_nobody_could_compute_is_left_alone(text: str) -> None:
     assert caught(text + "\n") == []
@@ -320,7 +337,7 @@ GUILTY = {
 }
 
 
-@pytest.mark.usefixtures("_references")
+@pytest.mark.usefixtures("_works")
 @pytest.mark.parametrize("text", GUILTY.values(), ids=GUILTY.keys())
 def test_no_excuse_is_wider_than_its_reason(text: str) -> None:
     assert caught(text + "\n")
@@ -366,16 +383,6 @@ def test_the_readme_may_show_commands_but_runs_nothing() -> None:
     assert caught("```console\n$ make serve PORT=8001\n```\n")
     assert caught('```python exec="on"\nx\n```\n', "README.md")
     assert caught("```pycon\n>>> x\n```\n", "README.md")
-
-
-def test_the_list_of_references_may_hold_years_and_pages_but_no_results() -> None:
-    entry = "- Bengio, Y. (1994). Title. *IEEE Transactions* 5(2), 157–166. doi:10.1109/72.279181\n"
-    assert caught(entry, "docs/references.md") == []
-    assert (
-        caught("- He, K. (2015). arXiv:1502.01852, PMLR 9:249–256.\n", "docs/references.md") == []
-    )
-    assert caught("- Loses 0.25 in 50 layers.\n", "docs/references.md")
-    assert caught(entry)
 
 
 def test_every_excuse_gives_a_reason() -> None:

@@ -1,0 +1,217 @@
+"""The plan of the house, held against the imports: who may use what, and in which direction."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pages import ROOT
+
+PACKAGE = ROOT / "gradbook"
+
+COMMON = frozenset({"checks"})
+"""What every module may import."""
+
+PLAN: dict[str, set[str]] = {
+    # What knows nothing of the rest.
+    "__init__": set(),
+    "checks": set(),
+    "formats": set(),
+    "theme": set(),
+    "sources": set(),
+    "search": set(),
+    "activations": set(),
+    "gaussian": set(),
+    "losses": set(),
+    "batches": set(),
+    "precision": set(),
+    "datasets": set(),
+    # Showing.
+    "tables": {"formats"},
+    "figures": {"formats", "theme"},
+    # Making networks.
+    "initializers": {"activations", "gaussian"},
+    "layers": {"activations"},
+    "parameters": {"layers"},
+    "networks": {"activations", "initializers", "layers"},
+    "note": {"activations", "layers", "networks", "sources"},
+    # Their gradients, and what is done with them.
+    "backprop": {"layers", "losses", "parameters"},
+    "routes": {"backprop", "layers", "losses"},
+    "update": {"backprop", "layers", "parameters"},
+    "bowls": {"update"},
+    "jacobian": {"backprop", "layers"},
+    # Theory and measurement.
+    "meanfield": {"activations", "gaussian", "search"},
+    "measure": {"activations", "backprop", "initializers", "layers", "networks"},
+    # Tools for the reader's own network.
+    "diagnosis": {"precision", "figures"},
+    "cli": {"diagnosis"},
+}
+"""What each module may import from the package; a module may be planned before it exists."""
+
+PLAN["claims"] = set(PLAN) - {"figures", "diagnosis", "cli"}
+PLAN["press"] = set(PLAN)
+
+LAZY = {"diagnosis": {"figures"}}
+"""What a module may import only where it is used, so that the rest works without it."""
+
+OUTSIDE = {"figures": {"numpy", "matplotlib"}, "press": None}
+"""The other packages that a module may import, None for any; elsewhere NumPy is the only one."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: of a module of the package, or of another distribution."""
+
+    line: int
+    name: str
+    own: bool
+    lazy: bool
+
+
+def imports(source: str, package: tuple[str, ...] = ()) -> Iterator[Import]:
+    """Yield the imports of a module that lies in a package below gradbook."""
+    tree = ast.parse(source)
+    lazy = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        for name in _imported(node, package):
+            first, _, rest = name.partition(".")
+            own = first == "gradbook"
+            if own or first not in sys.stdlib_module_names:
+                part = (rest.partition(".")[0] or "__init__") if own else first
+                yield Import(node.lineno, part, own, node in lazy)
+
+
+def _imported(node: ast.AST, package: tuple[str, ...]) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    module = node.module or ""
+    if node.level:
+        base = ("gradbook", *package)
+        module = ".".join([*base[: len(base) - node.level + 1], *module.split(".")]).rstrip(".")
+    if module == "gradbook":
+        return [f"gradbook.{alias.name}" for alias in node.names]
+    return [module]
+
+
+def offences(part: str, source: str, package: tuple[str, ...] = ()) -> list[str]:
+    """List what a module of a part of the house imports and may not."""
+    allowed = PLAN[part] | COMMON | {part}
+    outside = OUTSIDE.get(part, {"numpy"})
+    found = []
+    for item in imports(source, package):
+        if item.own and item.name not in allowed:
+            found.append(f"{item.line}: {part} may not import gradbook.{item.name}")
+        elif item.own and item.name in LAZY.get(part, ()) and not item.lazy:
+            found.append(f"{item.line}: {part} may import {item.name} only where it is used")
+        elif not item.own and outside is not None and item.name not in outside:
+            found.append(f"{item.line}: {part} may not import {item.name}")
+    return found
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_module_has_its_place_in_the_plan() -> None:
+    assert {part_of(path) for path in MODULES} <= set(PLAN)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_imports_only_what_the_plan_allows(path: Path) -> None:
+    package = path.relative_to(PACKAGE).parts[:-1]
+    found = offences(part_of(path), path.read_text(encoding="utf-8"), package)
+    assert not found, "\n".join(f"{path.relative_to(ROOT)}:{offence}" for offence in found)
+
+
+def test_the_plan_has_no_circle_and_names_nothing_unknown() -> None:
+    order = list(graphlib.TopologicalSorter(PLAN).static_order())
+    assert set(order) == set(PLAN)
+    assert order[-1] == "press"
+
+
+def test_nothing_imports_the_press() -> None:
+    assert not any("press" in allowed for allowed in PLAN.values())
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("activations", "import gradbook.layers"),
+        ("activations", "from gradbook import losses"),
+        ("activations", "from gradbook.layers import Dense"),
+        ("activations", "from . import layers"),
+        ("activations", "from .layers import Dense"),
+        ("activations", "def f():\n    import gradbook.layers as x"),
+        ("activations", "if TYPE_CHECKING:\n    from gradbook.layers import Dense"),
+        ("activations", "import matplotlib.pyplot"),
+        ("activations", "from scipy import special"),
+        ("layers", "from gradbook import activations, backprop"),
+        ("claims", "from gradbook.press import blocks"),
+        ("claims", "from gradbook import figures"),
+        ("figures", "from gradbook.measure import gradient_norms"),
+        ("figures", "import pandas"),
+        ("diagnosis", "from gradbook import figures"),
+    ],
+)
+def test_an_import_against_the_plan_is_found(part: str, source: str) -> None:
+    assert len(offences(part, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("activations", "import math, numpy as np\nfrom numpy.typing import NDArray"),
+        ("activations", "from gradbook.checks import Array\nfrom __future__ import annotations"),
+        ("layers", "from gradbook.activations import relu\nfrom .activations import tanh"),
+        ("figures", "from matplotlib.figure import Figure\nfrom gradbook.figures.style import INK"),
+        ("diagnosis", "def draw():\n    from gradbook import figures"),
+        ("press", "import markdown\nfrom gradbook import claims, figures"),
+    ],
+)
+def test_an_import_within_the_plan_is_let_pass(part: str, source: str) -> None:
+    assert offences(part, source) == []
+
+
+def test_relative_imports_are_read_from_where_they_stand() -> None:
+    (found,) = imports("from ..layers import Dense", ("claims",))
+    assert (found.name, found.own) == ("layers", True)
+    (found,) = imports("from .record import Claim", ("claims",))
+    assert (found.name, found.own) == ("claims", True)
+
+
+def test_the_core_imports_nothing_but_numpy() -> None:
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in MODULES
+        if part_of(path) not in OUTSIDE and path.stem != "__main__"
+    ]
+    code = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    bare = subprocess.run(
+        [sys.executable, "-c", "import sys, numpy.random; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    known = {name.partition(".")[0] for name in bare.stdout.split()}
+    assert loaded - known - sys.stdlib_module_names == {"gradbook"}
