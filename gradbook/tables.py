@@ -19,9 +19,9 @@ Format: TypeAlias = str | Callable[[float], str]
 class Table:
     r"""Show rows under headers, each column formatted and aligned.
 
-    The first column names its row and is marked up as row headers. Text may hold formulas
-    between dollars, which the page renders. Numbers are printed with a true minus sign in HTML
-    and with a hyphen in plain text, where they can be copied.
+    The first column names its row and is marked up as row headers; an empty text is no header.
+    Text may hold formulas between dollars, which the page renders. Numbers are printed with a
+    true minus sign in HTML and with a hyphen in plain text, where they can be copied.
 
     Args:
         headers: One text per column.
@@ -90,10 +90,7 @@ class Table:
     def _repr_html_(self) -> str:
         """Write an accessible table in a frame that scrolls by itself and by keyboard."""
         sides = self._sides()
-        head = "".join(
-            f'<th scope="col"{_side(side)}>{inline_html(header)}</th>'
-            for header, side in zip(self.headers, sides, strict=True)
-        )
+        head = "".join(map(_html_header, sides, self.headers))
         body = "".join(
             f"<tr>{''.join(map(_html_cell, range(len(sides)), sides, row, texts))}</tr>"
             for row, texts in zip(self.rows, self._texts(), strict=True)
@@ -130,9 +127,16 @@ def _side(side: str) -> str:
     return ' class="gb-right"' if side == "r" else ""
 
 
+def _html_header(side: str, text: str) -> str:
+    # A header without text would be announced as one all the same.
+    tag, scope = ("th", ' scope="col"') if text else ("td", "")
+    return f"<{tag}{scope}{_side(side)}>{inline_html(text)}</{tag}>"
+
+
 def _html_cell(column: int, side: str, cell: Cell, text: str) -> str:
     # A formatted number may be LaTeX, whose hyphens the page's mathematics turns into minus signs.
     plain = text if isinstance(cell, str) or "$" in text else true_minus(text)
-    tag, scope = ("td", "") if column else ("th", ' scope="row"')
+    names_row = column == 0 and text != ""
+    tag, scope = ("th", ' scope="row"') if names_row else ("td", "")
     whole = plain.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
     return f"<{tag}{scope}{_side(side)}>{inline_html(whole)}</{tag}>"

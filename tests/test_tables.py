@@ -39,6 +39,15 @@ def test_a_screen_reader_finds_the_caption_and_the_header_of_every_cell():
         assert [(cell.tag, cell.get("scope")) for cell in row] == [("th", "row"), ("td", None)]
 
 
+def test_an_empty_corner_and_a_row_without_a_name_are_no_headers():
+    page = html(Table(["", "b"], [["", "c"], ["d", "e"]], caption="c"))
+    assert [cell.tag for cell in page.find("table/thead/tr")] == ["td", "th"]
+    assert [[cell.tag for cell in row] for row in page.find("table/tbody")] == [
+        ["td", "td"],
+        ["th", "td"],
+    ]
+
+
 def test_a_wide_table_scrolls_in_a_named_frame_that_the_keyboard_reaches():
     frame = html(small(caption="Slopes of $f$."))
     assert frame.attrib == {

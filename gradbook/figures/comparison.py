@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from gradbook.checks import finite, non_negative
 from gradbook.figures.labels import legend_above
 from gradbook.figures.picture import Picture
-from gradbook.figures.style import house_style, linear_axis, new_axes, ring, ring_handle
+from gradbook.figures.style import house_style, new_axes, ring, ring_handle
+from gradbook.figures.ticks import linear_axis
 from gradbook.formats import true_minus
 from gradbook.theme import INK, SERIES
 
-_NUMBER = 0.16
+_NUMBER = 0.18
 """Share of the bars' range that a number takes."""
 
 

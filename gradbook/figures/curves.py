@@ -12,7 +12,8 @@ from gradbook.checks import Array, finite, float_array, positive
 from gradbook.figures.labels import label_ends, legend_above
 from gradbook.figures.picture import Picture
 from gradbook.figures.series import Bands, Curve, Named, checked_curves, drawable
-from gradbook.figures.style import LEVEL, house_style, linear_axis, log_axis, looks, new_axes, ring
+from gradbook.figures.style import LEVEL, house_style, looks, new_axes, ring
+from gradbook.figures.ticks import linear_axis, log_axis
 
 _HEIGHT = 3.6
 

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from gradbook.checks import Array
+from gradbook.figures.layout import RADIUS, label_places, places
 from gradbook.figures.picture import Picture
 from gradbook.figures.style import house_style
-from gradbook.figures.wiring import RADIUS, Edge, all_edges, label_places, node_names, places
+from gradbook.figures.wiring import Edge, all_edges, node_names
 from gradbook.theme import INK, PAPER, SERIES
 
 _PLAIN: dict[str, Any] = {"color": INK, "alpha": 0.7, "linewidth": 1.2}

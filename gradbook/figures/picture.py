@@ -30,7 +30,7 @@ class Picture:
     Examples:
         >>> Picture(Figure(), alt="A line that falls.", caption=" ")
         Traceback (most recent call last):
-        ValueError: Caption must not be empty: every figure needs one, got ' '
+        ValueError: caption must not be empty: every figure needs one, got ' '
     """
 
     figure: Figure

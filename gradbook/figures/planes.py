@@ -11,7 +11,8 @@ from gradbook.checks import Array, finite_array
 from gradbook.figures.labels import legend_above
 from gradbook.figures.picture import Picture
 from gradbook.figures.series import Named
-from gradbook.figures.style import house_style, linear_axis, looks, new_axes, ring
+from gradbook.figures.style import house_style, looks, new_axes, ring
+from gradbook.figures.ticks import linear_axis
 from gradbook.theme import INK
 
 Surface: TypeAlias = Callable[[Array, Array], Array]

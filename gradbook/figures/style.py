@@ -1,19 +1,14 @@
-"""What all figures have in common: the style, the series' looks, the axes and their ticks."""
+"""What all figures have in common: the style, the looks of series, and how they are laid out."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib.style
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from gradbook.formats import superscript, true_minus
 from gradbook.theme import INK, PAPER, SERIES, TEXT_SIZE
 
 WIDTH = 6.0
@@ -32,7 +27,6 @@ _LINES: tuple[Any, ...] = (
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _SIZES = {"P": 8.0, "X": 8.0, "*": 11.0}
 """Points, where an outline needs more than others to be recognized."""
-_TICKS = 7
 # The first layout is made for axes that still have Matplotlib's default place.
 _LAYOUTS = 2
 _RC = {
@@ -143,65 +137,3 @@ def ring(color: str = INK) -> dict[str, Any]:
 def ring_handle(label: str) -> Line2D:
     """Return the legend's entry for theory."""
     return Line2D([], [], label=label, **ring())
-
-
-def tick_text(value: float) -> str:
-    """Write a tick's number in Unicode.
-
-    Examples:
-        >>> tick_text(-0.5), tick_text(2e-7)
-        ('−0.5', '2·10⁻⁷')
-    """
-    mantissa, _, exponent = f"{value:.6g}".partition("e")
-    power = f"·10{superscript(int(exponent))}" if exponent else ""
-    return true_minus(mantissa) + power
-
-
-def power_text(value: float) -> str:
-    """Write a power of ten in Unicode.
-
-    Examples:
-        >>> power_text(1e-12), power_text(10.0)
-        ('10⁻¹²', '10')
-    """
-    exponent = round(math.log10(value))
-    return tick_text(value) if exponent in (0, 1) else f"10{superscript(exponent)}"
-
-
-def linear_axis(axis: Axis, *, integers: bool = False) -> None:
-    """Give an axis a few round ticks, whole numbers if asked."""
-    axis.set_major_locator(MaxNLocator(nbins=_TICKS, integer=integers, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
-
-
-def log_axis(axis: Axis, low: float, high: float) -> None:
-    """Give a logarithmic axis ticks at 1 and every few decades, or at 1, 2, 5 where it is short.
-
-    Args:
-        axis: The axis.
-        low: The least value shown, positive.
-        high: The greatest value shown.
-    """
-    a, b = math.log10(low), math.log10(high)
-    if b - a < 2:
-        axis.set_major_locator(FixedLocator(_short_ticks(low, high)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
-    else:
-        stride = math.ceil((b - a) / (_TICKS + 1))
-        decades = stride * np.arange(math.ceil(a / stride), math.floor(b / stride) + 1)
-        axis.set_major_locator(FixedLocator((10.0**decades).tolist()))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: power_text(value)))
-    axis.set_minor_locator(NullLocator())
-
-
-def _short_ticks(low: float, high: float) -> list[float]:
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
-    shown = [tick for tick in ticks if low <= tick <= high]
-    if len(shown) >= 3:
-        return shown
-    # Matplotlib takes numbers near 1e-300 for zero: find round mantissas instead.
-    unit = 10.0 ** max(math.floor(math.log10(low)), -323)
-    return [
-        unit * m for m in MaxNLocator(nbins=_TICKS).tick_values(low / unit, high / unit) if m > 0
-    ]
