@@ -73,7 +73,7 @@ def _is_required(match: re.Match[str]) -> bool:
 
 _NAME = r"(?P<name>[^\W\d_](?:[\w’'-]*\w)?)"
 _YEAR = r"(?:19|20)\d\d[a-z]?"
-_NUMBER = r"\(?\d+(?:\.\d+)*[a-z]?\)?"
+_NUMBER = r"\(?[1-9]\d*(?:\.\d+)*[a-z]?\)?"
 
 EXCUSES = (
     Excuse(
@@ -99,7 +99,7 @@ EXCUSES = (
         "the lecture note writes two indices without a comma, as in w'_{32}",
     ),
     Excuse(
-        r"(?i)(?:§+|\b(?:sections?|sec\.|chapters?|ch\.|parts?|equations?|eqs?\.|figures?|figs?\.|"
+        r"(?i)(?:§+|\b(?:sections?|sec\.|chapters?|ch\.|equations?|eqs?\.|figures?|figs?\.|"
         rf"tables?|theorems?|lemmas?|p\.|pp\.))\s*{_NUMBER}(?:\s*-\s*{_NUMBER})?",
         "the number of a section, an equation, a figure or a page of a cited work",
         free=True,

@@ -76,7 +76,7 @@ def _survivors(replay: Replay) -> list[Survivor]:
         for survivor in (*_changed_code(replay, index), *_changed_output(replay, index, cell))
     ]
     replay.confirm()
-    return found
+    return sorted(found, key=lambda survivor: survivor.line)
 
 
 def _changed_code(replay: Replay, index: int) -> Iterator[Survivor]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from pages import ROOT
+import honesty
+from gradbook.press import fences, inline
+from pages import BLOCK, ROOT, paths, read
 
 SOUND = """\
 # A page
@@ -121,3 +126,18 @@ def test_a_page_that_lies_fails_at_its_line(outcome: ElementTree.Element, number
         if f"wrong-{number}.md" in case.attrib["classname"] + case.attrib["name"] and len(case)
     ]
     assert any(f"wrong-{number}.md:{line}" in text and says in text for text in failures)
+
+
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_tests_run_what_the_press_runs(path: Path) -> None:
+    page = read(path)
+    shown = [textwrap.dedent(f.source) for f in fences.find_fences(page.text) if f.executed]
+    assert [cell.source.rstrip() for cell in page.cells if not cell.example] == shown
+    inline_values = [found.strip() for found in re.findall(inline.INLINE, page.unfenced)]
+    assert [value.expr for value in page.values if not value.math] == inline_values
+    computed = [value for value in page.values if value.math]
+    assert len(computed) == page.unfenced.count(r"\py{")
+
+
+def test_the_tests_know_the_fences_that_the_press_knows() -> None:
+    assert {*honesty.SHOWN, "pycon", BLOCK.split()[0]} == set(fences.LANGUAGES)

@@ -36,6 +36,7 @@ def caught(text: str, path: str = "docs/page.md") -> list[str]:
 
 def test_the_pages_are_found() -> None:
     assert DOCS / "index.md" in PAGES
+    assert any(path.parent == DOCS / "chapters" for path in PAGES)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=_name)
@@ -302,6 +303,7 @@ GUILTY = {
     "one version of two": "Python 3.11 and 3.19",
     "a version of something else": "Foo 3.11",
     "a format that is none": "float48",
+    "a decimal behind a word for numbered things": "Figure 0.25, section .5",
     "a fraction asserted as another": "1/3\n\n```pycon\n>>> s\n0.25\n```",
     "a fraction asserted roughly": "1/3\n\n```pycon\n>>> s\n0.3333\n```",
     "a fraction typed into a doctest": "1/4\n\n```pycon\n>>> s = 1/4\n```",

@@ -33,6 +33,7 @@ PLAN: dict[str, set[str]] = {
     "batches": set(),
     "precision": set(),
     "datasets": set(),
+    "differences": set(),
     # Showing.
     "tables": {"formats"},
     "figures": {"formats", "theme"},
@@ -43,7 +44,10 @@ PLAN: dict[str, set[str]] = {
     "networks": {"activations", "initializers", "layers"},
     "note": {"activations", "layers", "networks", "sources"},
     # Their gradients, and what is done with them.
-    "backprop": {"layers", "losses", "parameters"},
+    "tape": {"activations"},
+    "backprop": {"differences", "layers", "losses", "parameters"},
+    "counting": {"layers"},
+    "modes": {"backprop", "counting", "differences", "layers", "losses", "parameters"},
     "routes": {"backprop", "layers", "losses"},
     "update": {"backprop", "layers", "parameters"},
     "bowls": {"update"},
