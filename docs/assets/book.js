@@ -7,7 +7,8 @@
   // Material leaves its search dialog without a name.
   each(".md-search[role=dialog]", (dialog) => dialog.setAttribute("aria-label", "Search"));
 
-  // Material's control for the contents of a narrow page is a label: no key reaches it.
+  // The button for the contents of a narrow page is a label, as are the sections in there: no key
+  // reaches them. (Material opens a label that has the focus when Enter is pressed.)
   each(".md-header__button[for=__drawer]", (label) => {
     const button = document.createElement("button");
     button.className = label.className;
@@ -18,6 +19,19 @@
     label.before(button);
     label.style.display = "none";
   });
+  // What the open contents cover waits behind them.
+  const narrow = matchMedia("(max-width: 76.234375em)");
+  const drawer = document.getElementById("__drawer");
+  const settle = () => {
+    each(".md-nav--primary label[for]", (label) => { label.tabIndex = narrow.matches ? 0 : -1; });
+    each(".md-header, .md-content, .md-sidebar--secondary, .md-footer", (part) => {
+      part.inert = narrow.matches && drawer.checked;
+    });
+  };
+  narrow.addEventListener("change", settle);
+  drawer?.addEventListener("change", settle);
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && drawer?.checked && drawer.click());
+  if (drawer) settle();
 
   // Every code block gets a copy button in a nav of the same name: one button is no landmark.
   const demote = () => each(".md-code__nav:not([role])", (nav) => nav.setAttribute("role", "none"));

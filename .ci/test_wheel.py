@@ -1,0 +1,69 @@
+"""The wheel, as somebody gets it who wants the package and not the book."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from visits import ROOT
+
+# The book's own parts: they need the extras.
+EXTRAS = ("figures", "press")
+IMPORT_ALL = f"""
+import importlib, json, pkgutil, sys
+import gradbook, gradbook.backprop
+for module in pkgutil.iter_modules(gradbook.__path__):
+    if module.name not in {EXTRAS!r}:
+        importlib.import_module("gradbook." + module.name)
+print(json.dumps([gradbook.__file__, "matplotlib" in sys.modules]))
+"""
+
+
+def run(python: Path | str, arguments: Sequence[str], folder: Path) -> str:
+    """Run Python away from the sources and return what it prints."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [str(python), *arguments]
+    done = subprocess.run(
+        command, check=False, cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel() -> Path:
+    """Find the wheel that `make wheel` built."""
+    (found,) = (ROOT / "dist").glob("*.whl")
+    return found
+
+
+def test_the_wheel_holds_the_package_and_its_license_alone(wheel: Path) -> None:
+    """No page, no test, nothing of the tools."""
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"gradbook"}
+    assert "gradbook/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_needs_numpy_and_nothing_else(wheel: Path, tmp_path: Path) -> None:
+    """In a new environment pip brings NumPy; all modules but the book's own are imported there."""
+    run(sys.executable, ["-m", "venv", "clean"], tmp_path)
+    python = tmp_path / "clean" / "bin" / "python"
+    run(python, ["-m", "pip", "install", "--quiet", str(wheel)], tmp_path)
+    listed = json.loads(run(python, ["-m", "pip", "list", "--format=json"], tmp_path))
+    assert {package["name"] for package in listed} - {"pip", "setuptools"} == {"gradbook", "numpy"}
+    origin, drawn = json.loads(run(python, ["-W", "error", "-c", IMPORT_ALL], tmp_path))
+    assert Path(origin).is_relative_to(tmp_path)
+    assert not drawn
+
+
+def test_the_core_leaves_matplotlib_alone_where_it_is_installed(tmp_path: Path) -> None:
+    """A script that computes gradients does not wait for a drawing library."""
+    _, drawn = json.loads(run(sys.executable, ["-c", IMPORT_ALL], tmp_path))
+    assert not drawn
