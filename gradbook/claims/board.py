@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gradbook.claims.record import Claim, Kind, Outcome, check
-from gradbook.formats import inline_html, plus_minus_text
+from gradbook.formats import inline_html, plus_minus_text, true_minus
 from gradbook.tables import Table
 
 HEADERS = ("case", "theory", "measured", "allowed", "verdict")
@@ -78,8 +78,8 @@ def _row(outcome: Outcome, index: int) -> list[str]:
     value, error = float(measured.values[index]), float(measured.errors[index])
     return [
         claim.cases[index],
-        format(float(outcome.theory[index]), claim.format),
-        plus_minus_text(value, error) if error > 0 else format(value, claim.format),
+        true_minus(format(float(outcome.theory[index]), claim.format)),
+        plus_minus_text(value, error) if error > 0 else true_minus(format(value, claim.format)),
         f"±{float(outcome.allowance[index]):.1g}",
         _verdict(outcome, index),
     ]
