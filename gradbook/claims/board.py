@@ -40,12 +40,20 @@ class Board:
         return "\n".join([*parts, self.summary])
 
     def _repr_html_(self) -> str:
-        parts = [
-            f'<div class="gb-claim"><p><strong>{inline_html(_heading(outcome))}</strong><br>'
-            f"{inline_html(_details(outcome))}</p>{table_of(outcome)._repr_html_()}</div>"
-            for outcome in self.outcomes
-        ]
-        return "\n".join([*parts, f"<p>{self.summary}</p>"])
+        chapters = list(dict.fromkeys(outcome.claim.chapter for outcome in self.outcomes))
+        parts = [f"<p>{self.summary}</p>"]
+        for chapter in chapters:
+            if len(chapters) > 1:
+                parts.append(f"<h2>{chapter.replace('-', ' ').capitalize()}</h2>")
+            parts += [_card(o) for o in self.outcomes if o.claim.chapter == chapter]
+        return "\n".join(parts)
+
+
+def _card(outcome: Outcome) -> str:
+    return (
+        f'<div class="gb-claim"><p><strong>{inline_html(_heading(outcome))}</strong><br>'
+        f"{inline_html(_details(outcome))}</p>{table_of(outcome)._repr_html_()}</div>"
+    )
 
 
 def board(claims: Iterable[Claim], *, full: bool = False) -> Board:

@@ -15,7 +15,7 @@ from gradbook.sources import GRIEWANK_WALTHER, LECTURE_NOTE, NUMERICAL_RECIPES, 
 from gradbook.update import gradient_step
 
 CHAPTER = "chain-rule"
-_SETTING = "the 3-2-1 sigmoid network of `gradbook.note.example`, float64"
+_SETTING = "the 3-2-1 sigmoid network of gradbook.note.example, float64"
 
 
 def _routes(net: Example) -> tuple[Route, ...]:
@@ -97,7 +97,7 @@ SUM_OVER_ROUTES = Claim(
     name="sum-over-routes",
     chapter=CHAPTER,
     statement="A gradient is the sum over routes of the products along them",
-    setting="the 3-2-2-1 network of `gradbook.note.deeper_example`, weight w′₁₁, float64",
+    setting="the 3-2-2-1 network of gradbook.note.deeper_example, weight w′₁₁, float64",
     source=GRIEWANK_WALTHER,
     kind=Kind.EXACT,
     cases=("backpropagation beside the sum",),
