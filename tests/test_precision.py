@@ -414,7 +414,7 @@ def test_the_predicted_underflow_is_within_one_layer(fmt: Format, factor: float)
 
 
 @each
-@pytest.mark.parametrize("power", [1, 2, 3])
+@pytest.mark.parametrize("power", [1, 2, 3, 5])
 def test_the_predicted_underflow_of_a_power_of_two_is_exact(fmt: Format, power: int) -> None:
     factor = 2.0**-power
     assert predicted_underflow_depth(fmt, factor) == underflow_depth(fmt, factor)
@@ -432,6 +432,7 @@ def test_the_predicted_underflow_is_that_of_the_exact_power() -> None:
 def test_factors_above_one_half_never_underflow() -> None:
     for fmt in CASES:
         assert underflow_depth(fmt, 0.9) is None
+        assert underflow_depth(fmt, 0.5 + fmt.epsilon / 2) is None  # the number next to 1/2
         assert fmt is float64 or multiply_up(fmt, 0.9) is None
     power = np.float64(1)
     for _ in range(20_000):
