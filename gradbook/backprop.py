@@ -289,8 +289,8 @@ def gradient_check(
     The difference $D(s)$ has two errors. Its curve is not a line: the truncation error is
     $s^2 L'''/6$ to leading order, and doubling the step makes it four times as large, so
     $|D(2s) - D(s)|$ is three times the truncation error of $D(s)$. And its numbers are rounded:
-    every value $v$ of the computation is off by about $\epsilon|v|$, which moves the loss by
-    $\epsilon |v\,\partial L/\partial v|$ and the difference by that over $s$. The error reported
+    every parameter, boundary value and loss $v$ is off by about $\epsilon|v|$, which moves the loss
+    by $\epsilon |v\,\partial L/\partial v|$ and the difference by that over $s$. The error reported
     is the sum of both; it scales with the loss, so that no absolute tolerance is needed.
 
     Across a kink a difference does not approximate a derivative: keep `z` more than two steps away.
@@ -412,9 +412,8 @@ def _exposure(trace: Trace) -> float:
     pairs = [
         *zip(trace.h, trace.dh, strict=True),
         *((p.value, p.grad) for p in trace.parameters),
-        *((z, d) for z, d in zip(trace.z, trace.delta, strict=True) if z is not None),
     ]
-    moved = sum(float(np.abs(value * grad).sum()) for value, grad in pairs if grad is not None)
+    moved = sum(float(np.abs(value * grad).sum()) for value, grad in pairs)
     return moved + float(np.abs(trace.loss).sum())
 
 

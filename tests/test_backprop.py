@@ -376,6 +376,15 @@ def test_the_direction_check_finds_it_too() -> None:
     assert direction_check(rng, right, *example[1:]).agrees
 
 
+def test_a_random_direction_has_length_one() -> None:
+    # With a single weight the direction is +1 or -1.
+    example = [Dense(np.array([[3.0]]), None, identity)], [[2.0]], [[1.0]], half_squared_error
+    for seed in range(5):
+        check = direction_check(np.random.default_rng(seed), *example)
+        assert abs(check.analytic) == pytest.approx(10, rel=1e-14)
+        assert check.agrees
+
+
 def test_the_error_of_the_difference_covers_its_distance_from_the_truth_at_any_step() -> None:
     # L(w) = (e^w)²/2 has L' = e^2w: the truth is known without backpropagation.
     exponential = type(identity)("exp", np.exp, np.exp, np.inf)
@@ -438,6 +447,16 @@ def test_a_narrow_number_format_widens_the_error_and_still_agrees(dtype: type) -
     ratio = np.median([c.error for c in checks]) / np.median([c.error for c in exact])
     assert ratio == pytest.approx((float(np.finfo(dtype).eps) / 2.2e-16) ** (2 / 3), rel=5)
     assert direction_check(rng, layers, x, target, half_squared_error).agrees
+
+
+def test_the_coarsest_format_in_the_computation_sets_step_and_error() -> None:
+    rng = np.random.default_rng(12)
+    W = rng.standard_normal((3, 2)).astype(np.float32)
+    example = [Dense(W, None, tanh)], rng.standard_normal((4, 3)), np.zeros(2), half_squared_error
+    checks = gradient_check(*example)
+    assert all(check.agrees for check in checks)
+    # 2**-23 is the gap of float32 above 1.
+    assert checks == gradient_check(*example, step=(2.0**-23) ** (1 / 3))
 
 
 def test_checks_change_no_array() -> None:

@@ -87,6 +87,14 @@ def test_input_weights_may_be_drawn_in_a_way_of_their_own() -> None:
     assert steps[0].parameters["b"].shape == (6, 3)
 
 
+def test_every_member_of_an_ensemble_may_have_inputs_of_its_own() -> None:
+    inputs = rng(1).standard_normal((1, 6, 5, 2))
+    [step] = unrolled(rng(), 3, 1, tanh, lecun, inputs=inputs)
+    assert step.parameters["U"].shape == (2, 3)
+    np.testing.assert_array_equal(step.parameters["b"], np.zeros(3))
+    assert forward([step], np.zeros((5, 3)))[-1].a.shape == (6, 5, 3)
+
+
 def test_a_network_left_to_itself_has_no_input_weights() -> None:
     steps = unrolled(rng(), 3, 2, tanh, lecun, bias_variance=None)
     assert places(steps) == (("1.W", "2.W"),)

@@ -34,6 +34,12 @@ def test_places_that_hold_the_same_array_are_one_parameter() -> None:
         assert array is expected
 
 
+def test_a_parameter_of_one_place_is_listed_like_any_other() -> None:
+    layers = [Dense(W, B, tanh), Dense(W, None, tanh)]
+    assert places(layers) == (("1.W", "2.W"), ("1.b",))
+    assert [id(array) for array in distinct_parameters(layers)] == [id(W), id(B)]
+
+
 def test_equal_arrays_that_are_not_the_same_object_are_two_parameters() -> None:
     layers = [Dense(W, None, tanh), Dense(W.copy(), None, tanh)]
     assert places(layers) == (("1.W",), ("2.W",))
