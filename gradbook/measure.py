@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradbook.activations import Activation
-from gradbook.backprop import backprop_from
+from gradbook.backprop import Trace, backprop_from
 from gradbook.checks import Array, generator, positive_int
 from gradbook.initializers import Initializer
 from gradbook.layers import Layer
@@ -50,9 +50,91 @@ def boundary_norms(layers: Sequence[Layer], x: Array, da: Array) -> Array:
         >>> boundary_norms(layers, np.ones((1, 2)), np.array([[0.0, 1.0]])).tolist()
         [0.25, 0.5, 1.0]
     """
-    trace = backprop_from(layers, x, da)
-    norms = [np.sqrt(np.square(dh).sum(axis=(-2, -1))) for dh in trace.dh]
-    return np.stack(norms, axis=-1)
+    return _norms(backprop_from(layers, x, da).dh, axes=2)
+
+
+def delta_norms(trace: Trace) -> Array:
+    r"""Return $\lVert\delta_l\rVert$ in every layer, from the first to the last.
+
+    Args:
+        trace: What `backprop` or `backprop_from` recorded; every layer has a `z`.
+
+    Returns:
+        Norms over batch and units, shape (..., layers).
+
+    Raises:
+        ValueError: If a layer has no `z`, and so no delta.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense
+        >>> layers = [Dense(0.5 * np.eye(2), None, identity)] * 2
+        >>> delta_norms(backprop_from(layers, np.ones((1, 2)), np.array([[3.0, 4.0]]))).tolist()
+        [2.5, 5.0]
+    """
+    deltas = [delta for delta in trace.delta if delta is not None]
+    if len(deltas) != len(trace.delta):
+        raise ValueError(f"trace must have a delta in each layer, got {len(deltas)}")
+    return _norms(deltas, axes=2)
+
+
+def weight_norms(trace: Trace) -> Array:
+    r"""Return $\lVert\partial L/\partial W_l\rVert$ in every layer, the root of the sum of squares.
+
+    Args:
+        trace: What `backprop` or `backprop_from` recorded; every layer has a `W`.
+
+    Returns:
+        Norms, shape (..., layers).
+
+    Raises:
+        ValueError: If a layer has no `W`.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense
+        >>> layers = [Dense(np.array([[2.0]]), None, identity)] * 2
+        >>> weight_norms(backprop_from(layers, [[3.0]], [[1.0]])).tolist()
+        [6.0, 6.0]
+    """
+    return _norms(_gradients(trace, "W"), axes=2)
+
+
+def bias_norms(trace: Trace) -> Array:
+    r"""Return $\lVert\partial L/\partial b_l\rVert$ in every layer.
+
+    The bias gradient is the sum of $\delta_l$ over the batch.
+
+    Args:
+        trace: What `backprop` or `backprop_from` recorded; every layer has a `b`.
+
+    Returns:
+        Norms, shape (..., layers).
+
+    Raises:
+        ValueError: If a layer has no `b`.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense
+        >>> layers = [Dense(np.eye(2), np.zeros(2), identity)]
+        >>> bias_norms(backprop_from(layers, np.ones((2, 2)), [[3.0, 0.0], [0.0, 4.0]])).tolist()
+        [5.0]
+    """
+    return _norms(_gradients(trace, "b"), axes=1)
+
+
+def _gradients(trace: Trace, name: str) -> list[Array]:
+    found = [grads[name] for grads in trace.gradients if name in grads]
+    if len(found) != len(trace.gradients):
+        raise ValueError(f"trace must have a gradient of {name} in each layer, got {len(found)}")
+    return found
+
+
+def _norms(arrays: Sequence[Array], axes: int) -> Array:
+    """Return one norm per array, over its last axes, stacked along a new last axis."""
+    over = tuple(range(-axes, 0))
+    return np.stack([np.sqrt(np.square(array).sum(axis=over)) for array in arrays], axis=-1)
 
 
 def gradient_norms(

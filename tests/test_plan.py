@@ -51,6 +51,7 @@ PLAN: dict[str, set[str]] = {
     "routes": {"backprop", "layers", "losses"},
     "update": {"backprop", "layers", "parameters"},
     "bowls": {"update"},
+    "training": {"backprop", "layers", "losses", "parameters", "update"},
     "jacobian": {"backprop", "layers"},
     "faults": {"activations", "layers", "losses"},
     "museum": {"activations", "backprop", "faults", "layers", "losses"},

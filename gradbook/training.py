@@ -1,0 +1,146 @@
+"""Train a network by gradient descent and keep a record of how each layer moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gradbook.backprop import backprop, forward_loss
+from gradbook.checks import Array, finite_array, generator, positive_int
+from gradbook.layers import Layer
+from gradbook.losses import Loss
+from gradbook.parameters import named_parameters
+from gradbook.update import descend
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    r"""Record a training run; the ensemble axes come first everywhere.
+
+    Args:
+        layers: The network after the last step.
+        loss: The loss over all examples before each step and after the last, shape
+            (..., steps + 1).
+        movement: How far each layer's weights are from where they began, as `movement` defines
+            it, before each step and after the last, shape (..., steps + 1, layers).
+    """
+
+    layers: list[Layer]
+    loss: Array
+    movement: Array
+
+
+# A run that diverges is a record, too, and so is one that starts at zero.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def movement(before: Sequence[Layer], after: Sequence[Layer]) -> Array:
+    r"""Return $\lVert W - W_0 \rVert / \lVert W_0 \rVert$ for the weights of each layer.
+
+    Args:
+        before: The network at the start, weights $W_0$.
+        after: The same network later, weights $W$.
+
+    Returns:
+        The relative movements, shape (..., layers); a layer without a `W` is left out. Weights that
+        were all 0 have moved infinitely far, or NaN if they still are.
+
+    Raises:
+        TypeError: If an element is not a layer.
+        ValueError: If there is no layer, no weights, or the two have other weights.
+
+    Examples:
+        >>> from gradbook.activations import tanh
+        >>> from gradbook.layers import Dense
+        >>> before = [Dense(np.eye(2), None, tanh), Dense(np.eye(2), None, tanh)]
+        >>> after = [before[0], Dense(1.5 * np.eye(2), None, tanh)]
+        >>> movement(before, after).tolist()
+        [0.0, 0.5]
+    """
+    old, new = _weights(before), _weights(after)
+    shapes, found = [W.shape for W in old], [W.shape for W in new]
+    if found != shapes:
+        raise ValueError(f"after must have the shapes of before, {shapes}, got {found}")
+    ratios = [_norm(W - W_0) / _norm(W_0) for W_0, W in zip(old, new, strict=True)]
+    return np.stack(ratios, axis=-1)
+
+
+def train(
+    layers: Sequence[Layer],
+    x: ArrayLike,
+    target: ArrayLike,
+    loss: Loss,
+    *,
+    lr: float,
+    steps: int,
+    batch: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> Training:
+    r"""Take steps of gradient descent, $w \leftarrow w - \eta \, \partial L/\partial w$.
+
+    Args:
+        layers: The network; it is not changed. With ensemble axes in every parameter, each member
+            is trained on its own.
+        x: Inputs, shape (examples, fan_in).
+        target: Targets, shape (examples, outputs).
+        loss: The loss.
+        lr: The learning rate.
+        steps: Number of steps.
+        batch: Examples per step, drawn without replacement; all of them if None.
+        rng: The random generator that draws the batches; needed exactly if `batch` is given.
+
+    Returns:
+        The trained network with its record.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If a size or the learning rate is not positive, the batch is larger than the
+            examples, only one of `batch` and `rng` is given, or the shapes do not fit.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense
+        >>> from gradbook.losses import half_squared_error
+        >>> start = [Dense(np.array([[1.0]]), None, identity)]
+        >>> run = train(start, [[1.0]], [[5.0]], half_squared_error, lr=0.5, steps=2)
+        >>> run.loss.tolist(), run.movement[:, 0].tolist(), run.layers[0].W.item()
+        ([8.0, 2.0, 0.5], [0.0, 2.0, 3.0], 4.0)
+    """
+    inputs, targets = finite_array("x", x), finite_array("target", target)
+    if len(inputs) != len(targets):
+        raise ValueError(f"target must hold {len(inputs)} examples, as x, got {len(targets)}")
+    chosen = _batches(len(inputs), positive_int("steps", steps), batch, rng)
+    now, losses, moved = list(layers), list[Array](), [movement(layers, layers)]
+    for rows in chosen:
+        trace = backprop(now, inputs[rows], targets[rows], loss)
+        whole = len(rows) == len(inputs)
+        losses.append(trace.loss if whole else forward_loss(now, inputs, targets, loss))
+        now = descend(now, trace, lr)
+        moved.append(movement(layers, now))
+    losses.append(forward_loss(now, inputs, targets, loss))
+    return Training(now, np.stack(losses, axis=-1), np.stack(moved, axis=-2))
+
+
+def _batches(
+    examples: int, steps: int, batch: int | None, rng: np.random.Generator | None
+) -> list[np.ndarray]:
+    if (batch is None) != (rng is None):
+        missing = "rng" if rng is None else "batch"
+        raise ValueError(f"batch and rng must be given together, got {missing}=None")
+    if batch is None or rng is None:
+        return [np.arange(examples)] * steps
+    if positive_int("batch", batch) > examples:
+        raise ValueError(f"batch must be at most the number of examples, {examples}, got {batch}")
+    rng = generator("rng", rng)
+    return [rng.permutation(examples)[:batch] for _ in range(steps)]
+
+
+def _weights(layers: Sequence[Layer]) -> list[Array]:
+    named = named_parameters(layers)
+    weights = [array for name, array in named.items() if name.rpartition(".")[2] == "W"]
+    if not weights:
+        raise ValueError(f"layers must have weights, got only {list(named)}")
+    return weights
+
+
+def _norm(W: Array) -> Array:
+    return np.asarray(np.sqrt(np.square(W).sum(axis=(-2, -1))))
