@@ -78,7 +78,8 @@ def test_a_planted_fault_stops_the_build_and_is_named(
     planted, message = FAULTS[fault]
     (book.parent / "docs" / "one.md").write_text(f"{GOOD}\n{planted}\n", encoding="utf-8")
     assert build(book, book.parent / "site", generator) == 1
-    printed = "".join(capfd.readouterr())
+    # Zensical colors the parts of a path.
+    printed = re.sub(r"\x1b\[[\d;]*m", "", "".join(capfd.readouterr()))
     assert message in printed
     assert "one" in printed
 
