@@ -151,6 +151,9 @@ LOOK = r"""async () => {
     const tex = math.querySelector("annotation").textContent;
     const drawn = math.querySelector(".katex-html");
     if (!seen(drawn)) faults.push(`a formula cannot be seen: ${tex}`);
+    if (getComputedStyle(drawn).color !== getComputedStyle(math.parentElement).color) {
+      faults.push(`a formula has not the color of its text: ${tex}`);
+    }
     for (const part of drawn.querySelectorAll("*")) {
       if (![...part.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
       const font = getComputedStyle(part).fontFamily.split(",")[0].replaceAll('"', "");
@@ -166,6 +169,10 @@ LOOK = r"""async () => {
     const { left, right } = box(figure);
     if (!seen(figure)) faults.push(`a figure cannot be seen: ${figure.outerHTML.slice(0, 99)}`);
     if (left < 0 || right > room) faults.push(`a figure lies at ${left} to ${right} of ${room}`);
+  }
+
+  for (const header of document.querySelectorAll("article th")) {
+    if (!header.textContent.trim()) faults.push(`a table has an empty header: ${header.outerHTML}`);
   }
 
   const page = document.scrollingElement.scrollWidth;

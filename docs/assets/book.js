@@ -19,19 +19,30 @@
     label.before(button);
     label.style.display = "none";
   });
-  // What the open contents cover waits behind them.
+  // What the open contents cover, or an open section of theirs, waits behind them.
   const narrow = matchMedia("(max-width: 76.234375em)");
   const drawer = document.getElementById("__drawer");
+  const isOpen = (item) => Boolean(item.querySelector(":scope > .md-nav__toggle")?.checked);
   const settle = () => {
-    each(".md-nav--primary label[for]", (label) => { label.tabIndex = narrow.matches ? 0 : -1; });
+    const cover = (part, covered) => { part.inert = narrow.matches && covered; };
     each(".md-header, .md-content, .md-sidebar--secondary, .md-footer", (part) => {
-      part.inert = narrow.matches && drawer.checked;
+      cover(part, drawer.checked);
     });
+    each(".md-nav--primary .md-nav__list > li", (item) => {
+      const others = [...item.parentElement.children].filter((other) => other !== item);
+      cover(item, others.some(isOpen));
+      item.querySelectorAll(":scope > .md-nav__link").forEach((link) => cover(link, isOpen(item)));
+    });
+    each(".md-nav--primary label[for]", (label) => { label.tabIndex = narrow.matches ? 0 : -1; });
   };
-  narrow.addEventListener("change", settle);
-  drawer?.addEventListener("change", settle);
-  document.addEventListener("keydown", ({ key }) => key === "Escape" && drawer?.checked && drawer.click());
-  if (drawer) settle();
+  if (drawer) {
+    settle();
+    narrow.addEventListener("change", settle);
+    document.addEventListener("change", settle);
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && drawer.checked) drawer.click();
+    });
+  }
 
   // Every code block gets a copy button in a nav of the same name: one button is no landmark.
   const demote = () => each(".md-code__nav:not([role])", (nav) => nav.setAttribute("role", "none"));
