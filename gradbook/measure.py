@@ -1,12 +1,12 @@
 """Measure gradients in many random networks, for the figures of several chapters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradbook.activations import Activation
-from gradbook.backprop import Trace, backprop_from
+from gradbook.backprop import Trace, backprop_from, forward
 from gradbook.checks import Array, generator, positive_int
 from gradbook.initializers import Initializer
 from gradbook.layers import Layer
@@ -167,9 +167,54 @@ def gradient_norms(
         >>> gradient_norms(rng, linear, depth=3, width=8, draws=2).round(12).tolist()
         [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
     """
+    norms = []
+    for layers, x in _random_networks(rng, recipe, depth=depth, width=width, draws=draws):
+        da = rng.standard_normal(x.shape)
+        norms.append(boundary_norms(layers, x, da / np.linalg.norm(da)))
+    return np.array(norms)
+
+
+def mean_slopes(
+    rng: np.random.Generator, recipe: Recipe, *, depth: int, width: int, draws: int
+) -> Array:
+    r"""Measure the mean of $f'(z)$ over the units of each layer of networks never trained.
+
+    Args:
+        rng: The random generator.
+        recipe: Activation and initializer.
+        depth: Number of layers.
+        width: Units in each layer, inputs and outputs included.
+        draws: Number of networks, each with one input from $N(0, 1)$ per unit and no biases.
+
+    Returns:
+        Mean slopes from the first layer to the last, shape (draws, depth).
+
+    Raises:
+        TypeError: An argument is of the wrong kind.
+        ValueError: A size is not positive.
+
+    Examples:
+        >>> from gradbook.activations import sigmoid
+        >>> from gradbook.initializers import constant
+        >>> zero = Recipe("all weights 0", sigmoid, constant(0.0))
+        >>> mean_slopes(np.random.default_rng(0), zero, depth=3, width=4, draws=1).tolist()
+        [[0.25, 0.25, 0.25]]
+    """
+    nets = _random_networks(rng, recipe, depth=depth, width=width, draws=draws)
+    return np.array(
+        [
+            [recipe.activation.df(r.z).mean() for r in forward(layers, x) if r.z is not None]
+            for layers, x in nets
+        ]
+    )
+
+
+def _random_networks(
+    rng: np.random.Generator, recipe: Recipe, *, depth: int, width: int, draws: int
+) -> Iterator[tuple[list[Layer], Array]]:
+    """Draw one network after the other, each with its input."""
     rng = generator("rng", rng)
     depth, width = positive_int("depth", depth), positive_int("width", width)
-    norms = []
     for _ in range(positive_int("draws", draws)):
         layers = plain(
             rng,
@@ -179,10 +224,7 @@ def gradient_norms(
             output_activation=recipe.activation,
             bias_variance=None,
         )
-        x = rng.standard_normal((1, width))
-        da = rng.standard_normal((1, width))
-        norms.append(boundary_norms(layers, x, da / np.linalg.norm(da)))
-    return np.array(norms)
+        yield layers, rng.standard_normal((1, width))
 
 
 def geometric_mean(values: Array) -> float:
