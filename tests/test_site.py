@@ -175,6 +175,7 @@ def test_serving_uses_the_cache_and_building_does_not(
     assert main(["site", "--site", str(tmp_path / "site")]) == 1
     (served, serving), (_, building) = seen
     assert f"127.0.0.1:{port}" in served
+    assert "--dirty" in served
     assert Path(serving["GRADBOOK_CACHE"]).name == "press"
     assert "GRADBOOK_CACHE" not in building
 

@@ -71,7 +71,8 @@ def serve(port: int) -> int:
             print(f"port {port} is busy: try make serve PORT={port + 1}", file=sys.stderr)
             return 1
     address = f"127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", address]
+    # `--dirty` builds again what changed: most of a whole build is the API reference.
+    command = [sys.executable, "-m", "mkdocs", "serve", "--dirty", "--dev-addr", address]
     if _has_display():
         command.append("--open")
     environment = os.environ | {CACHE_VARIABLE: str(CACHE), "NO_MKDOCS_2_WARNING": "1"}
