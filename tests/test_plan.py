@@ -29,6 +29,7 @@ PLAN: dict[str, set[str]] = {
     "search": set(),
     "activations": set(),
     "gaussian": set(),
+    "special": set(),
     "losses": set(),
     "batches": set(),
     "precision": set(),
@@ -53,10 +54,12 @@ PLAN: dict[str, set[str]] = {
     "bowls": {"update"},
     "training": {"backprop", "layers", "losses", "parameters", "update"},
     "jacobian": {"backprop", "layers"},
+    "recurrence": {"activations", "backprop", "layers", "search"},
     "faults": {"activations", "layers", "losses"},
     "museum": {"activations", "backprop", "faults", "layers", "losses"},
     # Theory and measurement.
     "meanfield": {"activations", "gaussian", "search"},
+    "products": {"special"},
     "measure": {"activations", "backprop", "initializers", "layers", "networks"},
     # Tools for the reader's own network.
     "diagnosis": {"precision", "figures"},

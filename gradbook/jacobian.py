@@ -1,0 +1,154 @@
+r"""Jacobians of networks, $J = \partial a/\partial x$ of shape (out, in), and how far they stretch.
+
+A gradient goes back through a network by $\partial L/\partial x = (\partial L/\partial a) \, J$,
+a row times a matrix, and the Jacobian of a list of layers is the product of the layers' own,
+$J = J_n \cdots J_2 J_1$. How much one matrix can lengthen a vector, at most, is its largest
+singular value; at what rate its powers grow in the end is its spectral radius.
+
+Examples:
+    One unit listens to two others, ten times as loudly as it speaks to itself:
+
+    >>> A = np.array([[0.5, 10.0], [0.0, 0.5]])
+    >>> f"{largest_singular_value(A):.3f} {spectral_radius(A):.3f}"
+    '10.025 0.500'
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gradbook.backprop import backprop_from, forward
+from gradbook.checks import Array, finite_array
+from gradbook.layers import Layer
+
+
+def jacobian(layers: Sequence[Layer], x: ArrayLike) -> Array:
+    r"""Compute $J_{ki} = \partial a_k/\partial x_i$ of a network's output, one per example.
+
+    Row $k$ of $J$ is what backpropagation brings to the input when it starts with the gradient 1 on
+    output $k$ and 0 on the others. All rows are one backward pass, along a new ensemble axis.
+
+    Args:
+        layers: The network, whose layers treat each example by itself.
+        x: Inputs, `(..., batch, fan_in)`.
+
+    Returns:
+        One matrix per example, shape (..., batch, out, in).
+
+    Raises:
+        TypeError: As `backprop_from`.
+        ValueError: As `backprop_from`.
+
+    Examples:
+        >>> from gradbook.activations import relu
+        >>> from gradbook.layers import Dense
+        >>> layers = [Dense(np.array([[3.0, -1.0]]), None, relu)]
+        >>> jacobian(layers, [[2.0], [-2.0]]).tolist()
+        [[[3.0], [0.0]], [[0.0], [-1.0]]]
+    """
+    shape = forward(layers, x)[-1].a.shape
+    units = np.eye(shape[-1]).reshape(shape[-1], *[1] * (len(shape) - 1), shape[-1])
+    rows = backprop_from(layers, x, np.broadcast_to(units, (shape[-1], *shape))).dh[0]
+    return np.moveaxis(rows, 0, -2)
+
+
+def layer_jacobians(layers: Sequence[Layer], x: ArrayLike) -> list[Array]:
+    r"""Compute $J_l = \partial h_l/\partial h_{l-1}$ of each layer where the input takes it.
+
+    Args:
+        layers: The network, whose layers treat each example by itself.
+        x: Inputs, `(..., batch, fan_in)`.
+
+    Returns:
+        For each layer one matrix per example, shape (..., batch, out, in). Their product
+        $J_n \cdots J_1$ is the network's Jacobian.
+
+    Raises:
+        TypeError: As `backprop_from`.
+        ValueError: As `backprop_from`.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense
+        >>> layers = [Dense(np.array([[w]]), None, identity) for w in (3.0, 5.0)]
+        >>> [J.item() for J in layer_jacobians(layers, [[1.0]])], jacobian(layers, [[1.0]]).item()
+        ([3.0, 5.0], 15.0)
+    """
+    records = forward(layers, x)
+    return [jacobian([layer], record.x) for layer, record in zip(layers, records, strict=True)]
+
+
+def singular_values(matrix: ArrayLike) -> Array:
+    r"""Return the singular values of a matrix, the square roots of the eigenvalues of $A^\top A$.
+
+    Args:
+        matrix: One or more matrices, shape (..., m, n).
+
+    Returns:
+        The values from the largest to the smallest, shape (..., min(m, n)).
+
+    Raises:
+        TypeError: If `matrix` is not made of real numbers.
+        ValueError: If it is empty, not finite or has fewer than two axes.
+
+    Examples:
+        >>> singular_values([[0.0, 2.0], [-3.0, 0.0]]).round(12).tolist()
+        [3.0, 2.0]
+    """
+    values: Array = np.linalg.svd(_matrices(matrix), compute_uv=False)
+    return values
+
+
+def largest_singular_value(matrix: ArrayLike) -> Array:
+    r"""Return $s_{\max} = \max_v \lVert A v \rVert / \lVert v \rVert$, also called the norm.
+
+    It is the same for $A v$ and for $v A$, so for a signal and for its gradient.
+
+    Args:
+        matrix: One or more matrices, shape (..., m, n).
+
+    Returns:
+        One value per matrix, shape (...).
+
+    Raises:
+        TypeError: As `singular_values`.
+        ValueError: As `singular_values`.
+
+    Examples:
+        >>> f"{largest_singular_value([[3.0, 4.0]]):.1f}"
+        '5.0'
+    """
+    return np.asarray(singular_values(matrix)[..., 0])
+
+
+def spectral_radius(matrix: ArrayLike) -> Array:
+    r"""Return $\rho = \max_i |\lambda_i|$ over the eigenvalues, real or complex.
+
+    The norms of powers satisfy $\lVert A^k \rVert^{1/k} \to \rho$, from above.
+
+    Args:
+        matrix: One or more square matrices, shape (..., n, n).
+
+    Returns:
+        One value per matrix, shape (...).
+
+    Raises:
+        TypeError: As `singular_values`.
+        ValueError: As `singular_values`, or if a matrix is not square.
+
+    Examples:
+        >>> f"{spectral_radius([[0.0, 2.0], [-2.0, 0.0]]):.1f}"
+        '2.0'
+    """
+    square = _matrices(matrix)
+    if square.shape[-2] != square.shape[-1]:
+        raise ValueError(f"matrix must have shape (..., n, n), got {square.shape}")
+    return np.asarray(np.abs(np.linalg.eigvals(square)).max(axis=-1))
+
+
+def _matrices(matrix: ArrayLike) -> Array:
+    array = finite_array("matrix", matrix)
+    if array.ndim < 2:
+        raise ValueError(f"matrix must have shape (..., m, n), got {array.shape}")
+    return array
