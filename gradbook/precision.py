@@ -360,6 +360,72 @@ def predicted_underflow_depth(fmt: Format, factor: float) -> int:
     return math.ceil((math.log2(fmt.smallest) - 1) / math.log2(factor))
 
 
+LONGEST_LOOP = 1_000_000
+"""The most layers that `overflow_depth` multiplies up."""
+
+
+def overflow_depth(fmt: Format, factor: float) -> int:
+    r"""Find the first $L$ at which $\text{factor}^L$, multiplied up in the format, is infinite.
+
+    Args:
+        fmt: The format.
+        factor: The factor per layer, above 1; first stored in the format.
+
+    Returns:
+        The depth.
+
+    Raises:
+        TypeError: If `factor` is not a real number.
+        ValueError: If `factor` is not above 1 in the format, is beyond its range, or is so close to
+            1 that more than `LONGEST_LOOP` layers are needed.
+
+    Examples:
+        >>> {f.name: overflow_depth(f, 2.0) for f in ALL}
+        {'float16': 16, 'bfloat16': 128, 'float32': 128, 'float64': 1024}
+    """
+    predicted = predicted_overflow_depth(fmt, factor)
+    if predicted > LONGEST_LOOP:
+        raise ValueError(
+            f"factor must overflow within {LONGEST_LOOP} layers, got {factor}, which takes "
+            f"{predicted} in {fmt.name}"
+        )
+    stored, power, depth = float(_stored(fmt, "factor", factor)), 1.0, 0
+    while math.isfinite(power):
+        power, depth = float(round_to(fmt, power * stored)), depth + 1
+    return depth
+
+
+def predicted_overflow_depth(fmt: Format, factor: float) -> int:
+    r"""Predict the first $L$ at which the exact $\text{factor}^L$ rounds to infinity.
+
+    That is where it reaches the largest number plus half its gap:
+    $L = \lceil \log(\text{largest} + \text{gap}/2) / \log(\text{factor}) \rceil$. The roundings of
+    `overflow_depth` change the product by at most $L$ half units in the last place, which shifts
+    $L$ by one layer or two unless the factor is close to 1.
+
+    Args:
+        fmt: The format.
+        factor: The factor per layer, above 1; first stored in the format.
+
+    Returns:
+        The depth.
+
+    Raises:
+        TypeError: If `factor` is not a real number.
+        ValueError: If `factor` is not above 1 in the format, or is beyond its range.
+
+    Examples:
+        >>> {f.name: predicted_overflow_depth(f, 2.0) for f in ALL}
+        {'float16': 16, 'bfloat16': 128, 'float32': 128, 'float64': 1024}
+    """
+    stored = float(_stored(fmt, "factor", positive("factor", factor)))
+    if not stored > 1:
+        raise ValueError(f"factor must lie above 1 in {fmt.name}, got {factor}, stored as {stored}")
+    # largest + gap/2 = 2^(e+1) (1 - 2^-(p+1)), whose logarithm float64 has no room for otherwise
+    edge = fmt.max_exponent + 1 + math.log2(1 - 2.0 ** -(fmt.significand_bits + 1))
+    return math.ceil(edge / math.log2(stored))
+
+
 def _scalars(fmt: Format, gradient: float, factor: float, lr: float) -> tuple[float, float, float]:
     g = float(_stored(fmt, "gradient", finite("gradient", gradient)))
     rate = float(_stored(fmt, "lr", positive("lr", lr)))

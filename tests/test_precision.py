@@ -22,7 +22,9 @@ from gradbook.precision import (
     gap_above,
     gap_below,
     largest_lost_step,
+    overflow_depth,
     predicted_freeze_depth,
+    predicted_overflow_depth,
     predicted_underflow_depth,
     round_to,
     step_is_lost,
@@ -78,7 +80,7 @@ def nearest(fmt: Format, x: Fraction) -> float:
     unit = Fraction(2) ** (max(exponent, fmt.min_exponent) - fmt.significand_bits + 1)
     rounded = round(x / unit) * unit  # round() of a Fraction is exact and takes ties to even
     if abs(rounded) > Fraction(fmt.largest):
-        return math.copysign(math.inf, x)
+        return math.inf if x > 0 else -math.inf
     return float(rounded)
 
 
@@ -438,6 +440,59 @@ def test_factors_above_one_half_never_underflow() -> None:
     for _ in range(20_000):
         power = power * np.float64(0.9)
     assert power > 0  # 0.9^20000 is about 1e-915
+
+
+def test_a_power_of_two_overflows_where_its_exponent_does() -> None:
+    for fmt in CASES:
+        for power in (1, 2, 3):
+            expected = -(-(fmt.max_exponent + 1) // power)
+            assert overflow_depth(fmt, 2.0**power) == expected
+            assert predicted_overflow_depth(fmt, 2.0**power) == expected
+
+
+@each_numpy
+def test_overflow_depth_is_numpys(fmt: Format, dtype: type[np.floating[Any]]) -> None:
+    for factor in (1.1, math.sqrt(2), 1.7, 4.9, 1000.0):
+        power, depth = dtype(1), 0
+        with np.errstate(over="ignore"):
+            while np.isfinite(power):
+                power, depth = power * dtype(factor), depth + 1
+        assert overflow_depth(fmt, factor) == depth
+
+
+def test_the_predicted_overflow_is_that_of_the_exact_power() -> None:
+    for fmt in CASES:
+        for factor in (1.3, math.sqrt(2), 1.9, 7.0):
+            stored = Fraction(nearest(fmt, Fraction(factor)))
+            depth = predicted_overflow_depth(fmt, factor)
+            assert math.isinf(nearest(fmt, stored**depth))
+            assert math.isfinite(nearest(fmt, stored ** (depth - 1)))
+
+
+@each
+@settings(reproducible, max_examples=15)  # each takes up to 3,000 layers
+@given(factor=st.floats(1.25, 8))
+def test_the_predicted_overflow_is_within_two_layers(fmt: Format, factor: float) -> None:
+    # A product of L factors is off by L half units in the last place: in bfloat16 by up to
+    # (1 + 2^-8)^400 = 4.8, of which 1.25 makes seven layers; roundings that do not conspire, two.
+    assert abs(overflow_depth(fmt, factor) - predicted_overflow_depth(fmt, factor)) <= 2
+
+
+def test_factors_that_never_overflow_or_not_soon_are_refused() -> None:
+    for call in (overflow_depth, predicted_overflow_depth):
+        with pytest.raises(
+            ValueError, match=r"factor must lie above 1 in float16, got 1\.0001, st"
+        ):
+            call(float16, 1.0001)
+        with pytest.raises(ValueError, match=r"factor must lie above 1 in float64, got 0\.5"):
+            call(float64, 0.5)
+        with pytest.raises(ValueError, match="factor must be positive, got -2"):
+            call(float64, -2)
+        with pytest.raises(ValueError, match="factor must lie within the range of float16"):
+            call(float16, 1e6)
+    with pytest.raises(ValueError, match=r"within 1000000 layers, got 1\.0001"):
+        overflow_depth(float64, 1.0001)
+    assert predicted_overflow_depth(float64, 1.0001) > 7_000_000
 
 
 def numpy_freeze(
