@@ -102,6 +102,35 @@ MICIKEVICIUS = Source(
     "International Conference on Learning Representations",
     "a float32 copy of the weights, so that small updates are not lost in float16",
 )
+LINNAINMAA = Source(
+    "Linnainmaa",
+    1976,
+    "Taylor expansion of the accumulated rounding error",
+    "BIT Numerical Mathematics, volume 16",
+    "one backward sweep for all derivatives of a program, long before networks used it",
+)
+BISHOP = Source(
+    "Bishop",
+    1995,
+    "Neural Networks for Pattern Recognition",
+    "Oxford University Press",
+    "outputs and losses that match, so that the gradient is output minus target",
+)
+DU = Source(
+    "Du et al.",
+    2018,
+    "Algorithmic Regularization in Learning Deep Homogeneous Models: Layers are Automatically "
+    "Balanced",
+    "Advances in Neural Information Processing Systems, volume 31",
+    "the product of weights and their gradient, which is the same in every layer",
+)
+NUMPY_TUTORIALS = Source(
+    "NumPy tutorials",
+    None,
+    "Deep learning on MNIST",
+    "The NumPy project, numpy.org/numpy-tutorials",
+    "a real example of a slope taken at the wrong place",
+)
 LECTURE_NOTE = Source(
     "Lecture note",
     None,
