@@ -60,6 +60,7 @@ PLAN: dict[str, set[str]] = {
     # Theory and measurement.
     "meanfield": {"activations", "gaussian", "search"},
     "products": {"special"},
+    "finite_width": {"special"},
     "measure": {"activations", "backprop", "initializers", "layers", "networks"},
     # Tools for the reader's own network.
     "diagnosis": {"precision", "figures"},
