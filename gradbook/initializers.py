@@ -20,7 +20,9 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from gradbook.activations import Activation
 from gradbook.checks import Array, finite, generator, non_negative, positive, positive_int
+from gradbook.meanfield import mean_square_slope
 
 
 class Draw(Protocol):
@@ -180,6 +182,60 @@ def scaled(factor: float) -> Initializer:
     factor = non_negative("factor", factor)
     return _scaled_to(
         f"N(0, {factor:g}/fan_in)", lambda fan_in, fan_out: factor / fan_in, _gaussian
+    )
+
+
+def gain(activation: Activation, q: float = 1.0) -> float:
+    r"""Derive $[E f'(\sqrt q z)^2]^{-1/2}$, $z \sim N(0, 1)$: the scale that makes up for slopes.
+
+    Weights of variance $\text{gain}^2/n$ keep the energy of a gradient on its way back through a
+    layer whose pre-activations have the variance $q$. For the rectifiers no $q$ matters. For others
+    $q$ is in general not the same in the next layer: `gradbook.phases.critical` asks for that, too.
+
+    Args:
+        activation: The activation.
+        q: The length, the variance of $z$; 0 stands for the limit from above.
+
+    Returns:
+        The gain.
+
+    Raises:
+        TypeError: If `q` is not a real number.
+        ValueError: If `q` is not finite or below 0, or the slope is 0 almost surely.
+
+    Examples:
+        >>> from gradbook import activations
+        >>> f"{gain(activations.relu) ** 2:.10f} {gain(activations.tanh):.4f}"
+        '2.0000000000 1.4674'
+    """
+    energy = float(mean_square_slope(activation, non_negative("q", q)))
+    if energy == 0:
+        raise ValueError(f"activation must have slopes other than 0, got {activation.name}")
+    return 1 / math.sqrt(energy)
+
+
+def suited_to(activation: Activation, q: float = 1.0) -> Initializer:
+    r"""Make $w \sim N(0, \text{gain}^2/\text{fan\_in})$ with the `gain` of an activation.
+
+    Args:
+        activation: The activation of the layer.
+        q: The length at which the energy of gradients is to be kept.
+
+    Returns:
+        The record; for the ReLU it draws as `he` does.
+
+    Raises:
+        TypeError: As `gain`.
+        ValueError: As `gain`.
+
+    Examples:
+        >>> from gradbook import activations
+        >>> f"{100 * suited_to(activations.gelu).variance(100, 50):.3f}"
+        '2.194'
+    """
+    factor = gain(activation, q) ** 2
+    return _scaled_to(
+        f"suited to {activation.name}", lambda fan_in, fan_out: factor / fan_in, _gaussian
     )
 
 

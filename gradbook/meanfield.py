@@ -37,6 +37,8 @@ LONGEST = 1e8
 
 # For slopes, which may jump at 0, a length of 0 stands for the limit from above.
 _SHORTEST = 1e-300
+# The slope of the length map is a mean divided by √q, whose rounding errors are 1e-12 here.
+_SHORTEST_SLOPED = 1e-10
 # Relative changes below this are the rounding errors of the rule, with a wide margin.
 _ROUNDING = 1e-12
 
@@ -159,6 +161,42 @@ def chi(activation: Activation, q: ArrayLike, sigma_w2: ArrayLike) -> Array:
     Source: Schoenholz et al. 2017.
     """
     return _non_negative("sigma_w2", sigma_w2) * mean_square_slope(activation, q)
+
+
+def length_slope(activation: Activation, q: ArrayLike, sigma_w2: ArrayLike) -> Array:
+    r"""Return $dq'/dq = \sigma_w^2\, E[z f(\sqrt q z) f'(\sqrt q z)]/\sqrt q$, the map's slope.
+
+    A fixed point is stable where it lies between -1 and 1, and the distance to it is multiplied by
+    it in each layer. Lengths below $10^{-10}$ are taken as $10^{-10}$.
+
+    Args:
+        activation: The activation.
+        q: Lengths; 0 stands for the limit from above.
+        sigma_w2: Width times the variance of one weight.
+
+    Returns:
+        The slopes, in the shape to which the two broadcast.
+
+    Raises:
+        TypeError: If an argument is not made of real numbers.
+        ValueError: If one is empty, not finite or negative.
+
+    Examples:
+        >>> from gradbook.activations import relu, tanh
+        >>> f"{length_slope(relu, 3.0, sigma_w2=2.0):.3f} {length_slope(tanh, 1.0, 2.0):.3f}"
+        '1.000 0.364'
+    """
+    lengths = np.maximum(_non_negative("q", q), _SHORTEST_SLOPED)
+
+    def slope(scale: float) -> float:
+        kinks = [kink / scale for kink in activation.kinks]
+        product = expectation(
+            lambda z: z * activation.f(scale * z) * activation.df(scale * z), kinks
+        )
+        return float(product) / scale
+
+    slopes = np.reshape([slope(scale) for scale in np.sqrt(lengths).flat], lengths.shape)
+    return np.asarray(_non_negative("sigma_w2", sigma_w2) * slopes)
 
 
 @dataclass(frozen=True, eq=False)

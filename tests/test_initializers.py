@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradbook import initializers
+from gradbook import activations, initializers
+from gradbook.activations import Activation, leaky
 from gradbook.initializers import (
     ALL,
     Initializer,
     constant,
+    gain,
     glorot,
     glorot_uniform,
     he,
@@ -20,6 +22,7 @@ from gradbook.initializers import (
     orthogonal,
     orthogonal_with,
     scaled,
+    suited_to,
     torch_linear,
 )
 
@@ -212,3 +215,57 @@ def test_names_tell_what_the_factories_were_given() -> None:
     assert [constant(-0.5).name, normal(0.3).name] == ["constant -0.5", "N(0, 0.3)"]
     assert [scaled(4).name, orthogonal_with(1.5).name] == ["N(0, 4/fan_in)", "orthogonal, gain 1.5"]
     assert orthogonal.name == "orthogonal"
+
+
+# Gains
+
+
+def test_the_gain_of_relu_is_the_root_of_two_at_any_length() -> None:
+    for q in (0.0, 1e-8, 1.0, 1e8):
+        # The rule's error at a jump at 0 is that of rounding.
+        assert gain(activations.relu, q) ** 2 == pytest.approx(2, rel=1e-12)
+
+
+@pytest.mark.parametrize("slope", [-0.5, 0.1, 0.25, 1.0])
+def test_the_gain_of_prelu_is_the_one_of_its_authors(slope: float) -> None:
+    assert gain(leaky(slope), 3.0) ** 2 == pytest.approx(2 / (1 + slope**2), rel=1e-12)
+
+
+@pytest.mark.parametrize("q", [0.0, 1e-8, 0.5, 1.0, 1e4, 1e8])
+def test_the_gain_of_erf_has_a_closed_form(q: float) -> None:
+    slope = 2 / math.sqrt(math.pi)
+    erf = Activation(
+        "erf",
+        np.vectorize(math.erf, otypes=[float]),
+        lambda z: slope * np.exp(-np.square(z)),
+        slope,
+    )
+    # E f'² = (4/π)/√(1 + 4q).
+    exact = math.sqrt(math.pi / 4 * math.sqrt(1 + 4 * q))
+    assert gain(erf, q) == pytest.approx(exact, rel=1e-10)
+
+
+@pytest.mark.parametrize("activation", activations.ALL, ids=lambda a: a.name)
+def test_weights_of_the_gain_keep_a_gradient_at_that_length(activation: Activation) -> None:
+    q, n, draws = 0.7, 60, 400
+    rng = np.random.default_rng(6)
+    W = suited_to(activation, q).draw(rng, n, n, ensemble=(draws,))
+    z, da = math.sqrt(q) * rng.standard_normal((draws, 1, n)), rng.standard_normal((draws, 1, n))
+    energies = np.square((da * activation.df(z)) @ W.mT).sum(axis=(-2, -1)) / n
+    # Slopes, weights and gradient are independent here, so the expectation is exactly 1.
+    assert abs(energies.mean() - 1) < 4 * energies.std() / math.sqrt(draws)
+
+
+def test_what_suits_relu_draws_as_he_does() -> None:
+    ours, theirs = (
+        i.draw(np.random.default_rng(3), 20, 30) for i in (suited_to(activations.relu), he)
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_a_gain_that_does_not_exist_is_refused() -> None:
+    flat = Activation("step", np.sign, np.zeros_like, 0.0)
+    with pytest.raises(ValueError, match="activation must have slopes other than 0, got step"):
+        gain(flat)
+    with pytest.raises(ValueError, match="q must not be negative, got -1"):
+        gain(activations.relu, -1.0)
