@@ -11,7 +11,6 @@ import pytest
 
 from gradbook import sources
 from gradbook.claims import ALL, Claim, Kind, Measurement, board, check, of_chapter
-from gradbook.claims.__main__ import main
 
 DOCS = Path(__file__).parents[1] / "docs"
 OUTCOMES = {claim.name: check(claim) for claim in ALL}
@@ -132,14 +131,3 @@ def test_a_mean_of_one_draw_has_no_error_bar_and_is_refused() -> None:
 def test_an_unknown_chapter_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"'nowhere'.*chain-rule"):
         of_chapter("nowhere")
-
-
-def test_the_command_prints_the_board_and_fails_with_a_claim(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gradbook.claims.__main__.ALL", (ALL[0],))
-    assert main([]) == 0
-    assert "1 of 1 claims stand." in capsys.readouterr().out
-    monkeypatch.setattr("gradbook.claims.__main__.ALL", (ALL[0], a_claim(1.0)))
-    assert main(["--full"]) == 1
-    assert "1 of 2 claims stand. These do not: planted." in capsys.readouterr().out

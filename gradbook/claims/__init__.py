@@ -12,7 +12,7 @@ from pkgutil import iter_modules
 from gradbook.claims.board import Board, board
 from gradbook.claims.record import Claim, Kind, Measurement, Outcome, check
 
-_HELPERS = {"__main__", "board", "record"}
+_HELPERS = {"__main__", "board", "record", "runner", "store"}
 
 
 def _gather() -> tuple[Claim, ...]:

@@ -180,16 +180,36 @@ def check(claim: Claim, *, full: bool = False) -> Outcome:
         >>> check(ALL[0]).stands
         True
     """
-    theory = np.atleast_1d(finite_array("theory", claim.theory()))
     draws = claim.full if full else claim.draws
     measured = claim.measure(np.random.default_rng(claim.seed), draws)
+    return judge(claim, claim.theory(), measured)
+
+
+def judge(claim: Claim, theory: ArrayLike, measured: Measurement) -> Outcome:
+    """Compare what a claim predicts with what a run gave.
+
+    Args:
+        claim: The claim.
+        theory: Predicted numbers, one per case.
+        measured: Measured ones.
+
+    Raises:
+        ValueError: Theory and measurement do not have one finite number per case.
+
+    Examples:
+        >>> from gradbook.claims import ALL
+        >>> outcome = check(ALL[0])
+        >>> judge(ALL[0], outcome.theory, outcome.measured).stands
+        True
+    """
+    numbers = np.atleast_1d(finite_array("theory", theory))
     wanted = (len(claim.cases),)
-    if theory.shape != wanted or measured.values.shape != wanted:
+    if numbers.shape != wanted or measured.values.shape != wanted:
         raise ValueError(
-            f"the claim {claim.name!r} has theory of shape {theory.shape} and measurement of "
+            f"the claim {claim.name!r} has theory of shape {numbers.shape} and measurement of "
             f"shape {measured.values.shape}; expected {wanted}, one number per case"
         )
-    return Outcome(claim, theory, measured, _allowance(claim, theory, measured))
+    return Outcome(claim, numbers, measured, _allowance(claim, numbers, measured))
 
 
 def _allowance(claim: Claim, theory: Array, measured: Measurement) -> Array:

@@ -1,0 +1,241 @@
+"""The command runs all claims: the same numbers however it is run, kept, and taken up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+
+from gradbook import sources
+from gradbook.claims import ALL, Claim, Kind, Measurement, of_chapter, runner
+from gradbook.claims.__main__ import INTERRUPTED, main
+from gradbook.claims.runner import MissingExtra, checked_jobs, run
+from gradbook.claims.store import Store, fingerprint
+
+
+def a_claim(name: str = "planted", theory: float = 0.0, seed: int = 0) -> Claim:
+    return Claim(
+        name=name,
+        chapter="nowhere",
+        statement="The mean of a standard normal is what theory says",
+        setting="planted",
+        source=sources.ALL[0],
+        kind=Kind.EXPECTATION,
+        cases=("mean",),
+        theory=lambda: theory,
+        measure=lambda rng, draws: Measurement.mean(rng.standard_normal((draws, 1))),
+        seed=seed,
+        draws=100,
+        full=10_000,
+    )
+
+
+def counted(claim: Claim, runs: list[str]) -> Claim:
+    """Return the claim with a note of each time that it is measured."""
+
+    def measure(rng: np.random.Generator, draws: int) -> Measurement:
+        runs.append(claim.name)
+        return claim.measure(rng, draws)
+
+    return replace(claim, measure=measure)
+
+
+def stopped() -> float:
+    raise KeyboardInterrupt
+
+
+def numbers_of(claims: tuple[Claim, ...], **how: int) -> list[list[list[float]]]:
+    return [
+        [o.theory.tolist(), o.measured.values.tolist(), o.measured.errors.tolist()]
+        for o in run(claims, **how).outcomes
+    ]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "claims", "a print")
+
+
+THREE = tuple(a_claim(f"planted {seed}", seed=seed) for seed in range(3))
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_the_numbers_do_not_depend_on_jobs_or_backend(backend: str) -> None:
+    # The planted claims hold lambdas; the last claim multiplies matrices, in more threads or fewer.
+    claims = (*THREE, *of_chapter("update-rule")[:2])
+    with joblib.parallel_config(backend):
+        assert numbers_of(claims, jobs=2) == numbers_of(claims, jobs=1)
+
+
+def test_the_board_is_in_the_order_of_the_claims_whoever_is_done_first(store: Store) -> None:
+    run(THREE[1:2], store=store)
+    assert [o.claim.name for o in run(THREE, jobs=2, store=store).outcomes] == [
+        claim.name for claim in THREE
+    ]
+
+
+def test_each_claim_draws_from_its_own_seed() -> None:
+    alone = numbers_of(THREE[2:])
+    assert numbers_of(THREE)[2:] == alone
+    assert len({values[0] for _, values, _ in numbers_of(THREE)}) == len(THREE)
+
+
+def test_what_is_kept_is_not_measured_again(store: Store) -> None:
+    runs: list[str] = []
+    claims = tuple(counted(claim, runs) for claim in THREE)
+    first = run(claims, store=store)
+    again = run(tuple(counted(claim, runs) for claim in THREE), store=store)
+    assert sorted(runs) == sorted(claim.name for claim in THREE)
+    assert str(again) == str(first)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(store: Store) -> None:
+    runs: list[str] = []
+    stopping = replace(THREE[1], theory=stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run([counted(THREE[0], runs), stopping], store=store)
+    run([counted(claim, runs) for claim in THREE], store=store)
+    assert runs == [claim.name for claim in THREE]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda claim: replace(claim, name="another"),
+        lambda claim: replace(claim, seed=7),
+        lambda claim: replace(claim, draws=101),
+        lambda claim: replace(claim, cases=("another",)),
+    ],
+)
+def test_a_claim_that_is_another_is_measured(
+    store: Store, change: Callable[[Claim], Claim]
+) -> None:
+    runs: list[str] = []
+    run([THREE[0]], store=store)
+    run([counted(change(THREE[0]), runs)], store=store)
+    assert len(runs) == 1
+
+
+def test_numbers_of_other_sources_do_not_count(store: Store) -> None:
+    runs: list[str] = []
+    run([THREE[0]], store=store)
+    run([counted(THREE[0], runs)], store=replace(store, print="another print"))
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize(
+    "spoiled", ["", "{}", "[1]", '{"theory": [1], "values": ["?"], "errors": [0]}', '{"theory": 3']
+)
+def test_a_spoiled_file_is_measured_again(store: Store, spoiled: str) -> None:
+    good = run([THREE[0]], store=store)
+    (file,) = store.folder.iterdir()
+    file.write_text(spoiled, encoding="utf-8")
+    assert str(run([THREE[0]], store=store)) == str(good)
+    assert len(json.loads(file.read_text(encoding="utf-8"))["values"]) == 1
+
+
+def test_a_file_with_fewer_numbers_than_cases_is_measured_again(store: Store) -> None:
+    store.write(THREE[0], THREE[0].draws, ([], [], []))
+    assert store.read(THREE[0], THREE[0].draws) is None
+
+
+def test_the_fingerprint_knows_every_source_by_name_and_content(tmp_path: Path) -> None:
+    prints = set()
+    for name, text in [("a.py", "1"), ("a.py", "2"), ("b.py", "1"), ("c/a.py", "1")]:
+        package = tmp_path / str(len(prints))
+        (package / name).parent.mkdir(parents=True)
+        (package / name).write_text(text, encoding="utf-8")
+        (package / "notes.txt").write_text(f"{len(prints)}", encoding="utf-8")
+        prints.add(fingerprint(package))
+    assert len(prints) == 4
+
+
+@pytest.mark.parametrize("jobs", [0, -2])
+def test_a_number_of_jobs_that_means_nothing_is_refused(jobs: int) -> None:
+    with pytest.raises(ValueError, match=f"jobs must be.*got {jobs}"):
+        checked_jobs(jobs)
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave nothing but the core installed."""
+    monkeypatch.setattr(runner, "_installed", lambda package: False)
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_core_alone_runs_one_job_and_names_the_extra_for_more(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert run(THREE, progress=True).summary == "3 of 3 claims stand."
+    assert capsys.readouterr().err.splitlines()[-1] == "claims: 3 of 3"
+    with pytest.raises(MissingExtra, match=r"gradbook\[claims\]"):
+        run(THREE, jobs=2)
+
+
+@pytest.mark.usefixtures("bare")
+def test_no_progress_is_written_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    run(THREE, progress=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_counts_what_is_kept_as_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    run(THREE[:2], store=store)
+    run(THREE, store=store, progress=True)
+    last = capsys.readouterr().err.split("\r")
+    assert any("2/3" in line for line in last)
+    assert "3/3" in last[-1]
+
+
+def command(monkeypatch: pytest.MonkeyPatch, claims: tuple[Claim, ...], *arguments: str) -> int:
+    monkeypatch.setattr("gradbook.claims.__main__.ALL", claims)
+    return main(arguments)
+
+
+def test_the_command_prints_the_board_and_fails_with_a_claim(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command(monkeypatch, (ALL[0],)) == 0
+    assert "1 of 1 claims stand." in capsys.readouterr().out
+    assert command(monkeypatch, (ALL[0], a_claim(theory=1.0)), "--full", "--jobs", "2") == 1
+    assert "1 of 2 claims stand. These do not: planted." in capsys.readouterr().out
+    assert (tmp_path / ".cache" / "claims").is_dir()
+
+
+def test_fresh_measures_again_and_only_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runs: list[str] = []
+    where = f"--cache={tmp_path}"
+    for arguments in [(), (), ("--fresh",), ("--fresh", "--full"), ("--full",)]:
+        assert command(monkeypatch, (counted(THREE[0], runs),), where, *arguments) == 0
+    assert len(runs) == 3
+    capsys.readouterr()
+
+
+def test_an_interrupt_is_told_in_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    claims = (THREE[0], replace(THREE[1], theory=stopped))
+    assert command(monkeypatch, claims, f"--cache={tmp_path}") == INTERRUPTED
+    assert f"is in {tmp_path}; run again" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(("jobs", "said"), [("2", "gradbook[claims]"), ("0", "must be a positive")])
+def test_the_command_says_what_jobs_need(
+    capsys: pytest.CaptureFixture[str], jobs: str, said: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--jobs", jobs])
+    assert said in capsys.readouterr().err.splitlines()[-1]
