@@ -41,5 +41,5 @@ def test_every_file_and_command_it_names_exists() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (ROOT / target).exists(), target
     targets = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for command in re.findall(r"make (\w+)", text):
+    for command in re.findall(r"(?m)(?:`|^)make (\w+)", text):
         assert f"\n{command}:" in targets, command
