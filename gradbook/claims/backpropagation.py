@@ -14,6 +14,7 @@ from gradbook.checks import Array
 from gradbook.claims.record import Claim, Kind, Measurement
 from gradbook.counting import forward_cost, multiply_adds
 from gradbook.differences import best_step, error_terms, step_errors
+from gradbook.formats import fixed_text
 from gradbook.initializers import he, lecun
 from gradbook.layers import Dense, Layer
 from gradbook.losses import (
@@ -32,7 +33,7 @@ Format: TypeAlias = type[np.floating[Any]]
 CHAPTER = "backpropagation"
 
 SHAPES, BATCH = ((3, 4, 2), (8, 8, 8, 8), (10, 30, 5)), 6
-MODES = {"backward": reverse_mode, "forward": forward_mode, "differences": difference_mode}
+MODES = {"reverse": reverse_mode, "forward": forward_mode, "differences": difference_mode}
 LOGITS, SEVERAL = (-3.0, 0.0, 5.0, 30.0), (20.0, 0.0, -5.0)
 TRUNCATING = (1e-2, 1e-3, 1e-4)
 FORMATS: dict[Format, Array] = {
@@ -67,8 +68,8 @@ def _counted_costs(rng: np.random.Generator, _: int) -> Measurement:
 COST = Claim(
     name="cost of a gradient",
     chapter=CHAPTER,
-    statement="A gradient of P parameters takes 3 forward passes backward, 1 + P forward, "
-    "and 2P by differences",
+    statement="A gradient of P parameters costs 3 forward passes in reverse mode, 1 + P in forward "
+    "mode, 2P by differences",
     setting=f"multiply-adds counted in the matrix products of dense layers, batch of {BATCH}",
     source=GRIEWANK_WALTHER,
     kind=Kind.EXACT,
@@ -108,8 +109,8 @@ CANCELED = Claim(
     source=BISHOP,
     kind=Kind.EXACT,
     cases=(
-        *(f"sigmoid, z = {z:g}" for z in LOGITS),
-        *(f"softmax, z = {z:g}" for z in SEVERAL),
+        *(f"sigmoid, z = {fixed_text(z, 0)}" for z in LOGITS),
+        *(f"softmax, z = {fixed_text(z, 0)}" for z in SEVERAL),
     ),
     theory=_canceled,
     measure=_canceled_deltas,
@@ -122,7 +123,7 @@ KEPT = Claim(
     setting="target 0, float64",
     source=BISHOP,
     kind=Kind.EXACT,
-    cases=tuple(f"z = {z:g}" for z in LOGITS),
+    cases=tuple(f"z = {fixed_text(z, 0)}" for z in LOGITS),
     theory=lambda: [1 / (1 + math.exp(-z)) ** 2 / (1 + math.exp(z)) for z in LOGITS],
     measure=lambda _, __: Measurement.of(
         [_delta((z,), 0, sigmoid, half_squared_error)[0] for z in LOGITS]
