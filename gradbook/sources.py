@@ -131,6 +131,155 @@ NUMPY_TUTORIALS = Source(
     "The NumPy project, numpy.org/numpy-tutorials",
     "a real example of a slope taken at the wrong place",
 )
+NIELSEN = Source(
+    "Nielsen",
+    2015,
+    "Neural Networks and Deep Learning",
+    "Determination Press, chapter 5 and the code that comes with it",
+    "norms of initial gradients in the hidden layers of three networks",
+)
+HOCHREITER = Source(
+    "Hochreiter",
+    1991,
+    "Untersuchungen zu dynamischen neuronalen Netzen",
+    "Diploma thesis, Technische Universität München",
+    "the first analysis of gradients that vanish or explode",
+)
+BENGIO = Source(
+    "Bengio et al.",
+    1994,
+    "Learning long-term dependencies with gradient descent is difficult",
+    "IEEE Transactions on Neural Networks, volume 5",
+    "why a recurrent network that stores information safely has gradients that vanish",
+)
+GLOROT_BENGIO = Source(
+    "Glorot and Bengio",
+    2010,
+    "Understanding the difficulty of training deep feedforward neural networks",
+    "International Conference on Artificial Intelligence and Statistics",
+    "variances of signals and gradients layer by layer; flat weight gradients",
+)
+HE = Source(
+    "He et al.",
+    2015,
+    "Delving Deep into Rectifiers",
+    "IEEE International Conference on Computer Vision",
+    "weights of variance two over fan-in, which a ReLU needs",
+)
+POOLE = Source(
+    "Poole et al.",
+    2016,
+    "Exponential expressivity in deep neural networks through transient chaos",
+    "Advances in Neural Information Processing Systems, volume 29",
+    "the length of a signal as a map from layer to layer",
+)
+SCHOENHOLZ = Source(
+    "Schoenholz et al.",
+    2017,
+    "Deep Information Propagation",
+    "International Conference on Learning Representations",
+    "the gain of a gradient's energy per layer",
+)
+PASCANU = Source(
+    "Pascanu et al.",
+    2013,
+    "On the difficulty of training recurrent neural networks",
+    "International Conference on Machine Learning",
+    "conditions on singular values, the cliff in the loss, and clipping",
+)
+WERBOS = Source(
+    "Werbos",
+    1990,
+    "Backpropagation through time: what it does and how to do it",
+    "Proceedings of the IEEE, volume 78",
+    "gradients of weights that many time steps share",
+)
+DOYA = Source(
+    "Doya",
+    1993,
+    "Bifurcations of recurrent neural networks in gradient descent learning",
+    "Cited by Pascanu et al. (2013)",
+    "folds, where the behavior of a recurrent network jumps",
+)
+NEWMAN = Source(
+    "Newman",
+    1986,
+    "The distribution of Lyapunov exponents: exact results for random matrices",
+    "Communications in Mathematical Physics, volume 103",
+    "all exponents of products of random matrices",
+)
+GEMAN = Source(
+    "Geman",
+    1980,
+    "A limit theorem for the norm of random matrices",
+    "The Annals of Probability, volume 8",
+    "the largest singular value of a wide random matrix",
+)
+ZHANG = Source(
+    "Zhang et al.",
+    2023,
+    "Dive into Deep Learning",
+    "Cambridge University Press",
+    "a product of random matrices as a demonstration of explosion",
+)
+NAIR_HINTON = Source(
+    "Nair and Hinton",
+    2010,
+    "Rectified Linear Units Improve Restricted Boltzmann Machines",
+    "International Conference on Machine Learning",
+    "the rectified linear unit, ReLU",
+)
+MAAS = Source(
+    "Maas et al.",
+    2013,
+    "Rectifier Nonlinearities Improve Neural Network Acoustic Models",
+    "International Conference on Machine Learning, Workshop on Deep Learning for Audio, Speech "
+    "and Language Processing",
+    "the leaky ReLU",
+)
+CLEVERT = Source(
+    "Clevert et al.",
+    2016,
+    "Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)",
+    "International Conference on Learning Representations",
+    "the exponential linear unit, ELU",
+)
+HENDRYCKS_GIMPEL = Source(
+    "Hendrycks and Gimpel",
+    2016,
+    "Gaussian Error Linear Units (GELUs)",
+    "arXiv:1606.08415",
+    "the GELU",
+)
+KLAMBAUER = Source(
+    "Klambauer et al.",
+    2017,
+    "Self-Normalizing Neural Networks",
+    "Advances in Neural Information Processing Systems, volume 30",
+    "the SELU and its two constants",
+)
+BALDUZZI = Source(
+    "Balduzzi et al.",
+    2017,
+    "The Shattered Gradients Problem: If resnets are the answer, then what is the question?",
+    "International Conference on Machine Learning",
+    "looks-linear initialization",
+)
+ELFWING = Source(
+    "Elfwing et al.",
+    2018,
+    "Sigmoid-Weighted Linear Units for Neural Network Function Approximation in Reinforcement "
+    "Learning",
+    "Neural Networks, volume 107",
+    "the SiLU",
+)
+LU = Source(
+    "Lu et al.",
+    2019,
+    "Dying ReLU and Initialization: Theory and Numerical Examples",
+    "arXiv:1903.06733",
+    "how often a ReLU network is dead before training",
+)
 LECTURE_NOTE = Source(
     "Lecture note",
     None,

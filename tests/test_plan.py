@@ -60,6 +60,8 @@ PLAN: dict[str, set[str]] = {
     # Theory and measurement.
     "meanfield": {"activations", "gaussian", "search"},
     "phases": {"activations", "meanfield", "search"},
+    "correlations": {"activations", "search"},
+    "predictions": {"activations", "initializers", "meanfield"},
     "products": {"special"},
     "finite_width": {"special"},
     "measure": {"activations", "backprop", "initializers", "layers", "networks"},

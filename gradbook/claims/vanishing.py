@@ -1,0 +1,187 @@
+"""Claims of the chapter on vanishing gradients: its rate, Nielsen's table, and exact zeros."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gradbook import nielsen, precision
+from gradbook.activations import naive_sigmoid_derivative, relu, sigmoid
+from gradbook.batches import root_mean_square
+from gradbook.checks import Array
+from gradbook.claims.record import Claim, Kind, Measurement
+from gradbook.initializers import scaled
+from gradbook.meanfield import fixed_point, propagate
+from gradbook.measure import Recipe, gradient_norms
+from gradbook.search import last_true
+from gradbook.sources import GLOROT_BENGIO, IEEE_754, NIELSEN, SCHOENHOLZ
+
+CHAPTER = "vanishing"
+
+HIDDEN = (2, 3, 4)
+WIDTH, DEPTH, SETTLED = 256, 12, 4
+NARROW, SHALLOW = 128, 6
+ENERGIES = (1.0, 2.0)
+FORMATS = (precision.float32, precision.float64)
+
+
+def _geometric(values: Array) -> Measurement:
+    logs = np.log(values)
+    mean = float(np.exp(logs.mean()))
+    return Measurement.of(mean, mean * logs.std(ddof=1) / math.sqrt(len(logs)))
+
+
+def _last_published() -> Measurement:
+    return Measurement.mean(np.array([[row[-1]] for row in nielsen.PUBLISHED.norms]))
+
+
+def _seeds(rng: np.random.Generator, draws: int) -> Measurement:
+    # In batches, because the arrays of thousands of networks at once would not fit a small memory.
+    parts = [min(200, draws - done) for done in range(0, draws, 200)]
+    norms = [
+        np.concatenate([nielsen.measured_norms(rng, hidden, draws=part) for part in parts])
+        for hidden in HIDDEN
+    ]
+    pairs = [root_mean_square(array) for array in norms]
+    return Measurement.of(*(np.concatenate(column) for column in zip(*pairs, strict=True)))
+
+
+def _sigmoid_gains(rng: np.random.Generator, draws: int) -> Measurement:
+    """Measure the gain in energy per layer, once the length of z has settled."""
+    recipe = Recipe("sigmoid", sigmoid, scaled(1.0))
+    norms = gradient_norms(rng, recipe, depth=DEPTH, width=WIDTH, draws=draws)[:, SETTLED:]
+    gains = np.square(norms[:, :-1] / norms[:, 1:]).mean(axis=-1)
+    mean, error = gains.mean(), gains.std(ddof=1) / math.sqrt(draws)
+    root = math.sqrt(mean)
+    return Measurement.of([mean, root], [error, error / (2 * root)])
+
+
+def _sigmoid_theory() -> list[float]:
+    point = fixed_point(sigmoid, 1.0)
+    gain = math.inf if point is None else point.chi
+    return [gain, math.sqrt(gain)]
+
+
+def _relu_energies(rng: np.random.Generator, draws: int) -> Measurement:
+    energies = [
+        np.square(
+            gradient_norms(
+                rng, Recipe("ReLU", relu, scaled(w2)), depth=SHALLOW, width=NARROW, draws=draws
+            )[:, 0]
+        )
+        for w2 in ENERGIES
+    ]
+    return Measurement.mean(np.stack(energies, axis=-1))
+
+
+def _last_alive(fmt: precision.Format, dtype: np.dtype[np.floating]) -> float:
+    """Return the largest z at which s(1 - s), computed in the format, is not 0."""
+
+    def alive(z: float) -> bool:
+        return bool(naive_sigmoid_derivative(np.array(z, dtype)) > 0)
+
+    return last_true(alive, 1.0, 2.0 * fmt.significand_bits)
+
+
+RATE = Claim(
+    name="rate of a sigmoid network",
+    chapter=CHAPTER,
+    statement="At Var(w) = 1/n a sigmoid layer multiplies a gradient's energy by χ = E σ′(√q z)²",
+    setting=f"width {WIDTH}, no biases, layers {SETTLED + 1} to {DEPTH}",
+    source=SCHOENHOLZ,
+    kind=Kind.ASYMPTOTIC,
+    cases=("energy", "norm, root mean square"),
+    theory=_sigmoid_theory,
+    measure=_sigmoid_gains,
+    # What is left out is of order 1/width.
+    tolerance=0.01,
+    draws=30,
+    full=200,
+)
+RATIOS = Claim(
+    name="Nielsen's ratios",
+    chapter=CHAPTER,
+    statement="The published norms of neighboring layers have the ratio χ^(−1/2), with no fit",
+    setting="geometric mean of the six published ratios",
+    source=NIELSEN,
+    kind=Kind.EXPECTATION,
+    cases=("ratio",),
+    theory=lambda: float(np.divide(*nielsen.predicted_norms(30)[-1:-3:-1])),
+    measure=lambda rng, draws: _geometric(nielsen.PUBLISHED.ratios),
+)
+LAST = Claim(
+    name="Nielsen's last hidden layer",
+    chapter=CHAPTER,
+    statement="The published norms of the last hidden layer are √(10 χ E[σ − 0.1]²), with no fit",
+    setting="mean of the three published norms",
+    source=NIELSEN,
+    kind=Kind.EXPECTATION,
+    cases=("norm",),
+    theory=lambda: float(nielsen.predicted_norms(30)[-1]),
+    measure=lambda rng, draws: _last_published(),
+)
+SEEDS = Claim(
+    name="Nielsen's networks",
+    chapter=CHAPTER,
+    statement="Networks like his have initial gradients of the predicted norms",
+    setting=(
+        f"{nielsen.INPUTS} inputs of mean square {nielsen.MEAN_SQUARE:g}, hidden layers of "
+        f"{nielsen.WIDTH}; root mean square over seeds"
+    ),
+    source=NIELSEN,
+    kind=Kind.ASYMPTOTIC,
+    cases=tuple(
+        f"{hidden} hidden layers, layer {layer}"
+        for hidden in HIDDEN
+        for layer in range(1, hidden + 1)
+    ),
+    theory=lambda: np.concatenate([nielsen.predicted_norms(hidden) for hidden in HIDDEN]),
+    measure=_seeds,
+    # What is left out is of order 1/30; a run of 3000 seeds is off by 0.015 at most.
+    tolerance=0.02,
+    draws=200,
+    full=2000,
+)
+UNDERFLOW = Claim(
+    name="underflow of a quarter per layer",
+    chapter=CHAPTER,
+    statement="The product of L quarters is exactly 0 from this depth on",
+    setting="multiplied up in each format, with gradual underflow, ties to even",
+    source=IEEE_754,
+    kind=Kind.EXACT,
+    cases=tuple(fmt.name for fmt in precision.ALL),
+    theory=lambda: [precision.predicted_underflow_depth(fmt, 0.25) for fmt in precision.ALL],
+    measure=lambda rng, draws: Measurement.of(
+        [precision.underflow_depth(fmt, 0.25) or math.nan for fmt in precision.ALL]
+    ),
+)
+DEAD_SLOPE = Claim(
+    name="where s(1 − s) dies",
+    chapter=CHAPTER,
+    statement="Computed as s(1 − s), the slope is exactly 0 from z = p ln 2 on",
+    setting="s = 1/(1 + e⁻ᶻ), p significand bits; bisection for the last z at which it is not 0",
+    source=IEEE_754,
+    kind=Kind.EXACT,
+    cases=tuple(fmt.name for fmt in FORMATS),
+    theory=lambda: [fmt.significand_bits * math.log(2) for fmt in FORMATS],
+    measure=lambda rng, draws: Measurement.of(
+        [_last_alive(fmt, np.dtype(fmt.name)) for fmt in FORMATS]
+    ),
+    # Neighboring numbers of float32 are 2e-6 apart there, a relative 1e-7.
+    tolerance=1e-6,
+    format=".5f",
+)
+RELU_ENERGY = Claim(
+    name="energy through a ReLU network",
+    chapter=CHAPTER,
+    statement="A ReLU layer multiplies the mean energy of a gradient by half of n·Var(w)",
+    setting=f"width {NARROW}, {SHALLOW} layers, no biases; energy at the input",
+    source=GLOROT_BENGIO,
+    kind=Kind.EXPECTATION,
+    cases=tuple(f"Var(w) = {w2:g}/n" for w2 in ENERGIES),
+    theory=lambda: [float(propagate(relu, SHALLOW, w2).boundary_energy[0]) for w2 in ENERGIES],
+    measure=_relu_energies,
+    draws=200,
+    full=3000,
+)
