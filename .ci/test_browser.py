@@ -176,7 +176,7 @@ def test_the_search_finds_every_page_and_the_keyboard_opens_it(
 ) -> None:
     """A page's title leads to the page, and its results can be read."""
     with visit(browser, home, "index.html", scheme=scheme, width=width) as seen:
-        seen.faults.extend(unfound(seen, SITE))
+        seen.faults.extend(unfound(seen, titles(SITE)))
         seen.faults.extend(accessibility(seen.page, scheme))
         assert seen.faults == []
         seen.page.keyboard.press("ArrowDown")

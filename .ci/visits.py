@@ -197,11 +197,11 @@ FOUND = """(address) => [...document.querySelectorAll(".md-search-result__link")
   .some((link) => link.href.split(/[?#]/)[0].replace(/index.html$/, "") === address)"""
 
 
-def unfound(seen: Visit, site: Path) -> list[str]:
-    """Search for the title of every page and return those that do not come up."""
+def unfound(seen: Visit, wanted: dict[str, str]) -> list[str]:
+    """Search for the titles of pages and return those that do not come up."""
     missing = []
     seen.page.keyboard.press("/")
-    for name, title in titles(site).items():
+    for name, title in wanted.items():
         seen.page.keyboard.press("ControlOrMeta+a")
         seen.page.keyboard.type(title)
         try:

@@ -44,8 +44,13 @@
     });
   }
 
-  // Every code block gets a copy button in a nav of the same name: one button is no landmark.
-  const demote = () => each(".md-code__nav:not([role])", (nav) => nav.setAttribute("role", "none"));
+  // Every copy button, and every heading of the contents that has headings below it, lies in a nav
+  // of its own, many of them of one name: they are no landmarks.
+  const parts = ".md-code__nav, .md-nav--secondary .md-nav, .md-search__options";
+  const demote = () => each(`:is(${parts}):not([role])`, (nav) => {
+    nav.removeAttribute("aria-label");
+    nav.setAttribute("role", "none");
+  });
   new MutationObserver(demote).observe(document.body, { childList: true, subtree: true });
   demote();
 
