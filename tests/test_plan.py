@@ -65,6 +65,9 @@ PLAN: dict[str, set[str]] = {
     "products": {"special"},
     "finite_width": {"special"},
     "measure": {"activations", "backprop", "initializers", "layers", "networks"},
+    "survey": {"meanfield", "measure", "networks"},
+    "vgg": {"activations", "layers", "sources"},
+    "deep_linear": {"activations", "initializers", "layers", "losses", "networks", "training"},
     "nielsen": {"activations", "backprop", "datasets", "gaussian", "initializers", "losses"}
     | {"meanfield", "measure", "networks", "sources"},
     # Tools for the reader's own network.
