@@ -111,6 +111,21 @@ def comparison() -> Picture:
     )
 
 
+@cache
+def phases() -> Picture:
+    w2, b2 = np.linspace(0, 4, 41), np.linspace(0, 0.5, 21)
+    return figures.phase_diagram(
+        w2,
+        b2,
+        w2 / (1 + 2 * b2[:, None]),
+        levels=[0.5, 1.5],
+        points=[[0.6, 0.1, 0.51], [1.6, 0.3, 0.99], [2.4, 0.3, 1.52]],
+        x_label="σw²",
+        y_label="σb²",
+        **TEXTS,
+    )
+
+
 ALL: tuple[Callable[[], Picture], ...] = (
     four_lines,
     everything_on_lines,
@@ -122,4 +137,5 @@ ALL: tuple[Callable[[], Picture], ...] = (
     chain,
     deep_network,
     comparison,
+    phases,
 )

@@ -108,6 +108,7 @@ def test_every_drawing_function_demands_alt_and_caption_by_name():
         "lines",
         "network_diagram",
         "norms",
+        "phase_diagram",
     }
     for function in DRAWING:
         for name in ("alt", "caption"):
@@ -575,3 +576,51 @@ def test_nodes_may_have_names_of_their_own():
 def test_diagrams_refuse_what_is_not_in_the_network(changes, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         figures.network_diagram(**{"widths": [3, 2, 1], **TEXTS, **changes})
+
+
+# Phase diagrams
+
+
+def diagram(**changes):
+    x, y = np.linspace(0, 4, 41), np.linspace(0, 0.5, 21)
+    given = {
+        "x": x, "y": y, "gain": x / (1 + 2 * y[:, None]), "levels": [0.5],
+        "points": [[1.6, 0.3, 0.994]], "x_label": "x", "y_label": "y", **TEXTS,
+    }  # fmt: skip
+    return figures.phase_diagram(**(given | changes))
+
+
+def test_contours_of_a_gain_lie_where_it_has_their_level():
+    (axes,) = diagram().figure.axes
+    shade, *contours = axes.collections
+    for level, contour in zip((0.5, 1.0), contours, strict=True):
+        x, y = np.concatenate([path.vertices for path in contour.get_paths()]).T
+        # Linear in x; between rows 0.025 apart the contour is off by the square of that.
+        np.testing.assert_allclose(x / (1 + 2 * y), level, rtol=1e-3)
+    assert [c.get_linewidths()[0] for c in contours] == [1.0, 2.4]
+    x, y = np.concatenate([path.vertices for path in shade.get_paths()]).T
+    assert (x / (1 + 2 * y)).min() > 0.999
+
+
+def test_measured_points_stand_in_their_place_with_their_number():
+    (axes,) = diagram(digits=3).figure.axes
+    (dots,) = (line for line in axes.lines if line.get_label() == "measured")
+    assert dots.get_xydata().tolist() == [[1.6, 0.3]]
+    assert [text.get_text() for text in axes.texts] == ["0.5", "1", "0.994"]
+    # The labels of contours stand on their contours.
+    assert axes.texts[0].get_position()[0] == pytest.approx(0.5 * 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": np.linspace(4, 0, 41)}, "x must increase"),
+        ({"y": [0.0]}, "y must increase"),
+        ({"gain": np.ones((3, 3))}, r"gain must have shape \(21, 41\), got \(3, 3\)"),
+        ({"points": [[1.0, 2.0]]}, r"points must have shape \(points, 3\)"),
+        ({"levels": [7.0]}, "levels must be reached once along the upper edge, got 7"),
+    ],
+)
+def test_phase_diagrams_refuse_what_they_cannot_show(changes, message):
+    with pytest.raises(ValueError, match=message):
+        diagram(**changes)

@@ -64,6 +64,8 @@ PLAN: dict[str, set[str]] = {
     "predictions": {"activations", "initializers", "meanfield"},
     "products": {"special"},
     "finite_width": {"special"},
+    "sweeps": {"activations"},
+    "spectra": {"activations", "initializers"},
     "measure": {"activations", "backprop", "initializers", "layers", "networks"},
     "survey": {"meanfield", "measure", "networks"},
     "vgg": {"activations", "layers", "sources"},

@@ -5,6 +5,7 @@ Every figure is drawn in the colors of `gradbook.theme`, and no series is told b
 
 from gradbook.figures.comparison import bars
 from gradbook.figures.curves import lines, norms
+from gradbook.figures.diagrams import phase_diagram
 from gradbook.figures.networks import network_diagram
 from gradbook.figures.picture import Picture
 from gradbook.figures.planes import descent_plane, quadratic
@@ -19,6 +20,7 @@ __all__ = [
     "lines",
     "network_diagram",
     "norms",
+    "phase_diagram",
     "quadratic",
     "route",
     "weight_names",
