@@ -54,6 +54,14 @@ def _parse(document: Document) -> Iterator[Region]:
         yield Region(len(page.text), len(page.text), values, _evaluate_values)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-number",
+        action="store_true",
+        help="change every number of every page, not a sample (tests/test_mutation.py)",
+    )
+
+
 def _name(namespace: dict[str, object]) -> None:
     namespace["__name__"] = NAME
 
