@@ -6,6 +6,8 @@ READY := .venv/ready
 # Pages carry no time of their own but this one, so that two builds are the same, byte for byte.
 export SOURCE_DATE_EPOCH ?= 315532800
 export NO_MKDOCS_2_WARNING := 1
+# The book's matrices are small: threads cost more than they bring, eight times on two cores.
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: serve test site offline zensical wheel figure claims clean setup
 .DEFAULT_GOAL := serve

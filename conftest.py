@@ -6,6 +6,7 @@ the browser; its inline values are evaluated last, as the press does.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,9 @@ from sybil.evaluators.doctest import DocTestEvaluator
 from sybil.evaluators.python import PythonEvaluator
 
 from pages import FLAGS, NAME, Page, PageError, Value
+
+# Before NumPy is loaded, and for the processes that tests start: small matrices need no threads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _DOCTEST = DocTestEvaluator(FLAGS)
 _BLOCK = PythonEvaluator()

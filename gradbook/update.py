@@ -74,7 +74,7 @@ def descend(layers: Sequence[Layer], trace: Trace, lr: float) -> list[Layer]:
 class Clipped(NamedTuple):
     """Hold clipped gradients with what is worth logging: the norm before the clip.
 
-    Args:
+    Attributes:
         grads: The gradients, none longer together than the largest norm.
         norm: Their norm before, shape (...) of the ensemble.
         clipped: Whether they were shortened, same shape.

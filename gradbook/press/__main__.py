@@ -19,8 +19,12 @@ from gradbook.press.session import CACHE_VARIABLE
 
 CACHE = ROOT / ".cache" / "press"
 GENERATORS = ("mkdocs", "zensical")
-# 1980, the first year a zip file can name.
-_EPOCH = 315532800
+_DEFAULTS = {
+    # 1980, the first year a zip file can name: two builds are the same, byte for byte.
+    "SOURCE_DATE_EPOCH": "315532800",
+    # The book's matrices are small: threads cost more than they bring.
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +79,7 @@ def serve(port: int) -> int:
     command = [sys.executable, "-m", "mkdocs", "serve", "--dirty", "--dev-addr", address]
     if _has_display():
         command.append("--open")
-    environment = os.environ | {CACHE_VARIABLE: str(CACHE), "NO_MKDOCS_2_WARNING": "1"}
+    environment = _DEFAULTS | os.environ | {CACHE_VARIABLE: str(CACHE), "NO_MKDOCS_2_WARNING": "1"}
     try:
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     except KeyboardInterrupt:
@@ -102,7 +106,7 @@ def build(config: Path, site: Path, generator: str, *, offline: bool = False) ->
         "GRADBOOK_OFFLINE": str(offline).lower(),
         "NO_MKDOCS_2_WARNING": "1",
     }
-    environment = {"SOURCE_DATE_EPOCH": str(_EPOCH)} | os.environ | settings
+    environment = _DEFAULTS | os.environ | settings
     environment.pop(CACHE_VARIABLE, None)
     command = [sys.executable, "-m", generator, "build", "--strict", "--config-file", str(config)]
     if generator == "zensical":
