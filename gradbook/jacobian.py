@@ -27,7 +27,7 @@ def jacobian(layers: Sequence[Layer], x: ArrayLike) -> Array:
     r"""Compute $J_{ki} = \partial a_k/\partial x_i$ of a network's output, one per example.
 
     Row $k$ of $J$ is what backpropagation brings to the input when it starts with the gradient 1 on
-    output $k$ and 0 on the others. All rows are one backward pass, along a new ensemble axis.
+    output $k$ and 0 on the others. All rows are one backward pass through copies of the example.
 
     Args:
         layers: The network, whose layers treat each example by itself.
@@ -47,10 +47,18 @@ def jacobian(layers: Sequence[Layer], x: ArrayLike) -> Array:
         >>> jacobian(layers, [[2.0], [-2.0]]).tolist()
         [[[3.0], [0.0]], [[0.0], [-1.0]]]
     """
-    shape = forward(layers, x)[-1].a.shape
-    units = np.eye(shape[-1]).reshape(shape[-1], *[1] * (len(shape) - 1), shape[-1])
-    rows = backprop_from(layers, x, np.broadcast_to(units, (shape[-1], *shape))).dh[0]
-    return np.moveaxis(rows, 0, -2)
+    inputs = finite_array("x", x)
+    trace = backprop_from(layers, inputs, np.zeros_like(forward(layers, inputs)[-1].a))
+    shape = trace.h[-1].shape
+    units = np.eye(shape[-1])
+    if any(own is not None for own in trace.dinputs):
+        # Steps with inputs of their own fit one batch only: the copies are ensemble members.
+        units = units.reshape(shape[-1], *[1] * (len(shape) - 1), shape[-1])
+        rows = backprop_from(layers, inputs, np.broadcast_to(units, (shape[-1], *shape))).dh[0]
+        return np.moveaxis(rows, 0, -2)
+    copies = np.repeat(inputs, shape[-1], axis=-2)
+    rows = backprop_from(layers, copies, np.tile(units, (shape[-2], 1))).dh[0]
+    return rows.reshape(*shape[:-1], shape[-1], inputs.shape[-1])
 
 
 def layer_jacobians(layers: Sequence[Layer], x: ArrayLike) -> list[Array]:

@@ -87,6 +87,16 @@ def test_steps_with_inputs_of_their_own_have_jacobians_by_the_hidden_state() -> 
     np.testing.assert_allclose(jacobian(layers, h)[0], differences(layers, h), rtol=0, atol=1e-9)
 
 
+def test_examples_with_inputs_of_their_own_at_each_step_are_kept_apart() -> None:
+    rng = np.random.default_rng(8)
+    inputs, h = rng.standard_normal((3, 5, 2)), rng.standard_normal((5, 4))
+    layers = unrolled(np.random.default_rng(9), 4, 3, tanh, lecun, inputs=inputs)
+    alone = unrolled(np.random.default_rng(9), 4, 3, tanh, lecun, inputs=inputs[:, 2:3])
+    found = jacobian(layers, h)
+    assert found.shape == (5, 4, 4)
+    np.testing.assert_allclose(found[2], differences(alone, h[2:3]), rtol=0, atol=1e-9)
+
+
 MATRICES = st.builds(
     lambda seed, m, n: np.random.default_rng(seed).standard_normal((m, n)),
     st.integers(0, 500),

@@ -54,6 +54,7 @@ PLAN: dict[str, set[str]] = {
     "bowls": {"update"},
     "training": {"backprop", "layers", "losses", "parameters", "update"},
     "jacobian": {"backprop", "layers"},
+    "adding": {"activations", "backprop", "layers", "losses"},
     "recurrence": {"activations", "backprop", "layers", "search"},
     "faults": {"activations", "layers", "losses"},
     "museum": {"activations", "backprop", "faults", "layers", "losses"},
