@@ -64,6 +64,62 @@ def plain(
     return layers
 
 
+def looks_linear(
+    rng: np.random.Generator,
+    widths: Sequence[int],
+    activation: Activation,
+    initializer: Initializer,
+    *,
+    ensemble: tuple[int, ...] = (),
+) -> list[Layer]:
+    r"""Chain dense layers with mirrored weights, which at first compute a linear map.
+
+    Each hidden layer has every unit twice, with $z$ and with $-z$, and the next layer takes the
+    difference: with the mirrored weights
+
+    $$\begin{pmatrix} V & -V \\ -V & V \end{pmatrix}$$
+
+    a layer turns the difference $u = h_+ - h_-$ into $f(uV) - f(-uV)$. If $f(z) - f(-z) = z$, that
+    is $uV$, and the network is the product of its $V$, however deep. With orthogonal $V$ all
+    singular values of its Jacobian are 1. Training is free to break the mirror.
+
+    Args:
+        rng: The random generator.
+        widths: The number of inputs, of *pairs* of units in each hidden layer, and of outputs.
+        activation: The activation of the hidden layers, with $f(z) - f(-z) = z$; the output is
+            linear.
+        initializer: How each $V$ is drawn.
+        ensemble: Leading axes of every parameter.
+
+    Returns:
+        The layers, with biases of zero.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If there are fewer than two widths, or a size is not positive.
+
+    Examples:
+        >>> from gradbook.activations import relu
+        >>> from gradbook.initializers import orthogonal
+        >>> layers = looks_linear(np.random.default_rng(0), [3, 3, 3], relu, orthogonal)
+        >>> [layer.parameters["W"].shape for layer in layers]
+        [(3, 6), (6, 3)]
+
+    Source: Balduzzi et al. 2017.
+    """
+    halves = plain(rng, widths, activation, initializer, ensemble=ensemble)
+    mirrored: list[Layer] = []
+    for number, layer in enumerate(halves, start=1):
+        params = dict(layer.parameters)
+        if number > 1:
+            params["W"] = np.concatenate([params["W"], -params["W"]], axis=-2)
+        if number < len(halves):
+            params["W"] = np.concatenate([params["W"], -params["W"]], axis=-1)
+            params["b"] = np.concatenate([params["b"], params["b"]], axis=-1)
+        mirrored.append(layer.with_parameters(params))
+    return mirrored
+
+
 def unrolled(
     rng: np.random.Generator,
     width: int,

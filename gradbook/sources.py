@@ -220,7 +220,14 @@ ZHANG = Source(
     2023,
     "Dive into Deep Learning",
     "Cambridge University Press",
-    "a product of random matrices as a demonstration of explosion",
+    "a product of random matrices that explodes, and why constant weights never come apart",
+)
+CHERNOFF = Source(
+    "Chernoff",
+    1981,
+    "A Note on an Inequality Involving the Normal Distribution",
+    "The Annals of Probability, volume 9",
+    "the variance of a function of a normal variable is at most its mean square slope",
 )
 NAIR_HINTON = Source(
     "Nair and Hinton",

@@ -66,6 +66,9 @@ PLAN: dict[str, set[str]] = {
     "products": {"special"},
     "finite_width": {"special"},
     "sweeps": {"activations"},
+    "dying": {"activations", "backprop", "initializers", "networks"},
+    "health": {"activations", "backprop", "gaussian", "initializers", "layers", "meanfield"}
+    | {"networks"},
     "spectra": {"activations", "initializers"},
     "measure": {"activations", "backprop", "initializers", "layers", "networks"},
     "survey": {"meanfield", "measure", "networks"},
