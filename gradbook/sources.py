@@ -215,7 +215,7 @@ GEMAN = Source(
     "The Annals of Probability, volume 8",
     "the largest singular value of a wide random matrix",
 )
-ZHANG = Source(
+DIVE = Source(
     "Zhang et al.",
     2023,
     "Dive into Deep Learning",

@@ -1,0 +1,293 @@
+"""Claims of the chapter on exploding gradients: growth, products, overflow, the cliff, the wall."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gradbook import precision, recurrence
+from gradbook.activations import identity, relu, sigmoid
+from gradbook.adding import adding_slope
+from gradbook.backprop import backprop_from
+from gradbook.checks import Array
+from gradbook.claims.record import Claim, Kind, Measurement
+from gradbook.initializers import scaled
+from gradbook.jacobian import largest_singular_value, layer_jacobians
+from gradbook.layers import Recurrent
+from gradbook.measure import Recipe, gradient_norms
+from gradbook.networks import plain
+from gradbook.products import gaussian_exponents, stretches
+from gradbook.search import last_true
+from gradbook.sources import (
+    DIVE,
+    DOYA,
+    GEMAN,
+    HE,
+    IEEE_754,
+    NESTEROV,
+    NEWMAN,
+    PASCANU,
+    WERBOS,
+)
+from gradbook.update import clip_global_norm
+
+CHAPTER = "exploding"
+
+DEPTHS, WIDTH = (2, 4, 6), 64
+SHARED_WEIGHT, LENGTHS = 1.5, (2, 5, 20)
+SHEAR, POWERS = np.array([[0.5, 10.0], [0.0, 0.5]]), (1, 2, 5, 20)
+LAYER_WIDTH, SCALES = 100, (1, 2, 4)
+FACTORS, CHAIN = 101, 200
+GROWTHS = (1.5, 2.0, 3.0)
+WEIGHT, START, STEPS = 5.0, 0.5, 50
+MANY = 5000
+TERMS = (5, 10, 50)
+
+
+def _energies(rng: np.random.Generator, draws: int) -> Measurement:
+    recipe = Recipe("ReLU", relu, scaled(4.0))
+    norms = gradient_norms(rng, recipe, depth=max(DEPTHS), width=WIDTH, draws=draws)
+    return Measurement.mean(np.square(norms[:, [-1 - depth for depth in DEPTHS]]))
+
+
+def _shared_gradient(length: int) -> float:
+    step = Recurrent(np.array([[SHARED_WEIGHT]]), None, None, identity)
+    trace = backprop_from([step] * length, [[1.0]], [[1.0]])
+    return float(trace.parameters[0].grad.item())
+
+
+def _shear_norm(k: int) -> float:
+    """Return the norm of [[a, b], [0, a]] to the power k from its closed form."""
+    (a, b), _ = SHEAR
+    diagonal, beside = a**k, k * b * a ** (k - 1)
+    return float((beside + math.hypot(beside, 2 * diagonal)) / 2)
+
+
+def _layer_norms(rng: np.random.Generator, draws: int) -> Array:
+    def norm(c: float) -> float:
+        initializer, widths = scaled(c), (LAYER_WIDTH, LAYER_WIDTH)
+        net = plain(rng, widths, relu, initializer, output_activation=relu, bias_variance=None)
+        (J,) = layer_jacobians(net, rng.standard_normal((1, LAYER_WIDTH)))
+        return float(largest_singular_value(J).item())
+
+    return np.array([[norm(c) for c in SCALES] for _ in range(draws)])
+
+
+def _decades(rng: np.random.Generator, draws: int) -> Measurement:
+    logs = stretches(rng.standard_normal((FACTORS, draws, 4, 4)))[..., 0].sum(axis=0)
+    return Measurement.mean(logs[:, None] / math.log(10))
+
+
+def _spectrum(rng: np.random.Generator, draws: int) -> Measurement:
+    logs = stretches(rng.standard_normal((CHAIN, draws, 4, 4)))
+    return Measurement.mean(logs.reshape(-1, 4))
+
+
+def _overflow_cases() -> list[tuple[precision.Format, float]]:
+    return [(fmt, growth) for growth in GROWTHS for fmt in precision.ALL]
+
+
+def _after(b: float, x: float, steps: int) -> float:
+    for _ in range(steps):
+        x = WEIGHT / (1 + math.exp(-x)) + b
+    return x
+
+
+def _vanishing_fixed_points() -> list[float]:
+    """Find by iterating where the lower fixed point is lost, and where the upper one is."""
+    upper = last_true(lambda b: _after(b, -5.0, MANY) < 0, -3.0, -2.0)
+    lower = -last_true(lambda b: _after(-b, 5.0, MANY) > 0, 2.0, 3.0)
+    return [upper, lower]
+
+
+def _watershed() -> float:
+    return last_true(lambda b: _after(b, START, STEPS) < START, -2.65, -2.35)
+
+
+def _at_the_cliff() -> tuple[float, float]:
+    """Predict the derivatives by start and bias where every step multiplies by w s'(x)."""
+    growth = WEIGHT * float(sigmoid.df(START))
+    return growth**STEPS, (growth**STEPS - 1) / (growth - 1)
+
+
+def _through_time() -> list[float]:
+    way = recurrence.passage(
+        sigmoid, WEIGHT, recurrence.cliff_bias(sigmoid, WEIGHT, START), START, STEPS
+    )
+    return [float(way.by_start), float(way.by_bias)]
+
+
+def _measured_curvature(terms: int) -> float:
+    step = 1e-5
+    return (adding_slope(1 + step, terms) - adding_slope(1 - step, terms)) / (2 * step)
+
+
+def _clipped(rng: np.random.Generator, _: int) -> Measurement:
+    grads = [100 * rng.standard_normal((8, 8)), rng.standard_normal(8)]
+    before, after = (
+        np.concatenate([g.ravel() for g in arrays])
+        for arrays in (grads, clip_global_norm(grads, 2.5).grads)
+    )
+    length = float(np.linalg.norm(after))
+    return Measurement.of([length, before @ after / np.linalg.norm(before) / length])
+
+
+GROWTH = Claim(
+    name="relu-growth",
+    chapter=CHAPTER,
+    statement="ReLU layers with Var(w) = 4/n double the mean energy of a gradient, layer by layer",
+    setting=f"width {WIDTH}, no biases, a random gradient of length 1 on the output, float64",
+    source=HE,
+    kind=Kind.EXPECTATION,
+    cases=tuple(f"{depth} layers" for depth in DEPTHS),
+    theory=lambda: [2.0**depth for depth in DEPTHS],
+    measure=_energies,
+    draws=300,
+    full=10_000,
+)
+SHARED = Claim(
+    name="shared-weight",
+    chapter=CHAPTER,
+    statement="A weight that T steps share has the gradient T wᵀ⁻¹: products along, a sum over",
+    setting=f"h = w h from h = 1, w = {SHARED_WEIGHT:g}, backpropagation through time, float64",
+    source=WERBOS,
+    kind=Kind.EXACT,
+    cases=tuple(f"T = {length}" for length in LENGTHS),
+    theory=lambda: [length * SHARED_WEIGHT ** (length - 1) for length in LENGTHS],
+    measure=lambda _, __: Measurement.of([_shared_gradient(length) for length in LENGTHS]),
+)
+TRANSIENT = Claim(
+    name="transient-growth",
+    chapter=CHAPTER,
+    statement="A largest singular value above 10 does not make the powers of a matrix grow",
+    setting=f"norms of the powers of {SHEAR.tolist()}, closed form beside matrix products",
+    source=PASCANU,
+    kind=Kind.EXACT,
+    cases=tuple(f"power {k}" for k in POWERS),
+    theory=lambda: [_shear_norm(k) for k in POWERS],
+    measure=lambda _, __: Measurement.of(
+        [np.linalg.norm(np.linalg.matrix_power(SHEAR, k), 2) for k in POWERS]
+    ),
+)
+LAYER_NORM = Claim(
+    name="layer-norm",
+    chapter=CHAPTER,
+    statement="A ReLU layer with Var(w) = c/n has the largest singular value √c (1 + √½)",
+    setting=f"width {LAYER_WIDTH}, Jacobian at a random input; exact for infinite width",
+    source=GEMAN,
+    kind=Kind.ASYMPTOTIC,
+    cases=tuple(f"c = {c}" for c in SCALES),
+    theory=lambda: [math.sqrt(c) * (1 + math.sqrt(0.5)) for c in SCALES],
+    measure=lambda rng, draws: Measurement.mean(_layer_norms(rng, draws)),
+    # The edge of a random matrix lies low by some n^(-2/3), here 0.05, times a number near 1/2.
+    tolerance=0.03,
+    draws=6,
+    full=100,
+)
+DEMONSTRATION = Claim(
+    name="random-product",
+    chapter=CHAPTER,
+    statement=f"A product of {FACTORS} random 4 by 4 matrices lengthens a vector by 24.5 decades",
+    setting="entries N(0, 1), mean of the decimal logarithm over products, QR without overflow",
+    source=DIVE,
+    kind=Kind.EXPECTATION,
+    cases=("decades",),
+    theory=lambda: FACTORS * gaussian_exponents(4)[0] / math.log(10),
+    measure=_decades,
+    draws=200,
+    full=5000,
+    format=".2f",
+)
+SPECTRUM = Claim(
+    name="gaussian-exponents",
+    chapter=CHAPTER,
+    statement="Products of random n by n matrices have the exponents [ln 2 + ψ((n − i + 1)/2)]/2",
+    setting=f"n = 4, entries N(0, 1), chains of {CHAIN} factors, QR without overflow",
+    source=NEWMAN,
+    kind=Kind.EXPECTATION,
+    cases=tuple(f"i = {i}" for i in range(1, 5)),
+    theory=lambda: gaussian_exponents(4),
+    measure=_spectrum,
+    draws=250,
+    full=2500,
+    format=".4f",
+)
+OVERFLOW = Claim(
+    name="overflow-depth",
+    chapter=CHAPTER,
+    statement="A growth of g per layer overflows where gᵏ passes the largest number by half a gap",
+    setting="first k at which g, multiplied up with rounding at every layer, is infinite",
+    source=IEEE_754,
+    kind=Kind.EXACT,
+    cases=tuple(f"{fmt.name}, g = {growth:g}" for fmt, growth in _overflow_cases()),
+    theory=lambda: [precision.predicted_overflow_depth(*case) for case in _overflow_cases()],
+    measure=lambda _, __: Measurement.of(
+        [precision.overflow_depth(*case) for case in _overflow_cases()]
+    ),
+    tolerance=0.005,  # one of the 220 layers of bfloat16, whose roundings add up
+    format=".0f",
+)
+FOLDS = Claim(
+    name="folds",
+    chapter=CHAPTER,
+    statement="The fixed points of x = w s(x) + b meet and vanish where w s′(x) = 1",
+    setting=f"w = {WEIGHT:g}; measured as the bias at which {MANY} iterations no longer stay",
+    source=DOYA,
+    kind=Kind.EXACT,
+    cases=("upper fold", "lower fold"),
+    theory=lambda: [fold.b for fold in recurrence.folds(sigmoid, WEIGHT)],
+    measure=lambda _, __: Measurement.of(_vanishing_fixed_points()),
+    # Beyond a fold the iteration lingers: N steps cannot tell a bias that is off by 40/N².
+    tolerance=2e-6,
+    format=".6f",
+)
+CLIFF = Claim(
+    name="cliff",
+    chapter=CHAPTER,
+    statement="The end of x ← w s(x) + b jumps where b makes the start an unstable fixed point",
+    setting=f"w = {WEIGHT:g}, start {START:g}, bisection on the end of {STEPS} steps, float64",
+    source=PASCANU,
+    kind=Kind.EXACT,
+    cases=("bias",),
+    theory=lambda: recurrence.cliff_bias(sigmoid, WEIGHT, START),
+    measure=lambda _, __: Measurement.of(_watershed()),
+    format=".6f",
+)
+TOWER = Claim(
+    name="gradient-at-the-cliff",
+    chapter=CHAPTER,
+    statement="At the cliff a gradient is multiplied by w s′(x₀) in every step",
+    setting=f"w = {WEIGHT:g}, x₀ = {START:g}, {STEPS} steps, backpropagation through time",
+    source=PASCANU,
+    kind=Kind.EXACT,
+    cases=("by the start", "by the bias"),
+    theory=_at_the_cliff,
+    measure=lambda _, __: Measurement.of(_through_time()),
+    format=".2f",
+)
+WALL = Claim(
+    name="adding-curvature",
+    chapter=CHAPTER,
+    statement="A unit that adds T numbers is stable at its minimum for η < 2/λ, λ = Σ k² (k < T)",
+    setting="λ measured as a difference of slopes from backpropagation through time",
+    source=NESTEROV,
+    kind=Kind.EXACT,
+    cases=tuple(f"λ for T = {terms}" for terms in TERMS),
+    theory=lambda: [(terms - 1) * terms * (2 * terms - 1) / 6 for terms in TERMS],
+    measure=lambda _, __: Measurement.of([_measured_curvature(terms) for terms in TERMS]),
+    # The truncation of the difference is a relative (1e-5 T)²/4 or so, its rounding 1e-9.
+    tolerance=1e-6,
+    format=".6g",
+)
+CLIPPED = Claim(
+    name="clipped-gradient",
+    chapter=CHAPTER,
+    statement="A gradient clipped by its global norm has that norm and its old direction",
+    setting="two random arrays of quite different size, limit 2.5",
+    source=PASCANU,
+    kind=Kind.EXACT,
+    cases=("norm", "cosine with the gradient before"),
+    theory=lambda: (2.5, 1.0),
+    measure=_clipped,
+)
