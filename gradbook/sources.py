@@ -287,6 +287,41 @@ LU = Source(
     "arXiv:1903.06733",
     "how often a ReLU network is dead before training",
 )
+LECUN = Source(
+    "LeCun et al.",
+    1998,
+    "Efficient BackProp",
+    "Neural Networks: Tricks of the Trade, Springer",
+    "weights of variance one over fan-in",
+)
+SAXE = Source(
+    "Saxe et al.",
+    2014,
+    "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
+    "International Conference on Learning Representations",
+    "orthogonal weights, from which deep linear networks learn in a time that depth hardly changes",
+)
+HANIN = Source(
+    "Hanin",
+    2018,
+    "Which Neural Net Architectures Give Rise to Exploding and Vanishing Gradients?",
+    "Advances in Neural Information Processing Systems, volume 31",
+    "gradients of a ReLU network fluctuate with the sum of its reciprocal widths",
+)
+HANIN_NICA = Source(
+    "Hanin and Nica",
+    2020,
+    "Products of Many Large Random Matrices and Gradients in Deep Neural Networks",
+    "Communications in Mathematical Physics, volume 376",
+    "the energy of a ReLU network of finite width is nearly log-normal",
+)
+PYTORCH = Source(
+    "Paszke et al.",
+    2019,
+    "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
+    "Advances in Neural Information Processing Systems, volume 32",
+    "the default weights of a linear layer",
+)
 LECTURE_NOTE = Source(
     "Lecture note",
     None,
