@@ -106,6 +106,20 @@ def test_every_symbol_of_a_chapter_is_in_the_notation(path: Path) -> None:
     assert not missing
 
 
+VERDICTS = ("right", "imprecise", "incomplete", "misleading", "wrong", "overclaim")
+
+
+def test_the_audit_has_a_verdict_and_a_computation_for_each_of_the_notes_claims() -> None:
+    rows = re.split(r"(?m)^### ", text_of(DOCS / "audit.md").split("\n## What to take")[0])[1:]
+    assert len(rows) == 21, "the lecture note makes twenty-one claims"
+    for row in rows:
+        heading, _, body = row.partition("\n")
+        verdict = re.search(r"\*\*(.+?)\*\*", body)
+        assert verdict is not None, heading
+        assert any(word in verdict[1].lower() for word in VERDICTS), heading
+        assert ">>>" in body, f"{heading}: nothing is computed"
+
+
 def test_every_chapter_is_in_the_navigation() -> None:
     navigation = text_of(DOCS.parent / "mkdocs.yml")
     for path in CHAPTERS:
