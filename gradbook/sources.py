@@ -322,6 +322,13 @@ PYTORCH = Source(
     "Advances in Neural Information Processing Systems, volume 32",
     "the default weights of a linear layer",
 )
+PENNINGTON = Source(
+    "Pennington et al.",
+    2017,
+    "Resurrecting the sigmoid in deep learning through dynamical isometry",
+    "Advances in Neural Information Processing Systems, volume 30",
+    "the singular values of a random network's Jacobian, whose spread grows with depth",
+)
 LECTURE_NOTE = Source(
     "Lecture note",
     None,
