@@ -12,6 +12,7 @@ from gradbook.adding import adding_slope
 from gradbook.backprop import backprop_from
 from gradbook.checks import Array
 from gradbook.claims.record import Claim, Kind, Measurement
+from gradbook.formats import scientific_text
 from gradbook.initializers import scaled
 from gradbook.jacobian import largest_singular_value, layer_jacobians
 from gradbook.layers import Recurrent
@@ -74,6 +75,10 @@ def _layer_norms(rng: np.random.Generator, draws: int) -> Array:
     return np.array([[norm(c) for c in SCALES] for _ in range(draws)])
 
 
+def _expected_decades() -> float:
+    return float(FACTORS * gaussian_exponents(4)[0] / math.log(10))
+
+
 def _decades(rng: np.random.Generator, draws: int) -> Measurement:
     logs = stretches(rng.standard_normal((FACTORS, draws, 4, 4)))[..., 0].sum(axis=0)
     return Measurement.mean(logs[:, None] / math.log(10))
@@ -106,7 +111,7 @@ def _watershed() -> float:
 
 
 def _at_the_cliff() -> tuple[float, float]:
-    """Predict the derivatives by start and bias where every step multiplies by w s'(x)."""
+    """Predict the derivatives by start and bias where every step multiplies by w σ'(x)."""
     growth = WEIGHT * float(sigmoid.df(START))
     return growth**STEPS, (growth**STEPS - 1) / (growth - 1)
 
@@ -149,7 +154,7 @@ GROWTH = Claim(
 SHARED = Claim(
     name="shared-weight",
     chapter=CHAPTER,
-    statement="A weight that T steps share has the gradient T wᵀ⁻¹: products along, a sum over",
+    statement="A weight that T steps share has the gradient T w^(T − 1): products, summed",
     setting=f"h = w h from h = 1, w = {SHARED_WEIGHT:g}, backpropagation through time, float64",
     source=WERBOS,
     kind=Kind.EXACT,
@@ -160,7 +165,8 @@ SHARED = Claim(
 TRANSIENT = Claim(
     name="transient-growth",
     chapter=CHAPTER,
-    statement="A largest singular value above 10 does not make the powers of a matrix grow",
+    statement="A largest singular value above 1 does not guarantee growth: "
+    f"{_shear_norm(1):.1f} at first, {scientific_text(_shear_norm(20), 1)} at the power 20",
     setting=f"norms of the powers of {SHEAR.tolist()}, closed form beside matrix products",
     source=PASCANU,
     kind=Kind.EXACT,
@@ -188,12 +194,13 @@ LAYER_NORM = Claim(
 DEMONSTRATION = Claim(
     name="random-product",
     chapter=CHAPTER,
-    statement=f"A product of {FACTORS} random 4 by 4 matrices lengthens a vector by 24.5 decades",
+    statement=f"A product of {FACTORS} random 4 by 4 matrices lengthens a vector by "
+    f"{_expected_decades():.1f} decades",
     setting="entries N(0, 1), mean of the decimal logarithm over products, QR without overflow",
     source=DIVE,
     kind=Kind.EXPECTATION,
     cases=("decades",),
-    theory=lambda: FACTORS * gaussian_exponents(4)[0] / math.log(10),
+    theory=_expected_decades,
     measure=_decades,
     draws=200,
     full=5000,
@@ -231,7 +238,7 @@ OVERFLOW = Claim(
 FOLDS = Claim(
     name="folds",
     chapter=CHAPTER,
-    statement="The fixed points of x = w s(x) + b meet and vanish where w s′(x) = 1",
+    statement="The fixed points of x = w σ(x) + b meet and vanish where w σ′(x) = 1",
     setting=f"w = {WEIGHT:g}; measured as the bias at which {MANY} iterations no longer stay",
     source=DOYA,
     kind=Kind.EXACT,
@@ -245,7 +252,7 @@ FOLDS = Claim(
 CLIFF = Claim(
     name="cliff",
     chapter=CHAPTER,
-    statement="The end of x ← w s(x) + b jumps where b makes the start an unstable fixed point",
+    statement="The end of x ← w σ(x) + b jumps where b makes the start an unstable fixed point",
     setting=f"w = {WEIGHT:g}, start {START:g}, bisection on the end of {STEPS} steps, float64",
     source=PASCANU,
     kind=Kind.EXACT,
@@ -257,7 +264,7 @@ CLIFF = Claim(
 TOWER = Claim(
     name="gradient-at-the-cliff",
     chapter=CHAPTER,
-    statement="At the cliff a gradient is multiplied by w s′(x₀) in every step",
+    statement="At the cliff a gradient is multiplied by w σ′(x₀) in every step",
     setting=f"w = {WEIGHT:g}, x₀ = {START:g}, {STEPS} steps, backpropagation through time",
     source=PASCANU,
     kind=Kind.EXACT,
