@@ -38,7 +38,9 @@ def verdicts(request: pytest.FixtureRequest) -> dict[Path, list[str]]:
     """The verdicts on the pages that were asked for, the longest first, on every core."""
     at_most = None if request.config.getoption("--every-number") else SAMPLE
     asked = {
-        item.callspec.params["path"] for item in request.session.items if item.originalname == TEST
+        item.callspec.params["path"]
+        for item in request.session.items
+        if getattr(item, "originalname", "") == TEST
     }
     pages = sorted(asked, key=lambda path: -path.stat().st_size)
     context = multiprocessing.get_context("spawn")
