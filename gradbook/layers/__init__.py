@@ -1,0 +1,27 @@
+r"""Layers as values: what a network, a plain list of layers, is made of.
+
+A layer maps its input `x` to its output `a` and, going back, the upstream gradient
+`da` $= \partial L/\partial a$ to `dx` $= \partial L/\partial x$. It holds its parameters and
+changes nothing: what the backward pass needs travels in the record that the forward pass returns.
+
+Arrays are rows: `x` is `(..., batch, fan_in)`, `W` is `(..., fan_in, fan_out)`, `b` is
+`(..., fan_out)`. The leading axes are an ensemble and follow NumPy's broadcasting, so one input can
+feed a hundred networks. A gradient on an activation keeps an entry for every member of the
+ensemble; a gradient on a parameter has the parameter's shape, summed over whatever shares it.
+"""
+
+from gradbook.layers.base import Backward, Forward, Layer
+from gradbook.layers.dense import Dense
+from gradbook.layers.elementwise import Activate
+from gradbook.layers.recurrent import Recurrent
+from gradbook.layers.shared import sum_to
+
+__all__ = [
+    "Activate",
+    "Backward",
+    "Dense",
+    "Forward",
+    "Layer",
+    "Recurrent",
+    "sum_to",
+]

@@ -1,0 +1,122 @@
+"""What a layer is, and what its two passes record."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+from gradbook.checks import Array, finite_array
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """Record what one layer computed going forward.
+
+    Args:
+        x: The layer's input, `(..., batch, fan_in)`.
+        a: The layer's output, `(..., batch, fan_out)`.
+        z: The pre-activation, the shape of `a`; None for a layer that has none.
+        saved: Whatever else the layer's `backward` needs, such as the records of wrapped layers.
+    """
+
+    x: Array
+    a: Array
+    z: Array | None = None
+    saved: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    r"""Record what one layer computed going backward.
+
+    Args:
+        dx: The gradient on the layer's input, $\partial L/\partial x$, `(..., batch, fan_in)`.
+        grads: The gradient on each parameter, under the parameter's name and of its shape.
+        delta: $\partial L/\partial z$, `(..., batch, fan_out)`; None for a layer without a `z`.
+        dinput: The gradient on a step's own input; None for a layer without one.
+    """
+
+    dx: Array
+    grads: Mapping[str, Array]
+    delta: Array | None = None
+    dinput: Array | None = None
+
+
+@runtime_checkable
+class Layer(Protocol):
+    """Say what a layer offers. Any object with these four is a layer."""
+
+    @property
+    def parameters(self) -> Mapping[str, Array]:
+        """Return the parameters by name, in a fixed order.
+
+        The arrays are the very objects the layer holds: two layers share a parameter by holding
+        the same object. A layer that wraps others prefixes their names: `"1.W"`, `"2.W"`.
+        """
+
+    def with_parameters(self, values: Mapping[str, Array]) -> Self:
+        """Return a copy of the layer in which the named parameters have other values."""
+
+    def forward(self, x: Array) -> Forward:
+        """Compute the output for `x`, `(..., batch, fan_in)`."""
+
+    def backward(self, record: Forward, da: Array) -> Backward:
+        """Compute the gradients from `forward`'s record and the upstream gradient `da`."""
+
+
+class Parameterized(ABC):
+    """Let a frozen layer name the fields that are its parameters; absent ones are None."""
+
+    _names: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        """Check the shapes, and that every parameter is finite."""
+        self._check_shapes()
+        for name, value in self.parameters.items():
+            finite_array(name, value)
+
+    @abstractmethod
+    def _check_shapes(self) -> None:
+        """Raise unless every parameter is an array and all their shapes fit."""
+
+    @property
+    def parameters(self) -> Mapping[str, Array]:
+        """Return the parameters by name, leaving out those that are None."""
+        return present({name: getattr(self, name) for name in self._names})
+
+    def with_parameters(self, values: Mapping[str, Array]) -> Self:
+        """Return a copy in which the parameters named in `values` have other values.
+
+        The new values need not be finite: training that diverges in one member of an ensemble shall
+        not stop the others.
+
+        Args:
+            values: New arrays by name; a parameter not named stays the same object.
+
+        Returns:
+            The copy.
+
+        Raises:
+            ValueError: If the layer has no parameter of a given name, or a value does not fit.
+
+        Examples:
+            >>> from gradbook.activations import tanh
+            >>> layer = Dense(W=np.array([[2.0]]), b=None, activation=tanh)
+            >>> layer.with_parameters({"W": np.array([[3.0]])}).W.item(), layer.W.item()
+            (3.0, 2.0)
+        """
+        unknown = [name for name in values if name not in self.parameters]
+        if unknown:
+            known = ", ".join(self.parameters)
+            raise ValueError(f"values must name parameters of the layer ({known}), got {unknown}")
+        layer = copy(self)
+        for name, value in values.items():
+            object.__setattr__(layer, name, value)
+        layer._check_shapes()
+        return layer
+
+
+def present(arrays: Mapping[str, Array | None]) -> dict[str, Array]:
+    """Leave out the arrays that are None."""
+    return {name: array for name, array in arrays.items() if array is not None}

@@ -1,0 +1,95 @@
+"""Draw one layer of each kind with an input that fits: the generic tests loop over these functions.
+
+To put a new kind of layer to every generic test, add one function here. It takes a random generator
+and an activation, and returns the layer with an input. A layer whose activations are fixed ignores
+the one it is given. Helpers start with an underscore.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from inspect import getmembers, isfunction
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from gradbook.activations import Activation
+from gradbook.checks import Array
+from gradbook.layers import Activate, Dense, Forward, Layer, Recurrent
+
+Drawn: TypeAlias = tuple[Layer, Array]
+Maker: TypeAlias = Callable[[np.random.Generator, Activation], Drawn]
+
+
+def dense(rng: np.random.Generator, f: Activation) -> Drawn:
+    layer = Dense(rng.standard_normal((3, 4)), rng.standard_normal(4), f)
+    return layer, rng.standard_normal((5, 3))
+
+
+def dense_without_biases(rng: np.random.Generator, f: Activation) -> Drawn:
+    return Dense(rng.standard_normal((3, 4)), None, f), rng.standard_normal((5, 3))
+
+
+def ensemble_of_dense(rng: np.random.Generator, f: Activation) -> Drawn:
+    layer = Dense(rng.standard_normal((2, 3, 4)), rng.standard_normal((2, 4)), f)
+    return layer, rng.standard_normal((2, 5, 3))
+
+
+def dense_shared_by_an_ensemble(rng: np.random.Generator, f: Activation) -> Drawn:
+    layer = Dense(rng.standard_normal((3, 4)), rng.standard_normal((1, 4)), f)
+    return layer, rng.standard_normal((2, 5, 3))
+
+
+def step_without_input(rng: np.random.Generator, f: Activation) -> Drawn:
+    layer = Recurrent(rng.standard_normal((4, 4)), None, rng.standard_normal(4), f)
+    return layer, rng.standard_normal((5, 4))
+
+
+def step_with_input(rng: np.random.Generator, f: Activation) -> Drawn:
+    W, U, b = (rng.standard_normal(shape) for shape in ((4, 4), (3, 4), 4))
+    return Recurrent(W, U, b, f, rng.standard_normal((5, 3))), rng.standard_normal((5, 4))
+
+
+def ensemble_of_steps(rng: np.random.Generator, f: Activation) -> Drawn:
+    W, U, b = (rng.standard_normal(shape) for shape in ((2, 4, 4), (3, 4), (2, 4)))
+    return Recurrent(W, U, b, f, rng.standard_normal((2, 5, 3))), rng.standard_normal((2, 5, 4))
+
+
+def activation_alone(rng: np.random.Generator, f: Activation) -> Drawn:
+    return Activate(f), rng.standard_normal((2, 5, 3))
+
+
+def _is_maker(member: object) -> bool:
+    return (
+        isfunction(member) and member.__module__ == __name__ and not member.__name__.startswith("_")
+    )
+
+
+MAKERS: list[Maker] = [maker for _, maker in getmembers(sys.modules[__name__], _is_maker)]
+
+
+def _records(saved: Any) -> Iterator[Forward]:
+    """Yield the records of wrapped layers, however deep they lie in what a record saved."""
+    if isinstance(saved, Forward):
+        yield saved
+        yield from _records(saved.saved)
+    elif isinstance(saved, tuple | list):
+        for item in saved:
+            yield from _records(item)
+
+
+def _pre_activations(record: Forward) -> list[Array]:
+    return [r.z for r in _records(record) if r.z is not None]
+
+
+def _smooth_case(make: Maker, f: Activation) -> tuple[np.random.Generator, Layer, Array]:
+    """Draw a layer and an input until every z is at least 1e-3 away from every kink."""
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        layer, x = make(rng, f)
+        zs = _pre_activations(layer.forward(x))
+        if all((np.abs(z - kink) > 1e-3).all() for z in zs for kink in f.kinks):
+            return rng, layer, x
+    raise AssertionError("no draw stays away from the kinks")
+
+
+smooth_case = _smooth_case
