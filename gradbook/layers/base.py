@@ -101,7 +101,9 @@ class Parameterized(ABC):
             ValueError: If the layer has no parameter of a given name, or a value does not fit.
 
         Examples:
+            >>> import numpy as np
             >>> from gradbook.activations import tanh
+            >>> from gradbook.layers import Dense
             >>> layer = Dense(W=np.array([[2.0]]), b=None, activation=tanh)
             >>> layer.with_parameters({"W": np.array([[3.0]])}).W.item(), layer.W.item()
             (3.0, 2.0)

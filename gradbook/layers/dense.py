@@ -29,6 +29,7 @@ class Dense(Parameterized):
         ValueError: If a parameter is empty or not finite, or the shapes do not fit.
 
     Examples:
+        >>> import numpy as np
         >>> from gradbook.activations import relu
         >>> layer = Dense(W=np.array([[2.0, -1.0]]), b=np.array([0.5, 0.5]), activation=relu)
         >>> record = layer.forward(np.array([[3.0]]))
@@ -58,6 +59,7 @@ class Dense(Parameterized):
             ValueError: If the shape of `x` does not fit `W`.
 
         Examples:
+            >>> import numpy as np
             >>> from gradbook.activations import identity
             >>> layer = Dense(W=np.eye(2), b=np.array([1.0, 0.0]), activation=identity)
             >>> layer.forward(np.array([[3.0, 4.0]])).a.tolist()
@@ -94,6 +96,7 @@ class Dense(Parameterized):
             ValueError: If `record` has no `z`, so did not come from this layer.
 
         Examples:
+            >>> import numpy as np
             >>> from gradbook.activations import relu
             >>> layer = Dense(W=np.array([[2.0, -1.0]]), b=np.array([0.5, 0.5]), activation=relu)
             >>> back = layer.backward(layer.forward(np.array([[3.0]])), da=np.array([[1.0, 1.0]]))

@@ -36,6 +36,7 @@ class Recurrent(Parameterized):
         ValueError: If an array is empty or not finite, or the shapes do not fit.
 
     Examples:
+        >>> import numpy as np
         >>> from gradbook.activations import identity
         >>> step = Recurrent(
         ...     W=np.array([[0.5]]), U=np.array([[1.0]]), b=None, activation=identity,
@@ -80,6 +81,7 @@ class Recurrent(Parameterized):
             ValueError: If the shape of the hidden state does not fit `W` or the step's own input.
 
         Examples:
+            >>> import numpy as np
             >>> from gradbook.activations import relu
             >>> step = Recurrent(W=-np.eye(2), U=None, b=None, activation=relu)
             >>> step.forward(np.array([[3.0, -4.0]])).a.tolist()
@@ -122,6 +124,7 @@ class Recurrent(Parameterized):
             ValueError: If `record` has no `z`, so did not come from this step.
 
         Examples:
+            >>> import numpy as np
             >>> from gradbook.activations import identity
             >>> step = Recurrent(
             ...     W=np.array([[0.5]]), U=np.array([[2.0]]), b=None, activation=identity,
