@@ -12,9 +12,20 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradbook.activations import Activation
+from gradbook.activations import Activation, identity
 from gradbook.checks import Array
-from gradbook.layers import Activate, Dense, Forward, Layer, Recurrent
+from gradbook.layers import (
+    Activate,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Forward,
+    Layer,
+    LayerNorm,
+    Recurrent,
+    Residual,
+    RMSNorm,
+)
 
 Drawn: TypeAlias = tuple[Layer, Array]
 Maker: TypeAlias = Callable[[np.random.Generator, Activation], Drawn]
@@ -56,6 +67,58 @@ def ensemble_of_steps(rng: np.random.Generator, f: Activation) -> Drawn:
 
 def activation_alone(rng: np.random.Generator, f: Activation) -> Drawn:
     return Activate(f), rng.standard_normal((2, 5, 3))
+
+
+def residual_block(rng: np.random.Generator, f: Activation) -> Drawn:
+    W, V = rng.standard_normal((2, 4, 4)) / 2
+    block = [Dense(W, rng.standard_normal(4), f), Dense(V, None, f)]
+    return Residual(block, scale=0.5), rng.standard_normal((5, 4))
+
+
+def ensemble_of_residual_blocks(rng: np.random.Generator, f: Activation) -> Drawn:
+    block = [Activate(f), Dense(rng.standard_normal((2, 4, 4)), None, identity)]
+    return Residual(block), rng.standard_normal((2, 5, 4))
+
+
+def dropout(rng: np.random.Generator, f: Activation) -> Drawn:
+    return Dropout.drawn(rng, (5, 3), keep=0.6), rng.standard_normal((2, 5, 3))
+
+
+def batch_norm(rng: np.random.Generator, _: Activation) -> Drawn:
+    layer = BatchNorm(rng.standard_normal(4), rng.standard_normal(4))
+    return layer, rng.standard_normal((5, 4))
+
+
+def batch_norm_without_parameters(rng: np.random.Generator, _: Activation) -> Drawn:
+    return BatchNorm(None, None), rng.standard_normal((2, 5, 4))
+
+
+def batch_norm_with_fixed_statistics(rng: np.random.Generator, _: Activation) -> Drawn:
+    layer = BatchNorm(rng.standard_normal(4), rng.standard_normal(4))
+    return layer.fixed(rng.standard_normal((9, 4))), rng.standard_normal((5, 4))
+
+
+def layer_norm(rng: np.random.Generator, _: Activation) -> Drawn:
+    layer = LayerNorm(rng.standard_normal(4), rng.standard_normal(4))
+    return layer, rng.standard_normal((5, 4))
+
+
+def ensemble_of_layer_norms(rng: np.random.Generator, _: Activation) -> Drawn:
+    layer = LayerNorm(rng.standard_normal((2, 4)), rng.standard_normal((1, 4)))
+    return layer, rng.standard_normal((2, 5, 4))
+
+
+def ensemble_of_batch_norms(rng: np.random.Generator, _: Activation) -> Drawn:
+    layer = BatchNorm(rng.standard_normal((2, 4)), None)
+    return layer, rng.standard_normal((2, 5, 4))
+
+
+def rms_norm(rng: np.random.Generator, _: Activation) -> Drawn:
+    return RMSNorm(rng.standard_normal(4)), rng.standard_normal((5, 4))
+
+
+def rms_norm_without_parameters(rng: np.random.Generator, _: Activation) -> Drawn:
+    return RMSNorm(None), rng.standard_normal((2, 5, 4))
 
 
 def _is_maker(member: object) -> bool:

@@ -12,16 +12,34 @@ ensemble; a gradient on a parameter has the parameter's shape, summed over whate
 
 from gradbook.layers.base import Backward, Forward, Layer
 from gradbook.layers.dense import Dense
+from gradbook.layers.dropout import Dropout
 from gradbook.layers.elementwise import Activate
+from gradbook.layers.gru import GRU, GRUGates
+from gradbook.layers.lstm import LSTM, LSTMGates
+from gradbook.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from gradbook.layers.recurrent import Recurrent
+from gradbook.layers.residual import Residual
+from gradbook.layers.select import Select
 from gradbook.layers.shared import sum_to
+from gradbook.layers.step import Step
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Activate",
     "Backward",
+    "BatchNorm",
     "Dense",
+    "Dropout",
     "Forward",
+    "GRUGates",
+    "LSTMGates",
     "Layer",
+    "LayerNorm",
+    "RMSNorm",
     "Recurrent",
+    "Residual",
+    "Select",
+    "Step",
     "sum_to",
 ]
