@@ -121,6 +121,21 @@ def rms_norm_without_parameters(rng: np.random.Generator, _: Activation) -> Draw
     return RMSNorm(None), rng.standard_normal((2, 5, 4))
 
 
+def residual_block(rng: np.random.Generator, f: Activation) -> Drawn:
+    W, V = rng.standard_normal((2, 4, 4)) / 2
+    block = [Dense(W, rng.standard_normal(4), f), Dense(V, None, f)]
+    return Residual(block, scale=0.5), rng.standard_normal((5, 4))
+
+
+def ensemble_of_residual_blocks(rng: np.random.Generator, f: Activation) -> Drawn:
+    block = [Activate(f), Dense(rng.standard_normal((2, 4, 4)), None, identity)]
+    return Residual(block), rng.standard_normal((2, 5, 4))
+
+
+def dropout(rng: np.random.Generator, f: Activation) -> Drawn:
+    return Dropout.drawn(rng, (5, 3), keep=0.6), rng.standard_normal((2, 5, 3))
+
+
 def _is_maker(member: object) -> bool:
     return (
         isfunction(member) and member.__module__ == __name__ and not member.__name__.startswith("_")
