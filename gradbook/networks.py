@@ -168,7 +168,7 @@ def unrolled(
     U: Array | None = None
     x: Sequence[Array | None] = [None] * steps
     if inputs is not None:
-        x = array = _step_inputs(inputs, steps)
+        x = array = step_inputs(inputs, steps)
         U = (input_initializer or initializer).draw(rng, array[0].shape[-1], width, ensemble)
     b = _biases(rng, bias_variance, (*ensemble, width))
     return [Recurrent(W, U, b, activation, x_t) for x_t in x]
@@ -183,7 +183,24 @@ def _biases(
     return np.zeros(shape) if deviation == 0 else deviation * rng.standard_normal(shape)
 
 
-def _step_inputs(inputs: ArrayLike, steps: int) -> list[Array]:
+def step_inputs(inputs: ArrayLike, steps: int) -> list[Array]:
+    """Take the inputs of an unrolled network apart, one for each step.
+
+    Args:
+        inputs: One input per step, `(steps, ..., batch, fan_in)`.
+        steps: The number of steps.
+
+    Returns:
+        The inputs, each `(..., batch, fan_in)`.
+
+    Raises:
+        TypeError: If `inputs` is not made of numbers.
+        ValueError: If it is empty or not finite, or has another shape.
+
+    Examples:
+        >>> [x.shape for x in step_inputs(np.ones((2, 5, 3)), 2)]
+        [(5, 3), (5, 3)]
+    """
     array = finite_array("inputs", inputs)
     if array.ndim < 3 or len(array) != steps:
         expected = f"({steps}, ..., batch, fan_in)"

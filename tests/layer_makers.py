@@ -15,6 +15,8 @@ import numpy as np
 from gradbook.activations import Activation, identity
 from gradbook.checks import Array
 from gradbook.layers import (
+    GRU,
+    LSTM,
     Activate,
     BatchNorm,
     Dense,
@@ -25,6 +27,7 @@ from gradbook.layers import (
     Recurrent,
     Residual,
     RMSNorm,
+    Select,
 )
 
 Drawn: TypeAlias = tuple[Layer, Array]
@@ -121,19 +124,36 @@ def rms_norm_without_parameters(rng: np.random.Generator, _: Activation) -> Draw
     return RMSNorm(None), rng.standard_normal((2, 5, 4))
 
 
-def residual_block(rng: np.random.Generator, f: Activation) -> Drawn:
-    W, V = rng.standard_normal((2, 4, 4)) / 2
-    block = [Dense(W, rng.standard_normal(4), f), Dense(V, None, f)]
-    return Residual(block, scale=0.5), rng.standard_normal((5, 4))
+def lstm(rng: np.random.Generator, _: Activation) -> Drawn:
+    W, U, b = (rng.standard_normal(shape) for shape in ((4, 16), (3, 16), 16))
+    return LSTM(W, U, b, rng.standard_normal((5, 3))), rng.standard_normal((5, 8))
 
 
-def ensemble_of_residual_blocks(rng: np.random.Generator, f: Activation) -> Drawn:
-    block = [Activate(f), Dense(rng.standard_normal((2, 4, 4)), None, identity)]
-    return Residual(block), rng.standard_normal((2, 5, 4))
+def lstm_without_input(rng: np.random.Generator, _: Activation) -> Drawn:
+    return LSTM(rng.standard_normal((4, 16)), None, None), rng.standard_normal((5, 8))
 
 
-def dropout(rng: np.random.Generator, f: Activation) -> Drawn:
-    return Dropout.drawn(rng, (5, 3), keep=0.6), rng.standard_normal((2, 5, 3))
+def ensemble_of_lstms(rng: np.random.Generator, _: Activation) -> Drawn:
+    W, U, b = (rng.standard_normal(shape) for shape in ((2, 4, 16), (3, 16), (2, 16)))
+    return LSTM(W, U, b, rng.standard_normal((2, 5, 3))), rng.standard_normal((2, 5, 8))
+
+
+def gru(rng: np.random.Generator, _: Activation) -> Drawn:
+    W, U, b, b_h = (rng.standard_normal(shape) for shape in ((4, 12), (3, 12), 12, 4))
+    return GRU(W, U, b, rng.standard_normal((5, 3)), b_h), rng.standard_normal((5, 4))
+
+
+def gru_without_input(rng: np.random.Generator, _: Activation) -> Drawn:
+    return GRU(rng.standard_normal((4, 12)), None, None), rng.standard_normal((5, 4))
+
+
+def ensemble_of_grus(rng: np.random.Generator, _: Activation) -> Drawn:
+    W, U, b, b_h = (rng.standard_normal(s) for s in ((2, 4, 12), (3, 12), (2, 12), (1, 4)))
+    return GRU(W, U, b, rng.standard_normal((2, 5, 3)), b_h), rng.standard_normal((2, 5, 4))
+
+
+def columns_selected(rng: np.random.Generator, _: Activation) -> Drawn:
+    return Select(1, 3), rng.standard_normal((2, 5, 4))
 
 
 def _is_maker(member: object) -> bool:

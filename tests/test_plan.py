@@ -43,6 +43,7 @@ PLAN: dict[str, set[str]] = {
     "layers": {"activations"},
     "parameters": {"layers"},
     "networks": {"activations", "initializers", "layers"},
+    "gated_networks": {"initializers", "layers", "networks"},
     "note": {"activations", "layers", "networks", "sources"},
     # Their gradients, and what is done with them.
     "tape": {"activations"},

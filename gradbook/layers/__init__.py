@@ -13,7 +13,6 @@ ensemble; a gradient on a parameter has the parameter's shape, summed over whate
 from gradbook.layers.base import Backward, Forward, Layer
 from gradbook.layers.dense import Dense
 from gradbook.layers.dropout import Dropout
-from gradbook.layers.dropout import Dropout
 from gradbook.layers.elementwise import Activate
 from gradbook.layers.gru import GRU, GRUGates
 from gradbook.layers.lstm import LSTM, LSTMGates
@@ -21,7 +20,6 @@ from gradbook.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from gradbook.layers.recurrent import Recurrent
 from gradbook.layers.residual import Residual
 from gradbook.layers.select import Select
-from gradbook.layers.residual import Residual
 from gradbook.layers.shared import sum_to
 from gradbook.layers.step import Step
 
@@ -33,7 +31,6 @@ __all__ = [
     "BatchNorm",
     "Dense",
     "Dropout",
-    "Dropout",
     "Forward",
     "GRUGates",
     "LSTMGates",
@@ -44,6 +41,5 @@ __all__ = [
     "Residual",
     "Select",
     "Step",
-    "Residual",
     "sum_to",
 ]

@@ -3,22 +3,14 @@
 from dataclasses import dataclass
 
 from gradbook.activations import Activation
-from gradbook.checks import Array, finite_array
-from gradbook.layers.base import Backward, Forward, Parameterized, present
-from gradbook.layers.shared import (
-    bias_gradient,
-    biased,
-    check_ensemble,
-    check_input,
-    check_weights,
-    delta_of,
-    floating,
-    weight_gradient,
-)
+from gradbook.checks import Array
+from gradbook.layers.base import Backward, Forward, present
+from gradbook.layers.shared import bias_gradient, delta_of, weight_gradient
+from gradbook.layers.step import Step
 
 
 @dataclass(frozen=True, eq=False)
-class Recurrent(Parameterized):
+class Recurrent(Step):
     """Take one step of a recurrent network: `h' = f(h @ W + x @ U + b)`.
 
     The layer's input is the hidden state `h`; `x` is what enters at this very step. Steps that hold
@@ -46,27 +38,11 @@ class Recurrent(Parameterized):
         7.0
     """
 
-    _names = ("W", "U", "b")
-
     W: Array
     U: Array | None
     b: Array | None
     activation: Activation
     x: Array | None = None
-
-    def _check_shapes(self) -> None:
-        check_weights("W", self.W, self.b)
-        if self.W.shape[-2] != self.W.shape[-1]:
-            raise ValueError(f"W must have shape (..., width, width), got {self.W.shape}")
-        if (self.U is None) != (self.x is None):
-            missing = "x" if self.x is None else "U"
-            raise ValueError(f"U and x must be given together, got {missing}=None")
-        if self.U is not None and self.x is not None:
-            check_weights("U", self.U, self.b)
-            check_input("x", finite_array("x", floating("x", self.x)), self.U)
-            if self.U.shape[-1] != self.W.shape[-1]:
-                expected = f"(..., fan_in, {self.W.shape[-1]}) to fit W"
-                raise ValueError(f"U must have shape {expected}, got {self.U.shape}")
 
     def forward(self, x: Array) -> Forward:
         """Compute `z = h @ W + x @ U + b` and the next hidden state `f(z)`.
@@ -87,15 +63,8 @@ class Recurrent(Parameterized):
             >>> step.forward(np.array([[3.0, -4.0]])).a.tolist()
             [[0.0, 4.0]]
         """
-        check_input("h", x, self.W)
-        z: Array = x @ self.W
-        if self.U is not None and self.x is not None:
-            if x.shape[-2] != self.x.shape[-2]:
-                expected = f"(..., {self.x.shape[-2]}, {self.W.shape[-1]}) to fit the step's x"
-                raise ValueError(f"h must have shape {expected}, got {x.shape}")
-            check_ensemble("h", x.shape[:-2], "x", self.x.shape[:-2])
-            z = z + self.x @ self.U
-        z = biased(z, self.b)
+        self._check_state("h", x)
+        z = self._mixed(x)
         return Forward(x, a=self.activation.f(z), z=z)
 
     def backward(self, record: Forward, da: Array) -> Backward:
