@@ -11,6 +11,7 @@ gets infinities and NaN and leaves the others alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -248,7 +249,7 @@ def _summed(
     }
     return tuple(
         Parameter(
-            names[0], values[names[0]], np.sum([grads[name] for name in names], axis=0), names
+            names[0], values[names[0]], reduce(np.add, [grads[name] for name in names]), names
         )
         for names in places(layers)
     )

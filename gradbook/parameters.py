@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from gradbook.checks import Array
 from gradbook.layers import Layer
 
+_OFFERED = ("parameters", "with_parameters", "forward", "backward")
+
 
 def check_layers(layers: Sequence[Layer]) -> None:
     """Raise unless `layers` is a network: at least one layer, and nothing but layers.
@@ -27,6 +29,9 @@ def check_layers(layers: Sequence[Layer]) -> None:
     """
     if len(layers) == 0:
         raise ValueError(f"layers must hold at least one layer, got {layers!r}")
+    # A protocol checks an instance slowly; for classes that have all it asks, the class will do.
+    if all(hasattr(kind, name) for kind in set(map(type, layers)) for name in _OFFERED):
+        return
     for number, layer in enumerate(layers, start=1):
         if not isinstance(layer, Layer):
             raise TypeError(f"layers must hold layers, got {layer!r} as layer {number}")
