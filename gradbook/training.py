@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,8 +11,8 @@ from gradbook.backprop import backprop, forward_loss
 from gradbook.checks import Array, finite_array, generator, positive_int
 from gradbook.layers import Layer
 from gradbook.losses import Loss
-from gradbook.parameters import named_parameters
-from gradbook.update import descend
+from gradbook.optimizers import GradientDescent, Optimizer
+from gradbook.parameters import distinct_parameters, named_parameters, with_parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +71,13 @@ def train(
     target: ArrayLike,
     loss: Loss,
     *,
-    lr: float,
+    lr: float | None = None,
+    optimizer: Optimizer | None = None,
     steps: int,
     batch: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> Training:
-    r"""Take steps of gradient descent, $w \leftarrow w - \eta \, \partial L/\partial w$.
+    r"""Take steps, $w \leftarrow w - \eta \, \partial L/\partial w$ or those of an optimizer.
 
     Args:
         layers: The network; it is not changed. With ensemble axes in every parameter, each member
@@ -83,7 +85,8 @@ def train(
         x: Inputs, shape (examples, fan_in).
         target: Targets, shape (examples, outputs).
         loss: The loss.
-        lr: The learning rate.
+        lr: The learning rate, for gradient descent.
+        optimizer: What takes the steps; needed exactly if `lr` is not given.
         steps: Number of steps.
         batch: Examples per step, drawn without replacement; all of them if None.
         rng: The random generator that draws the batches; needed exactly if `batch` is given.
@@ -94,7 +97,8 @@ def train(
     Raises:
         TypeError: If an argument is of the wrong kind.
         ValueError: If a size or the learning rate is not positive, the batch is larger than the
-            examples, only one of `batch` and `rng` is given, or the shapes do not fit.
+            examples, only one of `batch` and `rng` is given, none or both of `lr` and
+            `optimizer` are, or the shapes do not fit.
 
     Examples:
         >>> from gradbook.activations import identity
@@ -105,19 +109,29 @@ def train(
         >>> run.loss.tolist(), run.movement[:, 0].tolist(), run.layers[0].W.item()
         ([8.0, 2.0, 0.5], [0.0, 2.0, 3.0], 4.0)
     """
+    stepper = _optimizer(lr, optimizer)
     inputs, targets = finite_array("x", x), finite_array("target", target)
     if len(inputs) != len(targets):
         raise ValueError(f"target must hold {len(inputs)} examples, as x, got {len(targets)}")
     chosen = _batches(len(inputs), positive_int("steps", steps), batch, rng)
     now, losses, moved = list(layers), list[Array](), [movement(layers, layers)]
+    state = stepper.start(distinct_parameters(now))
     for rows in chosen:
         trace = backprop(now, inputs[rows], targets[rows], loss)
         whole = len(rows) == len(inputs)
         losses.append(trace.loss if whole else forward_loss(now, inputs, targets, loss))
-        now = descend(now, trace, lr)
+        grads = [parameter.grad for parameter in trace.parameters]
+        values, state = stepper.step(distinct_parameters(now), grads, state)
+        now = with_parameters(now, values)
         moved.append(movement(layers, now))
     losses.append(forward_loss(now, inputs, targets, loss))
     return Training(now, np.stack(losses, axis=-1), np.stack(moved, axis=-2))
+
+
+def _optimizer(lr: float | None, optimizer: Optimizer | None) -> Optimizer:
+    if (lr is None) == (optimizer is None):
+        raise ValueError(f"exactly one of lr and optimizer must be given, got {lr} and {optimizer}")
+    return optimizer if optimizer is not None else GradientDescent(cast(float, lr))
 
 
 def _batches(

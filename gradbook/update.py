@@ -3,10 +3,9 @@ r"""Descend along a gradient: $w \leftarrow w - \eta \, \partial L/\partial w$."
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gradbook.backprop import Trace
 from gradbook.checks import Array, finite_array, integer_at_least, positive
@@ -69,77 +68,6 @@ def descend(layers: Sequence[Layer], trace: Trace, lr: float) -> list[Layer]:
     """
     grads = [parameter.grad for parameter in trace.parameters]
     return with_parameters(layers, gradient_step(distinct_parameters(layers), grads, lr))
-
-
-class Clipped(NamedTuple):
-    """Hold clipped gradients with what is worth logging: the norm before the clip.
-
-    Attributes:
-        grads: The gradients, none longer together than the largest norm.
-        norm: Their norm before, shape (...) of the ensemble.
-        clipped: Whether they were shortened, same shape.
-    """
-
-    grads: list[Array]
-    norm: Array
-    clipped: NDArray[np.bool_]
-
-
-def clip_global_norm(grads: Sequence[Array], max_norm: float, *, members: int = 0) -> Clipped:
-    r"""Shorten a gradient to the norm $c$ if it is longer: $g \min(1, c/\lVert g \rVert)$.
-
-    The norm is that of all arrays together, so that a clip changes the length of the gradient and
-    not its direction. It is computed without overflow.
-
-    Args:
-        grads: The gradient on each parameter, of any shape; they are not changed.
-        max_norm: The largest norm $c$, positive.
-        members: How many leading axes of every array are an ensemble, each member of which is
-            clipped on its own.
-
-    Returns:
-        The gradients, in their dtypes; their norm before; and whether that was above `max_norm`.
-
-    Raises:
-        TypeError: If an array does not hold real numbers, or `max_norm` is not one.
-        ValueError: If a gradient is infinite or NaN, which no clip can mend; if there is none, the
-            ensemble axes differ, or `max_norm` is not positive.
-
-    Examples:
-        >>> grads, norm, clipped = clip_global_norm([np.array([3.0]), np.array([[4.0]])], 1)
-        >>> [f"{g.item():.1f}" for g in grads], f"{norm:.1f}", bool(clipped)
-        (['0.6', '0.8'], '5.0', True)
-        >>> clip_global_norm([np.array([3.0, np.nan])], 1)
-        Traceback (most recent call last):
-        ValueError: grads[0] must be finite, got nan at index (1,)
-
-    Source: Pascanu et al. 2013.
-    """
-    max_norm = positive("max_norm", max_norm)
-    arrays = [finite_array(f"grads[{i}]", g) for i, g in enumerate(grads)]
-    axes = _ensemble_axes(arrays, integer_at_least("members", members, 0))
-    flat = np.concatenate([g.astype(np.float64).reshape(*axes, -1) for g in arrays], axis=-1)
-    # Measured in units of the largest entry, no square overflows or underflows.
-    largest = np.abs(flat).max(axis=-1)
-    unit = np.where(largest > 0, largest, 1)
-    length = np.sqrt(np.square(flat / unit[..., None]).sum(axis=-1))
-    clipped = np.asarray(length > max_norm / unit)
-    factor = np.where(clipped, max_norm / unit / np.where(clipped, length, 1), 1)
-    shortened = [
-        (g * factor.reshape(axes + (1,) * (g.ndim - len(axes)))).astype(g.dtype) for g in arrays
-    ]
-    with np.errstate(over="ignore"):  # the norm of finite gradients may be infinite
-        return Clipped(shortened, np.asarray(unit * length), clipped)
-
-
-def _ensemble_axes(arrays: Sequence[Array], members: int) -> tuple[int, ...]:
-    if not arrays:
-        raise ValueError("grads must hold at least one array, got none")
-    axes = {g.shape[:members] for g in arrays}
-    if len(axes) > 1 or len(next(iter(axes))) < members:
-        found = [g.shape for g in arrays]
-        raise ValueError(f"grads must share their first members={members} axes, got shapes {found}")
-    return next(iter(axes))
 
 
 def minimize(df: Callable[[Array], ArrayLike], w: ArrayLike, lr: float, steps: int) -> Array:

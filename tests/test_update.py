@@ -14,7 +14,6 @@ from gradbook.losses import half_squared_error
 from gradbook.networks import plain, unrolled
 from gradbook.parameters import named_parameters, places
 from gradbook.update import (
-    clip_global_norm,
     descend,
     gradient_step,
     minimize,
@@ -125,88 +124,6 @@ def test_a_trace_of_another_network_is_refused() -> None:
     trace = backprop(other, np.ones((1, 3)), [[0.0]], half_squared_error)
     with pytest.raises(ValueError, match="grads must have the shapes of values"):
         descend(layers, trace, lr=0.1)
-
-
-def test_a_clip_shortens_all_arrays_by_one_factor() -> None:
-    grads = [np.array([[2.0, -4.0]]), np.array([5.0]), np.array(6.0)]
-    clipped, norm, was = clip_global_norm(grads, 4.5)
-    assert norm == 9
-    assert was
-    for new, old in zip(clipped, grads, strict=True):
-        assert new.shape == old.shape
-        np.testing.assert_allclose(new, old / 2, rtol=1e-15)
-    assert grads[1].tolist() == [5.0]
-
-
-def test_a_gradient_within_the_norm_is_left_bit_for_bit() -> None:
-    rng = np.random.default_rng(6)
-    grads = [rng.standard_normal((3, 2)), np.zeros(4)]
-    for max_norm in (np.linalg.norm(grads[0]) * (1 + 1e-12), 1e300):
-        clipped, norm, was = clip_global_norm(grads, float(max_norm))
-        assert not was
-        assert norm == pytest.approx(np.linalg.norm(grads[0]), rel=1e-14)
-        for new, old in zip(clipped, grads, strict=True):
-            np.testing.assert_array_equal(new, old)
-
-
-def test_a_gradient_of_zero_stays_zero() -> None:
-    clipped, norm, was = clip_global_norm([np.zeros((2, 2)), np.zeros(3)], 1)
-    assert norm == 0
-    assert not was
-    assert not any(g.any() for g in clipped)
-
-
-@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1.0, 1e160, 1e300, 1.7e308])
-def test_a_clip_holds_where_squares_leave_the_range(scale: float) -> None:
-    grads = [scale * np.array([0.3, -0.4]), scale * np.array([[1.0]])]
-    max_norm = scale / 10 if scale < 1 else 1.0
-    clipped, norm, was = clip_global_norm(grads, max_norm)
-    assert was
-    # math.hypot scales by itself; beyond the largest number it is infinite, as our norm is.
-    assert norm == pytest.approx(math.hypot(*grads[0], grads[1].item()), rel=1e-14)
-    after = math.hypot(*clipped[0], clipped[1].item())
-    assert after == pytest.approx(max_norm, rel=1e-14)
-    assert clipped[0][0] / clipped[0][1] == pytest.approx(-0.75, rel=1e-14)
-
-
-def test_a_clip_keeps_the_number_format_of_each_array() -> None:
-    grads = [np.full(3, 300, np.float16), np.ones(2, np.float32), np.ones(1)]
-    clipped, norm, _ = clip_global_norm(grads, 2)
-    assert [g.dtype for g in clipped] == [np.float16, np.float32, np.float64]
-    assert norm == pytest.approx(math.sqrt(3 * 300**2 + 3))  # 270,003 is beyond float16
-
-
-def test_members_of_an_ensemble_are_clipped_one_by_one() -> None:
-    rng = np.random.default_rng(7)
-    grads = [rng.standard_normal((5, 3, 2)), rng.standard_normal((5, 4)), rng.standard_normal(5)]
-    clipped, norm, was = clip_global_norm(grads, 2.5, members=1)
-    assert norm.shape == was.shape == (5,)
-    assert 0 < was.sum() < 5
-    for k in range(5):
-        alone, length, shortened = clip_global_norm([g[k] for g in grads], 2.5)
-        assert (norm[k], was[k]) == (length, shortened)
-        for new, old in zip(clipped, alone, strict=True):
-            np.testing.assert_array_equal(new[k], old)
-
-
-@pytest.mark.parametrize(
-    ("grads", "max_norm", "members", "message"),
-    [
-        ([np.ones(2), np.array([1, math.nan])], 1, 0, r"grads\[1\] must be finite, got nan at .*1"),
-        ([np.array([[-math.inf]])], 1, 0, r"grads\[0\] must be finite, got -inf at index \(0, 0\)"),
-        ([], 1, 0, "grads must hold at least one array, got none"),
-        ([np.ones(2)], 0, 0, "max_norm must be positive, got 0"),
-        ([np.ones(2)], math.inf, 0, "max_norm must be a finite number, got inf"),
-        ([np.ones(2)], 1, -1, "members must be an integer of at least 0, got -1"),
-        ([np.ones((2, 3)), np.ones(3)], 1, 1, r"first members=1 axes, got shapes \[\(2, 3\), \(3"),
-        ([np.ones(2)], 1, 2, r"first members=2 axes, got shapes \[\(2,\)\]"),
-    ],
-)
-def test_a_clip_that_makes_no_sense_is_refused(
-    grads: list[Array], max_norm: float, members: int, message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        clip_global_norm(grads, max_norm, members=members)
 
 
 @pytest.mark.parametrize("lr", [0.1, 0.25, 0.4, 0.5, 0.6])

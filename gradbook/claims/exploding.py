@@ -12,6 +12,7 @@ from gradbook.adding import adding_slope
 from gradbook.backprop import backprop_from
 from gradbook.checks import Array
 from gradbook.claims.record import Claim, Kind, Measurement
+from gradbook.clipping import clip_global_norm
 from gradbook.formats import scientific_text
 from gradbook.initializers import scaled
 from gradbook.jacobian import largest_singular_value, layer_jacobians
@@ -31,7 +32,6 @@ from gradbook.sources import (
     PASCANU,
     WERBOS,
 )
-from gradbook.update import clip_global_norm
 
 CHAPTER = "exploding"
 

@@ -1,0 +1,298 @@
+r"""Optimizers: what a gradient is turned into before it is subtracted from the weights.
+
+Each is a frozen record with two pure functions: `start` gives the state before the first step, and
+`step` takes weights, gradients and state and returns new weights and a new state. All but the clip
+are entry by entry, so that an ensemble trains side by side.
+
+Examples:
+    >>> for optimizer in (GradientDescent(0.1), Momentum(0.1, 0.5), Adam(0.1)):
+    ...     w, state = [np.array([1.0])], optimizer.start([np.array([1.0])])
+    ...     for _ in range(3):
+    ...         w, state = optimizer.step(w, w, state)  # the gradient of w²/2 is w
+    ...     print(f"{w[0][0]:.4f}")
+    0.7290
+    0.6140
+    0.7016
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from gradbook.checks import Array, finite, positive
+from gradbook.clipping import Clip, Clipped
+from gradbook.update import gradient_step
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Hold what an optimizer carries from step to step.
+
+    Args:
+        steps: How many steps were taken.
+        averages: The running averages; each has one array for each parameter.
+        clip: What the last clip returned, with the norm before it; None if nothing clips.
+    """
+
+    steps: int = 0
+    averages: tuple[tuple[Array, ...], ...] = ()
+    clip: Clipped | None = None
+
+
+class Optimizer(Protocol):
+    """Turn gradients into new weights, without a memory of its own."""
+
+    def start(self, values: Sequence[Array]) -> State:
+        """Return the state before the first step.
+
+        Args:
+            values: The parameters.
+        """
+
+    def step(
+        self, values: Sequence[Array], grads: Sequence[Array], state: State
+    ) -> tuple[list[Array], State]:
+        """Take one step.
+
+        Args:
+            values: The parameters.
+            grads: The gradient on each, of the same shape.
+            state: What `start` or the step before returned.
+
+        Returns:
+            The new parameters and the new state.
+        """
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    r"""Step by $-\eta g$.
+
+    Args:
+        lr: The learning rate $\eta$, positive.
+
+    Raises:
+        TypeError: If `lr` is not a number.
+        ValueError: If `lr` is not positive.
+
+    Examples:
+        >>> descent = GradientDescent(lr=0.5)
+        >>> values, _ = descent.step([np.array([1.0])], [np.array([4.0])], descent.start([]))
+        >>> values[0].tolist()
+        [-1.0]
+    """
+
+    lr: float
+
+    def __post_init__(self) -> None:
+        """Refuse a learning rate that descends nowhere."""
+        positive("lr", self.lr)
+
+    def start(self, values: Sequence[Array]) -> State:
+        """Return an empty state."""
+        return State()
+
+    def step(
+        self, values: Sequence[Array], grads: Sequence[Array], state: State
+    ) -> tuple[list[Array], State]:
+        """Return the weights after one step, and the state."""
+        return gradient_step(values, grads, self.lr), replace(state, steps=state.steps + 1)
+
+
+@dataclass(frozen=True)
+class Momentum:
+    r"""Step along a sum of gradients that forgets: $v \leftarrow \beta v + g$, step $-\eta v$.
+
+    With $v_k = (w_{k-1} - w_k)/\eta$ it reads
+    $w_{k+1} = w_k - \eta g_k + \beta (w_k - w_{k-1})$: the heavy ball.
+
+    Args:
+        lr: The learning rate $\eta$, positive. A constant gradient is followed with
+            $\eta/(1 - \beta)$ in the end.
+        beta: The share $\beta$ of the sum that is kept, at least 0 and below 1.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range.
+
+    Examples:
+        >>> heavy, g = Momentum(lr=1.0, beta=0.5), [np.array([1.0])]
+        >>> w, state = [np.array([0.0])], heavy.start(g)
+        >>> for _ in range(4):
+        ...     w, state = heavy.step(w, g, state)
+        ...     print(f"{w[0][0]:g}")
+        -1
+        -2.5
+        -4.25
+        -6.125
+
+    Source: Polyak 1964.
+    """
+
+    lr: float
+    beta: float
+
+    def __post_init__(self) -> None:
+        """Refuse a learning rate that descends nowhere and a sum that never forgets."""
+        positive("lr", self.lr)
+        _share("beta", self.beta)
+
+    def start(self, values: Sequence[Array]) -> State:
+        """Return velocities of zero."""
+        return State(averages=(_zeros(values),))
+
+    def step(
+        self, values: Sequence[Array], grads: Sequence[Array], state: State
+    ) -> tuple[list[Array], State]:
+        """Return the weights after one step, and the new velocities."""
+        (before,) = state.averages
+        with np.errstate(over="ignore", invalid="ignore"):
+            v = tuple(self.beta * old + g for old, g in zip(before, grads, strict=True))
+        state = replace(state, steps=state.steps + 1, averages=(v,))
+        return gradient_step(values, v, self.lr), state
+
+
+@dataclass(frozen=True)
+class Adam:
+    r"""Step by a mean over a root mean square, $-\eta\,\hat m/(\sqrt{\hat v} + \epsilon)$.
+
+    Entry by entry, $m \leftarrow \beta_1 m + (1 - \beta_1) g$ and
+    $v \leftarrow \beta_2 v + (1 - \beta_2) g^2$ are running averages. They start at 0, which is no
+    gradient, and so are too small at first. By how much? After $t$ steps
+    $m_t = (1 - \beta_1) \sum_{i=1}^{t} \beta_1^{t-i} g_i$, and the weights in that sum add up to
+    $(1 - \beta_1)(1 + \beta_1 + \dots + \beta_1^{t-1}) = 1 - \beta_1^t$. So
+    $\hat m = m/(1 - \beta_1^t)$ and likewise $\hat v = v/(1 - \beta_2^t)$ are true weighted means.
+
+    In the first step $\hat m = g$ and $\hat v = g^2$, so the step is $-\eta g/(|g| + \epsilon)$: of
+    length $\eta$ whatever the size of $g$, until that comes down to $\epsilon$.
+
+    Args:
+        lr: The learning rate $\eta$, positive.
+        beta1: What the mean keeps at each step, at least 0 and below 1.
+        beta2: What the mean square keeps, likewise.
+        epsilon: What keeps the denominator away from 0, positive.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range.
+
+    Examples:
+        >>> adam, w = Adam(lr=0.1), [np.zeros(3)]
+        >>> w, _ = adam.step(w, [np.array([1e3, -1e-3, 1e-8])], adam.start(w))
+        >>> [f"{x:.4f}" for x in w[0]]
+        ['-0.1000', '0.1000', '-0.0500']
+
+    Source: Kingma and Ba 2015.
+    """
+
+    lr: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        """Refuse what no step could be made of."""
+        positive("lr", self.lr)
+        _share("beta1", self.beta1)
+        _share("beta2", self.beta2)
+        positive("epsilon", self.epsilon)
+
+    def start(self, values: Sequence[Array]) -> State:
+        """Return averages of zero."""
+        return State(averages=(_zeros(values), _zeros(values)))
+
+    def step(
+        self, values: Sequence[Array], grads: Sequence[Array], state: State
+    ) -> tuple[list[Array], State]:
+        """Return the weights after one step, and the new averages."""
+        t, (first, second) = state.steps + 1, state.averages
+        with np.errstate(over="ignore", invalid="ignore"):
+            m = _blend(self.beta1, first, grads)
+            v = _blend(self.beta2, second, [g * g for g in grads])
+            scaled = [
+                mean / (1 - self.beta1**t) / (np.sqrt(square / (1 - self.beta2**t)) + self.epsilon)
+                for mean, square in zip(m, v, strict=True)
+            ]
+        state = replace(state, steps=t, averages=(m, v))
+        return gradient_step(values, scaled, self.lr), state
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """Clip the gradient before another optimizer sees it.
+
+    Args:
+        optimizer: What takes the step.
+        clip: What clips, such as `partial(clip_global_norm, max_norm=1.0, members=1)`.
+
+    Examples:
+        >>> from functools import partial
+        >>> from gradbook.clipping import clip_global_norm
+        >>> careful = Clipping(GradientDescent(0.5), partial(clip_global_norm, max_norm=1.0))
+        >>> w = [np.array([1.0])]
+        >>> w, state = careful.step(w, [np.array([100.0])], careful.start(w))
+        >>> w[0].item(), state.clip.norm.item(), bool(state.clip.clipped)
+        (0.5, 100.0, True)
+    """
+
+    optimizer: Optimizer
+    clip: Clip
+
+    def start(self, values: Sequence[Array]) -> State:
+        """Return the state with which the optimizer starts."""
+        return self.optimizer.start(values)
+
+    def step(
+        self, values: Sequence[Array], grads: Sequence[Array], state: State
+    ) -> tuple[list[Array], State]:
+        """Return the weights after one clipped step, and the state with what the clip returned."""
+        clipped = self.clip(grads)
+        values, state = self.optimizer.step(values, clipped.grads, state)
+        return values, replace(state, clip=clipped)
+
+
+def momentum_multiplier(product: float, beta: float) -> float:
+    r"""Return by what momentum multiplies the distance to the minimum of a quadratic per step.
+
+    On $f(w) = \frac{\lambda}{2} w^2$ the heavy ball obeys
+    $w_{k+1} = (1 + \beta - \eta\lambda) w_k - \beta w_{k-1}$. Trying $w_k = r^k$ gives
+    $r^2 - (1 + \beta - \eta\lambda) r + \beta = 0$, and the larger $|r|$ wins in the end. Where the
+    roots are complex, $|r| = \sqrt\beta$, their product being $\beta$. They meet, and $|r|$ is
+    smallest, at $\beta = (1 - \sqrt{\eta\lambda})^2$: critical damping.
+
+    Args:
+        product: Learning rate times curvature, $\eta\lambda$, positive.
+        beta: The share $\beta$ of the velocity that is kept, at least 0 and below 1.
+
+    Returns:
+        The larger of $|r_1|$ and $|r_2|$.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range.
+
+    Examples:
+        >>> [f"{momentum_multiplier(0.01, beta):.3f}" for beta in (0.0, 0.5, 0.81, 0.9)]
+        ['0.990', '0.980', '0.900', '0.949']
+
+    Source: Polyak 1964.
+    """
+    kept, trace = _share("beta", beta), 1 + beta - positive("product", product)
+    disc = trace * trace - 4 * kept
+    return float(np.sqrt(kept) if disc < 0 else (abs(trace) + np.sqrt(disc)) / 2)
+
+
+def _share(name: str, value: float) -> float:
+    if not 0 <= finite(name, value) < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+    return value
+
+
+def _zeros(values: Sequence[Array]) -> tuple[Array, ...]:
+    return tuple(np.zeros_like(value) for value in values)
+
+
+def _blend(share: float, old: Sequence[Array], new: Sequence[Array]) -> tuple[Array, ...]:
+    return tuple(share * a + (1 - share) * b for a, b in zip(old, new, strict=True))
