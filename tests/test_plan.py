@@ -79,6 +79,11 @@ PLAN: dict[str, set[str]] = {
     "deep_linear": {"activations", "initializers", "layers", "losses", "networks", "training"},
     "nielsen": {"activations", "backprop", "datasets", "gaussian", "initializers", "losses"}
     | {"meanfield", "measure", "networks", "sources"},
+    "latch": {"activations", "backprop", "layers", "search"},
+    "lifetimes": {"activations", "backprop", "initializers", "layers"},
+    "memory": {"activations", "backprop", "jacobian", "layers", "products"},
+    "truncation": {"activations", "backprop", "initializers", "layers", "networks"}
+    | {"parameters"},
     # Tools for the reader's own network.
     "diagnosis": {"precision", "figures"},
     "cli": {"diagnosis"},
