@@ -133,17 +133,23 @@ class DirectPath:
 
 
 def lstm_path(
-    rng: np.random.Generator, bias: float, weights: float = 1.0, setting: Gated = Gated()
+    rng: np.random.Generator,
+    bias: float,
+    recurrent: float = 1.0,
+    entering: float = 1.0,
+    setting: Gated = Gated(),
 ) -> DirectPath:
     r"""Measure the gradient on the cell of random LSTMs against the lag.
 
     Weights are drawn from $N(0, s^2/n)$, inputs from $N(0, 1)$; the biases are 0 but for that of
-    the forget gate.
+    the forget gate. Without recurrent weights there is no way back but the direct one, and the two
+    norms are equal.
 
     Args:
         rng: The random generator, drawn from for weights, inputs and output gradient.
         bias: The bias $b$ of the forget gate.
-        weights: The scale $s$ of all weights; 0 for gates that nothing moves.
+        recurrent: The scale $s$ of the recurrent weights.
+        entering: The scale $s$ of the input weights; 0 for inputs that move nothing.
         setting: The sizes.
 
     Returns:
@@ -154,24 +160,29 @@ def lstm_path(
         ValueError: If an argument is not finite.
 
     Examples:
-        >>> path = lstm_path(np.random.default_rng(0), bias=0.0, weights=0.0)
+        >>> path = lstm_path(np.random.default_rng(0), 0.0, recurrent=0.0, entering=0.0)
         >>> path.whole[0, :3].round(12).tolist()
         [1.0, 0.5, 0.25]
     """
-    W, U, b = _drawn(rng, weights, (0.0, finite("bias", bias), 0.0, 0.0), setting)
+    W, U, b = _drawn(rng, (recurrent, entering), (0.0, finite("bias", bias), 0.0, 0.0), setting)
     steps = [LSTM(W, U, b, x) for x in _inputs(rng, setting)]
     return _path(rng, steps, setting, 2, lambda record: saved_gates(record, LSTMGates).f)
 
 
 def gru_path(
-    rng: np.random.Generator, bias: float, weights: float = 1.0, setting: Gated = Gated()
+    rng: np.random.Generator,
+    bias: float,
+    recurrent: float = 1.0,
+    entering: float = 1.0,
+    setting: Gated = Gated(),
 ) -> DirectPath:
     r"""Measure the gradient on the hidden state of random GRUs against the lag.
 
     Args:
         rng: The random generator, as in `lstm_path`.
         bias: The bias of the update gate.
-        weights: The scale of all weights.
+        recurrent: The scale of the recurrent weights.
+        entering: The scale of the input weights.
         setting: The sizes.
 
     Returns:
@@ -182,21 +193,23 @@ def gru_path(
         ValueError: As `lstm_path`.
 
     Examples:
-        >>> path = gru_path(np.random.default_rng(0), bias=0.0, weights=0.0)
+        >>> path = gru_path(np.random.default_rng(0), 0.0, recurrent=0.0, entering=0.0)
         >>> path.whole[0, :3].round(12).tolist()
         [1.0, 0.5, 0.25]
     """
-    W, U, b = _drawn(rng, weights, (0.0, finite("bias", bias), 0.0), setting)
+    W, U, b = _drawn(rng, (recurrent, entering), (0.0, finite("bias", bias), 0.0), setting)
     steps = [GRU(W, U, b, x) for x in _inputs(rng, setting)]
     return _path(rng, steps, setting, 1, lambda record: saved_gates(record, GRUGates).u)
 
 
 def _drawn(
-    rng: np.random.Generator, scale: float, biases: ArrayLike, setting: Gated
+    rng: np.random.Generator, scales: tuple[float, float], biases: ArrayLike, setting: Gated
 ) -> tuple[Array, Array, Array]:
-    n, scale = setting.width, finite("weights", scale)
-    b = np.repeat(finite_array("biases", biases), n)
-    W, U = (scale * lecun.draw(rng, n, len(b), (setting.seeds,)) for _ in range(2))
+    n, b = setting.width, np.repeat(finite_array("biases", biases), setting.width)
+    W, U = (
+        finite(name, scale) * lecun.draw(rng, n, len(b), (setting.seeds,))
+        for name, scale in zip(("recurrent", "entering"), scales, strict=True)
+    )
     return W, U, np.broadcast_to(b, (setting.seeds, len(b))).copy()
 
 
@@ -217,8 +230,8 @@ def _path(
     v = rng.standard_normal((setting.seeds, 1, size))
     v = v / np.linalg.norm(v, axis=-1, keepdims=True)
     da = np.concatenate([np.zeros((setting.seeds, 1, (states - 1) * size)), v], axis=-1)
-    back = backprop_from(steps, start, da).dh[: setting.warm_up - 1 : -1]
-    kept = [keep(record) for record in forward(steps, start)[: setting.warm_up - 1 : -1]]
+    back = backprop_from(steps, start, da).dh[setting.warm_up :][::-1]
+    kept = [keep(record) for record in forward(steps, start)[setting.warm_up :][::-1]]
     direct = [v, *(v * product for product in np.cumprod(kept, axis=0))]
     return DirectPath(
         whole=np.stack([_norm(dh[..., -size:]) for dh in back], axis=-1),

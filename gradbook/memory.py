@@ -157,7 +157,7 @@ def by_lag(
     trace = backprop_from(net, start, da / np.linalg.norm(da, axis=-1, keepdims=True))
     slopes = [activation.df(z) for z in trace.z[setting.warm_up :] if z is not None]
     return ByLag(
-        norms=np.stack([_norm(dh) for dh in trace.dh[: setting.warm_up - 1 : -1]], axis=-1),
+        norms=np.stack([_norm(dh) for dh in trace.dh[setting.warm_up :][::-1]], axis=-1),
         # Row convention: h' = f(h W), so dh'_k/dh_i = f'(z_k) W_ik.
         factors=np.stack([slope.mT * W.mT for slope in slopes]),
         sigma_w2=np.square(W).mean(axis=(-2, -1)) * width,

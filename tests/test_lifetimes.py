@@ -42,26 +42,30 @@ def test_the_bias_for_a_memory_gives_that_memory(steps: float) -> None:
 def test_a_gate_that_nothing_moves_multiplies_by_the_same_number(
     path: Callable[..., DirectPath],
 ) -> None:
-    found = path(np.random.default_rng(0), 1.5, 0.0, SMALL)
+    found = path(np.random.default_rng(0), 1.5, 0.0, 0.0, SMALL)
     for norms in (found.whole, found.direct):
         np.testing.assert_allclose(norms, [lifetimes(1.5).keep ** np.arange(6)] * 2, rtol=1e-12)
 
 
 @pytest.mark.parametrize("path", [lstm_path, gru_path])
 def test_an_open_gate_leaves_nothing_but_the_direct_path(path: Callable[..., DirectPath]) -> None:
-    found = path(np.random.default_rng(0), 30.0, 1.0, SMALL)
+    found = path(np.random.default_rng(0), 30.0, setting=SMALL)
     np.testing.assert_allclose(found.direct, 1, rtol=1e-9)
     if path is gru_path:
         np.testing.assert_allclose(found.whole, 1, rtol=1e-9)
 
 
 @pytest.mark.parametrize("path", [lstm_path, gru_path])
-def test_small_weights_leave_little_but_the_direct_path(path: Callable[..., DirectPath]) -> None:
-    found = path(np.random.default_rng(0), 0.5, 1e-4, SMALL)
-    # What goes through the gates carries at least one factor of the weights.
-    np.testing.assert_allclose(found.whole, found.direct, rtol=1e-3)
-    wide = path(np.random.default_rng(0), 0.5, 1.0, SMALL)
-    assert np.abs(wide.whole / wide.direct - 1)[:, -1].min() > 0.01
+@pytest.mark.parametrize("warm_up", [0, 2])
+def test_without_recurrent_weights_there_is_no_way_but_the_direct_one(
+    path: Callable[..., DirectPath], warm_up: int
+) -> None:
+    setting = Gated(width=3, lags=5, warm_up=warm_up, seeds=2)
+    found = path(np.random.default_rng(0), 0.5, 0.0, 1.0, setting)
+    assert found.whole.shape == (2, 6)
+    np.testing.assert_allclose(found.whole, found.direct, rtol=1e-12)
+    both = path(np.random.default_rng(0), 0.5, 1.0, 1.0, setting)
+    assert np.abs(both.whole / both.direct - 1)[:, -1].min() > 0.01
 
 
 @pytest.mark.parametrize(
@@ -69,8 +73,12 @@ def test_small_weights_leave_little_but_the_direct_path(path: Callable[..., Dire
     [
         (lambda: lifetimes(math.inf), "bias must be a finite number"),
         (lambda: bias_for(1.0), "steps must be above 1, got 1.0"),
+        (lambda: lstm_path(np.random.default_rng(0), 0.0, math.inf), "recurrent must be a finite"),
         (lambda: lstm_path(np.random.default_rng(0), math.nan), "bias must be a finite"),
-        (lambda: gru_path(np.random.default_rng(0), 0.0, math.inf), "weights must be a finite"),
+        (
+            lambda: gru_path(np.random.default_rng(0), 0.0, 1.0, math.inf),
+            "entering must be a finite",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(call: Callable[[], object], message: str) -> None:
