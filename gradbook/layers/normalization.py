@@ -131,8 +131,9 @@ class BatchNorm(Normalization):
     r"""Normalize a unit over the batch: $a = \gamma (x - \mu)/s + \beta$.
 
     In training, $\mu$ and $\sigma^2 = s^2 - \varepsilon$ are each unit's mean and (biased) variance
-    in the batch, so the output for one example depends on the others. For evaluation the layer is given a mean and a
-    variance and treats every example on its own: then `a` is `x`, scaled and shifted.
+    in the batch, so the output for one example depends on the others. For evaluation the layer is
+    given a mean and a variance and treats every example on its own: then `a` is `x`, scaled and
+    shifted.
 
     Args:
         gamma: Factors, `(..., width)`, or None for 1.
