@@ -329,6 +329,97 @@ PENNINGTON = Source(
     "Advances in Neural Information Processing Systems, volume 30",
     "the singular values of a random network's Jacobian, whose spread grows with depth",
 )
+CS231N = Source(
+    "CS231n",
+    None,
+    "Deep Learning for Computer Vision: course notes",
+    "Stanford University, cs231n.github.io",
+    "claims about recurrent networks that this book tests",
+)
+LIPPE = Source(
+    "Lippe",
+    2024,
+    "UvA Deep Learning Tutorials",
+    "University of Amsterdam, uvadlc-notebooks.readthedocs.io",
+    "claims about activations and initialization that this book tests",
+)
+CRASH_COURSE = Source(
+    "Machine Learning Crash Course",
+    None,
+    "Neural networks: training using backpropagation",
+    "Google, developers.google.com/machine-learning",
+    "claims about remedies that this book tests",
+)
+MERITY = Source(
+    "Merity",
+    2016,
+    "Explaining and illustrating orthogonal initialization for recurrent neural networks",
+    "smerity.com",
+    "a claim about orthogonal weights that this book tests",
+)
+PRINCE = Source(
+    "Prince",
+    2023,
+    "Understanding Deep Learning",
+    "MIT Press, with notebooks at udlbook.github.io",
+    "claims about residual networks that this book tests",
+)
+KINGMA_BA = Source(
+    "Kingma and Ba",
+    2015,
+    "Adam: A Method for Stochastic Optimization",
+    "International Conference on Learning Representations",
+    "steps that do not depend on the scale of the gradient",
+)
+HOCHREITER_SCHMIDHUBER = Source(
+    "Hochreiter and Schmidhuber",
+    1997,
+    "Long Short-Term Memory",
+    "Neural Computation, volume 9",
+    "a cell that is added to, so that its gradient has a path without weights; the adding problem",
+)
+GERS = Source(
+    "Gers et al.",
+    2000,
+    "Learning to Forget: Continual Prediction with LSTM",
+    "Neural Computation, volume 12",
+    "the forget gate, which the first LSTM did not have",
+)
+CHO = Source(
+    "Cho et al.",
+    2014,
+    "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation",
+    "Conference on Empirical Methods in Natural Language Processing",
+    "the gated recurrent unit",
+)
+JOZEFOWICZ = Source(
+    "Jozefowicz et al.",
+    2015,
+    "An Empirical Exploration of Recurrent Network Architectures",
+    "International Conference on Machine Learning",
+    "a bias of one for the forget gate",
+)
+CHEN = Source(
+    "Chen et al.",
+    2018,
+    "Dynamical Isometry and a Mean Field Theory of RNNs",
+    "International Conference on Machine Learning",
+    "the gain of a gradient's energy per step in recurrent networks with inputs",
+)
+TALLEC_OLLIVIER = Source(
+    "Tallec and Ollivier",
+    2018,
+    "Can recurrent neural networks warp time?",
+    "International Conference on Learning Representations",
+    "biases of gates from the length of the memory that is wanted",
+)
+GINIBRE = Source(
+    "Ginibre",
+    1965,
+    "Statistical ensembles of complex, quaternion, and real matrices",
+    "Journal of Mathematical Physics, volume 6",
+    "where the eigenvalues of a random matrix lie",
+)
 LECTURE_NOTE = Source(
     "Lecture note",
     None,
