@@ -54,6 +54,7 @@ PLAN: dict[str, set[str]] = {
     "update": {"backprop", "layers", "parameters"},
     "bowls": {"update"},
     "clipping": set(),
+    "mixed_precision": {"precision"},
     "optimizers": {"clipping", "update"},
     "training": {"backprop", "layers", "losses", "optimizers", "parameters"},
     "jacobian": {"backprop", "layers"},
