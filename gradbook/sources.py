@@ -330,9 +330,9 @@ PENNINGTON = Source(
     "the singular values of a random network's Jacobian, whose spread grows with depth",
 )
 CS231N = Source(
-    "CS231n",
+    "Stanford course notes",
     None,
-    "Deep Learning for Computer Vision: course notes",
+    "CS231n: Deep Learning for Computer Vision",
     "Stanford University, cs231n.github.io",
     "claims about recurrent networks that this book tests",
 )

@@ -85,6 +85,11 @@ PLAN: dict[str, set[str]] = {
     "memory": {"activations", "backprop", "jacobian", "layers", "products"},
     "truncation": {"activations", "backprop", "initializers", "layers", "networks"}
     | {"parameters"},
+    # What others say.
+    "common_proofs": {"activations", "backprop", "clipping", "health", "initializers", "jacobian"}
+    | {"layers", "losses", "measure", "museum", "networks", "optimizers", "precision"}
+    | {"products", "recurrence"},
+    "common_claims": {"common_proofs", "sources"},
     # Tools for the reader's own network.
     "diagnosis": {"precision", "figures"},
     "cli": {"diagnosis"},
