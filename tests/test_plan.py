@@ -57,6 +57,10 @@ PLAN: dict[str, set[str]] = {
     "mixed_precision": {"precision"},
     "optimizers": {"clipping", "update"},
     "training": {"backprop", "layers", "losses", "optimizers", "parameters"},
+    "sequences": {"backprop", "clipping", "gated_networks", "layers", "losses", "optimizers"}
+    | {"parameters"},
+    "adding_race": {"activations", "clipping", "gated_networks", "initializers", "layers"}
+    | {"losses", "networks", "optimizers", "parameters", "sequences"},
     "jacobian": {"backprop", "layers"},
     "adding": {"activations", "backprop", "layers", "losses"},
     "recurrence": {"activations", "backprop", "layers", "search"},
