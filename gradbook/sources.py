@@ -270,7 +270,7 @@ BALDUZZI = Source(
     2017,
     "The Shattered Gradients Problem: If resnets are the answer, then what is the question?",
     "International Conference on Machine Learning",
-    "looks-linear initialization",
+    "looks-linear initialization, and gradients that shatter",
 )
 ELFWING = Source(
     "Elfwing et al.",
@@ -362,7 +362,7 @@ PRINCE = Source(
     2023,
     "Understanding Deep Learning",
     "MIT Press, with notebooks at udlbook.github.io",
-    "claims about residual networks that this book tests",
+    "claims about residual networks that this book tests, and an open question of its notebook 11.1",
 )
 KINGMA_BA = Source(
     "Kingma and Ba",
@@ -419,6 +419,62 @@ GINIBRE = Source(
     "Statistical ensembles of complex, quaternion, and real matrices",
     "Journal of Mathematical Physics, volume 6",
     "where the eigenvalues of a random matrix lie",
+)
+HE_RESIDUAL = Source(
+    "He et al.",
+    2016,
+    "Deep Residual Learning for Image Recognition",
+    "IEEE Conference on Computer Vision and Pattern Recognition",
+    "the residual path",
+)
+VEIT = Source(
+    "Veit et al.",
+    2016,
+    "Residual Networks Behave Like Ensembles of Relatively Shallow Networks",
+    "Advances in Neural Information Processing Systems, volume 29",
+    "the routes through a residual network, counted by length",
+)
+YANG_SCHOENHOLZ = Source(
+    "Yang and Schoenholz",
+    2017,
+    "Mean Field Residual Networks: On the Edge of Chaos",
+    "Advances in Neural Information Processing Systems, volume 30",
+    "gradients of residual networks with tanh, which grow with the root of depth",
+)
+HANIN_ROLNICK = Source(
+    "Hanin and Rolnick",
+    2018,
+    "How to Start Training: The Effect of Initialization and Architecture",
+    "Advances in Neural Information Processing Systems, volume 31",
+    "residual blocks whose scales must sum to something finite",
+)
+FIXUP = Source(
+    "Zhang et al.",
+    2019,
+    "Fixup Initialization: Residual Learning Without Normalization",
+    "International Conference on Learning Representations",
+    "energies of residual networks that double per block, and a scale against it",
+)
+CHO_SAUL = Source(
+    "Cho and Saul",
+    2009,
+    "Kernel Methods for Deep Learning",
+    "Advances in Neural Information Processing Systems, volume 22",
+    "the angle between two inputs behind a ReLU layer",
+)
+SRIVASTAVA = Source(
+    "Srivastava et al.",
+    2014,
+    "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
+    "Journal of Machine Learning Research, volume 15",
+    "leaving out units at random",
+)
+XIONG = Source(
+    "Xiong et al.",
+    2020,
+    "On Layer Normalization in the Transformer Architecture",
+    "International Conference on Machine Learning",
+    "pre-norm and post-norm",
 )
 LECTURE_NOTE = Source(
     "Lecture note",

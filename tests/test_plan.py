@@ -94,6 +94,13 @@ PLAN: dict[str, set[str]] = {
     | {"layers", "losses", "measure", "museum", "networks", "optimizers", "precision"}
     | {"products", "recurrence"},
     "common_claims": {"common_proofs", "sources"},
+    "residual_networks": {"activations", "initializers", "layers"},
+    "residual_theory": {"activations", "meanfield"},
+    "routes_by_length": {"backprop", "layers"},
+    "shattering": {"backprop", "jacobian", "layers"},
+    "one_input": {"activations", "initializers", "layers", "networks", "residual_networks"},
+    "deep_training": {"activations", "datasets", "initializers", "layers", "losses"}
+    | {"residual_networks", "training"},
     # Tools for the reader's own network.
     "diagnosis": {"precision", "figures"},
     "cli": {"diagnosis"},
