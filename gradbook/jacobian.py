@@ -50,15 +50,21 @@ def jacobian(layers: Sequence[Layer], x: ArrayLike) -> Array:
     inputs = finite_array("x", x)
     trace = backprop_from(layers, inputs, np.zeros_like(forward(layers, inputs)[-1].a))
     shape = trace.h[-1].shape
-    units = np.eye(shape[-1])
     if any(own is not None for own in trace.dinputs):
-        # Steps with inputs of their own fit one batch only: the copies are ensemble members.
-        units = units.reshape(shape[-1], *[1] * (len(shape) - 1), shape[-1])
-        rows = backprop_from(layers, inputs, np.broadcast_to(units, (shape[-1], *shape))).dh[0]
-        return np.moveaxis(rows, 0, -2)
+        return _rows_of_members(layers, inputs, shape)
     copies = np.repeat(inputs, shape[-1], axis=-2)
-    rows = backprop_from(layers, copies, np.tile(units, (shape[-2], 1))).dh[0]
+    try:
+        rows = backprop_from(layers, copies, np.tile(np.eye(shape[-1]), (shape[-2], 1))).dh[0]
+    except ValueError:  # a mask, or a wrapped step with an input of its own, fits one batch only
+        return _rows_of_members(layers, inputs, shape)
     return rows.reshape(*shape[:-1], shape[-1], inputs.shape[-1])
+
+
+def _rows_of_members(layers: Sequence[Layer], x: Array, shape: tuple[int, ...]) -> Array:
+    """Send all rows back as members of an ensemble, for layers that fit one batch only."""
+    units = np.eye(shape[-1]).reshape(shape[-1], *[1] * (len(shape) - 1), shape[-1])
+    rows = backprop_from(layers, x, np.broadcast_to(units, (shape[-1], *shape))).dh[0]
+    return np.moveaxis(rows, 0, -2)
 
 
 def layer_jacobians(layers: Sequence[Layer], x: ArrayLike) -> list[Array]:

@@ -20,6 +20,7 @@ from gradbook.layers import (
     GRU,
     LSTM,
     Dense,
+    Dropout,
     Forward,
     GRUGates,
     Layer,
@@ -327,6 +328,17 @@ def test_checks_jacobians_and_places_work_with_gated_and_wrapped_steps(build: Bu
     # Truncation about 1e-10, rounding 1e-16 / 1e-5.
     slope = (along(1e-5) - along(-1e-5)) / 2e-5
     np.testing.assert_allclose(J @ v[..., None], slope[..., None], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("wrap", [True, False])
+def test_a_jacobian_of_layers_that_fit_one_batch_only_is_that_of_each_example(wrap: bool) -> None:
+    rng = np.random.default_rng(9)
+    step, h = drawn(gru)
+    network: list[Layer] = [Residual(step)] if wrap else [Dropout.drawn(rng, h.shape, keep=0.6)]
+    J, v = jacobian(network, h), rng.standard_normal(h.shape)
+    slope = (forward(network, h + 1e-5 * v)[-1].a - forward(network, h - 1e-5 * v)[-1].a) / 2e-5
+    # Truncation about 1e-10, rounding 1e-16 / 1e-5.
+    np.testing.assert_allclose((J @ v[..., None])[..., 0], slope, rtol=1e-7, atol=1e-9)
 
 
 # Builders
