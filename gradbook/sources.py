@@ -476,6 +476,27 @@ XIONG = Source(
     "International Conference on Machine Learning",
     "pre-norm and post-norm",
 )
+POLYAK = Source(
+    "Polyak",
+    1964,
+    "Some methods of speeding up the convergence of iteration methods",
+    "USSR Computational Mathematics and Mathematical Physics, volume 4",
+    "the heavy ball: a step that keeps part of the step before",
+)
+KAHAN = Source(
+    "Kahan",
+    1965,
+    "Further remarks on reducing truncation errors",
+    "Communications of the ACM, volume 8",
+    "a sum that carries along what rounding lost",
+)
+GUPTA = Source(
+    "Gupta et al.",
+    2015,
+    "Deep Learning with Limited Numerical Precision",
+    "International Conference on Machine Learning",
+    "rounding at random, so that small steps are taken on average",
+)
 LECTURE_NOTE = Source(
     "Lecture note",
     None,
