@@ -151,8 +151,8 @@ class Overview:
         return (
             f'<div class="gb-table" role="region" tabindex="0" aria-label="{caption}">'
             f'<table class="gb-table__grid"><caption>{caption}</caption>'
-            '<thead><tr><th scope="col">claim</th><th scope="col">read in</th>'
-            f'<th scope="col">verdict</th></tr></thead><tbody>{rows}</tbody></table></div>'
+            '<thead><tr><th scope="col">claim</th><th scope="col">verdict</th>'
+            f'<th scope="col">read in</th></tr></thead><tbody>{rows}</tbody></table></div>'
         )
 
 
@@ -163,7 +163,7 @@ def _row(claim: CommonClaim) -> str:
     condition = f": {html.escape(claim.condition)}" if claim.condition else ""
     return (
         f'<tr><th scope="row"><a href="#{claim.anchor}">{html.escape(claim.statement)}</a></th>'
-        f"<td>{places}</td><td><b>{claim.verdict.value}</b>{condition}</td></tr>"
+        f"<td><b>{claim.verdict.value}</b>{condition}</td><td>{places}</td></tr>"
     )
 
 
@@ -220,7 +220,7 @@ _UDL = "https://github.com/udlbook/udlbook/blob/main/Notebooks/Chap11/"
 
 CS231N_RNN = Place(
     sources.CS231N,
-    "notes on recurrent networks",
+    "recurrent networks",
     "https://github.com/cs231n/cs231n.github.io/blob/master/rnn.md",
 )
 CRASH_COURSE = Place(
@@ -282,7 +282,7 @@ RELU = CommonClaim(
 WEIGHT_GRADIENTS = CommonClaim(
     "Weight gradients of one size in all layers show that nothing vanishes",
     (LIPPE_ACTIVATIONS,),
-    "delta of the first layer over that of the last",
+    f"delta of the first layer over that of the last, {proofs.SIZE['depth']} layers",
     proofs.flat_weight_gradients,
 )
 DEFAULT_WEIGHTS = CommonClaim(
@@ -306,20 +306,20 @@ ORTHOGONAL = CommonClaim(
             "https://smerity.com/articles/2016/orthogonal_init.html",
         ),
     ),
-    "gradient at the input over that at the output",
+    f"gradient at the input over that at the output, {proofs.SIZE['depth']} layers on",
     proofs.orthogonal_weights,
     "the units are linear",
 )
 SMALL_NORM = CommonClaim(
     "A largest singular value below one means vanishing",
     (CS231N_RNN,),
-    "norm of the product",
+    f"norm of the product of {proofs.POWER} factors",
     proofs.small_singular_values,
 )
 LARGE_NORM = CommonClaim(
     "A largest singular value above one means explosion",
     (CS231N_RNN,),
-    "norm of the product",
+    f"norm of the product of {proofs.POWER} factors",
     proofs.large_singular_values,
 )
 EIGENVALUE = CommonClaim(
@@ -331,7 +331,7 @@ EIGENVALUE = CommonClaim(
             _D2L + "recurrent-neural-networks/bptt.md",
         ),
     ),
-    "derivative of the last state by the first",
+    f"derivative of the last state by the first, {proofs.POWER} steps before",
     proofs.large_eigenvalue,
     "the units are linear",
 )

@@ -30,9 +30,11 @@ from gradbook.initializers import (
 )
 from gradbook.jacobian import largest_singular_value
 from gradbook.layers import LSTM, Activate, BatchNorm, Dense, Layer, Residual
+from gradbook.lifetimes import lifetimes
 from gradbook.losses import half_squared_error
 from gradbook.measure import Recipe
 from gradbook.networks import plain
+from gradbook.norm_gains import relu_batch_gain
 from gradbook.optimizers import Adam
 from gradbook.products import power_norms
 
@@ -145,7 +147,15 @@ def flat_weight_gradients() -> tuple[Case, ...]:
 def _flat_case(name: str, initializer: Initializer) -> Case:
     rng, n, members = np.random.default_rng(2), SIZE["width"], (SIZE["draws"],)
     widths = [n] * (SIZE["depth"] + 1)
-    net = plain(rng, widths, relu, initializer, bias_variance=None, ensemble=members)
+    net = plain(
+        rng,
+        widths,
+        relu,
+        initializer,
+        output_activation=relu,
+        bias_variance=None,
+        ensemble=members,
+    )
     x, da = rng.standard_normal((2, *members, 1, n))
     trace = backprop_from(net, x, da)
     weights = _first_over_last(measure.weight_norms(trace))
@@ -260,28 +270,28 @@ def batch_norm_helps() -> tuple[Case, ...]:
     r"""Compare ReLU networks with and without batch normalization, as they are initialized.
 
     Whatever the scale of the weights, a normalized wide layer multiplies the energy of a gradient
-    by $\pi/(\pi - 1)$ in large batches; a plain one by $n \operatorname{Var}(w)/2$.
+    by `relu_batch_gain`, a plain one by $n \operatorname{Var}(w)/2$.
     """
     return tuple(map(_batch_norm_case, (1.0, 2.0, 4.0, 8.0)))
 
 
 def _batch_norm_case(c: float) -> Case:
     depth, width, batch = 12, 128, 128
-    plain_ratio, normalized = math.sqrt(c / 2), math.sqrt(math.pi / (math.pi - 1))
     ratios = [_batch_ratio(c, depth, width, batch, normal=normal) for normal in (True, False)]
     name = f"n Var(w) = {c:g}, with it {ratios[0]:.2f} and without {ratios[1]:.2f}"
     quotient = ratios[0] / ratios[1]
-    return Case(name, quotient, quotient < 1, normalized < plain_ratio)
+    return Case(name, quotient, quotient < 1, relu_batch_gain(batch) < c / 2)
 
 
 def _batch_ratio(c: float, depth: int, width: int, batch: int, *, normal: bool) -> float:
     rng = np.random.default_rng(0)
-    weights = plain(rng, [width] * (depth + 1), identity, scaled(c), bias_variance=None)
+    weights = plain(rng, [width] * (depth + 2), identity, scaled(c), bias_variance=None)
     between: list[Layer] = [BatchNorm(None, None)] if normal else []
     net = [layer for W in weights for layer in (W, *between, Activate(relu))]
     x, da = rng.standard_normal((2, batch, width))
-    dx = backprop_from(net, x, da).dh[0]
-    return float((np.linalg.norm(dx) / np.linalg.norm(da)) ** (1 / depth))
+    # The inputs of the first layer come from no ReLU: leave it out.
+    behind_first = backprop_from(net, x, da).dh[len(between) + 2]
+    return float((np.linalg.norm(behind_first) / np.linalg.norm(da)) ** (1 / depth))
 
 
 def residual_blocks_double() -> tuple[Case, ...]:
@@ -337,7 +347,7 @@ def cells_remember() -> tuple[Case, ...]:
 def _cell_case(bias: float, steps: int = 100) -> Case:
     step = LSTM(np.zeros((1, 4)), None, np.array([0.0, bias, 0.0, 0.0]))
     back = backprop_from([step] * steps, np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]]))
-    lifetime = -1 / math.log(float(sigmoid.f(bias)))
+    lifetime = lifetimes(bias).e_folding
     passed = float(back.dh[0][0, 1])
     name = f"forget bias {bias:g}, lifetime {lifetime:.3g}, {steps} steps"
     return Case(name, passed, passed > 0.1, steps < lifetime)

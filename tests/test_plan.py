@@ -91,8 +91,8 @@ PLAN: dict[str, set[str]] = {
     | {"parameters"},
     # What others say.
     "common_proofs": {"activations", "backprop", "clipping", "health", "initializers", "jacobian"}
-    | {"layers", "losses", "measure", "museum", "networks", "optimizers", "precision"}
-    | {"products", "recurrence"},
+    | {"layers", "lifetimes", "losses", "measure", "museum", "networks", "norm_gains"}
+    | {"optimizers", "precision", "products", "recurrence"},
     "common_claims": {"common_proofs", "sources"},
     "residual_networks": {"activations", "initializers", "layers"},
     "residual_theory": {"activations", "meanfield"},
