@@ -90,6 +90,8 @@ def check_ensemble(
     name: str, axes: tuple[int, ...], other: str, other_axes: tuple[int, ...]
 ) -> None:
     """Raise unless the ensemble axes of two arrays broadcast."""
+    if axes == other_axes or not axes or not other_axes:
+        return
     try:
         np.broadcast_shapes(axes, other_axes)
     except ValueError:

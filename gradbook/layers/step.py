@@ -60,7 +60,7 @@ class Step(Parameterized):
         """
         step = copy(self)
         object.__setattr__(step, "x", x)
-        step._check_shapes()
+        step._check_input()
         return step
 
     def _check_shapes(self) -> None:
@@ -68,15 +68,20 @@ class Step(Parameterized):
         if self._blocks * self.W.shape[-2] != self.W.shape[-1]:
             times = "" if self._blocks == 1 else f"{self._blocks} * "
             raise ValueError(f"W must have shape (..., width, {times}width), got {self.W.shape}")
+        if self.U is not None:
+            check_weights("U", self.U, self.b)
+            if self.U.shape[-1] != self.W.shape[-1]:
+                expected = f"(..., fan_in, {self.W.shape[-1]}) to fit W"
+                raise ValueError(f"U must have shape {expected}, got {self.U.shape}")
+        self._check_input()
+
+    def _check_input(self) -> None:
+        """Raise unless the step's own input is given exactly if `U` is, and fits it."""
         if (self.U is None) != (self.x is None):
             missing = "x" if self.x is None else "U"
             raise ValueError(f"U and x must be given together, got {missing}=None")
         if self.U is not None and self.x is not None:
-            check_weights("U", self.U, self.b)
             check_input("x", finite_array("x", floating("x", self.x)), self.U)
-            if self.U.shape[-1] != self.W.shape[-1]:
-                expected = f"(..., fan_in, {self.W.shape[-1]}) to fit W"
-                raise ValueError(f"U must have shape {expected}, got {self.U.shape}")
 
     def _check_state(self, name: str, state: Array) -> None:
         """Raise unless the state fits the weights and the step's own input."""
