@@ -45,6 +45,7 @@ class Race:
         seeds: Networks of each kind, with weights and sequences of their own.
         max_norm: Gradients longer than this are shortened to it.
         forget_bias: The LSTM's initial forget bias, and the GRU's update bias.
+        window: Steps through which the gradient goes back; all of them if None.
     """
 
     steps: int = 40
@@ -54,6 +55,7 @@ class Race:
     seeds: int = 5
     max_norm: float = 1.0
     forget_bias: float = 1.0
+    window: int | None = None
 
 
 RACE = Race()
@@ -200,7 +202,13 @@ def train_contender(rng: np.random.Generator, contender: Contender, race: Race =
     clip = partial(clip_global_norm, max_norm=race.max_norm, members=1)
     optimizer = Clipping(Adam(contender.lr), clip)
     run = train_sequences(
-        rng, layers, task, half_squared_error, optimizer=optimizer, updates=race.updates
+        rng,
+        layers,
+        task,
+        half_squared_error,
+        optimizer=optimizer,
+        updates=race.updates,
+        window=race.window,
     )
     return Run(contender.name, 2 * run.loss, run.norm, run.layers)
 

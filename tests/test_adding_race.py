@@ -36,6 +36,16 @@ def test_a_run_has_a_number_per_seed_and_update_and_the_networks_it_says(  # typ
     np.testing.assert_array_equal(run.mse, again.mse)
 
 
+def test_a_window_over_all_steps_changes_nothing_and_a_shorter_one_the_updates() -> None:
+    whole, all_steps, one = (
+        train_contender(np.random.default_rng(2), gru, replace(SMALL, window=window))
+        for window in (None, 4, 1)
+    )
+    np.testing.assert_array_equal(whole.mse, all_steps.mse)
+    np.testing.assert_array_equal(whole.mse[:, 0], one.mse[:, 0])
+    assert (whole.mse[:, 1:] != one.mse[:, 1:]).all()
+
+
 def test_averages_are_those_of_windows_and_of_the_last_updates() -> None:
     mse = np.array([[1.0, 3.0, 5.0, 9.0, 100.0], [0.0, 0.0, 2.0, 2.0, 4.0]])
     run = Run("any", mse, mse, [])
