@@ -362,7 +362,7 @@ PRINCE = Source(
     2023,
     "Understanding Deep Learning",
     "MIT Press, with notebooks at udlbook.github.io",
-    "claims about residual networks that this book tests, and an open question of its notebook 11.1",
+    "claims about residual networks, and an open question of its notebook 11.1",
 )
 KINGMA_BA = Source(
     "Kingma and Ba",
@@ -468,6 +468,34 @@ SRIVASTAVA = Source(
     "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
     "Journal of Machine Learning Research, volume 15",
     "leaving out units at random",
+)
+IOFFE_SZEGEDY = Source(
+    "Ioffe and Szegedy",
+    2015,
+    "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
+    "ICML",
+    "batch normalization, and that the scale of the weights drops out",
+)
+BA = Source(
+    "Ba et al.",
+    2016,
+    "Layer Normalization",
+    "arXiv:1607.06450",
+    "normalization over the units of one example",
+)
+ZHANG_SENNRICH = Source(
+    "Zhang and Sennrich",
+    2019,
+    "Root Mean Square Layer Normalization",
+    "NeurIPS",
+    "normalization without the mean; the learning rate that weights set by their own length",
+)
+YANG = Source(
+    "Yang et al.",
+    2019,
+    "A Mean Field Theory of Batch Normalization",
+    "ICLR",
+    "that batch normalization makes gradients grow with depth whatever the activation",
 )
 XIONG = Source(
     "Xiong et al.",
