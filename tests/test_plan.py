@@ -75,6 +75,10 @@ PLAN: dict[str, set[str]] = {
     "finite_width": {"special"},
     "sweeps": {"activations"},
     "dying": {"activations", "backprop", "initializers", "networks"},
+    "rescue": {"activations", "backprop", "datasets", "initializers", "layers", "losses"}
+    | {"networks", "optimizers", "training"},
+    "thresholds": {"activations", "backprop", "clipping", "initializers", "layers", "losses"}
+    | {"networks", "optimizers", "parameters"},
     "health": {"activations", "backprop", "gaussian", "initializers", "layers", "meanfield"}
     | {"networks"},
     "spectra": {"activations", "initializers"},
@@ -84,6 +88,10 @@ PLAN: dict[str, set[str]] = {
     "deep_linear": {"activations", "initializers", "layers", "losses", "networks", "training"},
     "nielsen": {"activations", "backprop", "datasets", "gaussian", "initializers", "losses"}
     | {"meanfield", "measure", "networks", "sources"},
+    "normalized": {"activations", "backprop", "initializers", "layers"},
+    "norm_gains": {"activations", "gaussian", "layers", "meanfield"},
+    "bad_scales": {"activations", "backprop", "datasets", "initializers", "layers", "losses"}
+    | {"networks", "normalized", "training"},
     "latch": {"activations", "backprop", "layers", "search"},
     "lifetimes": {"activations", "backprop", "initializers", "layers"},
     "memory": {"activations", "backprop", "jacobian", "layers", "products"},
@@ -92,7 +100,7 @@ PLAN: dict[str, set[str]] = {
     # What others say.
     "common_proofs": {"activations", "backprop", "clipping", "health", "initializers", "jacobian"}
     | {"layers", "lifetimes", "losses", "measure", "museum", "networks", "norm_gains"}
-    | {"optimizers", "precision", "products", "recurrence"},
+    | {"one_input", "optimizers", "precision", "products", "recurrence", "shattering"},
     "common_claims": {"common_proofs", "sources"},
     "residual_networks": {"activations", "initializers", "layers"},
     "residual_theory": {"activations", "meanfield"},
