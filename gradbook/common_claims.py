@@ -218,6 +218,8 @@ _D2L = "https://github.com/d2l-ai/d2l-en/blob/master/chapter_"
 _UVA = "https://github.com/phlippe/uvadlc_notebooks/blob/master/docs/tutorial_notebooks/"
 _UDL = "https://github.com/udlbook/udlbook/blob/main/Notebooks/Chap11/"
 
+RATIO = f"ratio per layer, {proofs.SIZE['depth']} layers of width {proofs.SIZE['width']}"
+
 CS231N_RNN = Place(
     sources.CS231N,
     "recurrent networks",
@@ -265,7 +267,7 @@ EQUAL_WEIGHTS = CommonClaim(
 BOUNDED_SLOPES = CommonClaim(
     "The slope is below one, so the gradient vanishes",
     (LIPPE_ACTIVATIONS, CS231N_RNN),
-    "ratio per layer",
+    RATIO,
     proofs.bounded_slopes,
     "the largest slope times the largest singular value of the weights is below one",
 )
@@ -275,7 +277,7 @@ RELU = CommonClaim(
         CRASH_COURSE,
         Place(sources.DIVE, "multilayer perceptrons", _D2L + "multilayer-perceptrons/mlp.md"),
     ),
-    "ratio per layer",
+    RATIO,
     proofs.relu_keeps_gradients,
     "the variance of the weights is at least two over fan-in",
 )
@@ -300,6 +302,11 @@ TANH = CommonClaim(
 ORTHOGONAL = CommonClaim(
     "From orthogonal weights gradients neither vanish nor explode",
     (
+        Place(
+            sources.MUKHERJEE,
+            "the note",
+            "https://subhadityamukherjee.github.io/AI-knowledge-base/KB/Orthogonal-Initialization",
+        ),
         Place(
             sources.MERITY,
             "the article",

@@ -23,7 +23,6 @@ from gradbook.initializers import (
     constant,
     he,
     lecun,
-    normal,
     orthogonal,
     scaled,
     torch_linear,
@@ -35,8 +34,10 @@ from gradbook.losses import half_squared_error
 from gradbook.measure import Recipe
 from gradbook.networks import plain
 from gradbook.norm_gains import relu_batch_gain
+from gradbook.one_input import NOTEBOOK, inputs, notebook_network, predicted_autocorrelation
 from gradbook.optimizers import Adam
 from gradbook.products import power_norms
+from gradbook.shattering import autocorrelation, input_gradients
 
 SIZE = {"depth": 30, "width": 64, "draws": 12}
 """The networks in which ratios per layer are measured."""
@@ -310,29 +311,20 @@ def _block_case(depth: int) -> Case:
 
 
 def shattered_gradients() -> tuple[Case, ...]:
-    """Correlate the gradients at neighboring inputs in ReLU networks of one number and back.
+    """Correlate the gradients at neighboring inputs in ReLU networks of one number.
 
-    One layer, then fifty with two scales of weights and biases, on the notebook's grid of inputs.
+    One layer, and fifty with two scales of weights and biases, on the notebook's grid of inputs.
     """
-    tried = ((1, 1.0), (50, 1.0), (50, 2.0))
-    found = {(depth, c): _autocorrelation(depth, c) for depth, c in tried}
-    return tuple(
-        Case(f"{depth} layers, Var(w) = {c:g}/n", r, (r < 0.3) == (depth > 1), depth == 1 or c == 2)
-        for (depth, c), r in found.items()
-    )
+    return tuple(_shattered_case(depth, c) for depth, c in ((1, 1.0), (50, 1.0), (50, 2.0)))
 
 
-def _autocorrelation(depth: int, c: float) -> float:
-    width, points, lag, seeds = 200, 256, 16, 4
-    x = np.arange(-2, 2, 4 / points)[:, np.newaxis]
-
-    def of_seed(seed: int) -> float:
-        rng, widths = np.random.default_rng(seed), [1, *[width] * depth, 1]
-        net = plain(rng, widths, relu, normal(c / width), bias_variance=c / width)
-        slopes = backprop_from(net, x, np.ones_like(x)).dh[0][:, 0]
-        return float(slopes[lag:] @ slopes[:-lag] / (slopes @ slopes))
-
-    return float(np.mean([of_seed(seed) for seed in range(seeds)]))
+def _shattered_case(depth: int, c: float) -> Case:
+    rng, near = np.random.default_rng(0), NOTEBOOK.points // 16
+    net = notebook_network(rng, depth, NOTEBOOK.width, c, ensemble=(6,))
+    found = autocorrelation(input_gradients(net, inputs(NOTEBOOK.points)))[near]
+    wide = predicted_autocorrelation(16, depth, c, bias=c)[1]
+    name = f"{depth} layers, Var(w) = {c:g}/n, in theory {wide:.2f}"
+    return Case(name, float(found), (found < 0.3) == (depth > 1), depth == 1 or c == 2)
 
 
 def cells_remember() -> tuple[Case, ...]:

@@ -350,6 +350,13 @@ CRASH_COURSE = Source(
     "Google, developers.google.com/machine-learning",
     "claims about remedies that this book tests",
 )
+MUKHERJEE = Source(
+    "Mukherjee",
+    None,
+    "AI knowledge base: Orthogonal Initialization",
+    "subhadityamukherjee.github.io",
+    "a claim about orthogonal weights that this book tests",
+)
 MERITY = Source(
     "Merity",
     2016,
