@@ -1,29 +1,22 @@
-r"""Networks of one input: how their gradient changes along it, measured and predicted.
+r"""Networks of one input: how their gradient changes along it, in the setting of a notebook.
 
-For a wide ReLU network at random, $K(x, y) = E h(x) h(y)$ follows a map from layer to layer. With
-$r = \sqrt{ab - c^2}$, where $a, b$ are the squared lengths at $x$ and $y$, $c$ their product and
-$\theta$ their angle,
+Prince's notebook 11.1 asks why gradients of a deep network do not look like white noise, as they
+were said to. What decides is the scale of the weights and the biases, so both can be chosen here.
 
-$$F(a, b, c) = \frac{s}{2\pi} \bigl( r + (\pi - \theta) c \bigr), \qquad
-K' = F + \sigma_b^2 \quad \text{or, with a path,} \quad K' = K + \alpha^2 F .$$
-
-The derivatives at $x$ and $y$ have the covariance $\partial^2 K/\partial x \, \partial y$, so the
-chain rule on this map predicts the autocorrelation of gradients, with nothing fitted.
-
-Source: Cho & Saul 2009 for the map; the question is that of Prince 2023, notebook 11.1.
+Source: Prince 2023, notebook 11.1.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradbook.activations import identity, relu
-from gradbook.checks import Array, non_negative, positive, positive_int
+from gradbook.checks import Array, positive, positive_int
 from gradbook.initializers import normal
 from gradbook.layers import Dense, Layer
 from gradbook.networks import plain
 from gradbook.residual_networks import residual, two_layer_blocks
+from gradbook.shattering import autocorrelation, input_gradients
 
 
 @dataclass(frozen=True)
@@ -134,102 +127,6 @@ def residual_network(
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """Hold the kernel at pairs (x, y) with its derivatives by x and by y."""
-
-    a: Array
-    b: Array
-    c: Array
-    half_da: Array
-    half_db: Array
-    c_x: Array
-    c_y: Array
-    c_xy: Array
-
-
-def gradient_covariance(
-    x: Array, y: Array, depth: int, factor: float, *, bias: float = 0.0, scale: float | None = None
-) -> Array:
-    r"""Predict $E\, g(x) g(y)$ for the gradient $g$ of a wide ReLU network of one input.
-
-    The first hidden layer has weights and biases of variance `factor` (times $1/n$), the others
-    weights of `factor` and biases of `bias`. With `scale` there is a path around each of them.
-
-    Args:
-        x: Inputs, any shape.
-        y: Other inputs, same shape.
-        depth: The number of hidden layers, or of blocks behind the first if there is a path.
-        factor: The width times the variance of a weight.
-        bias: The width times the variance of a bias behind the first layer.
-        scale: The factor $\alpha$ of the blocks; None for a plain network.
-
-    Returns:
-        The covariances, up to one factor for all, in the shape of `x`.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If one is out of range.
-
-    Examples:
-        >>> x = np.array([-1.0, 1.0])
-        >>> gradient_covariance(x, x, 3, 2.0).round(12).tolist()
-        [2.0, 2.0]
-
-    Source: Cho & Saul 2009.
-    """
-    s, b = positive("factor", factor), non_negative("bias", bias)
-    one = np.ones_like(x)
-    pair = _Pair(*(s * part for part in (x * x + 1, y * y + 1, x * y + 1, x, y, y, x, one)))
-    if scale is not None:
-        pair = _relu_map(pair, s)
-    for _ in range(positive_int("depth", depth)):
-        step = _relu_map(pair, s)
-        if scale is None:
-            pair = _added(step, _constant(step, b))
-        else:
-            pair = _added(pair, _times(_relu_map(pair, 2.0), scale * scale))
-    return pair.c_xy
-
-
-def predicted_autocorrelation(
-    points: int,
-    depth: int,
-    factor: float,
-    *,
-    bias: float = 0.0,
-    scale: float | None = None,
-    setting: Notebook = NOTEBOOK,
-) -> Array:
-    """Predict what `shattering.autocorrelation` tends to, for many wide networks.
-
-    Args:
-        points: How many inputs, evenly between the setting's ends.
-        depth: As `gradient_covariance`.
-        factor: As `gradient_covariance`.
-        bias: As `gradient_covariance`.
-        scale: As `gradient_covariance`.
-        setting: Where the inputs lie.
-
-    Returns:
-        One number per lag, shape (points,).
-
-    Raises:
-        TypeError: As `gradient_covariance`.
-        ValueError: As `gradient_covariance`.
-
-    Examples:
-        >>> he = predicted_autocorrelation(16, 50, 2.0, bias=2.0)
-        >>> f"{he[0]:.3f} {he[1]:.3f}"
-        '1.000 0.181'
-    """
-    x = inputs(points, setting)
-    first, second = np.meshgrid(x, x)
-    pairs = gradient_covariance(first, second, depth, factor, bias=bias, scale=scale)
-    sums = np.array([np.diagonal(pairs, lag).sum() for lag in range(points)])
-    return np.asarray(sums / sums[0])
-
-
 def inputs(points: int, setting: Notebook = NOTEBOOK) -> Array:
     """Return evenly spaced inputs from the setting's low end to its high end, without that.
 
@@ -251,41 +148,71 @@ def inputs(points: int, setting: Notebook = NOTEBOOK) -> Array:
     return np.linspace(setting.low, setting.high, positive_int("points", points) + 1)[:-1]
 
 
-_ALIKE = 1e-7
-"""Below this sine two inputs count as one: differences of squares keep no more digits."""
+@dataclass(frozen=True)
+class Replication:
+    """Say how many networks of which size stand for the notebook's one.
+
+    Args:
+        width: Units in each hidden layer.
+        points: Inputs.
+        networks: Networks over which sums are averaged.
+        depths: Hidden layers.
+    """
+
+    width: int = 64
+    points: int = 16
+    networks: int = 40
+    depths: tuple[int, ...] = (1, 10, 24, 50)
 
 
-def _relu_map(k: _Pair, s: float) -> _Pair:
-    """Apply F and its chain rule; at equal inputs F(a, a, a) = s a/2."""
-    root = np.sqrt(k.a * k.b)
-    r = np.sqrt(np.maximum(root * root - k.c * k.c, 0.0))
-    apart = r > _ALIKE * root
-    theta = np.where(apart, np.arccos(np.clip(k.c / root, -1.0, 1.0)), np.where(k.c > 0, 0, np.pi))
-    slope, bend = math.pi - theta, np.where(apart, 1 / np.where(apart, r, 1.0), 0.0)
-    r = np.where(apart, r, 0.0)
-    u, v = k.half_da / k.a, k.half_db / k.b
-    cross = k.c_x * k.c_y - k.c * (k.c_x * v + k.c_y * u) + k.half_da * k.half_db
-    unit = s / (2 * math.pi)
-    return _Pair(
-        a=s * k.a / 2,
-        b=s * k.b / 2,
-        c=unit * (r + slope * k.c),
-        half_da=s * k.half_da / 2,
-        half_db=s * k.half_db / 2,
-        c_x=unit * (slope * k.c_x + r * u),
-        c_y=unit * (slope * k.c_y + r * v),
-        c_xy=unit * (slope * k.c_xy + bend * cross),
-    )
+REPLICATION = Replication()
+"""The setting of the chapter."""
 
 
-def _constant(like: _Pair, value: float) -> _Pair:
-    full, zero = np.full_like(like.a, value), np.zeros_like(like.a)
-    return _Pair(full, full, full, *[zero] * 5)
+def replicate(
+    rng: np.random.Generator,
+    depth: int,
+    factor: float,
+    *,
+    later_biases: bool = True,
+    scale: float | None = None,
+    setting: Replication = REPLICATION,
+) -> tuple[Array, Array]:
+    """Measure the autocorrelation of input gradients, with standard errors by the jackknife.
 
+    Args:
+        rng: The random generator.
+        depth: Hidden layers.
+        factor: As `notebook_network`.
+        later_biases: As `notebook_network`.
+        scale: For a residual network of half as many blocks of two layers; None for a plain one.
+        setting: How many networks of which size.
 
-def _added(first: _Pair, second: _Pair) -> _Pair:
-    return _Pair(**{name: getattr(first, name) + getattr(second, name) for name in vars(first)})
+    Returns:
+        The autocorrelation for every lag, and its standard error, each of shape (points,).
 
+    Raises:
+        TypeError: As `notebook_network`.
+        ValueError: As `notebook_network`.
 
-def _times(pair: _Pair, factor: float) -> _Pair:
-    return _Pair(**{name: factor * value for name, value in vars(pair).items()})
+    Examples:
+        >>> small = Replication(width=8, points=4, networks=10)
+        >>> value, error = replicate(np.random.default_rng(0), 2, 2.0, setting=small)
+        >>> value.shape, value[0].item(), error[0].item()
+        ((4,), 1.0, 0.0)
+
+    Source: Prince 2023, notebook 11.1.
+    """
+    members = (setting.networks,)
+    if scale is None:
+        layers = notebook_network(
+            rng, depth, setting.width, factor, later_biases=later_biases, ensemble=members
+        )
+    else:
+        layers = residual_network(rng, depth // 2, setting.width, scale, ensemble=members)
+    gradients = input_gradients(layers, inputs(setting.points))
+    without = [
+        autocorrelation(np.delete(gradients, member, axis=0)) for member in range(len(gradients))
+    ]
+    spread = np.std(without, axis=0) * np.sqrt(len(gradients) - 1)
+    return autocorrelation(gradients), spread

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 
+from gradbook.input_kernel import gradient_covariance, predicted_autocorrelation
 from gradbook.one_input import (
     NOTEBOOK,
-    gradient_covariance,
+    Replication,
     inputs,
     notebook_network,
-    predicted_autocorrelation,
+    replicate,
     residual_network,
 )
 from gradbook.shattering import autocorrelation, input_gradients
@@ -97,3 +98,28 @@ def test_the_setting_is_the_published_one() -> None:
     x = inputs(NOTEBOOK.points)
     assert (x[0], x[1] - x[0], x[-1]) == (-2.0, 4.0 / 256, 2.0 - 4.0 / 256)
     assert (NOTEBOOK.width, NOTEBOOK.depths, NOTEBOOK.factor) == (200, (1, 24, 50), 1.0)
+
+
+@pytest.mark.parametrize("scale", [None, 0.5])
+def test_a_replication_is_the_autocorrelation_with_its_jackknife_error(
+    scale: float | None,
+) -> None:
+    setting = Replication(width=10, points=6, networks=5)
+    value, error = replicate(np.random.default_rng(4), 4, 2.0, scale=scale, setting=setting)
+    rng = np.random.default_rng(4)
+    layers = (
+        notebook_network(rng, 4, 10, 2.0, ensemble=(5,))
+        if scale is None
+        else residual_network(rng, 2, 10, scale, ensemble=(5,))
+    )
+    rows = input_gradients(layers, inputs(6))
+    lag = 2
+    sums = [row[:-lag] @ row[lag:] for row in rows]
+    squares = [row @ row for row in rows]
+    assert value[lag] == pytest.approx(sum(sums) / sum(squares), rel=1e-12)
+    left = [
+        (sum(sums) - one) / (sum(squares) - square)
+        for one, square in zip(sums, squares, strict=True)
+    ]
+    jackknife = math.sqrt(4 / 5 * sum((part - sum(left) / 5) ** 2 for part in left))
+    assert error[lag] == pytest.approx(jackknife, rel=1e-10)

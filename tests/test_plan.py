@@ -106,7 +106,10 @@ PLAN: dict[str, set[str]] = {
     "residual_theory": {"activations", "meanfield"},
     "routes_by_length": {"backprop", "layers"},
     "shattering": {"backprop", "jacobian", "layers"},
-    "one_input": {"activations", "initializers", "layers", "networks", "residual_networks"},
+    "residual_measure": {"backprop", "layers"},
+    "one_input": {"activations", "initializers", "layers", "networks", "residual_networks"}
+    | {"shattering"},
+    "input_kernel": {"one_input"},
     "deep_training": {"activations", "datasets", "initializers", "layers", "losses"}
     | {"residual_networks", "training"},
     # Tools for the reader's own network.

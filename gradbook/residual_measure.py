@@ -1,0 +1,55 @@
+"""Measure energies in residual networks: of the signal going forward, of a gradient going back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradbook.backprop import backprop_from
+from gradbook.checks import Array, generator, positive_int
+from gradbook.layers import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class Energies:
+    r"""Hold mean squares at every boundary of every network of an ensemble.
+
+    Args:
+        signal: $\overline{h_l^2}$, from the input on, where it is 1; shape (networks, layers + 1).
+        gradient: $\lVert \partial L/\partial h_l \rVert^2$ over its value at the output.
+    """
+
+    signal: Array
+    gradient: Array
+
+
+def energies(rng: np.random.Generator, layers: Sequence[Layer], width: int) -> Energies:
+    """Send a random input forward and a random gradient, independent of the weights, back.
+
+    Args:
+        rng: The random generator.
+        layers: An ensemble of networks of equal width, with one leading axis.
+        width: The width.
+
+    Returns:
+        The energies.
+
+    Raises:
+        TypeError: As `backprop_from`.
+        ValueError: As `backprop_from`.
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> from gradbook.layers import Dense, Residual
+        >>> layers = [Residual(Dense(np.eye(2)[None], None, identity))] * 3
+        >>> found = energies(np.random.default_rng(0), layers, 2)
+        >>> found.signal.round(9).tolist(), found.gradient.round(9).tolist()
+        ([[1.0, 4.0, 16.0, 64.0]], [[64.0, 16.0, 4.0, 1.0]])
+    """
+    x = generator("rng", rng).standard_normal((1, positive_int("width", width)))
+    x /= np.sqrt(np.square(x).mean())
+    members = len(next(iter(a for layer in layers for a in layer.parameters.values())))
+    trace = backprop_from(layers, x, rng.standard_normal((members, 1, width)))
+    signal = [np.broadcast_to(np.square(h).mean(axis=(-2, -1)), members) for h in trace.h]
+    gradient = np.stack([np.square(dh).sum(axis=(-2, -1)) for dh in trace.dh], axis=-1)
+    return Energies(np.stack(signal, axis=-1), gradient / gradient[:, -1:])
