@@ -27,6 +27,7 @@ from gradbook.initializers import (
     scaled,
     torch_linear,
 )
+from gradbook.input_kernel import predicted_autocorrelation
 from gradbook.jacobian import largest_singular_value
 from gradbook.layers import LSTM, Activate, BatchNorm, Dense, Layer, Residual
 from gradbook.lifetimes import lifetimes
@@ -34,7 +35,7 @@ from gradbook.losses import half_squared_error
 from gradbook.measure import Recipe
 from gradbook.networks import plain
 from gradbook.norm_gains import relu_batch_gain
-from gradbook.one_input import NOTEBOOK, inputs, notebook_network, predicted_autocorrelation
+from gradbook.one_input import NOTEBOOK, inputs, notebook_network
 from gradbook.optimizers import Adam
 from gradbook.products import power_norms
 from gradbook.shattering import autocorrelation, input_gradients

@@ -98,9 +98,10 @@ PLAN: dict[str, set[str]] = {
     "truncation": {"activations", "backprop", "initializers", "layers", "networks"}
     | {"parameters"},
     # What others say.
-    "common_proofs": {"activations", "backprop", "clipping", "health", "initializers", "jacobian"}
-    | {"layers", "lifetimes", "losses", "measure", "museum", "networks", "norm_gains"}
-    | {"one_input", "optimizers", "precision", "products", "recurrence", "shattering"},
+    "common_proofs": {"activations", "backprop", "clipping", "health", "initializers"}
+    | {"input_kernel", "jacobian", "layers", "lifetimes", "losses", "measure", "museum"}
+    | {"networks", "norm_gains", "one_input", "optimizers", "precision", "products"}
+    | {"recurrence", "shattering"},
     "common_claims": {"common_proofs", "sources"},
     "residual_networks": {"activations", "initializers", "layers"},
     "residual_theory": {"activations", "meanfield"},
