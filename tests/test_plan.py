@@ -97,12 +97,6 @@ PLAN: dict[str, set[str]] = {
     "memory": {"activations", "backprop", "jacobian", "layers", "products"},
     "truncation": {"activations", "backprop", "initializers", "layers", "networks"}
     | {"parameters"},
-    # What others say.
-    "common_proofs": {"activations", "backprop", "clipping", "health", "initializers"}
-    | {"input_kernel", "jacobian", "layers", "lifetimes", "losses", "measure", "museum"}
-    | {"networks", "norm_gains", "one_input", "optimizers", "precision", "products"}
-    | {"recurrence", "shattering"},
-    "common_claims": {"common_proofs", "sources"},
     "residual_networks": {"activations", "initializers", "layers"},
     "residual_theory": {"activations", "meanfield"},
     "routes_by_length": {"backprop", "layers"},
@@ -113,6 +107,12 @@ PLAN: dict[str, set[str]] = {
     "input_kernel": {"one_input"},
     "deep_training": {"activations", "datasets", "initializers", "layers", "losses"}
     | {"residual_networks", "training"},
+    # What others say.
+    "common_proofs": {"activations", "backprop", "clipping", "health", "initializers"}
+    | {"input_kernel", "jacobian", "layers", "lifetimes", "losses", "measure", "museum"}
+    | {"networks", "norm_gains", "one_input", "optimizers", "precision", "products"}
+    | {"recurrence", "shattering"},
+    "common_claims": {"common_proofs", "sources"},
     # Tools for the reader's own network.
     "diagnosis": {"precision", "figures"},
     "cli": {"diagnosis"},
