@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradbook.activations import Activation
+from gradbook.activations import Activation, relu
 from gradbook.checks import Array, generator, integer_at_least, positive_int
 from gradbook.gaussian import expectation
-from gradbook.layers import Activate, Layer
+from gradbook.layers import Activate, BatchNorm, Layer
 from gradbook.meanfield import mean_square, mean_square_slope
 
 
@@ -180,6 +180,57 @@ def energy_gains(
     # energies[k] is that of the gradient after k layers
     result: Array = (energies[:, depth - 1] / energies[:, 1]) ** (1 / (depth - 2))
     return result
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Say for which widths and batches the growth by batch normalization is measured.
+
+    Args:
+        widths: Units in each layer.
+        batches: Examples.
+        draws: Networks for each width.
+        depth: Layers.
+    """
+
+    widths: tuple[int, ...] = (64, 512)
+    batches: tuple[int, ...] = (8, 16, 32, 64, 128)
+    draws: tuple[int, ...] = (24, 5)
+    depth: int = 6
+
+
+SURVEY = Survey()
+"""A narrow and a wide network, from small batches to large ones."""
+
+
+def batch_survey(rng: np.random.Generator, survey: Survey) -> tuple[Array, Array]:
+    """Measure the factor of batch normalization with ReLU for each width and batch.
+
+    Args:
+        rng: The random generator.
+        survey: What is measured.
+
+    Returns:
+        Means over the draws and their standard errors, shape (widths, batches).
+
+    Raises:
+        TypeError: As `energy_gains`.
+        ValueError: As `energy_gains`.
+
+    Examples:
+        >>> quick = Survey(widths=(32,), batches=(8, 16), draws=(2,), depth=3)
+        >>> mean, error = batch_survey(np.random.default_rng(0), quick)
+        >>> mean.shape, bool((mean > 1).all())
+        ((1, 2), True)
+    """
+    norm, moments = BatchNorm(None, None), []
+    for width, draws in zip(survey.widths, survey.draws, strict=True):
+        for batch in survey.batches:
+            stack = Stack(width, batch, survey.depth, draws)
+            gains = energy_gains(rng, relu, norm, stack)
+            moments.append((gains.mean(), gains.std(ddof=1) / math.sqrt(draws)))
+    mean, error = np.array(moments).reshape(len(survey.widths), len(survey.batches), 2).T
+    return mean.T, error.T
 
 
 def _energies(
