@@ -113,8 +113,11 @@ def rescue(setting: Rescue, initializer: Initializer, optimizer: Optimizer) -> T
     )
 
 
-WIDER = scaled(16)
-"""Weights with four times the deviation of LeCun's: a layer's sigmoid then keeps its gradient."""
+WIDER_SCALE = 16
+"""Number of inputs times variance of the weights in `WIDER`; LeCun's is 1."""
+
+WIDER = scaled(WIDER_SCALE)
+"""Weights with four times the deviation of LeCun's: the gradient vanishes far more slowly."""
 
 REMEDIES: dict[str, tuple[Initializer, Optimizer]] = {
     "descent": (lecun, GradientDescent(1.0)),

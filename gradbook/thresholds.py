@@ -4,17 +4,20 @@ The task is to add up what was shown, one number at a time. The step multiplies 
 `gain`, which makes the gradient explode through time where tanh is not saturated.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradbook.activations import identity, tanh
 from gradbook.backprop import backprop
 from gradbook.checks import Array
 from gradbook.clipping import Clip, clip_global_norm
 from gradbook.initializers import lecun, orthogonal_with
-from gradbook.layers import Dense, Layer
+from gradbook.layers import Dense, Layer, Recurrent
 from gradbook.losses import half_squared_error
 from gradbook.networks import unrolled
 from gradbook.optimizers import Clipping, GradientDescent
@@ -74,6 +77,26 @@ class Adders:
         return layers, np.zeros((1, self.examples, self.width)), numbers.sum(axis=0)
 
 
+def examples_of(layers: Sequence[Layer], rows: NDArray[np.integer[Any]]) -> list[Layer]:
+    """Return the network with the inputs of some examples only.
+
+    Args:
+        layers: The network; its recurrent steps hold inputs.
+        rows: Which examples.
+
+    Examples:
+        >>> layers, _, _ = Adders(steps=3).draw(np.random.default_rng(0))
+        >>> examples_of(layers, np.arange(4))[0].x.shape
+        (1, 4, 1)
+    """
+    return [
+        replace(layer, x=layer.x[..., rows, :])
+        if isinstance(layer, Recurrent) and layer.x is not None
+        else layer
+        for layer in layers
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """Hold a training run.
@@ -90,7 +113,7 @@ class Run:
 
 
 def gradients(
-    layers: list[Layer], values: list[Array], h: Array, target: Array
+    layers: Sequence[Layer], values: list[Array], h: Array, target: Array
 ) -> tuple[list[Array], Array]:
     """Return the gradient on each distinct parameter, and the loss.
 
