@@ -50,13 +50,15 @@ class ByLag:
 
     Args:
         norms: $\lVert\partial L/\partial h_{T-k}\rVert$ for $k = 0 \ldots K$, shape (seeds, K + 1).
-        factors: The Jacobians of the last K steps in the order of time, shape
-            (K, seeds, width, width).
+        exponents: The largest Lyapunov exponent of the Jacobians of the last K steps, by QR,
+            shape (seeds,). It knows nothing of backpropagation: a small change of the state is
+            carried along forward in time, and $e$ to the exponent is by how much a step lengthens
+            it in the geometric mean.
         sigma_w2: Width times mean square of the recurrent weights, shape (seeds,).
     """
 
     norms: Array
-    factors: Array
+    exponents: Array
     sigma_w2: Array
 
     def rates(self, skip: int = 0) -> Array:
@@ -71,17 +73,6 @@ class ByLag:
         """
         steps = self.norms.shape[1] - 1 - skip
         return np.asarray((self.norms[:, -1] / self.norms[:, skip]) ** (1 / steps))
-
-    def exponents(self) -> Array:
-        r"""Measure the Lyapunov exponents of the Jacobians by QR, forward in time.
-
-        This knows nothing of backpropagation: a small change of the state is carried along, and $e$
-        to the exponent is by how much a step lengthens it in the geometric mean.
-
-        Returns:
-            The largest exponent of each network, shape (seeds,).
-        """
-        return np.asarray(stretches(self.factors)[..., 0].mean(axis=0))
 
 
 def with_radius(
@@ -132,7 +123,7 @@ def by_lag(
         setting: The sizes.
 
     Returns:
-        The norms, the Jacobians and the scale of the weights.
+        The norms, the exponents and the scale of the weights.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
@@ -156,10 +147,11 @@ def by_lag(
     start, da = rng.standard_normal((2, *state))
     trace = backprop_from(net, start, da / np.linalg.norm(da, axis=-1, keepdims=True))
     slopes = [activation.df(z) for z in trace.z[setting.warm_up :] if z is not None]
+    # Row convention: h' = f(h W), so dh'_k/dh_i = f'(z_k) W_ik.
+    factors = np.stack([slope.mT * W.mT for slope in slopes])
     return ByLag(
         norms=np.stack([_norm(dh) for dh in trace.dh[setting.warm_up :][::-1]], axis=-1),
-        # Row convention: h' = f(h W), so dh'_k/dh_i = f'(z_k) W_ik.
-        factors=np.stack([slope.mT * W.mT for slope in slopes]),
+        exponents=np.asarray(stretches(factors)[..., 0].mean(axis=0)),
         sigma_w2=np.square(W).mean(axis=(-2, -1)) * width,
     )
 
