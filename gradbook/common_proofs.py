@@ -324,7 +324,7 @@ def _shattered_case(depth: int, c: float) -> Case:
     net = notebook_network(rng, depth, NOTEBOOK.width, c, ensemble=(6,))
     found = autocorrelation(input_gradients(net, inputs(NOTEBOOK.points)))[near]
     wide = predicted_autocorrelation(16, depth, c, bias=c)[1]
-    name = f"{depth} layers, Var(w) = {c:g}/n, in theory {wide:.2f}"
+    name = f"depth {depth}, Var(w) = {c:g}/n, in theory {wide:.2f}"
     return Case(name, float(found), (found < 0.3) == (depth > 1), depth == 1 or c == 2)
 
 
