@@ -39,7 +39,7 @@ class Trial:
     dimension: int = 16
     examples: int = 64
     lr: float = 0.05
-    steps: int = 60
+    steps: int = 40
     seeds: int = 5
 
     @property

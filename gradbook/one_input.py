@@ -159,9 +159,9 @@ class Replication:
         depths: Hidden layers.
     """
 
-    width: int = 64
+    width: int = 100
     points: int = 16
-    networks: int = 40
+    networks: int = 24
     depths: tuple[int, ...] = (1, 10, 24, 50)
 
 
