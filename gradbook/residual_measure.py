@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradbook.backprop import backprop_from
+from gradbook.backprop import forward
 from gradbook.checks import Array, generator, positive_int
 from gradbook.layers import Layer
 
@@ -35,8 +35,8 @@ def energies(rng: np.random.Generator, layers: Sequence[Layer], width: int) -> E
         The energies.
 
     Raises:
-        TypeError: As `backprop_from`.
-        ValueError: As `backprop_from`.
+        TypeError: As `forward`.
+        ValueError: As `forward`.
 
     Examples:
         >>> from gradbook.activations import identity
@@ -49,7 +49,14 @@ def energies(rng: np.random.Generator, layers: Sequence[Layer], width: int) -> E
     x = generator("rng", rng).standard_normal((1, positive_int("width", width)))
     x /= np.sqrt(np.square(x).mean())
     members = len(next(iter(a for layer in layers for a in layer.parameters.values())))
-    trace = backprop_from(layers, x, rng.standard_normal((members, 1, width)))
-    signal = [np.broadcast_to(np.square(h).mean(axis=(-2, -1)), members) for h in trace.h]
-    gradient = np.stack([np.square(dh).sum(axis=(-2, -1)) for dh in trace.dh], axis=-1)
+    records = forward(layers, x)
+    dh: Array = rng.standard_normal((members, 1, width))
+    values = [x, *(record.a for record in records)]
+    signal = [np.broadcast_to(np.square(h).mean(axis=(-2, -1)), members) for h in values]
+    lengths = [np.square(dh).sum(axis=(-2, -1))]
+    for layer, record in zip(reversed(layers), reversed(records), strict=True):
+        # Not backprop: the gradients on all weights together would fill the memory.
+        dh = layer.backward(record, dh).dx
+        lengths.append(np.square(dh).sum(axis=(-2, -1)))
+    gradient = np.stack(lengths[::-1], axis=-1)
     return Energies(np.stack(signal, axis=-1), gradient / gradient[:, -1:])
