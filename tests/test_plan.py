@@ -113,6 +113,16 @@ PLAN: dict[str, set[str]] = {
     | {"networks", "norm_gains", "one_input", "optimizers", "precision", "products"}
     | {"recurrence", "shattering"},
     "common_claims": {"common_proofs", "sources"},
+    # What is tried on networks that do not train.
+    "stored_weights": {"mixed_precision", "optimizers", "precision"},
+    "plans": {"activations", "datasets", "gated_networks", "initializers", "layers", "memory"}
+    | {"networks", "normalized", "optimizers"},
+    "patients": {"activations", "initializers", "mixed_precision", "optimizers", "plans"}
+    | {"precision", "stored_weights"},
+    "remedies": {"activations", "clipping", "initializers", "mixed_precision", "normalized"}
+    | {"optimizers", "phases", "plans", "precision", "stored_weights"},
+    "treatment": {"backprop", "layers", "losses", "optimizers", "parameters", "patients"}
+    | {"plans", "remedies", "stored_weights"},
     # Tools for the reader's own network.
     "diagnosis": {"precision", "figures"},
     "cli": {"diagnosis"},

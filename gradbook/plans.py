@@ -1,0 +1,307 @@
+r"""Plans of networks: all about how one is built, what it learns and what trains it.
+
+A plan is a frozen record. Whoever changes one field gets a network that differs in nothing else:
+`dataclasses.replace(plan, norm=layer_norm)`.
+
+Examples:
+    >>> from dataclasses import replace
+    >>> from gradbook.activations import relu
+    >>> from gradbook.initializers import he
+    >>> plain = Deep(relu, lecun)
+    >>> replace(plain, initializer=he).initializer.name, plain.depth
+    ('He', 50)
+"""
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+import numpy as np
+
+from gradbook.activations import Activation, identity
+from gradbook.checks import Array
+from gradbook.datasets import gaussian_classes
+from gradbook.gated_networks import unrolled_gru, unrolled_lstm, zero_state
+from gradbook.initializers import Initializer, lecun
+from gradbook.layers import Activate, Dense, Layer, LayerNorm, Residual, Select
+from gradbook.memory import with_radius
+from gradbook.networks import unrolled
+from gradbook.normalized import Norm
+from gradbook.optimizers import Adam, GradientDescent, Optimizer
+
+CLASSES, DIMENSION, EXAMPLES = 4, 16, 16
+"""The task of all plans: tell so many Gaussian classes apart, so many inputs, so many examples."""
+
+RATES = (0.3, 0.03, 0.003)
+"""The learning rates of gradient descent that a deep network is given to choose from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Hold a network that is ready to be trained.
+
+    Args:
+        layers: The network.
+        x: What enters it: inputs, or the state before the first step.
+        target: The wanted classes.
+        first: The boundary behind the first hidden layer or step, an index into `Trace.dh`.
+        last: The boundary behind the last.
+    """
+
+    layers: list[Layer]
+    x: Array
+    target: Array
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Deep:
+    r"""Plan a network of `depth` layers: one in, blocks of two, one out.
+
+    Args:
+        activation: The activation of the hidden layers.
+        initializer: How their weights are drawn; the output layer's have the variance $1/n$.
+        depth: Layers with weights, an even number.
+        width: Units of a hidden layer.
+        bias: What all hidden biases start with.
+        norm: The normalization between weights and activation; None for none.
+        path: The factor on what a block adds to the path around it; None for no path.
+        pre_norm: Normalize what enters a block.
+        optimizers: What takes the steps; each of them is tried.
+        updates: How many.
+    """
+
+    activation: Activation
+    initializer: Initializer
+    depth: int = 50
+    width: int = 24
+    bias: float = 0.0
+    norm: Norm | None = None
+    path: float | None = None
+    pre_norm: bool = False
+    optimizers: tuple[Optimizer, ...] = tuple(map(GradientDescent, RATES))
+    updates: int = 16
+
+    def case(self, rng: np.random.Generator, seeds: int) -> Case:
+        """Draw the task, then the networks from the input to the output.
+
+        Args:
+            rng: The random generator.
+            seeds: How many networks.
+
+        Returns:
+            The case.
+
+        Raises:
+            TypeError: If an argument is of the wrong kind.
+            ValueError: If a size is not positive.
+
+        Examples:
+            >>> from gradbook.activations import relu
+            >>> from gradbook.initializers import he
+            >>> case = Deep(relu, he, depth=6).case(np.random.default_rng(0), seeds=5)
+            >>> len(case.layers), case.layers[0].parameters["W"].shape, case.first, case.last
+            (6, (5, 16, 24), 1, 5)
+        """
+        task = gaussian_classes(rng, classes=CLASSES, dimension=DIMENSION, examples=EXAMPLES)
+        first = self._layer(rng, DIMENSION, seeds, self.activation)
+        blocks = [self._block(rng, seeds) for _ in range((self.depth - 2) // 2)]
+        W = lecun.draw(rng, self.width, CLASSES, (seeds,))
+        layers = [*first, *chain.from_iterable(blocks)]
+        last = Dense(W, np.zeros((seeds, CLASSES)), identity)
+        return Case([*layers, last], task.x, task.target, len(first), len(layers))
+
+    def _block(self, rng: np.random.Generator, seeds: int) -> list[Layer]:
+        end = self.activation if self.path is None else identity
+        layers = [
+            *self._layer(rng, self.width, seeds, self.activation),
+            *self._layer(rng, self.width, seeds, end),
+        ]
+        if self.path is None:
+            return layers
+        norm = [LayerNorm(None, None)] if self.pre_norm else []
+        return [Residual([*norm, *layers], self.path)]
+
+    def _layer(
+        self, rng: np.random.Generator, fan_in: int, seeds: int, activation: Activation
+    ) -> list[Layer]:
+        W, shape = self.initializer.draw(rng, fan_in, self.width, (seeds,)), (seeds, self.width)
+        b = np.full(shape, self.bias)
+        if self.norm is None:
+            return [Dense(W, b, activation)]
+        return [Dense(W, b, identity), self.norm(shape), Activate(activation)]
+
+
+class Cell(Protocol):
+    """Build the steps of a recurrent network."""
+
+    def __call__(
+        self, rng: np.random.Generator, plan: "Unrolled", inputs: Array, seeds: int
+    ) -> list[Layer]:
+        """Return the unrolled steps."""
+
+
+def recurrent(rng: np.random.Generator, plan: "Unrolled", inputs: Array, seeds: int) -> list[Layer]:
+    r"""Build plain steps, $h_t = f(h_{t-1} W + x_t U + b)$.
+
+    Args:
+        rng: The random generator.
+        plan: The plan.
+        inputs: One input per step.
+        seeds: How many networks.
+
+    Returns:
+        The steps.
+    """
+    return unrolled(
+        rng,
+        plan.width,
+        plan.steps,
+        plan.activation,
+        plan.initializer,
+        inputs=inputs,
+        input_initializer=lecun,
+        ensemble=(seeds,),
+    )
+
+
+@dataclass(frozen=True)
+class LSTMCell:
+    """Build the steps of an LSTM.
+
+    Args:
+        forget_bias: The bias of the forget gate.
+    """
+
+    forget_bias: float
+
+    def __call__(
+        self, rng: np.random.Generator, plan: "Unrolled", inputs: Array, seeds: int
+    ) -> list[Layer]:
+        """Return the unrolled steps, whose state is twice as wide as the plan says."""
+        return unrolled_lstm(
+            rng,
+            plan.width,
+            plan.steps,
+            lecun,
+            inputs=inputs,
+            forget_bias=self.forget_bias,
+            ensemble=(seeds,),
+        )
+
+
+@dataclass(frozen=True)
+class GRUCell:
+    """Build the steps of a GRU.
+
+    Args:
+        update_bias: The bias of the update gate.
+    """
+
+    update_bias: float
+
+    def __call__(
+        self, rng: np.random.Generator, plan: "Unrolled", inputs: Array, seeds: int
+    ) -> list[Layer]:
+        """Return the unrolled steps."""
+        return unrolled_gru(
+            rng,
+            plan.width,
+            plan.steps,
+            lecun,
+            inputs=inputs,
+            update_bias=self.update_bias,
+            ensemble=(seeds,),
+        )
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """Plan a recurrent network that is to name, at the end, the class shown at the first step.
+
+    All later inputs are noise.
+
+    Args:
+        activation: The activation of the steps; gated steps have their own.
+        initializer: How the recurrent weights are drawn, likewise.
+        steps: How many steps.
+        width: Units of the hidden state.
+        noise: Standard deviation of the later inputs.
+        cell: What builds the steps.
+        norm: Normalize the state behind every step.
+        window: Through how many steps the gradient goes back; all if None.
+        optimizers: What takes the updates; each of them is tried.
+        updates: How many.
+    """
+
+    activation: Activation
+    initializer: Initializer
+    steps: int = 200
+    width: int = 16
+    noise: float = 0.01
+    cell: Cell = recurrent
+    norm: bool = False
+    window: int | None = None
+    optimizers: tuple[Optimizer, ...] = (GradientDescent(0.3), Adam(0.03), Adam(0.002))
+    updates: int = 12
+
+    def case(self, rng: np.random.Generator, seeds: int) -> Case:
+        """Draw the sequences, then the networks.
+
+        Args:
+            rng: The random generator.
+            seeds: How many networks.
+
+        Returns:
+            The case.
+
+        Raises:
+            TypeError: If an argument is of the wrong kind.
+            ValueError: If a size is not positive.
+
+        Examples:
+            >>> from gradbook.activations import tanh
+            >>> from gradbook.initializers import orthogonal
+            >>> plan = Unrolled(tanh, orthogonal, steps=5)
+            >>> case = plan.case(np.random.default_rng(0), seeds=3)
+            >>> len(case.layers), case.x.shape, case.first, case.last
+            (6, (16, 16), 1, 5)
+        """
+        task = gaussian_classes(rng, classes=CLASSES, dimension=DIMENSION, examples=EXAMPLES)
+        inputs = self.noise * rng.standard_normal((self.steps, *task.x.shape))
+        inputs[0] = task.x
+        steps = self.cell(rng, self, inputs, seeds)
+        start = zero_state(steps)
+        if self.norm:
+            steps = [layer for step in steps for layer in (step, LayerNorm(None, None))]
+        each = len(steps) // self.steps
+        read = [Select(0, self.width)] if start.shape[-1] > self.width else []
+        W = lecun.draw(rng, self.width, CLASSES, (seeds,))
+        last = Dense(W, np.zeros((seeds, CLASSES)), identity)
+        return Case([*steps, *read, last], start, task.target, each, len(steps))
+
+
+def with_spectral_radius(radius: float) -> Initializer:
+    r"""Draw Gaussian matrices and scale each so that its spectral radius is `radius`.
+
+    Args:
+        radius: The spectral radius, positive.
+
+    Returns:
+        The record; its variance is that of a large matrix, $\rho^2/n$.
+
+    Examples:
+        >>> W = with_spectral_radius(0.8).draw(np.random.default_rng(0), 16, 16)
+        >>> f"{np.abs(np.linalg.eigvals(W)).max():.3f}"
+        '0.800'
+    """
+
+    def draw(
+        rng: np.random.Generator, fan_in: int, fan_out: int, ensemble: tuple[int, ...] = ()
+    ) -> Array:
+        if fan_in != fan_out:
+            raise ValueError(f"fan_out must be fan_in = {fan_in}, got {fan_out}")
+        return with_radius(rng, radius, fan_in, ensemble)
+
+    return Initializer(f"radius {radius:g}", draw, lambda fan_in, fan_out: radius**2 / fan_in)
