@@ -1,0 +1,108 @@
+"""What is raised for gradients, weights and files that cannot be used."""
+
+import csv
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+LONGEST = 400
+"""The most characters of a message; what is cut is cut from its middle."""
+
+
+class BadInput(ValueError):
+    """Say in one printable line what is wrong with the input.
+
+    Names in a stranger's file may hold line breaks or escape sequences of a terminal; none of them
+    gets through, and a name of a megabyte gets shortened.
+
+    Args:
+        message: What was found and what was expected.
+
+    Examples:
+        >>> str(BadInput("a name with a break:" + chr(10) + "and an escape:" + chr(27) + "[2J"))
+        'a name with a break:?and an escape:?[2J'
+    """
+
+    def __init__(self, message: str) -> None:
+        """Make the message one printable line."""
+        if len(message) > LONGEST:
+            half = (LONGEST - 5) // 2
+            message = f"{message[:half]} ... {message[-half:]}"
+        super().__init__("".join(c if c.isprintable() else "?" for c in message))
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of what another library's error says, or its type's name.
+
+    Args:
+        error: The error.
+
+    Returns:
+        One line.
+
+    Examples:
+        >>> reason(RuntimeError("no such device" + chr(10) + "and much more"))
+        'no such device'
+        >>> reason(RuntimeError())
+        'RuntimeError'
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+WRONG = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, TypeError),
+    *(SyntaxError, RecursionError, MemoryError, NotImplementedError, RuntimeError, OverflowError),
+    *(LookupError, csv.Error),
+)
+"""What the libraries below may raise for files that are not what they should be."""
+
+
+@contextmanager
+def one_line(place: str) -> Iterator[None]:
+    """Turn whatever goes wrong in a block into one line that names the place.
+
+    Args:
+        place: The file, and what in it.
+
+    Raises:
+        BadInput: If anything of `WRONG` is raised in the block.
+
+    Examples:
+        >>> with one_line("grads.npz"):
+        ...     raise EOFError("no more")
+        Traceback (most recent call last):
+        gradbook.diagnosis.bad_input.BadInput: grads.npz: no more
+    """
+    try:
+        yield
+    except WRONG as error:
+        raise BadInput(f"{place}: {reason(error)}") from None
+
+
+def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dictionary, but not of a key that comes twice: two readers could see two files.
+
+    Args:
+        pairs: Keys and values, as JSON objects give them.
+
+    Returns:
+        The dictionary.
+
+    Raises:
+        BadInput: If a key comes twice.
+
+    Examples:
+        >>> distinct_keys([("w", 1), ("w", 2)])
+        Traceback (most recent call last):
+        gradbook.diagnosis.bad_input.BadInput: must name everything once, got 'w' twice
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise BadInput(f"must name everything once, got {key!r} twice")
+        found[key] = value
+    return found

@@ -1,0 +1,78 @@
+"""Open a file of gradients or weights, whatever its format."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from gradbook.diagnosis import logs
+from gradbook.diagnosis.arrays import Tensors
+from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.npz import open_npz
+from gradbook.diagnosis.safetensors_file import open_safetensors
+
+READERS: dict[str, Callable[[Path], AbstractContextManager[Tensors]]] = {
+    ".npz": open_npz,
+    ".safetensors": open_safetensors,
+}
+"""What opens a file of tensors, by the ending of its name."""
+
+
+def is_log(path: str | Path) -> bool:
+    """Tell a log of norms from a file of tensors by the ending of its name.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether `open_log` reads it.
+
+    Raises:
+        BadInput: If neither `open_log` nor `open_tensors` does.
+
+    Examples:
+        >>> is_log("norms.csv"), is_log("grads.npz")
+        (True, False)
+        >>> is_log("m.pt")
+        Traceback (most recent call last):
+        gradbook.diagnosis.bad_input.BadInput: m.pt: must end in .npz, .safetensors, .csv, .jsonl
+    """
+    path = Path(path)
+    endings = [*READERS, *logs.READERS]
+    if path.suffix.lower() not in endings:
+        raise BadInput(f"{path.name}: must end in {', '.join(endings)}")
+    return path.suffix.lower() in logs.READERS
+
+
+@contextmanager
+def open_tensors(path: str | Path) -> Iterator[Tensors]:
+    """Open a file of tensors, which are read one by one when they are asked for.
+
+    Args:
+        path: A `.npz` or `.safetensors` file. Pickles, such as `.pt`, are not read: they can run
+            code.
+
+    Yields:
+        Its tensors; they can be read as long as the file is open.
+
+    Raises:
+        BadInput: If there is no such file, or it is not what it should be, or it promises more than
+            it holds.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "grads.npz")
+        ...     np.savez(path, W=np.ones((2, 3)))
+        ...     with open_tensors(path) as tensors:
+        ...         print(tensors["W"].shape)
+        (2, 3)
+    """
+    path = Path(path)
+    opener = READERS.get(path.suffix.lower())
+    if opener is None:
+        raise BadInput(f"{path.name}: must end in {' or '.join(READERS)}")
+    if not path.is_file():
+        raise BadInput(f"{path.name}: there is no such file")
+    with opener(path) as tensors:
+        yield tensors

@@ -1,0 +1,228 @@
+r"""What a step of gradient descent does to stored weights: its size, and how many stand still.
+
+In a number format the update $w - \eta g$ is a product and a difference, each rounded. NumPy
+computes it in float16, float32 and float64 as it stands; bfloat16 is computed in float32 or float64
+and rounded from there, which gives what its own arithmetic would give (`gradbook.precision`).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradbook.checks import Array, positive
+from gradbook.diagnosis.arrays import Tensors
+from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.statistics import Statistics, combine, of_chunk
+from gradbook.diagnosis.storage import Tensor, chunks, widen_bfloat16
+from gradbook.precision import ALL, Format, bfloat16, float16, float32, round_to
+
+FORMATS = (float32, bfloat16, float16)
+"""The formats in which every update is judged, besides the one that the weights are stored in."""
+
+
+def _to_odd(x: Array) -> NDArray[np.uint32]:
+    """Return float32 bits of x, whose last bit says that there was more, where there was.
+
+    Rounding those to 22 bits or less gives what rounding x itself gives (Boldo and Melquiond 2008),
+    where rounding to nearest twice may go wrong.
+    """
+    near = x.astype(np.float32)
+    bits = near.view(np.uint32)
+    if x.dtype != np.float32:
+        back = near.astype(x.dtype)
+        bits = (bits - (np.abs(back) > np.abs(x))) | (back != x)
+    return bits.astype(np.uint32, copy=False)
+
+
+def to_bfloat16(x: Array) -> Array:
+    """Round float32 or float64 to bfloat16, ties to even.
+
+    Args:
+        x: Numbers of any shape, NaN and infinities included.
+
+    Returns:
+        The nearest numbers of bfloat16 as float32, same shape.
+
+    Examples:
+        >>> to_bfloat16(np.array([1 + 2**-8, 1 + 2**-8 + 2**-40, -1e39])).tolist()
+        [1.0, 1.0078125, -inf]
+    """
+    with np.errstate(over="ignore"):
+        bits = _to_odd(x)
+    upper = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return np.where(np.isnan(x), np.float32(np.nan), widen_bfloat16(upper.astype(np.uint16)))
+
+
+def _stands_still(fmt: Format, w: Array, g: Array, lr: float) -> NDArray[np.bool_]:
+    if fmt is bfloat16:
+        stored = to_bfloat16(w)
+        step = to_bfloat16(to_bfloat16(g).astype(np.float64) * lr)  # the product is exact
+        moved: Array = to_bfloat16(stored - step)
+    else:
+        dtype = np.dtype(fmt.name)
+        stored = w.astype(dtype, copy=False)
+        moved = stored - dtype.type(lr) * g.astype(dtype, copy=False)
+    return np.equal(moved, stored)
+
+
+def frozen_count(fmt: Format, w: Array, g: Array, lr: float) -> int:
+    r"""Count the weights with $\mathrm{fl}(w - \mathrm{fl}(\eta g)) = w$, bit for bit.
+
+    Args:
+        fmt: One of the formats of `gradbook.precision`, to which all three are rounded first.
+        w: Weights as float32 or float64.
+        g: Their gradients, same shape.
+        lr: The learning rate $\eta$.
+
+    Returns:
+        The number of weights that stay as they are: those whose step is exactly 0 among them, those
+        with NaN in weight or step not.
+
+    Examples:
+        >>> w = np.array([0.25, 0.5, 1.0, 2.0])
+        >>> [frozen_count(fmt, w, np.full(4, 2.0**-12), lr=1.0) for fmt in FORMATS]
+        [0, 4, 2]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        rate = float(round_to(fmt, lr))
+        return int(np.count_nonzero(_stands_still(fmt, w, g, rate)))
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """How many weights one update leaves as they are, bit for bit.
+
+    Attributes:
+        format: The number format of weights, gradients and learning rate.
+        count: How many stand still.
+        total: Of how many.
+    """
+
+    format: Format
+    count: int
+    total: int
+
+    @property
+    def fraction(self) -> float:
+        """The share, from 0 to 1."""
+        return self.count / self.total
+
+
+@dataclass(frozen=True)
+class Update:
+    r"""What one step does to one tensor of weights.
+
+    Attributes:
+        name: The tensor's name.
+        lr: The learning rate $\eta$.
+        weight: How large the weights are.
+        gradient: How large the gradients are.
+        stored_in: The name of the format that the weights are stored in.
+        frozen: The weights that stand still, in each of `FORMATS`, and in float64 if they are
+            stored in it.
+    """
+
+    name: str
+    lr: float
+    weight: Statistics
+    gradient: Statistics
+    stored_in: str
+    frozen: tuple[Frozen, ...]
+
+    @property
+    def ratio(self) -> float:
+        r"""The size of the update over that of the weights, $\eta \, \text{rms}(g)/\text{rms}(w)$.
+
+        It is infinite for weights that are all 0, and NaN if the gradients are as well.
+        """
+        if self.weight.rms == 0:
+            return math.inf if self.gradient.rms > 0 else math.nan
+        return self.lr * (self.gradient.rms / self.weight.rms)
+
+    @property
+    def own(self) -> Frozen | None:
+        """The weights that stand still in the format they are stored in; None for others."""
+        return next((found for found in self.frozen if found.format.name == self.stored_in), None)
+
+
+def _formats(stored_in: str) -> Sequence[Format]:
+    return FORMATS + tuple(f for f in ALL if f.name == stored_in and f not in FORMATS)
+
+
+def update(weight: Tensor, gradient: Tensor, lr: float) -> Update:
+    r"""Compare a tensor of weights with its gradient, in one pass over both.
+
+    Args:
+        weight: The weights.
+        gradient: Their gradients, of the same shape.
+        lr: The learning rate $\eta$, positive.
+
+    Returns:
+        The sizes of both, and the weights that stand still.
+
+    Raises:
+        TypeError: If `lr` is not a number.
+        ValueError: If `lr` is not positive.
+        BadInput: If the shapes differ.
+
+    Examples:
+        >>> from gradbook.diagnosis.arrays import as_tensor
+        >>> w, g = (as_tensor("w", np.full(8, x, np.float32)) for x in (1.0, 2e-3))
+        >>> step = update(w, g, lr=1.0)
+        >>> f"{step.ratio:.3f}", {f.format.name: f.fraction for f in step.frozen}
+        ('0.002', {'float32': 0.0, 'bfloat16': 0.0, 'float16': 0.0})
+        >>> {f.format.name: f.fraction for f in update(w, g, lr=0.1).frozen}
+        {'float32': 0.0, 'bfloat16': 1.0, 'float16': 1.0}
+    """
+    lr = positive("lr", lr)
+    if weight.shape != gradient.shape:
+        raise BadInput(
+            f"weights[{weight.name!r}] must have the shape of its gradient, {gradient.shape}, "
+            f"got {weight.shape}"
+        )
+    formats = _formats(weight.storage.name)
+    counts = [0] * len(formats)
+    of_weight, of_gradient = [], []
+    for w, g in chunks(weight, gradient):
+        of_weight.append(of_chunk(w))
+        of_gradient.append(of_chunk(g))
+        counts = [n + frozen_count(f, w, g, lr) for f, n in zip(formats, counts, strict=True)]
+    total = weight.raw.size
+    frozen = tuple(Frozen(f, n, total) for f, n in zip(formats, counts, strict=True))
+    sizes = combine(of_weight), combine(of_gradient)
+    return Update(gradient.name, lr, *sizes, weight.storage.name, frozen)
+
+
+def measure_updates(gradients: Tensors, weights: Tensors, lr: float) -> Iterator[Update]:
+    r"""Compare all weights that have a gradient with it, one after the other.
+
+    Args:
+        gradients: The gradients.
+        weights: The weights, under the same names in any order; others are passed over.
+        lr: The learning rate $\eta$, positive.
+
+    Yields:
+        One record per name with a gradient, in the order of the gradients.
+
+    Raises:
+        TypeError: If `lr` is not a number.
+        ValueError: If `lr` is not positive.
+        BadInput: If a gradient has no weights, or weights of another shape.
+
+    Examples:
+        >>> from gradbook.diagnosis.arrays import hand_over
+        >>> weights = hand_over({"W": np.full((2, 2), 4.0), "b": np.zeros(2)}, "weights")
+        >>> gradients = hand_over({"W": np.ones((2, 2)), "b": None})
+        >>> [(step.name, step.ratio) for step in measure_updates(gradients, weights, lr=0.5)]
+        [('W', 0.125)]
+    """
+    for name, gradient in gradients.items():
+        if gradient is None:
+            continue
+        weight = weights.get(name)
+        if weight is None:
+            raise BadInput(f"weights must hold {name!r}, which has a gradient, got none")
+        yield update(weight, gradient, lr)
