@@ -43,12 +43,12 @@ CHAPTER = "residual"
 
 BLOCKS = 10
 SCALES = {"α = 1": 1.0, "α = 1/√L": BLOCKS**-0.5}
-ROUTE_BLOCKS = 6
+ROUTE_BLOCKS = 5
 TANH_BLOCKS, TANH_RATE = 64, 8 / (3 * math.sqrt(2 * math.pi))
 NORM_BLOCKS, NORM_WIDTH = 16, 64
-PAIR_DEPTHS, PAIR_BLOCKS, PAIR_WIDTH = (4, 8), 8, 64
+PAIR_DEPTHS, PAIR_BLOCKS, PAIR_WIDTH = (2, 4), 3, 64
 NORM = RMSNorm(None, epsilon=0.0)
-WIDTH, HIDDEN, LAG = 64, 24, 0.25
+WIDTH, HIDDEN, LAG = 64, 10, 0.25
 
 
 def _scaled(rng: np.random.Generator, draws: int) -> Measurement:
@@ -162,7 +162,7 @@ ENERGY = Claim(
     cases=tuple(f"{name}, {way}" for name in SCALES for way in ("forward", "backward")),
     theory=lambda: [theory.scaled_energy(BLOCKS, s)[-1] for s in SCALES.values() for _ in range(2)],
     measure=_scaled,
-    draws=400,
+    draws=550,
     full=4000,
 )
 ROUTES = Claim(
@@ -175,8 +175,8 @@ ROUTES = Claim(
     cases=tuple(f"k = {k}" for k in range(1, ROUTE_BLOCKS + 1)),
     theory=lambda: 2.0**ROUTE_BLOCKS * theory.route_shares(ROUTE_BLOCKS)[1:],
     measure=_routes,
-    draws=800,
-    full=8000,
+    draws=3000,
+    full=20_000,
 )
 TANH = Claim(
     name="tanh-residual",
@@ -223,7 +223,7 @@ STREAM = Claim(
     measure=_stream,
     # The mean of 1/q lies above 1/q, by some L/n in all.
     tolerance=0.05,
-    draws=120,
+    draws=250,
     full=2000,
     format=".2f",
 )
@@ -259,7 +259,7 @@ GATES = Claim(
         for depth in PAIR_DEPTHS
     ],
     measure=_gate_model,
-    draws=2000,
+    draws=2500,
     full=20_000,
     format=".4f",
 )
@@ -275,7 +275,7 @@ SHATTERED = Claim(
     theory=_independent,
     measure=lambda rng, draws: _real(rng, draws, 2),
     tolerance=0.05,
-    draws=60,
+    draws=160,
     full=600,
     format=".4f",
     holds=False,
@@ -293,7 +293,7 @@ ALIGNED = Claim(
     theory=_aligned,
     measure=lambda rng, draws: _real(rng, draws, 3),
     tolerance=0.05,
-    draws=60,
+    draws=120,
     full=600,
     format=".4f",
 )
@@ -308,8 +308,8 @@ NOTEBOOK = Claim(
     cases=("variance 1/n", "variance 2/n"),
     theory=_notebook_theory,
     measure=_notebook,
-    tolerance=0.1,
-    draws=60,
+    tolerance=0.05,
+    draws=200,
     full=1200,
     format=".3f",
 )
