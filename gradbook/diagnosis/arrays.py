@@ -107,7 +107,7 @@ def checked(place: str, name: str, array: NDArray[Any], storage: Storage | None)
         raise BadInput(f"{place} must hold real numbers, got {array.dtype}")
     if array.size == 0:
         raise BadInput(f"{place} must not be empty, got shape {array.shape}")
-    if array.dtype.kind == "V":  # a type that ml_dtypes adds: its bits serve without it
+    if array.dtype.kind in "fV" and storage.raw[0] == "u":  # a type of ml_dtypes: its bits serve
         array = array.view(storage.raw)
     return Tensor(name, array, storage)
 
@@ -169,11 +169,11 @@ def _is_pair(item: Any) -> bool:
 
 
 def _is_nest(tree: Any) -> bool:
-    """Tell a list of arrays from an array written as a list of numbers."""
-    first = tree
-    while isinstance(first, (list, tuple)) and first:
-        first = first[0]
-    return isinstance(tree, (list, tuple)) and first != [] and not isinstance(first, Number)
+    """Tell a list of arrays from an array written as a list of numbers; () is a nest of none."""
+    if not isinstance(tree, (list, tuple)):
+        return False
+    others = (item for item in tree if not isinstance(item, Number))
+    return tree == () or any(_is_nest(x) or not isinstance(x, (list, tuple)) for x in others)
 
 
 def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -161,10 +161,12 @@ def measure(tensors: Tensors) -> Iterator[Measured]:
         W (3, 3) 6.0
         b None None
     """
-    for name, tensor in tensors.items():
-        tied_to = tensors.tied.get(name)
-        if tensor is None:
-            yield Measured(name, None, None, None, tied_to)
-        else:
-            found = statistics(tensor)
-            yield Measured(name, tensor.shape, tensor.storage.name, found, tied_to)
+    for name in tensors:
+        yield _measured(name, tensors)  # which lets go of its tensor before the next one is read
+
+
+def _measured(name: str, tensors: Tensors) -> Measured:
+    tensor, tied_to = tensors[name], tensors.tied.get(name)
+    if tensor is None:
+        return Measured(name, None, None, None, tied_to)
+    return Measured(name, tensor.shape, tensor.storage.name, statistics(tensor), tied_to)

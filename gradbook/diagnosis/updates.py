@@ -50,7 +50,7 @@ def to_bfloat16(x: Array) -> Array:
         >>> to_bfloat16(np.array([1 + 2**-8, 1 + 2**-8 + 2**-40, -1e39])).tolist()
         [1.0, 1.0078125, -inf]
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         bits = _to_odd(x)
     upper = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     return np.where(np.isnan(x), np.float32(np.nan), widen_bfloat16(upper.astype(np.uint16)))
@@ -219,10 +219,17 @@ def measure_updates(gradients: Tensors, weights: Tensors, lr: float) -> Iterator
         >>> [(step.name, step.ratio) for step in measure_updates(gradients, weights, lr=0.5)]
         [('W', 0.125)]
     """
-    for name, gradient in gradients.items():
-        if gradient is None:
-            continue
-        weight = weights.get(name)
-        if weight is None:
-            raise BadInput(f"weights must hold {name!r}, which has a gradient, got none")
-        yield update(weight, gradient, lr)
+    for name in gradients:
+        found = _update_of(name, gradients, weights, lr)
+        if found is not None:
+            yield found
+
+
+def _update_of(name: str, gradients: Tensors, weights: Tensors, lr: float) -> Update | None:
+    gradient = gradients[name]
+    if gradient is None:
+        return None
+    weight = weights.get(name)
+    if weight is None:
+        raise BadInput(f"weights must hold {name!r}, which has a gradient, got none")
+    return update(weight, gradient, lr)
