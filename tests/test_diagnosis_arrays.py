@@ -42,6 +42,9 @@ class Torchlike:
     def to_dense(self) -> Torchlike:
         return self._with(is_sparse=False)
 
+    def resolve_neg(self) -> Torchlike:
+        return self
+
     def new_empty(self, size: int) -> Torchlike:
         return self._with(array=np.empty(size))
 

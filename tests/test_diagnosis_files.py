@@ -250,6 +250,17 @@ def lying(path: Path) -> None:
     path.write_bytes(bytes(raw))
 
 
+def short(path: Path) -> None:
+    """Promise more numbers than the compressed bytes unpack to."""
+    data = header_of(GOOD_HEADER, bytes(4))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w.npy", data)
+    raw = bytearray(path.read_bytes())
+    at = raw.rfind(b"PK\x01\x02")
+    raw[at + 24 : at + 28] = struct.pack("<I", len(data) + 4)
+    path.write_bytes(bytes(raw))
+
+
 ARCHIVES: list[tuple[Callable[[Path], Any], str]] = [
     (bomb, "would unpack to"),
     (overlapping, "its members promise"),
@@ -257,10 +268,11 @@ ARCHIVES: list[tuple[Callable[[Path], Any], str]] = [
     (encrypted, "encrypted"),
     (flipped, "CRC"),
     (lying, "promises"),
+    (short, "ends before its numbers do"),
     (with_member("w.npy", zipfile.ZIP_BZIP2), "compressed in a way"),
     (with_member("w.txt"), "is no array of NumPy"),
     (twice, "holds 'w' twice"),
-    (lambda path: np.savez(path), "holds no arrays"),
+    (np.savez, "holds no arrays"),
     (lambda path: path.write_bytes(b""), "not a zip file"),
     (lambda path: path.write_bytes(pickle.dumps({"w": 1})), "not a zip file"),
     (lambda path: path.mkdir(), "no such file"),

@@ -23,6 +23,8 @@ def _from_torch(value: Any) -> tuple[NDArray[Any], Storage | None]:
     if getattr(here, "is_sparse", False):
         here = here.to_dense()
     here = here.cpu()
+    if callable(getattr(here, "resolve_neg", None)):  # a minus sign that waits to be carried out
+        here = here.resolve_neg()
     name = str(here.dtype).rpartition(".")[2]
     if name == BFLOAT16.name:
         int16 = here.new_empty(0).short().dtype  # the type object, without importing its library
