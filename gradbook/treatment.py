@@ -71,6 +71,10 @@ class Setting:
     seed: int = 0
 
 
+SETTING = Setting()
+"""The setting of the book."""
+
+
 @dataclass(frozen=True)
 class Price:
     """Say what a network costs.
@@ -189,7 +193,7 @@ def judge(before: float, after: float) -> Verdict:
     return Verdict.HELPS if after >= LEARNED else Verdict.LITTLE
 
 
-def treat(patient: Patient, remedy: Remedy, setting: Setting = Setting()) -> Outcome:
+def treat(patient: Patient, remedy: Remedy, setting: Setting = SETTING) -> Outcome:
     """Measure a patient with and without a remedy.
 
     Args:
@@ -218,7 +222,7 @@ def treat(patient: Patient, remedy: Remedy, setting: Setting = Setting()) -> Out
 
 
 @cache
-def survey(patient: Patient, setting: Setting = Setting()) -> tuple[Outcome, ...]:
+def survey(patient: Patient, setting: Setting = SETTING) -> tuple[Outcome, ...]:
     """Treat a patient with every remedy that applies, and sort by what that does.
 
     Args:
@@ -232,7 +236,7 @@ def survey(patient: Patient, setting: Setting = Setting()) -> tuple[Outcome, ...
     return tuple(sorted((o for o in found if o.after is not None), key=_rank))
 
 
-def whole_survey(setting: Setting = Setting()) -> dict[Patient, tuple[Outcome, ...]]:
+def whole_survey(setting: Setting = SETTING) -> dict[Patient, tuple[Outcome, ...]]:
     """Treat every patient with every remedy.
 
     Args:
@@ -247,7 +251,7 @@ def whole_survey(setting: Setting = Setting()) -> dict[Patient, tuple[Outcome, .
 @cache
 # Gradients that are lost and losses that are not finite are what is looked for.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
-def examine(plan: Plan, setting: Setting = Setting()) -> Signs:
+def examine(plan: Plan, setting: Setting = SETTING) -> Signs:
     """Draw the networks of a plan, look at their gradients, and train them.
 
     Args:

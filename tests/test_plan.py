@@ -123,6 +123,7 @@ PLAN: dict[str, set[str]] = {
     | {"optimizers", "phases", "plans", "precision", "stored_weights"},
     "treatment": {"backprop", "layers", "losses", "optimizers", "parameters", "patients"}
     | {"plans", "remedies", "stored_weights"},
+    "remedy_tables": {"formats", "patients", "remedies", "tables", "treatment"},
     # Tools for the reader's own network.
     "diagnosis": {"precision", "figures"},
     "cli": {"diagnosis"},

@@ -1,0 +1,201 @@
+"""Show what remedies did to patients: one table for all, and one for each patient.
+
+Examples:
+    >>> from gradbook.patients import DEAD
+    >>> table = outcome_table(DEAD)
+    >>> print(table.headers[0], [row[0] for row in table.rows[:2]])
+    remedy ['suited weights', 'LayerNorm']
+"""
+
+import math
+
+import numpy as np
+
+from gradbook.checks import Array
+from gradbook.formats import scientific_text, true_minus
+from gradbook.patients import PATIENTS, Patient, Symptom
+from gradbook.remedies import REMEDIES
+from gradbook.tables import Table
+from gradbook.treatment import (
+    SETTING,
+    Price,
+    Setting,
+    Signs,
+    Verdict,
+    examine,
+    survey,
+    treat,
+)
+
+MARKS = {
+    Verdict.HELPS: "++",
+    Verdict.LITTLE: "+",
+    Verdict.NOT: "0",
+    Verdict.WORSE: "−",
+    Verdict.NONE: "",
+}
+"""How the table of all remedies writes a verdict."""
+
+
+def patient_table(setting: Setting = SETTING) -> Table:
+    """List the patients with the number that shows their symptom.
+
+    Args:
+        setting: How many networks of each were drawn.
+
+    Returns:
+        A row per patient.
+
+    Examples:
+        >>> print(patient_table().rows[0][:3])
+        ['1', 'sigmoid, 10 layers', 'vanishing']
+    """
+    return Table(
+        ["", "patient", "symptom", "measured", "loss at the end"],
+        [
+            [
+                str(number),
+                patient.name,
+                patient.symptom.value,
+                _evidence(patient.symptom, examine(patient.plan, setting)),
+                loss_text(examine(patient.plan, setting).loss),
+            ]
+            for number, patient in enumerate(PATIENTS, start=1)
+        ],
+        caption=f"Networks that do not train; medians of {setting.seeds}. Losses are in units of "
+        "chance: 1 is what knowing nothing costs.",
+        align="rlllr",
+    )
+
+
+def decision_table(setting: Setting = SETTING) -> Table:
+    """Show the verdict on every remedy for every patient.
+
+    Args:
+        setting: How many networks of each were drawn.
+
+    Returns:
+        A row per remedy, a column per patient, in the order of `patient_table`.
+
+    Examples:
+        >>> [row for row in decision_table().rows if row[0] == "clipping"][0][5]
+        '0'
+    """
+    legend = ", ".join(f"{mark or 'blank'} {verdict.value}" for verdict, mark in MARKS.items())
+    return Table(
+        ["remedy", *(str(number) for number, _ in enumerate(PATIENTS, start=1))],
+        [
+            [remedy.name, *(MARKS[treat(p, remedy, setting).verdict] for p in PATIENTS)]
+            for remedy in REMEDIES
+        ],
+        caption=f"What each remedy does to the training of each patient: {legend}.",
+    )
+
+
+def outcome_table(patient: Patient, setting: Setting = SETTING) -> Table:
+    """Show what every remedy that applies does to a patient, what learns most first.
+
+    Args:
+        patient: The patient.
+        setting: How many networks were drawn.
+
+    Returns:
+        A row per remedy.
+    """
+    outcomes = survey(patient, setting)
+    before = outcomes[0].before
+    rows = [
+        [
+            outcome.remedy.name,
+            decades_text(outcome.after.decades),
+            f"{loss_text(outcome.after.loss)} ({_range_text(outcome.after.loss)})",
+            outcome.verdict.value,
+            price_text(outcome.after.price, before.price),
+        ]
+        for outcome in outcomes
+        if outcome.after is not None
+    ]
+    return Table(
+        ["remedy", "decades", "loss", "verdict", "price"],
+        rows,
+        caption=f"{patient.name}: {decades_text(before.decades)} decades and a loss of "
+        f"{loss_text(before.loss)} untreated. Treated: the gradient's decades, the loss after "
+        f"{patient.plan.updates} updates (from the best to the worst of {setting.seeds}), and "
+        "the price.",
+        align="lrrll",
+    )
+
+
+def decades_text(decades: Array) -> str:
+    """Write the median number of decades.
+
+    Args:
+        decades: One number per network; minus infinity where nothing arrives.
+
+    Examples:
+        >>> decades_text(np.array([-1.234])), decades_text(np.array([-np.inf]))
+        ('−1.23', '−∞')
+    """
+    median = float(np.median(decades))
+    return "−∞" if median == -math.inf else true_minus(f"{median:.2f}")
+
+
+def loss_text(loss: Array) -> str:
+    """Write the median loss in units of chance, infinity where most runs are lost.
+
+    Args:
+        loss: One number per network; infinite or NaN for a run that is lost.
+
+    Examples:
+        >>> loss_text(np.array([0.0123])), loss_text(np.array([np.nan])), loss_text(np.array([4e7]))
+        ('0.012', '∞', '4·10⁷')
+    """
+    return _number(float(np.median(np.where(np.isnan(loss), np.inf, loss))))
+
+
+def price_text(price: Price, before: Price) -> str:
+    """Write what a remedy costs, beside the patient untreated.
+
+    Args:
+        price: Of the network treated.
+        before: Of the patient.
+
+    Examples:
+        >>> price_text(Price(400, 120, 2.0), Price(100, 100, 0.0))
+        '4× work, 1.2× parameters, keeps 2'
+        >>> price_text(Price(100, 100, 0.0), Price(100, 100, 0.0))
+        'free'
+    """
+    work = price.multiply_adds / before.multiply_adds
+    parameters = price.parameters / before.parameters
+    parts = [
+        f"{work:.3g}× work" if abs(work - 1) >= _VISIBLE else "",
+        f"{parameters:.3g}× parameters" if abs(parameters - 1) >= _VISIBLE else "",
+        f"keeps {price.kept:.2g}" if price.kept > before.kept else "",
+    ]
+    return ", ".join(part for part in parts if part) or "free"
+
+
+_VISIBLE = 0.005
+"""The smallest relative change that three digits show."""
+
+
+def _evidence(symptom: Symptom, signs: Signs) -> str:
+    shares = {Symptom.DEAD: signs.dead, Symptom.FROZEN: signs.frozen}
+    if symptom in shares:
+        return f"{float(np.median(shares[symptom])):.2f} of them"
+    decades = f"{decades_text(signs.decades)} decades"
+    return f"{decades}, and yet" if symptom is Symptom.NON_FINITE else decades
+
+
+def _range_text(loss: Array) -> str:
+    ordered = np.where(np.isnan(loss), np.inf, loss)
+    return f"{_number(float(ordered.min()))}–{_number(float(ordered.max()))}"
+
+
+def _number(x: float) -> str:
+    if x == math.inf:
+        return "∞"
+    if 0 < x < 0.01 or x >= 100:
+        return scientific_text(x, 1)
+    return f"{x:.2g}" if x < 0.1 or x >= 10 else f"{x:.2f}"
