@@ -175,13 +175,13 @@ def test_headers_of_every_version_are_read(tmp_path: Path) -> None:
 
 
 def bomb(path: Path) -> None:
-    """Write 3 GB of zeros into a small file, without holding them."""
+    """Promise 800 MB of zeros in a small file."""
     count = 3 * 2**28
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("w.npy", "w", force_zip64=True) as stream,
     ):
-        stream.write(header_of(fields("'<f4'", f"({2**26},)")) + bytes(2**28))
+        stream.write(header_of(fields("'<f4'", f"({3 * 2**26},)")) + bytes(2**20))
     raw = bytearray(path.read_bytes())
     # The sizes of the central directory's entry are what a reader believes.
     at = raw.rfind(b"PK\x01\x02")
@@ -305,7 +305,7 @@ HEADERS = [
     (b"", "must begin with 8 bytes"),
     (b"1234567", "must begin with 8 bytes"),
     (tensors_file({}, length=2**63), "promises a header of 9223372036854775808 bytes"),
-    (tensors_file(b" " * (16 * 2**20 + 1)), "has a header of 16777217 bytes"),
+    (tensors_file(b" " * (4 * 2**20 + 1)), "has a header of 4194305 bytes"),
     (tensors_file({}), "holds no tensors"),
     (tensors_file(b"[]"), "no JSON object"),
     (tensors_file(b"{"), "Expecting"),
@@ -314,6 +314,7 @@ HEADERS = [
     (tensors_file(b'{"w": ' * 100_000), ""),
     (tensors_file(b'{"w": ' + b"9" * 5000 + b"}"), ""),
     (tensors_file(b'{"w": 1, "w": 2}'), "'w' twice"),
+    (tensors_file(b'{"w": [' + b"[]," * 400_000 + b"1]}"), "must have dtype"),
     (tensors_file({"w": 3}), "must have dtype, shape and data_offsets"),
     (tensors_file({"w": {"dtype": "F32"}}), "must have dtype, shape and data_offsets"),
     (tensors_file({"w": entry("F31")}, EIGHT), "must hold real numbers, got dtype 'F31'"),
@@ -478,7 +479,7 @@ def test_broken_files_are_refused_or_read_but_never_raise_anything_else(tmp_path
     for path in good:
         data = path.read_bytes()
         target = tmp_path / f"broken{path.suffix}"
-        for _ in range(300):
+        for _ in range(150):
             target.write_bytes(broken(data, rng))
             start = time.perf_counter()
             try:
@@ -493,7 +494,7 @@ def test_broken_files_are_refused_or_read_but_never_raise_anything_else(tmp_path
             assert said.isprintable()
             assert not said or said.startswith(target.name)
             refused[path.suffix] += bool(said)
-    assert min(refused.values()) > 100
+    assert min(refused.values()) > 50
 
 
 def _equal(found: Any, expected: Any) -> bool:

@@ -23,6 +23,7 @@ from gradbook.diagnosis.updates import (
     frozen_count,
     measure_updates,
     to_bfloat16,
+    to_float16,
     update,
 )
 
@@ -172,6 +173,25 @@ def test_frozen_weights_are_those_of_exact_arithmetic(fmt: Any) -> None:
 def test_rounding_to_bfloat16_is_that_of_the_book(numbers: list[float]) -> None:
     x = np.array(numbers)
     np.testing.assert_array_equal(to_bfloat16(x), precision.round_to(precision.bfloat16, x))
+
+
+@reproducible
+@given(st.lists(st.floats(width=64), min_size=1, max_size=30))
+def test_rounding_to_float16_is_that_of_numpy(numbers: list[float]) -> None:
+    x = np.array(numbers)
+    for wide in (x, x / 1e9, exact_bits(1000, len(x), np.float16)):
+        with np.errstate(all="ignore"):
+            expected = wide.astype(np.float16).astype(np.float32)
+        np.testing.assert_array_equal(to_float16(wide.astype(np.float64)), expected)
+
+
+def test_ties_of_float16_are_rounded_to_even_at_every_size() -> None:
+    every = np.arange(2**15 - 2**10, dtype=np.uint16).view(np.float16).astype(float)
+    middle = (every[:-1] + every[1:]) / 2
+    ties = np.concatenate([middle, np.nextafter(middle, 0), np.nextafter(middle, 1e9), [65520.0]])
+    ties = np.concatenate([ties, -ties])
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(to_float16(ties), ties.astype(np.float16))
 
 
 def test_rounding_twice_would_lose_what_rounding_to_odd_keeps() -> None:

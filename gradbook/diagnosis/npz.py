@@ -24,8 +24,8 @@ from gradbook.diagnosis.arrays import Tensors, checked
 from gradbook.diagnosis.bad_input import BadInput, one_line
 from gradbook.diagnosis.storage import BFLOAT16, Tensor, storage_of
 
-LONGEST_DIRECTORY = 16 * 2**20
-"""The most bytes of a file's table of contents: a hundred thousand tensors."""
+LONGEST_DIRECTORY = 8 * 2**20
+"""The most bytes of a file's table of contents: eighty thousand tensors."""
 
 LONGEST_HEADER = 10_000
 """The most bytes of the header before an array."""

@@ -1,8 +1,8 @@
 r"""What a step of gradient descent does to stored weights: its size, and how many stand still.
 
-In a number format the update $w - \eta g$ is a product and a difference, each rounded. NumPy
-computes it in float16, float32 and float64 as it stands; bfloat16 is computed in float32 or float64
-and rounded from there, which gives what its own arithmetic would give (`gradbook.precision`).
+In a number format the update $w - \eta g$ is a product and a difference, each rounded. In float32
+and float64 NumPy computes it as it stands; for float16 and bfloat16 it is computed in a wider
+format and rounded from there, which gives what their own arithmetic gives (`gradbook.precision`).
 """
 
 import math
@@ -16,7 +16,7 @@ from gradbook.checks import Array, positive
 from gradbook.diagnosis.arrays import Tensors
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.statistics import Statistics, combine, of_chunk
-from gradbook.diagnosis.storage import Tensor, chunks, widen_bfloat16
+from gradbook.diagnosis.storage import Tensor, chunks
 from gradbook.precision import ALL, Format, bfloat16, float16, float32, round_to
 
 FORMATS = (float32, bfloat16, float16)
@@ -51,16 +51,71 @@ def to_bfloat16(x: Array) -> Array:
         [1.0, 1.0078125, -inf]
     """
     with np.errstate(over="ignore", invalid="ignore"):
+        rounded = _without(16, _to_odd(x))
+    return _keep_nan(x, rounded)
+
+
+def to_float16(x: Array) -> Array:
+    """Round float32 or float64 to float16, ties to even, faster than NumPy does.
+
+    Args:
+        x: Numbers of any shape, NaN and infinities included.
+
+    Returns:
+        The nearest numbers of float16 as float32, same shape; +0 where they underflow.
+
+    Examples:
+        >>> to_float16(np.array([1 + 2**-11, 1 + 2**-11 + 2**-40, 2**-25, 65520])).tolist()
+        [1.0, 1.0009765625, 0.0, inf]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
         bits = _to_odd(x)
-    upper = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return np.where(np.isnan(x), np.float32(np.nan), widen_bfloat16(upper.astype(np.uint16)))
+        near, rounded = bits.view(np.float32), _without(13, bits)
+        # Subnormal numbers are multiples of 2^-24, as is every float32 between 1/2 and 1.
+        subnormal = (near + np.float32(0.75)) - np.float32(0.75)
+        result = np.where(np.abs(near) < np.float32(2.0**-14), subnormal, rounded)
+        beyond = np.abs(result) > float16.largest
+    if beyond.any():
+        result[beyond] = np.copysign(np.float32(np.inf), result[beyond])
+    return _keep_nan(x, result)
+
+
+def _without(dropped: int, bits: NDArray[np.uint32]) -> Array:
+    """Round float32 bits to nearest, ties to even, so that the last ones are 0."""
+    half = (1 << (dropped - 1)) - 1
+    rounded = bits + (half + ((bits >> dropped) & 1))
+    rounded &= 0xFFFFFFFF << dropped & 0xFFFFFFFF
+    result: Array = rounded.view(np.float32)
+    return result
+
+
+def _keep_nan(x: Array, rounded: Array) -> Array:
+    unknown = np.isnan(x)
+    if unknown.any():  # whose bits may have been carried over
+        rounded[unknown] = np.nan
+    return rounded
+
+
+SMALLEST = bfloat16.smallest
+"""The product of two numbers of bfloat16 fits float32 exactly if it is no smaller than this."""
+
+
+def _product(rate: float, g: Array) -> Array:
+    """Multiply numbers of bfloat16 exactly: in float32, where that is wide enough."""
+    near: Array = np.float32(rate) * g
+    lost = (np.abs(near) < SMALLEST) & (g != 0)
+    return rate * g.astype(np.float64) if rate and lost.any() else near
 
 
 def _stands_still(fmt: Format, w: Array, g: Array, lr: float) -> NDArray[np.bool_]:
     if fmt is bfloat16:
         stored = to_bfloat16(w)
-        step = to_bfloat16(to_bfloat16(g).astype(np.float64) * lr)  # the product is exact
+        step = to_bfloat16(_product(lr, to_bfloat16(g)))
         moved: Array = to_bfloat16(stored - step)
+    elif fmt is float16:
+        stored = to_float16(w)
+        step = to_float16(np.float32(lr) * to_float16(g))  # the product is exact
+        moved = to_float16(stored - step)
     else:
         dtype = np.dtype(fmt.name)
         stored = w.astype(dtype, copy=False)
