@@ -21,7 +21,8 @@ COMMON = frozenset({"checks"})
 
 PLAN: dict[str, set[str]] = {
     # What knows nothing of the rest.
-    "__init__": set(),
+    "__init__": {"diagnosis"},
+    "__main__": {"cli"},
     "checks": set(),
     "formats": set(),
     "theme": set(),
@@ -125,7 +126,9 @@ PLAN: dict[str, set[str]] = {
     | {"plans", "remedies", "stored_weights"},
     "remedy_tables": {"formats", "patients", "remedies", "tables", "treatment"},
     # Tools for the reader's own network.
-    "diagnosis": {"precision", "figures"},
+    "diagnosis": {"activations", "backprop", "datasets", "figures", "gated_networks"}
+    | {"initializers", "layers", "losses", "networks", "normalized", "precision"}
+    | {"residual_networks", "search", "tables"},
     "cli": {"diagnosis"},
 }
 """What each module may import from the package; a module may be planned before it exists.
@@ -136,13 +139,13 @@ Whoever adds a module adds its line here: below the modules that it imports.
 PLAN["claims"] = set(PLAN) - {"figures", "diagnosis", "cli"}
 PLAN["press"] = set(PLAN)
 
-LAZY = {"diagnosis": {"figures"}}
+LAZY = {"__init__": {"diagnosis"}, "diagnosis": {"figures"}}
 """What a module may import only where it is used, so that the rest works without it."""
 
 OUTSIDE = {"figures": {"numpy", "matplotlib"}, "press": None}
 """The other packages that a module may import, None for any; elsewhere NumPy is the only one."""
 
-OPTIONAL = {"claims": {"joblib", "threadpoolctl", "tqdm"}}
+OPTIONAL = {"claims": {"joblib", "threadpoolctl", "tqdm"}, "cli": {"rich"}}
 """Other packages that a module may import where they are used, and does without elsewhere."""
 
 

@@ -1,0 +1,199 @@
+"""The command line: `gradbook diagnose FILE`.
+
+The exit code is 0 for a healthy network, 1 for a problem, 2 for bad input or usage, with one line
+on the standard error, and 3 if it cannot be told.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gradbook.diagnosis import BadInput, Report, diagnose, is_log, open_log, open_tensors
+from gradbook.diagnosis.diagnose_logs import diagnose_log, profile_of
+
+BAD_INPUT = 2
+"""The exit code for bad input or usage."""
+
+LONG = 64
+"""From how many tensors on progress is shown."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Say what is wrong with the arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        _complain(f"{message} (see {self.prog} --help)")
+        raise SystemExit(BAD_INPUT)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="gradbook", description="Find out what is wrong with a network.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    found = commands.add_parser(
+        "diagnose",
+        help="say which gradient problem a network has, how strong, since where, what to try",
+        description="Exit codes: 0 healthy, 1 problem found, 2 bad input or usage, 3 cannot tell.",
+    )
+    found.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="gradients by name (.npz, .safetensors), or a log of norms (.csv, .jsonl)",
+    )
+    found.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the weights under the same names"
+    )
+    found.add_argument("--lr", type=float, metavar="X", help="the learning rate; needs --weights")
+    found.add_argument(
+        "--deltas",
+        type=Path,
+        metavar="FILE",
+        help="gradients at the layers' outputs, first to last, or a log of their norms",
+    )
+    found.add_argument(
+        "--activations", type=Path, metavar="FILE", help="the hidden layers' outputs"
+    )
+    found.add_argument(
+        "--loss-scale",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="what the loss was multiplied by, if the gradients are not unscaled",
+    )
+    found.add_argument("--json", action="store_true", help="print the report as JSON")
+    found.add_argument("--figure", type=Path, metavar="FILE.svg", help="draw the sizes")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: The arguments; those of the process if None.
+
+    Returns:
+        The exit code.
+
+    Examples:
+        >>> main(["diagnose", "no-such-file.npz"])
+        2
+    """
+    try:
+        given = _parser().parse_args(arguments)
+        report = _report(given)
+        if given.figure is not None:
+            given.figure.write_text(report.figure().svg(), encoding="utf-8")
+        _show(report, given.json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        sys.stderr.close()
+        return BAD_INPUT
+    except (OSError, TypeError, ValueError, ImportError) as error:
+        return _complain(_reason(error))
+    except MemoryError:
+        return _complain("there is not enough memory for the largest tensor")
+    return report.exit_code
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"{error}: --figure needs python -m pip install 'gradbook[figures]'"
+    return str(error) or type(error).__name__
+
+
+def _complain(message: str) -> int:
+    print(f"gradbook: {BadInput(message)}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _report(given: argparse.Namespace) -> Report:
+    if is_log(given.file):
+        extra = [n for n in ("weights", "lr", "activations") if getattr(given, n) is not None]
+        if extra:
+            raise BadInput(f"--{extra[0]} cannot be used with a log of norms, {given.file.name}")
+        entries = _watched(open_log(given.file), 0)
+        deltas = None if given.deltas is None else _log_of(given.deltas)
+        return diagnose_log(entries, deltas=deltas)
+    with ExitStack() as stack:
+
+        def opened(path: Path | None) -> Any:
+            return None if path is None else stack.enter_context(open_tensors(path))
+
+        return diagnose(
+            opened(given.file),
+            weights=opened(given.weights),
+            lr=given.lr,
+            deltas=_deltas(given.deltas, opened),
+            activations=opened(given.activations),
+            loss_scale=given.loss_scale,
+            progress=_watched,
+        )
+
+
+def _log_of(path: Path) -> Iterable[Any]:
+    if not is_log(path):
+        raise BadInput(f"{path.name}: --deltas must be a log of norms where FILE is one")
+    return open_log(path)
+
+
+def _deltas(path: Path | None, opened: Callable[[Path], Any]) -> Any:
+    if path is None or not is_log(path):
+        return None if path is None else opened(path)
+    found = profile_of(open_log(path))
+    return dict(zip(found.names, found.rms, strict=True))
+
+
+def _watched(items: Iterable[Any], total: int) -> Iterator[Any]:
+    """Show how far it is on the standard error, if that is a terminal and it takes long."""
+    if not sys.stderr.isatty() or 0 < total < LONG:
+        yield from items
+        return
+    try:
+        from rich.progress import track  # noqa: PLC0415 - an optional package
+    except ImportError:
+        for number, item in enumerate(items, start=1):
+            if number % LONG == 0:
+                print(f"gradbook: {number} of {total or '?'}", file=sys.stderr)
+            yield item
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    yield from track(
+        items, "measuring", total=total or None, console=Console(stderr=True), transient=True
+    )
+
+
+def _show(report: Report, as_json: bool) -> None:
+    if as_json:
+        print(report.to_json())
+        return
+    if not sys.stdout.isatty() or not _show_richly(report):
+        print(report)
+
+
+def _show_richly(report: Report) -> bool:
+    """Print in color if that is possible; every text is taken as it stands, not as markup."""
+    try:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+    except ImportError:
+        return False
+    console, table = Console(), Table()
+    for header, side in zip(report.table.headers, report.table.align, strict=True):
+        table.add_column(Text(header), justify="right" if side == "r" else "left")
+    for row in report.table.rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    style = "bold red" if report.verdict.is_problem else "bold green"
+    console.print(Text(f"Verdict: {report.verdict.value}", style))
+    for line in report.summary:
+        console.print(Text(line))
+    console.print(table)
+    for number, step in enumerate(report.steps, start=1):
+        console.print(Text(f"{number}. {step.text} ({step.link})"))
+    for note in report.notes:
+        console.print(Text(note, "dim"))
+    return True

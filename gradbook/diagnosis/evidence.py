@@ -1,0 +1,291 @@
+r"""What can be known about a network from what was handed over.
+
+The size of $\partial L/\partial h$ at each layer is what vanishes or explodes. Where it is not
+given, other gradients speak of it more or less well, and the evidence keeps them apart.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradbook.diagnosis.names import Kind
+from gradbook.diagnosis.statistics import Measured
+from gradbook.diagnosis.updates import Update
+from gradbook.precision import ALL, Format, float32
+
+COMPARABLE = 3
+"""The fewest layers of a kind whose sizes make a profile."""
+
+SUBNORMAL_ROOM = 1e4
+"""How far above the smallest number of its format a gradient must be for zeros not to be its end"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was measured of one layer.
+
+    Attributes:
+        name: Its name.
+        kind: What it is compared with.
+        weight: Its weights' gradient.
+        bias: Its bias's gradient.
+        silent: The share of its units whose gradient is exactly 0.
+        pull: |<W, dL/dW>|, if the weights are given.
+        gain: log10 of the root of n Var(w), for a matrix whose weights are given.
+    """
+
+    name: str
+    kind: Kind
+    weight: Measured | None = None
+    bias: Measured | None = None
+    silent: float | None = None
+    pull: float | None = None
+    gain: float | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes of gradients along the network, all of one kind.
+
+    Attributes:
+        source: What they are sizes of.
+        names: The layers or steps, first to last.
+        rms: The sizes.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    rms: tuple[float, ...]
+
+    @property
+    def decades(self) -> float:
+        """The power of ten by which the gradient changes from the last layer to the first.
+
+        Examples:
+            >>> Profile("δ", ("1", "2"), (0.01, 1.0)).decades
+            -2.0
+        """
+        first, last = self.rms[0], self.rms[-1]
+        if first == last:
+            return 0.0 if first > 0 else math.nan
+        if first == 0 or last == 0:
+            return -math.inf if first == 0 else math.inf
+        return math.log10(first) - math.log10(last)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a verdict is made from.
+
+    Attributes:
+        nonfinite: The names of tensors that hold NaN or infinity.
+        reached: Whether any gradient is not 0.
+        silent: The share of the hidden units whose gradient is 0; None if it cannot be known.
+        off: The share of the hidden units that are off for every example, if activations are given.
+        underflow: Whether zeros may be gradients too small for their format.
+        deltas: The sizes of δ, if given.
+        ratios: Weights' gradients over the activations that entered, if those are given.
+        norms: Gradients of the normalizations' shifts.
+        biases: Gradients of the hidden layers' biases.
+        weights: Gradients of the hidden layers' weights, of the most frequent kind.
+        frozen: The share of weights that stand still in their own format, if it can be known.
+        recurrent: Whether there are recurrent weights, which all steps share.
+        normalized: Whether there are normalizations.
+        gain: log10 of the product of all roots of n Var(w): of the factor from the last hidden
+            layer to the first if all slopes were 1; None if it cannot be known.
+        bends: By how much slopes that are 0 for half of all inputs lower that.
+        pulls: log10 of the largest over the smallest |<W, dL/dW>|; None if it cannot be known.
+    """
+
+    nonfinite: tuple[str, ...] = ()
+    reached: bool = True
+    silent: float | None = None
+    off: float | None = None
+    underflow: bool = False
+    deltas: Profile | None = None
+    ratios: Profile | None = None
+    norms: Profile | None = None
+    biases: Profile | None = None
+    weights: Profile | None = None
+    frozen: float | None = None
+    recurrent: bool = False
+    normalized: bool = False
+    gain: float | None = None
+    bends: float = 0.0
+    pulls: float | None = None
+
+
+def rms_of(found: Measured | None) -> float | None:
+    """Return the size of a gradient, if there is one that is its own.
+
+    Args:
+        found: What was measured.
+
+    Returns:
+        The root of its mean square; None for a tied or missing gradient.
+
+    Examples:
+        >>> rms_of(None) is None
+        True
+    """
+    if found is None or found.statistics is None or found.tied_to is not None:
+        return None
+    return found.statistics.rms
+
+
+def profile(source: str, pairs: Iterable[tuple[str, float | None]]) -> Profile | None:
+    """Return the sizes as a profile if there are enough of them.
+
+    Args:
+        source: What they are sizes of.
+        pairs: Names and sizes, first to last; those without a size are left out.
+
+    Returns:
+        The profile; None of fewer than `COMPARABLE` sizes.
+
+    Examples:
+        >>> profile("δ", [("1", 0.5), ("2", None), ("3", 1.0)]) is None
+        True
+    """
+    found = [(name, size) for name, size in pairs if size is not None]
+    if len(found) < COMPARABLE:
+        return None
+    return Profile(source, tuple(n for n, _ in found), tuple(s for _, s in found))
+
+
+def hidden(facts: Sequence[Facts]) -> list[Facts]:
+    """Return the layers of the most frequent kind that has weights, but for the network's last.
+
+    Args:
+        facts: All layers.
+
+    Returns:
+        The layers, in order.
+
+    Examples:
+        >>> layers = [Facts("1", Kind.DENSE), Facts("n", Kind.NORM), Facts("2", Kind.DENSE)]
+        >>> [layer.name for layer in hidden(layers)]
+        ['1']
+    """
+    named = (Kind.NORM, Kind.BIAS, Kind.SCALAR, Kind.EMBEDDING, Kind.RECURRENT)
+    rest = [layer for layer in facts if layer.kind not in named][:-1]
+    kinds = [layer.kind for layer in rest]
+    main = max(kinds, key=kinds.count, default=None)
+    return [layer for layer in rest if layer.kind is main]
+
+
+def _gain(layers: Sequence[Facts]) -> float | None:
+    gains = [layer.gain for layer in layers[1:]]
+    known = [gain for gain in gains if gain is not None]
+    return sum(known) if known and len(known) == len(gains) else None
+
+
+def _pulls(layers: Sequence[Facts]) -> float | None:
+    found = [layer.pull for layer in layers if layer.kind is Kind.DENSE]
+    pulls = [pull for pull in found if pull is not None]
+    if len(pulls) < max(len(found), COMPARABLE) or min(pulls) <= 0:
+        return None
+    return math.log10(max(pulls)) - math.log10(min(pulls))
+
+
+def _silent(layers: Sequence[Facts]) -> float | None:
+    shares = [layer.silent for layer in layers if layer.silent is not None]
+    return float(np.mean(shares)) if shares else None
+
+
+def _underflow(found: Sequence[Measured]) -> bool:
+    sizes = [
+        (m.statistics.rms / _smallest(m))
+        for m in found
+        if m.statistics is not None and m.statistics.rms > 0
+    ]
+    return bool(sizes) and min(sizes) < SUBNORMAL_ROOM
+
+
+def _smallest(found: Measured) -> float:
+    formats: dict[str, Format] = {fmt.name: fmt for fmt in ALL}
+    return formats.get(found.format or "", float32).smallest
+
+
+def frozen_share(updates: Sequence[Update]) -> float | None:
+    """Return the share of all weights that stand still in the format they are stored in.
+
+    Args:
+        updates: What a step does to each tensor.
+
+    Returns:
+        The share; None if no tensor is stored in a known format.
+
+    Examples:
+        >>> frozen_share([]) is None
+        True
+    """
+    own = [update.own for update in updates if update.own is not None]
+    total = sum(found.total for found in own)
+    return sum(found.count for found in own) / total if total else None
+
+
+def gather(
+    facts: Sequence[Facts],
+    *,
+    updates: Sequence[Update] = (),
+    deltas: Profile | None = None,
+    activations: Sequence[float] = (),
+    off: Sequence[float] = (),
+    nonfinite: Sequence[str] = (),
+) -> Evidence:
+    """Put together what a verdict is made from.
+
+    Args:
+        facts: The layers, first to last.
+        updates: What a step does to each tensor.
+        deltas: The sizes of δ.
+        activations: The sizes of the outputs of each hidden layer, first to last.
+        off: The share of each hidden layer's units that are 0 for every example.
+        nonfinite: Names of other arrays that hold NaN or infinity.
+
+    Returns:
+        The evidence.
+
+    Examples:
+        >>> gather([]).reached
+        False
+    """
+    main = hidden(facts)
+    measured = [m for layer in facts for m in (layer.weight, layer.bias) if m is not None]
+    numbers = [m.statistics for m in measured if m.statistics is not None]
+    bad = [m.name for m in measured if m.statistics is not None and m.statistics.nonfinite]
+    norm_layers = [layer for layer in facts if layer.kind is Kind.NORM]
+    biases = profile("gradients of biases", ((x.name, rms_of(x.bias)) for x in main))
+    return Evidence(
+        nonfinite=(*bad, *nonfinite),
+        reached=any(s.norm > 0 for s in numbers),
+        silent=_silent(main),
+        off=float(np.mean(off)) if len(off) else None,
+        underflow=_underflow(measured),
+        deltas=deltas,
+        ratios=_ratios(main, activations),
+        norms=profile("gradients of shifts", ((x.name, rms_of(x.bias)) for x in norm_layers)),
+        biases=None if norm_layers else biases,
+        weights=profile("gradients of weights", ((x.name, rms_of(x.weight)) for x in main)),
+        frozen=frozen_share(updates),
+        recurrent=any(layer.kind is Kind.RECURRENT for layer in facts),
+        normalized=bool(norm_layers),
+        gain=_gain(main),
+        bends=max(len(main) - 1, 0) * math.log10(2) / 2,
+        pulls=_pulls([x for x in facts if x.kind is Kind.DENSE]),
+    )
+
+
+def _ratios(main: Sequence[Facts], activations: Sequence[float]) -> Profile | None:
+    if len(activations) != len(main):
+        return None
+    pairs = zip(main[1:], activations, strict=False)
+    sizes = ((layer.name, _over(rms_of(layer.weight), a)) for layer, a in pairs)
+    return profile("gradients of weights over activations", sizes)
+
+
+def _over(size: float | None, activation: float) -> float | None:
+    return size / activation if size is not None and activation > 0 else None

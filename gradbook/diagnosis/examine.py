@@ -1,0 +1,312 @@
+"""Measure all that was handed over, layer by layer."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from gradbook.checks import positive
+from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
+from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.evidence import Evidence, Facts, Profile, gather
+from gradbook.diagnosis.names import Layer, Named, Role, group, network_order
+from gradbook.diagnosis.silence import off_share, silent_share
+from gradbook.diagnosis.statistics import Measured, Statistics, measure
+from gradbook.diagnosis.storage import Tensor, chunks
+from gradbook.diagnosis.updates import Update, measure_updates
+
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+"""Pass on what is measured, of which there are so many, and show how far it is."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """Hold what was measured.
+
+    Attributes:
+        layers: The layers by their names, first to last.
+        measured: Each tensor's gradient by name.
+        updates: What a step does to each tensor, by name.
+        evidence: What speaks for a verdict.
+        notes: What the reader should know about how it was measured.
+    """
+
+    layers: tuple[Layer, ...]
+    measured: Mapping[str, Measured]
+    updates: Mapping[str, Update]
+    evidence: Evidence
+    notes: tuple[str, ...]
+
+
+def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
+    """Pass on what is measured, and show nothing.
+
+    Args:
+        items: What is measured.
+        total: How many there are.
+
+    Returns:
+        The items.
+
+    Examples:
+        >>> list(silently("ab", 2))
+        ['a', 'b']
+    """
+    return items
+
+
+def examine(
+    grads: Any,
+    *,
+    weights: Any = None,
+    lr: float | None = None,
+    deltas: Any = None,
+    activations: Any = None,
+    loss_scale: float = 1.0,
+    snapshots: Sequence[Any] = (),
+    progress: Progress = silently,
+) -> Examined:
+    """Measure gradients and what else there is.
+
+    Args:
+        grads: As for `gradbook.diagnose`, as are the others.
+        weights: The weights.
+        lr: The learning rate.
+        deltas: The gradients at the layers' outputs.
+        activations: The layers' outputs.
+        loss_scale: What the loss was multiplied by.
+        snapshots: The gradients of earlier steps.
+        progress: Shows how far it is.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        BadInput: If something cannot be used.
+        TypeError: If a number is not one.
+        ValueError: If a number is out of range.
+
+    Examples:
+        >>> found = examine({f"{i}.W": np.full((2, 2), 10.0**i) for i in range(4)})
+        >>> [layer.name for layer in found.layers], f"{found.evidence.weights.decades:.0f}"
+        (['0', '1', '2', '3'], '-2')
+    """
+    scale = positive("loss_scale", loss_scale)
+    if lr is not None:
+        lr = positive("lr", lr)
+    tensors = hand_over(grads)
+    order = network_order(tensors, tensors.ordered)
+    measured = {found.name: found for found in progress(measure(tensors), len(tensors))}
+    for earlier in snapshots:
+        measured = _merged(measured, hand_over(earlier, "snapshots"))
+    known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
+    updates: dict[str, Update] = {}
+    if known is not None and lr is not None:
+        steps = measure_updates(_present(tensors, measured), known, lr / scale)
+        updates = {step.name: step for step in progress(steps, len(measured))}
+    layers = group({name: measured[name].shape for name in order.names})
+    facts = [_facts(layer, tensors, measured, known, updates) for layer in layers]
+    outputs = [] if activations is None else _tensors("activations", activations)
+    profile, bad = (None, ()) if deltas is None else delta_profile(deltas)
+    found = gather(
+        facts,
+        updates=tuple(updates.values()),
+        deltas=profile,
+        activations=[_size(tensor) for tensor in outputs],
+        off=[off_share(tensor) for tensor in outputs if len(tensor.shape) > 1],
+        nonfinite=bad,
+    )
+    notes = _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
+    return Examined(layers, measured, updates, found, tuple(notes))
+
+
+def delta_profile(deltas: Any) -> tuple[Profile | None, tuple[str, ...]]:
+    """Measure δ: arrays, or norms, one for each layer or step, first to last.
+
+    Args:
+        deltas: A mapping or a sequence of arrays or numbers, or one array of norms.
+
+    Returns:
+        The sizes, and the names of those that are not finite.
+
+    Raises:
+        BadInput: If it is something else.
+
+    Examples:
+        >>> delta_profile([0.1, 0.5, 1.0])[0].rms
+        (0.1, 0.5, 1.0)
+    """
+    sizes = _sizes(deltas)
+    bad = tuple(f"δ of {name}" for name, size in sizes.items() if not math.isfinite(size))
+    if len(sizes) < 2:
+        raise BadInput(
+            f"deltas must have one entry for each of at least 2 layers, got {len(sizes)}"
+        )
+    return Profile("δ", tuple(sizes), tuple(sizes.values())), bad
+
+
+def _sizes(deltas: Any) -> dict[str, float]:
+    named = (
+        dict(deltas) if isinstance(deltas, Mapping) and not isinstance(deltas, Tensors) else None
+    )
+    values: Any = deltas if named is None else list(named.values())
+    if isinstance(values, (list, tuple)) and values and all(isinstance(v, Real) for v in values):
+        names = [str(i) for i in range(1, len(values) + 1)] if named is None else map(str, named)
+        return {name: _norm(name, value) for name, value in zip(names, values, strict=True)}
+    if not isinstance(deltas, (Mapping, list, tuple)):
+        tensor = as_tensor("norms", deltas, "deltas")
+        if tensor is None or len(tensor.shape) != 1:
+            raise BadInput(
+                "deltas must be a mapping or a list, one entry per layer or step, or one array of "
+                f"norms, got {'none' if tensor is None else f'shape {tensor.shape}'}"
+            )
+        return _sizes([float(value) for value in tensor.values()])
+    return {tensor.name: _size(tensor) for tensor in _tensors("deltas", deltas)}
+
+
+def _norm(name: str, value: Any) -> float:
+    if value < 0:
+        raise BadInput(f"deltas[{name!r}] must be a norm, got {value}")
+    return float(value)
+
+
+def _tensors(what: str, tree: Any) -> list[Tensor]:
+    if isinstance(tree, (list, tuple)):
+        tree = {str(number): value for number, value in enumerate(tree, start=1)}
+    tensors = hand_over(tree, what)
+    names = network_order(tensors, tensors.ordered).names if isinstance(tree, Mapping) else tensors
+    found = (tensors[name] for name in names)
+    return [tensor for tensor in found if tensor is not None]
+
+
+def _size(tensor: Tensor) -> float:
+    (found,) = measure(Tensors({tensor.name: lambda: tensor}))
+    numbers = found.statistics
+    assert numbers is not None
+    return math.nan if numbers.nonfinite else numbers.rms
+
+
+def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measured]:
+    """Join two steps: norms by their geometric mean, and the worst of the counts."""
+    result = dict(measured)
+    for found in measure(earlier):
+        now = measured.get(found.name)
+        if now is None or now.shape != found.shape:
+            raise BadInput(f"snapshots must all hold the same tensors, got {found.name!r} anew")
+        if now.statistics is not None and found.statistics is not None:
+            joined = _joined(now.statistics, found.statistics)
+            result[found.name] = replace(now, statistics=joined)
+    return result
+
+
+def _joined(one: Statistics, other: Statistics) -> Statistics:
+    norm = math.sqrt(one.norm) * math.sqrt(other.norm)
+    return Statistics(
+        one.count,
+        norm,
+        max(one.largest, other.largest),
+        min(one.zeros, other.zeros),
+        max(one.nonfinite, other.nonfinite),
+    )
+
+
+def _present(tensors: Tensors, measured: Mapping[str, Measured]) -> Tensors:
+    """Return the tensors without those that are tied to an earlier one."""
+    names = [name for name, found in measured.items() if found.tied_to is None]
+    return Tensors({name: _reader(tensors, name) for name in names})
+
+
+def _reader(tensors: Tensors, name: str) -> Callable[[], Tensor | None]:
+    return lambda: tensors[name]
+
+
+def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tensors:
+    missing = [n for n, m in measured.items() if m.statistics is not None and n not in weights]
+    if missing:
+        raise BadInput(f"weights must hold {missing[0]!r}, which has a gradient, got none")
+    return weights
+
+
+def _member(layer: Layer, role: Role, axes: Callable[[int], bool]) -> Named | None:
+    for member in layer.members:
+        guessed = member.role is Role.UNKNOWN and member.shape is not None
+        if member.role is role or (guessed and axes(len(member.shape or ()))):
+            return member
+    return None
+
+
+def _facts(
+    layer: Layer,
+    tensors: Tensors,
+    measured: Mapping[str, Measured],
+    weights: Tensors | None,
+    updates: Mapping[str, Update],
+) -> Facts:
+    of_weight = _member(layer, Role.WEIGHT, lambda axes: axes > 1)
+    of_bias = _member(layer, Role.BIAS, lambda axes: axes == 1)
+    weight = measured[of_weight.name] if of_weight else None
+    bias = measured[of_bias.name] if of_bias else None
+    found = Facts(layer.name, layer.kind, weight, bias)
+    if weight is None or weight.statistics is None or weight.tied_to is not None:
+        return found
+    tensor = tensors[weight.name] if _worth_reading(weight, weights) else None
+    found = replace(found, silent=silent_share(tensor, weight, bias))
+    stored = weights[weight.name] if weights is not None else None
+    if stored is None or tensor is None or len(tensor.shape) != 2:
+        return found
+    if stored.shape != tensor.shape:
+        raise BadInput(
+            f"weights[{weight.name!r}] must have the shape of its gradient, {tensor.shape}, got "
+            f"{stored.shape}"
+        )
+    size = updates[weight.name].weight.rms if weight.name in updates else _size(stored)
+    return replace(found, pull=_pull(stored, tensor), gain=_gain(tensor.shape, size))
+
+
+def _worth_reading(weight: Measured, weights: Tensors | None) -> bool:
+    assert weight.statistics is not None
+    return weights is not None or weight.statistics.zeros > 0
+
+
+def _pull(weight: Tensor, gradient: Tensor) -> float | None:
+    total = 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        for w, g in chunks(weight, gradient):
+            total += float(np.dot(w.astype(np.float64), g.astype(np.float64)))
+    return abs(total) if math.isfinite(total) else None
+
+
+def _gain(shape: tuple[int, ...], rms: float) -> float | None:
+    width = math.sqrt(math.prod(shape))
+    return math.log10(math.sqrt(width) * rms) if rms > 0 and math.isfinite(rms) else None
+
+
+def _notes(
+    layers: Sequence[Layer],
+    measured: Mapping[str, Measured],
+    counted: bool,
+    scale: float,
+    snapshots: int,
+) -> Iterator[str]:
+    unused = [name for name, found in measured.items() if found.statistics is None]
+    if unused:
+        yield f"No gradient, because the loss does not use them: {', '.join(unused)}."
+    for name, found in measured.items():
+        if found.tied_to is not None:
+            yield f"{name} is the same array as {found.tied_to} and counts once."
+    if counted:
+        yield "The names came in the order of the alphabet and were put in that of their numbers."
+    kinds = list(dict.fromkeys(layer.kind for layer in layers))
+    if len(kinds) > 1:
+        names = ", ".join(kind.value for kind in kinds)
+        yield f"Each layer is compared with its own kind alone; there are {names}."
+    shapes = {m.shape for layer in layers for m in layer.members if m.role is Role.WEIGHT}
+    if len(shapes) > 1:
+        yield "Sizes are root mean squares, which do not depend on how many weights a layer has."
+    if scale != 1:
+        yield f"All gradients were divided by the loss scale, {scale:g}."
+    if snapshots:
+        yield f"Sizes are geometric means over {snapshots + 1} steps."

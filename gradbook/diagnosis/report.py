@@ -1,0 +1,216 @@
+"""A diagnosis as a record that a terminal, a notebook, a program and a figure can show."""
+
+import html
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradbook.diagnosis.advice import Advice
+from gradbook.diagnosis.evidence import Profile
+from gradbook.diagnosis.rates import Rate
+from gradbook.diagnosis.rows import Row
+from gradbook.diagnosis.verdicts import Verdict
+from gradbook.tables import Table
+
+MOST_SERIES = 6
+"""The most kinds of layers in one figure."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a diagnosis.
+
+    Attributes:
+        verdict: What is wrong, if anything.
+        reason: Why.
+        since: Where it starts, going back from the output.
+        rate: The factor per layer on the way back.
+        profile: The sizes that the verdict rests on.
+        freeze_depth: How many layers back a float32 weight would stand still, at that rate.
+        rows: The layers, first to last.
+        steps: What to try, in order.
+        notes: How it was measured.
+    """
+
+    verdict: Verdict
+    reason: str
+    since: str | None
+    rate: Rate | None
+    profile: Profile | None
+    freeze_depth: int | None
+    rows: tuple[Row, ...]
+    steps: tuple[Advice, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a healthy network, 1 for a problem, 3 if it cannot be told."""
+        if self.verdict is Verdict.CANNOT_TELL:
+            return 3
+        return 1 if self.verdict.is_problem else 0
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """The sentences above the table."""
+        lines = [self.reason]
+        if self.since is not None:
+            lines.append(f"It starts at {self.since}.")
+        if self.rate is not None:
+            lines.append(_rate_text(self.rate))
+        if self.freeze_depth is not None:
+            lines.append(
+                f"At that rate a float32 weight stands still {self.freeze_depth} layers before "
+                "the last."
+            )
+        return tuple(lines)
+
+    @property
+    def table(self) -> Table:
+        """The layers as a table; columns without any entry are left out."""
+        columns = [c for c in _COLUMNS if c[0] in _ALWAYS or any(c[1](r) for r in self.rows)]
+        return Table(
+            [header for header, _ in columns],
+            [[cell(row) for _, cell in columns] for row in self.rows],
+            caption="Gradients, layer by layer.",
+            align="ll" + "r" * (len(columns) - 3) + "l"
+            if _remarked(columns)
+            else "ll" + "r" * (len(columns) - 2),
+        )
+
+    def __str__(self) -> str:
+        """Write the report for a terminal."""
+        parts = [f"Verdict: {self.verdict.value}", *self.summary, "", str(self.table), ""]
+        parts += [f"{i}. {step.text} ({step.link})" for i, step in enumerate(self.steps, start=1)]
+        return "\n".join([*parts, *(["", *self.notes] if self.notes else [])])
+
+    def _repr_html_(self) -> str:
+        """Write the report for a notebook; names of layers are text, whatever they hold."""
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in self.summary)
+        steps = "".join(
+            f"<li>{html.escape(step.text)} <code>{html.escape(step.link)}</code></li>"
+            for step in self.steps
+        )
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        # The table takes dollars for mathematics, which a name does not mean.
+        return (
+            f'<div class="gb-report"><p><strong>Verdict: {html.escape(self.verdict.value)}</strong>'
+            f"</p>{lines}{_plain(self.table)._repr_html_()}<p>Next steps:</p><ol>{steps}</ol>"
+            f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
+        )
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Write the report as JSON; NaN and infinity become null.
+
+        Args:
+            indent: How far to indent; None for one line.
+
+        Returns:
+            A JSON object.
+        """
+        record = {
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "since": self.since,
+            "rate": None if self.rate is None else vars(self.rate),
+            "profile": None if self.profile is None else vars(self.profile),
+            "freeze_depth": self.freeze_depth,
+            "layers": [vars(row) for row in self.rows],
+            "steps": [{"text": step.text, "link": step.link} for step in self.steps],
+            "notes": self.notes,
+        }
+        return json.dumps(_finite(record), indent=indent, allow_nan=False, ensure_ascii=False)
+
+    def figure(self) -> Any:
+        """Draw the sizes from the first layer to the last; needs Matplotlib.
+
+        Returns:
+            The `Picture`, in the style of the book.
+
+        Raises:
+            ValueError: If no size is positive and finite.
+        """
+        from gradbook.figures import lines  # noqa: PLC0415 - Matplotlib is not always there
+
+        series = self._series()
+        if not series:
+            raise ValueError("rows must hold a positive, finite size to draw, got none")
+        length = max(len(values) for values in series.values())
+        padded = {n: [*v, *[math.nan] * (length - len(v))] for n, v in series.items()}
+        return lines(
+            range(1, length + 1),
+            padded,
+            alt=f"Sizes of gradients along the network. {self.reason}",
+            caption=f"Verdict: {self.verdict.value}. Sizes of 0 or without a number are left out.",
+            x_label="layer",
+            y_label="root mean square of the gradient",
+            log_y=True,
+        )
+
+    def _series(self) -> dict[str, list[float]]:
+        series: dict[str, list[float]] = {}
+        for position, row in enumerate(self.rows):
+            if row.count:
+                values = series.setdefault(row.kind, [math.nan] * len(self.rows))
+                values[position] = _drawable(row.rms)
+        if self.profile is not None and self.profile.source == "δ":
+            series = {"δ": [_drawable(size) for size in self.profile.rms], **series}
+        drawn = {n: v for n, v in series.items() if any(x > 0 for x in v)}
+        return dict(list(drawn.items())[:MOST_SERIES])
+
+
+def _drawable(size: float) -> float:
+    return size if math.isfinite(size) and size > 0 else math.nan
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def _rate_text(rate: Rate) -> str:
+    text = f"Going back, each layer multiplies it by {rate.factor:.3g}"
+    if rate.low is None or rate.high is None:
+        return f"{text}."
+    return f"{text} (95 % interval {rate.low:.3g} to {rate.high:.3g}, from {rate.steps} steps)."
+
+
+def _number(value: float | None, how: str) -> str:
+    return "" if value is None or math.isnan(value) else format(value, how)
+
+
+def _share(name: str, row: Row) -> str:
+    return f"{row.frozen[name]:.0%}" if name in row.frozen else ""
+
+
+_ALWAYS = ("layer", "kind", "norm", "rms", "× next", "decades")
+_COLUMNS = (
+    ("layer", lambda row: row.name),
+    ("kind", lambda row: row.kind),
+    ("norm", lambda row: _number(row.norm, ".2e") if row.count else ""),
+    ("rms", lambda row: _number(row.rms, ".2e") if row.count else ""),
+    ("× next", lambda row: _number(row.ratio, ".2g")),
+    ("decades", lambda row: _number(-row.decades, "z.1f") if row.count else ""),
+    ("zeros", lambda row: str(row.zeros) if row.zeros else ""),
+    ("NaN, ∞", lambda row: str(row.nonfinite) if row.nonfinite else ""),
+    ("update", lambda row: _number(row.update, ".1e")),
+    ("frozen: float32", lambda row: _share("float32", row)),
+    ("bfloat16", lambda row: _share("bfloat16", row)),
+    ("float16", lambda row: _share("float16", row)),
+    ("remark", lambda row: row.remark),
+)
+
+
+def _remarked(columns: list[Any]) -> bool:
+    return bool(columns[-1][0] == "remark")
+
+
+def _plain(table: Table) -> Table:
+    rows = [[str(cell).replace("$", r"\$") for cell in row] for row in table.rows]
+    return Table(table.headers, rows, caption=table.caption, align=table.align)

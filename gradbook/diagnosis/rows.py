@@ -1,0 +1,161 @@
+"""One row of a report for each layer."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gradbook.diagnosis.names import Layer
+from gradbook.diagnosis.statistics import Measured, combine
+from gradbook.diagnosis.updates import Update
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer.
+
+    Attributes:
+        name: Its name.
+        kind: What it is compared with.
+        count: How many parameters have a gradient.
+        norm: The norm of its gradient.
+        rms: The root of its mean square.
+        ratio: Its rms over that of the next layer of its kind; None for the last.
+        decades: How many powers of ten below the largest of its kind; infinite if it is 0.
+        zeros: How many entries are exactly 0.
+        nonfinite: How many are NaN or infinite.
+        update: The rms of the update over that of the weights, if those are given.
+        frozen: By format, the share of weights that stand still, if those are given.
+        remark: What else there is to say.
+    """
+
+    name: str
+    kind: str
+    count: int
+    norm: float
+    rms: float
+    ratio: float | None
+    decades: float
+    zeros: int
+    nonfinite: int
+    update: float | None
+    frozen: Mapping[str, float]
+    remark: str = ""
+
+
+def shown(name: str) -> str:
+    """Return a name as it may be printed: a stranger's may hold a terminal's escape sequences.
+
+    Args:
+        name: The name.
+
+    Returns:
+        One line of printable characters.
+
+    Examples:
+        >>> shown("fc" + chr(27) + "[2J")
+        'fc?[2J'
+    """
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
+def row_of(
+    layer: Layer,
+    measured: Mapping[str, Measured],
+    updates: Mapping[str, Update],
+    loss_scale: float = 1.0,
+) -> Row:
+    """Put together what was measured of one layer.
+
+    Args:
+        layer: The layer.
+        measured: Each tensor's gradient by name.
+        updates: What a step does to each tensor, by name.
+        loss_scale: What the gradients are divided by.
+
+    Returns:
+        Its row, not yet compared with others.
+
+    Examples:
+        >>> from gradbook.diagnosis.arrays import hand_over
+        >>> from gradbook.diagnosis.names import group
+        >>> from gradbook.diagnosis.statistics import measure
+        >>> measured = {m.name: m for m in measure(hand_over({"1.W": [[3.0, 4.0]]}))}
+        >>> [layer] = group({"1.W": (1, 2)})
+        >>> row_of(layer, measured, {}).norm
+        5.0
+    """
+    of_layer = [measured[member.name] for member in layer.members]
+    own = [m.statistics for m in of_layer if m.statistics is not None and m.tied_to is None]
+    whole = combine(own)
+    steps = [updates[m.name] for m in of_layer if m.name in updates]
+    return Row(
+        name=shown(layer.name or layer.members[0].name),
+        kind=layer.kind.value,
+        count=whole.count,
+        norm=whole.norm / loss_scale,
+        rms=whole.rms / loss_scale if own else math.nan,
+        ratio=None,
+        decades=math.nan,
+        zeros=whole.zeros,
+        nonfinite=whole.nonfinite,
+        update=_update(steps),
+        frozen=_frozen(steps),
+        remark=shown(_remark(of_layer)),
+    )
+
+
+def _remark(measured: Sequence[Measured]) -> str:
+    unused = [m.name for m in measured if m.statistics is None]
+    tied = [f"{m.name} tied to {m.tied_to}" for m in measured if m.tied_to is not None]
+    return ", ".join([*(f"{name} unused" for name in unused), *tied])
+
+
+def _update(updates: Sequence[Update]) -> float | None:
+    if not updates:
+        return None
+    weight = combine(step.weight for step in updates)
+    gradient = combine(step.gradient for step in updates)
+    return updates[0].lr * gradient.rms / weight.rms if weight.rms > 0 else math.inf
+
+
+def _frozen(updates: Sequence[Update]) -> dict[str, float]:
+    totals: dict[str, list[int]] = {}
+    for part in (part for step in updates for part in step.frozen):
+        count = totals.setdefault(part.format.name, [0, 0])
+        count[0], count[1] = count[0] + part.count, count[1] + part.total
+    return {name: still / total for name, (still, total) in totals.items()}
+
+
+def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Compare each layer with the others of its kind.
+
+    Args:
+        rows: The layers, first to last.
+
+    Returns:
+        The rows with their ratios and decades.
+
+    Examples:
+        >>> sizes = {"1": 0.1, "2": 1.0}
+        >>> pair = [Row(n, "dense", 1, s, s, None, 0.0, 0, 0, None, {}) for n, s in sizes.items()]
+        >>> [(row.ratio, row.decades) for row in compared(pair)]
+        [(0.1, 1.0), (None, 0.0)]
+    """
+    result, following = [], dict[str, float]()
+    largest: dict[str, float] = {}
+    for row in rows:
+        if math.isfinite(row.rms):
+            largest[row.kind] = max(largest.get(row.kind, 0.0), row.rms)
+    for row in reversed(rows):
+        later, top = following.get(row.kind, 0.0), largest.get(row.kind, 0.0)
+        ratio = row.rms / later if later > 0 and math.isfinite(row.rms) else None
+        result.append(replace(row, ratio=ratio, decades=_decades(row.rms, top)))
+        if row.count:
+            following[row.kind] = row.rms
+    return tuple(reversed(result))
+
+
+def _decades(size: float, top: float) -> float:
+    if not math.isfinite(size) or top == 0:
+        return math.nan
+    return math.inf if size == 0 else math.log10(top) - math.log10(size)

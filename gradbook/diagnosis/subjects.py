@@ -1,0 +1,366 @@
+"""Networks to be diagnosed: one recipe for each fault and each remedy of the book.
+
+To try the diagnosis on one more kind of network, add a recipe.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gradbook import precision
+from gradbook.activations import (
+    Activation,
+    elu,
+    gelu,
+    identity,
+    leaky,
+    relu,
+    selu,
+    sigmoid,
+    silu,
+    tanh,
+)
+from gradbook.checks import Array
+from gradbook.datasets import gaussian_classes
+from gradbook.diagnosis.verdicts import Verdict
+from gradbook.gated_networks import unrolled_lstm, zero_state
+from gradbook.initializers import Initializer, he, lecun, orthogonal, orthogonal_with, scaled
+from gradbook.layers import Dense, Layer, LayerNorm, Select
+from gradbook.networks import plain, unrolled
+from gradbook.normalized import Norm, batch_norm, layer_norm, normalized
+from gradbook.precision import Format
+from gradbook.residual_networks import pre_norm, residual, two_layer_blocks
+
+CLASSES, INPUTS, EXAMPLES = (4, 5), 16, 32
+"""The task of all networks: Gaussian classes, so many of them, in so many dimensions, in a batch.
+
+Of 4 classes a batch of 32 has the same number each, which chance decides. Then what the examples
+send back cancels in the gradients of biases, as long as the outputs are still alike.
+"""
+
+STEPS = 3
+"""How many steps of time a recurrent network takes for each layer of a deep one."""
+
+
+def _bell(z: ArrayLike) -> Array:
+    return np.asarray(1 / (1 + np.square(np.asarray(z, np.float64))))
+
+
+def _gate(z: ArrayLike) -> Array:
+    x = np.asarray(z, np.float64)
+    return np.asarray(0.5 + 0.5 * x / (1 + np.abs(x)))
+
+
+def _gate_df(z: ArrayLike) -> Array:
+    return np.asarray(0.5 / np.square(1 + np.abs(np.asarray(z, np.float64))))
+
+
+arctan = Activation("arctan", np.arctan, _bell, 1.0)
+"""Like tanh, but slower to saturate."""
+
+softsign_gate = Activation("softsign gate", _gate, _gate_df, 0.5)
+"""Like the sigmoid, with a steeper middle and heavier tails."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """The activations of one half of the suite, by what they have in common.
+
+    Attributes:
+        rectifiers: Flat on one side.
+        saturating: Flat on both sides, and odd.
+        logistic: Flat on both sides, and positive.
+    """
+
+    rectifiers: tuple[Activation, ...]
+    saturating: tuple[Activation, ...]
+    logistic: tuple[Activation, ...]
+
+
+FITTED = Family((relu, elu, silu), (tanh,), (sigmoid,))
+"""The activations that the thresholds are fitted with."""
+
+HELD_OUT = Family((leaky(0.1), gelu, selu), (arctan,), (softsign_gate,))
+"""Those that the diagnosis is judged by."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large an ensemble of networks is, and what its activation is.
+
+    Attributes:
+        depth: Layers.
+        width: Units of a hidden layer.
+        activation: The activation of the hidden layers.
+        seeds: How many networks are drawn.
+        classes: How many outputs they have.
+    """
+
+    depth: int
+    width: int
+    activation: Activation
+    seeds: int
+    classes: int = CLASSES[-1]
+
+    @property
+    def widths(self) -> list[int]:
+        """Inputs, hidden layers and outputs."""
+        return [INPUTS, *[self.width] * (self.depth - 1), self.classes]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Hold an ensemble of networks with what enters them.
+
+    Attributes:
+        layers: The layers.
+        x: The inputs, or the state before the first step.
+        target: The wanted outputs.
+        ends: The boundaries behind each hidden layer or step, in order.
+        recurrent: Whether all steps share their parameters.
+    """
+
+    layers: list[Layer]
+    x: Array
+    target: Array
+    ends: range
+    recurrent: bool = False
+
+
+Draw = Callable[[np.random.Generator, Size], tuple[list[Layer], int]]
+"""Return the layers, and how many make one hidden layer."""
+
+
+def _chain(init: Initializer, rng: np.random.Generator, size: Size) -> tuple[list[Layer], int]:
+    return plain(rng, size.widths, size.activation, init, ensemble=(size.seeds,)), 1
+
+
+def _biased(bias: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], int]:
+    layers, each = _chain(he, rng, size)
+    return [
+        layer.with_parameters({**layer.parameters, "b": layer.parameters["b"] + bias})
+        for layer in layers[:-1]
+    ] + layers[-1:], each
+
+
+def _one_layer(factor: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], int]:
+    """Draw a healthy network, and multiply the weights of its middle layer."""
+    layers, each = _chain(he, rng, size)
+    middle = layers[size.depth // 2]
+    params = {**middle.parameters, "W": factor * middle.parameters["W"]}
+    layers[size.depth // 2] = middle.with_parameters(params)
+    return layers, each
+
+
+def _normalized(
+    norm: Norm, init: Initializer, rng: np.random.Generator, size: Size
+) -> tuple[list[Layer], int]:
+    layers = normalized(rng, size.widths, size.activation, init, norm, ensemble=(size.seeds,))
+    return layers, 3
+
+
+def _residual(
+    scale: Callable[[int], float], before: Layer | None, rng: np.random.Generator, size: Size
+) -> tuple[list[Layer], int]:
+    count, n, ensemble = (size.depth - 2) // 2, size.width, (size.seeds,)
+    blocks = two_layer_blocks(rng, n, count, size.activation, ensemble=ensemble)
+    alpha = scale(count)
+    middle = residual(blocks, alpha) if before is None else pre_norm(blocks, before, alpha)
+    first = Dense(lecun.draw(rng, INPUTS, n, ensemble), np.zeros((size.seeds, n)), identity)
+    return [first, *middle, _readout(rng, size)], 1
+
+
+def _readout(rng: np.random.Generator, size: Size) -> Layer:
+    W = lecun.draw(rng, size.width, size.classes, (size.seeds,))
+    return Dense(W, np.zeros((size.seeds, size.classes)), identity)
+
+
+def _inputs(rng: np.random.Generator, first: Array, steps: int) -> Array:
+    """Show the example at the first step, and noise at all others."""
+    inputs = 0.01 * rng.standard_normal((steps, *first.shape))
+    inputs[0] = first
+    return inputs
+
+
+Steps = Callable[[np.random.Generator, Size, Array], list[Layer]]
+
+
+def _recurrent(
+    init: Initializer, rng: np.random.Generator, size: Size, inputs: Array
+) -> list[Layer]:
+    return unrolled(
+        rng,
+        size.width,
+        len(inputs),
+        size.activation,
+        init,
+        inputs=inputs,
+        input_initializer=lecun,
+        ensemble=(size.seeds,),
+    )
+
+
+def _lstm(forget: float, rng: np.random.Generator, size: Size, inputs: Array) -> list[Layer]:
+    return unrolled_lstm(
+        rng,
+        size.width,
+        len(inputs),
+        lecun,
+        inputs=inputs,
+        forget_bias=forget,
+        ensemble=(size.seeds,),
+    )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Say how to draw networks with one fault.
+
+    Attributes:
+        name: What they are.
+        fault: What is wrong with them.
+        draw: Draws the layers of a deep network.
+        steps: Draws the steps of a recurrent one, instead.
+        activations: Takes those that suit out of a family.
+        fmt: The number format of weights and gradients.
+        lr: The learning rate.
+        loss_scale: What the loss is multiplied by.
+        planted: Whether a gradient gets a NaN.
+    """
+
+    name: str
+    fault: Verdict
+    draw: Draw | None = None
+    steps: Steps | None = None
+    activations: Callable[[Family], tuple[Activation, ...]] = lambda family: family.rectifiers
+    fmt: Format = precision.float32
+    lr: float = 0.01
+    loss_scale: float = 1.0
+    planted: bool = False
+
+    def network(self, rng: np.random.Generator, size: Size) -> Network:
+        """Draw the task, then the networks.
+
+        Args:
+            rng: The random generator.
+            size: Their sizes.
+
+        Returns:
+            The networks.
+
+        Examples:
+            >>> size = Size(6, 8, relu, seeds=2)
+            >>> network = RECIPES[0].network(np.random.default_rng(0), size)
+            >>> len(network.layers), network.ends
+            (6, range(1, 6))
+        """
+        task = gaussian_classes(rng, classes=size.classes, dimension=INPUTS, examples=EXAMPLES)
+        if self.draw is not None:
+            layers, each = self.draw(rng, size)
+            return Network(layers, task.x, task.target, range(each, len(layers), each))
+        assert self.steps is not None
+        inputs = _inputs(rng, task.x, STEPS * size.depth)
+        steps = self.steps(rng, size, inputs)
+        x = zero_state(steps)
+        read = [Select(0, size.width)] if x.shape[-1] > size.width else []
+        layers = [*steps, *read, _readout(rng, size)]
+        return Network(layers, x, task.target, range(1, len(steps) + 1), recurrent=True)
+
+
+def _saturating(family: Family) -> tuple[Activation, ...]:
+    return family.saturating
+
+
+def _logistic(family: Family) -> tuple[Activation, ...]:
+    return family.logistic
+
+
+def _only(activation: Activation) -> Callable[[Family], tuple[Activation, ...]]:
+    return lambda family: (activation,)
+
+
+V = Verdict
+_HE = partial(_chain, he)
+_ONE = lambda count: 1.0  # noqa: E731
+_ROOT = lambda count: count**-0.5  # noqa: E731
+
+RECIPES: tuple[Recipe, ...] = (
+    Recipe("weights of variance 2/n", V.HEALTHY, _HE),
+    Recipe("weights of variance 1/n", V.HEALTHY, partial(_chain, lecun), activations=_saturating),
+    Recipe("orthogonal", V.HEALTHY, partial(_chain, orthogonal), activations=_saturating),
+    Recipe("layer normalization", V.HEALTHY, partial(_normalized, layer_norm, he)),
+    Recipe(
+        "layer normalization, saturating",
+        V.HEALTHY,
+        partial(_normalized, layer_norm, lecun),
+        activations=_saturating,
+    ),
+    Recipe("batch normalization", V.HEALTHY, partial(_normalized, batch_norm, he)),
+    Recipe("blocks over root L", V.HEALTHY, partial(_residual, _ROOT, None)),
+    Recipe("pre-norm", V.HEALTHY, partial(_residual, _ONE, LayerNorm(None, None))),
+    Recipe("blocks of tiny weights", V.HEALTHY, partial(_residual, lambda count: 0.01, None)),
+    Recipe("LSTM, forget bias 6", V.HEALTHY, steps=partial(_lstm, 6.0), activations=_only(tanh)),
+    Recipe(
+        "orthogonal steps",
+        V.HEALTHY,
+        steps=partial(_recurrent, orthogonal),
+        activations=_only(identity),
+    ),
+    Recipe("logistic", V.VANISHING, partial(_chain, lecun), activations=_logistic),
+    Recipe("variance 1/n, one-sided", V.VANISHING, partial(_chain, lecun), activations=_only(relu)),
+    Recipe("variance 0.4/n", V.VANISHING, partial(_chain, scaled(0.4))),
+    Recipe(
+        "variance 0.5/n, saturating",
+        V.VANISHING,
+        partial(_chain, scaled(0.5)),
+        activations=_saturating,
+    ),
+    Recipe("one layer of tiny weights", V.VANISHING, partial(_one_layer, 1e-3)),
+    Recipe(
+        "steps of 0.8",
+        V.VANISHING,
+        steps=partial(_recurrent, orthogonal_with(0.8)),
+        activations=_saturating,
+    ),
+    Recipe("LSTM, forget bias 0", V.VANISHING, steps=partial(_lstm, 0.0), activations=_only(tanh)),
+    Recipe("variance 6/n", V.EXPLODING, partial(_chain, scaled(6.0))),
+    Recipe(
+        "variance 25/n, saturating",
+        V.EXPLODING,
+        partial(_chain, scaled(25.0)),
+        activations=_saturating,
+    ),
+    Recipe("batch normalization, deep", V.EXPLODING, partial(_normalized, batch_norm, he)),
+    Recipe("blocks unscaled", V.EXPLODING, partial(_residual, _ONE, None)),
+    Recipe("one layer of huge weights", V.EXPLODING, partial(_one_layer, 1e3)),
+    Recipe(
+        "steps of 1.3",
+        V.EXPLODING,
+        steps=partial(_recurrent, orthogonal_with(1.3)),
+        activations=_only(identity),
+    ),
+    Recipe("biases of -1", V.DEAD, partial(_biased, -1.0), activations=_only(relu)),
+    Recipe("biases of -3", V.DEAD, partial(_biased, -3.0), activations=_only(relu)),
+    Recipe("tiny steps", V.FROZEN, _HE, lr=1e-7),
+    Recipe("weights in bfloat16", V.FROZEN, _HE, fmt=precision.bfloat16, lr=1e-3),
+    Recipe(
+        "pre-norm in bfloat16",
+        V.FROZEN,
+        partial(_residual, _ONE, LayerNorm(None, None)),
+        fmt=precision.bfloat16,
+        lr=1e-3,
+    ),
+    Recipe("variance 10^6/n", V.NON_FINITE, partial(_chain, scaled(1e6))),
+    Recipe(
+        "loss scale of 2^24 in float16",
+        V.NON_FINITE,
+        _HE,
+        fmt=precision.float16,
+        loss_scale=2.0**24,
+    ),
+    Recipe("a division by 0", V.NON_FINITE, _HE, planted=True),
+)
+"""Every recipe of the suite."""

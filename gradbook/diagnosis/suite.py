@@ -1,0 +1,380 @@
+"""Judge the diagnosis by networks whose fault is known, and fit its thresholds.
+
+`python -m gradbook.diagnosis.suite` prints how often it is right on networks it has not been fitted
+on: other depths, widths, activations and seeds. With `--fit` it prints the thresholds that the
+other half of the suite gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+
+import numpy as np
+
+from gradbook.checks import Array
+from gradbook.diagnosis.arrays import Tensors
+from gradbook.diagnosis.cases import DECADES, OFF, Case, cases
+from gradbook.diagnosis.evidence import Evidence, Profile
+from gradbook.diagnosis.examine import examine
+from gradbook.diagnosis.storage import BFLOAT16, Tensor, storage_of
+from gradbook.diagnosis.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
+from gradbook.diagnosis.verdict import LIMITS, Limits, decide
+from gradbook.diagnosis.verdicts import Verdict
+from gradbook.precision import bfloat16
+from gradbook.tables import Table
+
+
+@dataclass(frozen=True)
+class Half:
+    """One half of the suite.
+
+    Attributes:
+        name: What it is for.
+        family: Its activations.
+        depths: Its depths.
+        widths: Its widths.
+        seed: Of the generator.
+        seeds: Networks of each recipe, size and activation.
+    """
+
+    name: str
+    family: Family
+    depths: tuple[int, ...]
+    widths: tuple[int, ...]
+    seed: int
+    seeds: int = 1
+
+
+FIT = Half("fitted", FITTED, (6, 14, 28), (16, 48), seed=1)
+TEST = Half("held out", HELD_OUT, (8, 20, 32), (24, 80), seed=2)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is handed over of a network.
+
+    Attributes:
+        name: What tables call it.
+        deltas: Whether δ is.
+        activations: Whether the layers' outputs are.
+        weights: Whether weights and learning rate are.
+        biases: Whether the gradients of biases are.
+    """
+
+    name: str
+    deltas: bool = False
+    activations: bool = False
+    weights: bool = True
+    biases: bool = True
+
+
+DELTAS = Given("with δ", deltas=True)
+OUTPUTS = Given("with activations", activations=True)
+WEIGHTS = Given("gradients and weights")
+GRADIENTS = Given("gradients alone", weights=False)
+BARE = Given("gradients of weights alone", weights=False, biases=False)
+GIVEN = (DELTAS, OUTPUTS, WEIGHTS, GRADIENTS, BARE)
+"""From most to least."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A case as the diagnosis sees it.
+
+    Attributes:
+        name: The case.
+        truth: What must be said.
+        evidence: What is known.
+    """
+
+    name: str
+    truth: Verdict
+    evidence: Evidence
+
+
+def _handed(arrays: Mapping[str, Array], case: Case, given: Given) -> Tensors:
+    def tensor(name: str) -> Callable[[], Tensor]:
+        array = arrays[name]
+        if case.recipe.fmt is bfloat16:
+            bits = np.ascontiguousarray(array, np.float32).view(np.uint32) >> 16
+            return lambda: Tensor(name, bits.astype(np.uint16), BFLOAT16)
+        storage = storage_of(array.dtype)
+        assert storage is not None
+        return lambda: Tensor(name, array, storage)
+
+    names = [name for name in arrays if given.biases or "bias" not in name]
+    return Tensors({name: tensor(name) for name in names})
+
+
+def seen(case: Case, given: Given) -> Evidence:
+    """Examine a case as its owner would.
+
+    Args:
+        case: The case.
+        given: What is handed over.
+
+    Returns:
+        What is known about it.
+
+    Examples:
+        >>> from gradbook.activations import relu
+        >>> [case] = cases(np.random.default_rng(0), RECIPES[0], Size(8, 32, relu, seeds=1))
+        >>> decide(seen(case, DELTAS)).verdict.value
+        'healthy'
+    """
+    return examine(
+        _handed(case.gradients, case, given),
+        weights=_handed(case.weights, case, given) if given.weights else None,
+        lr=case.recipe.lr if given.weights else None,
+        deltas=case.deltas if given.deltas else None,
+        activations=case.activations if given.activations else None,
+        loss_scale=case.recipe.loss_scale,
+    ).evidence
+
+
+def drawn(half: Half) -> Iterator[Case]:
+    """Draw all networks of a half.
+
+    Args:
+        half: Which.
+
+    Yields:
+        The cases.
+    """
+    for number, recipe in enumerate(RECIPES):
+        for depth in half.depths:
+            for width in half.widths:
+                for at, activation in enumerate(recipe.activations(half.family)):
+                    rng = np.random.default_rng((half.seed, number, depth, width, at))
+                    classes = int(rng.choice(CLASSES))
+                    size = Size(depth, width, activation, half.seeds, classes)
+                    yield from cases(rng, recipe, size)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A half of the suite as the diagnosis sees it.
+
+    Attributes:
+        judged: Its cases with a truth, for each kind of what is given.
+        left_out: How many have none.
+    """
+
+    judged: Mapping[Given, tuple[Judged, ...]]
+    left_out: int
+
+
+@cache
+def see(half: Half, *givens: Given) -> Seen:
+    """Draw a half of the suite and examine every network in it.
+
+    Args:
+        half: Which.
+        *givens: What is handed over, one way after the other.
+
+    Returns:
+        What is known of each case.
+    """
+    judged: dict[Given, list[Judged]] = {given: [] for given in givens}
+    left_out = 0
+    for case in drawn(half):
+        if case.truth is None:
+            left_out += 1
+            continue
+        for given in givens:
+            judged[given].append(Judged(case.name, case.truth, seen(case, given)))
+    return Seen({given: tuple(found) for given, found in judged.items()}, left_out)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Count what was said of what.
+
+    Attributes:
+        counts: For each pair of truth and verdict, how many.
+    """
+
+    counts: Mapping[tuple[Verdict, Verdict], int]
+
+    @classmethod
+    def of(cls, judged: Sequence[Judged], limits: Limits = LIMITS) -> Matrix:
+        """Judge all cases.
+
+        Args:
+            judged: The cases.
+            limits: The thresholds.
+
+        Returns:
+            The counts.
+        """
+        pairs = [(case.truth, decide(case.evidence, limits).verdict) for case in judged]
+        return cls(Counter(pairs))
+
+    def _share(
+        self, truth: Callable[[Verdict], bool], said: Callable[[Verdict, Verdict], bool]
+    ) -> float:
+        of = {pair: n for pair, n in self.counts.items() if truth(pair[0])}
+        return sum(n for pair, n in of.items() if said(*pair)) / max(sum(of.values()), 1)
+
+    @property
+    def right_on_faults(self) -> float:
+        """The share of faulty networks of which the right fault was named."""
+        return self._share(lambda truth: truth.is_problem, lambda truth, said: said is truth)
+
+    @property
+    def false_alarms(self) -> float:
+        """The share of healthy networks of which a fault was named."""
+        return self._share(lambda truth: not truth.is_problem, lambda truth, said: said.is_problem)
+
+    @property
+    def wrong(self) -> float:
+        """The share of all networks of which something else was said than the truth, or nothing."""
+        return self._share(
+            lambda truth: True,
+            lambda truth, said: said is not truth and said is not Verdict.CANNOT_TELL,
+        )
+
+    @property
+    def cannot_tell(self) -> float:
+        """The share of all networks of which nothing was said."""
+        return self._share(lambda truth: True, lambda truth, said: said is Verdict.CANNOT_TELL)
+
+    @property
+    def total(self) -> int:
+        """How many networks were judged."""
+        return sum(self.counts.values())
+
+    def table(self, caption: str) -> Table:
+        """Show the counts, a row for each truth and a column for each verdict.
+
+        Args:
+            caption: What they are counts of.
+
+        Returns:
+            The table.
+        """
+        truths = [v for v in Verdict if v is not Verdict.CANNOT_TELL]
+        rows = [
+            [truth.value, *(self.counts.get((truth, said), 0) for said in Verdict)]
+            for truth in truths
+        ]
+        return Table(["truth", *(said.value for said in Verdict)], rows, caption=caption)
+
+
+def between(healthy: Sequence[float], faulty: Sequence[float], least: float) -> float:
+    """Return the middle between the largest healthy value and the next larger faulty one.
+
+    Args:
+        healthy: Values of healthy networks.
+        faulty: Values of faulty ones.
+        least: From where on a value is faulty by definition; smaller ones of faulty networks do not
+            count, because healthy networks outside the suite may have them as well.
+
+    Returns:
+        The threshold, which raises no false alarm among these.
+
+    Raises:
+        ValueError: If no faulty value is larger than all healthy ones.
+
+    Examples:
+        >>> between([0.5, 1.0], [0.7, 1.1, 2.5, 9.0], least=2.0)
+        1.75
+    """
+    top = max(healthy)
+    beyond = [value for value in faulty if value > top and value >= least]
+    if not beyond:
+        raise ValueError(f"faulty must reach beyond {max(top, least)}, got at most {max(faulty)}")
+    return (top + min(beyond)) / 2
+
+
+_SIZED = (Verdict.VANISHING, Verdict.EXPLODING)
+_SOUND = (Verdict.HEALTHY, Verdict.FROZEN)
+
+
+def _values(
+    judged: Sequence[Judged], truths: Sequence[Verdict], value: Callable[[Evidence], float | None]
+) -> list[float]:
+    found = [value(case.evidence) for case in judged if case.truth in truths]
+    return [x for x in found if x is not None and not np.isnan(x)]
+
+
+def _fitted(
+    judged: Sequence[Judged],
+    faults: Sequence[Verdict],
+    value: Callable[[Evidence], float | None],
+    least: float = DECADES,
+) -> float:
+    return between(_values(judged, _SOUND, value), _values(judged, faults, value), least)
+
+
+def _decades(of: Callable[[Evidence], Profile | None]) -> Callable[[Evidence], float | None]:
+    def value(e: Evidence) -> float | None:
+        profile = of(e)
+        return (
+            None
+            if profile is None or (e.recurrent and profile is not e.deltas)
+            else abs(profile.decades)
+        )
+
+    return value
+
+
+def fit(half: Half = FIT) -> Limits:
+    """Fit the thresholds to a half of the suite.
+
+    Args:
+        half: Which.
+
+    Returns:
+        The thresholds; those that are stated stay as they are.
+    """
+    known = see(half, *GIVEN).judged
+    return replace(
+        LIMITS,
+        deltas=_fitted(known[DELTAS], _SIZED, _decades(lambda e: e.deltas)),
+        ratios=_fitted(known[OUTPUTS], _SIZED, _decades(lambda e: e.ratios)),
+        norms=_fitted(known[WEIGHTS], _SIZED, _decades(lambda e: e.norms)),
+        biases=_fitted(known[WEIGHTS], _SIZED, _decades(lambda e: e.biases)),
+        weights=_fitted(known[WEIGHTS], _SIZED, _decades(lambda e: e.weights)),
+        silent=_fitted(known[WEIGHTS], (Verdict.DEAD,), lambda e: e.silent, OFF),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the thresholds, or how often the diagnosis is right.
+
+    Args:
+        arguments: Those of the command line.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(prog="gradbook.diagnosis.suite", description=__doc__)
+    parser.add_argument("--fit", action="store_true", help="fit the thresholds and print them")
+    if parser.parse_args(arguments).fit:
+        limits = fit()
+        for field in fields(limits):
+            print(f"{field.name:8} {getattr(limits, field.name):.3f}")
+        return 0
+    for half in (FIT, TEST):
+        found = see(half, *GIVEN)
+        for given, judged in found.judged.items():
+            matrix = Matrix.of(judged)
+            print(
+                f"\n{half.name}, {given.name}: {matrix.total} networks, {found.left_out} left out"
+            )
+            print(matrix.table(f"{half.name}, {given.name}"))
+            print(
+                f"right on faults {matrix.right_on_faults:.1%}, false alarms "
+                f"{matrix.false_alarms:.1%}, cannot tell {matrix.cannot_tell:.1%}, wrong "
+                f"{matrix.wrong:.1%}"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,230 @@
+"""From evidence to a verdict, by thresholds that the suite of known networks has fitted."""
+
+import math
+from dataclasses import dataclass
+
+from gradbook.diagnosis.evidence import Evidence, Profile
+from gradbook.diagnosis.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Limits:
+    r"""The thresholds of a verdict; `python -m gradbook.diagnosis.suite --fit` prints them.
+
+    Those that are fitted lie in the middle between the largest value of a healthy network and the
+    next larger one of a faulty network, in the half of the suite that they are fitted on.
+
+    Attributes:
+        deltas: Fitted. Decades of δ between the first layer and the last. Truth calls 2 a fault and
+            up to 1 healthy, and δ differs a little from the gradient that truth is measured on.
+        ratios: Fitted. The same of weights' gradients over the activations that entered.
+        norms: Fitted. The same of normalizations' shifts.
+        biases: Fitted. The same of biases. Below it they say nothing: in a batch of balanced
+            classes, what the examples send back cancels where the network is nearly linear.
+        weights: Fitted. The same of weights. Below it they say nothing: activations that shrink
+            make up for a δ that does.
+        silent: Fitted. The share of hidden units with a gradient of exactly 0; a healthy deep ReLU
+            network comes near a half, for all its examples become alike.
+        small: Fitted. Decades by which the weights alone, with slopes of 1, shrink a gradient.
+        pulls: Stated. Decades by which the layers' |<W, dL/dW>| may differ if they are equal but
+            for rounding in float32. Then all bends are at 0, and biases follow δ.
+        similar: Stated. The same where they are equal but for slopes between 1/2 and 1 or so; a
+            path around the layers makes them differ by far more.
+        frozen: Stated. The share of weights that stand still: half, as in the definition of truth.
+    """
+
+    deltas: float = 1.64
+    ratios: float = 1.39
+    norms: float = 1.58
+    biases: float = 1.31
+    weights: float = 2.19
+    silent: float = 0.66
+    small: float = 1.5
+    pulls: float = 0.005
+    similar: float = 0.5
+    frozen: float = 0.5
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict with its grounds.
+
+    Attributes:
+        verdict: What is wrong, if anything.
+        reason: Why, in a sentence.
+        profile: The sizes it rests on, if it rests on sizes.
+    """
+
+    verdict: Verdict
+    reason: str
+    profile: Profile | None = None
+
+
+def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
+    """Say what is wrong with a network.
+
+    What hides other things comes first: NaN hides all, and dead units make a gradient vanish.
+
+    Args:
+        evidence: What is known about it.
+        limits: The thresholds.
+
+    Returns:
+        The verdict.
+
+    Examples:
+        >>> fall = Profile("δ", ("1", "2", "3"), (1e-4, 1e-2, 1.0))
+        >>> found = decide(Evidence(deltas=fall))
+        >>> found.verdict.value, found.reason
+        ('vanishing', 'From 3 back to 1 the sizes of δ fall by a factor of 10^4.0.')
+    """
+    steps = (_broken, _silent, _sized, _frozen, _healthy)
+    return next(found for step in steps if (found := step(evidence, limits)) is not None)
+
+
+def _broken(e: Evidence, limits: Limits) -> Finding | None:
+    if not e.nonfinite:
+        return None
+    more = f" and {len(e.nonfinite) - 1} more" if len(e.nonfinite) > 1 else ""
+    return Finding(Verdict.NON_FINITE, f"NaN or infinity in {e.nonfinite[-1]}{more}.")
+
+
+def _silent(e: Evidence, limits: Limits) -> Finding | None:
+    if e.off is not None and e.off >= limits.silent:
+        return Finding(Verdict.DEAD, f"{e.off:.0%} of the hidden units are off for every example.")
+    if not e.reached:
+        return Finding(
+            Verdict.CANNOT_TELL,
+            "All gradients are exactly 0: all units may be off, the loss may be at its minimum or "
+            "not depend on these parameters, or the gradients were cleared before they were read. "
+            "Give the activations.",
+        )
+    if e.silent is None or e.silent < limits.silent or e.underflow:
+        return None
+    return Finding(
+        Verdict.DEAD,
+        f"{e.silent:.0%} of the hidden units get a gradient of exactly 0 from every example.",
+    )
+
+
+def _judged(profile: Profile, limit: float) -> Finding | None:
+    if math.isnan(profile.decades) or abs(profile.decades) < limit:
+        return None
+    falls = profile.decades < 0
+    verdict = Verdict.VANISHING if falls else Verdict.EXPLODING
+    return Finding(verdict, f"{change(profile)}.", profile)
+
+
+def change(profile: Profile) -> str:
+    """Say how sizes change on the way back.
+
+    Args:
+        profile: The sizes.
+
+    Returns:
+        A clause.
+
+    Examples:
+        >>> change(Profile("δ", ("1", "2", "3"), (1.0, 1.0, 1.0)))
+        'From 3 back to 1 the sizes of δ stay as they are'
+    """
+    way = "fall" if profile.decades < 0 else "grow"
+    size = abs(profile.decades)
+    by = f"by a factor of 10^{size:.1f}" if math.isfinite(size) else "without end: some are 0"
+    if size < 0.05:
+        way, by = "stay as they", "are"
+    ends = f"From {profile.names[-1]} back to {profile.names[0]}"
+    return f"{ends} the sizes of {profile.source} {way} {by}"
+
+
+def trusted(e: Evidence, limits: Limits) -> tuple[Profile, float] | None:
+    """Return the sizes that follow the gradient whatever the network, with their threshold.
+
+    Args:
+        e: The evidence.
+        limits: The thresholds.
+
+    Returns:
+        The best sizes there are; None if only such are there as may be flat while δ vanishes.
+
+    Examples:
+        >>> trusted(Evidence(), LIMITS) is None
+        True
+    """
+    found = [(e.deltas, limits.deltas), (e.ratios, limits.ratios)]
+    if not e.recurrent:  # what stands beside recurrent weights says nothing about time
+        found.append((e.norms, limits.norms))
+    known = ((p, limit) for p, limit in found if p is not None and not math.isnan(p.decades))
+    return next(known, None)
+
+
+def _sized(e: Evidence, limits: Limits) -> Finding | None:
+    """Judge by sizes: trusted ones, or such as cannot be flat by accident because they are not."""
+    best = trusted(e, limits)
+    if best is not None:
+        return _judged(*best)
+    for weaker, limit in ((e.biases, limits.biases), (e.weights, limits.weights)):
+        if weaker is not None and (found := _judged(weaker, limit)) is not None:
+            return found
+    return _scaled(e, limits)
+
+
+def _scaled(e: Evidence, limits: Limits) -> Finding | None:
+    """Judge by the scale of the weights, where it bounds what the slopes can do."""
+    if e.gain is None or e.pulls is None or e.normalized or e.pulls > limits.similar:
+        return None
+    if e.gain <= -limits.small:
+        return Finding(
+            Verdict.VANISHING,
+            f"The weights alone shrink a gradient to 10^{e.gain:.1f} of what it was, with slopes "
+            "of 1; a path around the layers would show in how much each pulls at the loss.",
+        )
+    if e.pulls <= limits.pulls and e.gain - e.bends >= limits.small:
+        return Finding(
+            Verdict.EXPLODING,
+            f"The weights multiply a gradient by at least 10^{e.gain - e.bends:.1f}: slopes that "
+            "are 0 for half of all inputs take no more from it.",
+        )
+    return None
+
+
+def _frozen(e: Evidence, limits: Limits) -> Finding | None:
+    if e.frozen is None or e.frozen < limits.frozen:
+        return None
+    return Finding(
+        Verdict.FROZEN,
+        f"{e.frozen:.0%} of the weights are the same after the update, bit for bit: the step is "
+        "too small for the gaps of their number format.",
+    )
+
+
+def _healthy(e: Evidence, limits: Limits) -> Finding:
+    best = trusted(e, limits)
+    if best is not None:
+        return Finding(Verdict.HEALTHY, f"{change(best[0])}.", best[0])
+    if e.recurrent:
+        return Finding(
+            Verdict.CANNOT_TELL,
+            "The gradient of a recurrent weight is a sum over all steps and says nothing about "
+            "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
+            "x.grad after the backward pass.",
+        )
+    exact = e.pulls is not None and e.pulls <= limits.pulls
+    if exact and e.biases is not None:
+        return Finding(Verdict.HEALTHY, f"{change(e.biases)}.", e.biases)
+    if e.weights is None:
+        return Finding(
+            Verdict.CANNOT_TELL,
+            "There are fewer than three layers of one kind to compare. Give δ, the gradient at "
+            "the layers' outputs.",
+        )
+    return Finding(
+        Verdict.CANNOT_TELL,
+        "The gradients of the weights are flat, and they can be while δ vanishes or explodes: "
+        "what δ loses on its way back, the activations may have lost on their way forward. "
+        "Give δ, the gradient at the layers' outputs.",
+        e.weights,
+    )
