@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from gradbook.activations import Activation, identity
-from gradbook.checks import Array
+from gradbook.checks import Array, integer_at_least
 from gradbook.datasets import gaussian_classes
 from gradbook.gated_networks import unrolled_gru, unrolled_lstm, zero_state
 from gradbook.initializers import Initializer, lecun
@@ -70,6 +70,10 @@ class Deep:
         pre_norm: Normalize what enters a block.
         optimizers: What takes the steps; each of them is tried.
         updates: How many.
+
+    Raises:
+        TypeError: If `depth` is not an integer.
+        ValueError: If `depth` is not even or below 2.
     """
 
     activation: Activation
@@ -82,6 +86,11 @@ class Deep:
     pre_norm: bool = False
     optimizers: tuple[Optimizer, ...] = tuple(map(GradientDescent, RATES))
     updates: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse a depth that is not made of blocks of two."""
+        if integer_at_least("depth", self.depth, 2) % 2:
+            raise ValueError(f"depth must be even, got {self.depth}")
 
     def case(self, rng: np.random.Generator, seeds: int) -> Case:
         """Draw the task, then the networks from the input to the output.

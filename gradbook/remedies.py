@@ -227,7 +227,7 @@ loss_scaling = Remedy(
 """A loss scale, for weights in a small format."""
 
 master_weights = Remedy(
-    "float32 master weights",
+    "master weights",
     "chapters/clipping.md",
     partial(_stored, lambda o: replace(o, store=Master(_format(o)))),
 )

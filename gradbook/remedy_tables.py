@@ -107,22 +107,22 @@ def outcome_table(patient: Patient, setting: Setting = SETTING) -> Table:
     rows = [
         [
             outcome.remedy.name,
+            outcome.verdict.value,
             decades_text(outcome.after.decades),
             f"{loss_text(outcome.after.loss)} ({_range_text(outcome.after.loss)})",
-            outcome.verdict.value,
             price_text(outcome.after.price, before.price),
         ]
         for outcome in outcomes
         if outcome.after is not None
     ]
     return Table(
-        ["remedy", "decades", "loss", "verdict", "price"],
+        ["remedy", "verdict", "decades", "loss", "price"],
         rows,
         caption=f"{patient.name}: {decades_text(before.decades)} decades and a loss of "
         f"{loss_text(before.loss)} untreated. Treated: the gradient's decades, the loss after "
         f"{patient.plan.updates} updates (from the best to the worst of {setting.seeds}), and "
         "the price.",
-        align="lrrll",
+        align="llrrl",
     )
 
 

@@ -284,7 +284,7 @@ class TestVerdicts:
         marks = {row[0]: row[1:] for row in remedy_tables.decision_table().rows}
         assert set(marks) == {remedy.name for remedy in REMEDIES}
         for column, patient in enumerate(PATIENTS):
-            rows = {row[0]: row[3] for row in remedy_tables.outcome_table(patient).rows}
+            rows = {row[0]: row[1] for row in remedy_tables.outcome_table(patient).rows}
             for name, row in marks.items():
                 verdict = Verdict(rows.get(name, Verdict.NONE.value))
                 assert row[column] == remedy_tables.MARKS[verdict]
@@ -322,6 +322,11 @@ class TestErrors:
     def test_a_radius_wants_a_square(self) -> None:
         with pytest.raises(ValueError, match="fan_out must be fan_in = 3, got 4"):
             with_spectral_radius(0.8).draw(np.random.default_rng(0), 3, 4)
+
+    @pytest.mark.parametrize(("depth", "message"), [(7, "depth must be even, got 7"), (0, "depth")])
+    def test_a_deep_plan_is_made_of_blocks_of_two(self, depth: int, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            Deep(relu, he, depth=depth)
 
     def test_a_rate_and_a_scale_must_be_positive(self) -> None:
         with pytest.raises(ValueError, match="lr must be"):
