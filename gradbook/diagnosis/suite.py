@@ -50,7 +50,7 @@ class Half:
 
 
 FIT = Half("fitted", FITTED, (6, 14, 28), (16, 48), seed=1)
-TEST = Half("held out", HELD_OUT, (8, 20, 32), (24, 80), seed=2)
+TEST = Half("held out", HELD_OUT, (8, 20, 32), (24, 64), seed=2)
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,9 @@ GRADIENTS = Given("gradients alone", weights=False)
 BARE = Given("gradients of weights alone", weights=False, biases=False)
 GIVEN = (DELTAS, OUTPUTS, WEIGHTS, GRADIENTS, BARE)
 """From most to least."""
+
+EVERYTHING = Given("everything", deltas=True, activations=True)
+"""What thresholds are fitted with: each sees its own part of it."""
 
 
 @dataclass(frozen=True)
@@ -332,16 +335,36 @@ def fit(half: Half = FIT) -> Limits:
     Returns:
         The thresholds; those that are stated stay as they are.
     """
-    known = see(half, *GIVEN).judged
+    known = see(half, EVERYTHING).judged[EVERYTHING]
     return replace(
         LIMITS,
-        deltas=_fitted(known[DELTAS], _SIZED, _decades(lambda e: e.deltas)),
-        ratios=_fitted(known[OUTPUTS], _SIZED, _decades(lambda e: e.ratios)),
-        norms=_fitted(known[WEIGHTS], _SIZED, _decades(lambda e: e.norms)),
-        biases=_fitted(known[WEIGHTS], _SIZED, _decades(lambda e: e.biases)),
-        weights=_fitted(known[WEIGHTS], _SIZED, _decades(lambda e: e.weights)),
-        silent=_fitted(known[WEIGHTS], (Verdict.DEAD,), lambda e: e.silent, OFF),
+        deltas=_fitted(known, _SIZED, _decades(lambda e: e.deltas)),
+        ratios=_fitted(known, _SIZED, _decades(lambda e: e.ratios)),
+        norms=_fitted(known, _SIZED, _decades(lambda e: e.norms)),
+        biases=_fitted(known, _SIZED, _decades(lambda e: e.biases)),
+        weights=_fitted(known, _SIZED, _decades(lambda e: e.weights)),
+        silent=_fitted(known, (Verdict.DEAD,), lambda e: e.silent, OFF),
     )
+
+
+def show(halves: Sequence[Half] = (FIT, TEST)) -> None:
+    """Print how often the diagnosis is right.
+
+    Args:
+        halves: On which networks.
+    """
+    for half in halves:
+        found = see(half, *GIVEN)
+        for given, judged in found.judged.items():
+            matrix = Matrix.of(judged)
+            name = f"{half.name}, {given.name}"
+            print(f"\n{name}: {matrix.total} networks, {found.left_out} left out")
+            print(matrix.table(name))
+            print(
+                f"right on faults {matrix.right_on_faults:.1%}, false alarms "
+                f"{matrix.false_alarms:.1%}, cannot tell {matrix.cannot_tell:.1%}, wrong "
+                f"{matrix.wrong:.1%}"
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -359,20 +382,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         limits = fit()
         for field in fields(limits):
             print(f"{field.name:8} {getattr(limits, field.name):.3f}")
-        return 0
-    for half in (FIT, TEST):
-        found = see(half, *GIVEN)
-        for given, judged in found.judged.items():
-            matrix = Matrix.of(judged)
-            print(
-                f"\n{half.name}, {given.name}: {matrix.total} networks, {found.left_out} left out"
-            )
-            print(matrix.table(f"{half.name}, {given.name}"))
-            print(
-                f"right on faults {matrix.right_on_faults:.1%}, false alarms "
-                f"{matrix.false_alarms:.1%}, cannot tell {matrix.cannot_tell:.1%}, wrong "
-                f"{matrix.wrong:.1%}"
-            )
+    else:
+        show()
     return 0
 
 
