@@ -5,6 +5,7 @@ on the standard error, and 3 if it cannot be told.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -87,10 +88,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.figure is not None:
             given.figure.write_text(report.figure().svg(), encoding="utf-8")
         _show(report, given.json)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough
-        sys.stderr.close()
-        return BAD_INPUT
     except (OSError, TypeError, ValueError, ImportError) as error:
         return _complain(_reason(error))
     except MemoryError:
@@ -167,11 +164,12 @@ def _watched(items: Iterable[Any], total: int) -> Iterator[Any]:
 
 
 def _show(report: Report, as_json: bool) -> None:
-    if as_json:
-        print(report.to_json())
-        return
-    if not sys.stdout.isatty() or not _show_richly(report):
-        print(report)
+    try:
+        if as_json or not sys.stdout.isatty() or not _show_richly(report):
+            print(report.to_json() if as_json else report)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; what is left must not complain either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_richly(report: Report) -> bool:
