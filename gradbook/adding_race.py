@@ -48,10 +48,10 @@ class Race:
         window: Steps through which the gradient goes back; all of them if None.
     """
 
-    steps: int = 40
-    updates: int = 350
+    steps: int = 36
+    updates: int = 300
     batch: int = 24
-    width: int = 24
+    width: int = 16
     seeds: int = 5
     max_norm: float = 1.0
     forget_bias: float = 1.0

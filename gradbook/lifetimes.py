@@ -230,8 +230,9 @@ def _path(
     v = rng.standard_normal((setting.seeds, 1, size))
     v = v / np.linalg.norm(v, axis=-1, keepdims=True)
     da = np.concatenate([np.zeros((setting.seeds, 1, (states - 1) * size)), v], axis=-1)
-    back = backprop_from(steps, start, da).dh[setting.warm_up :][::-1]
-    kept = [keep(record) for record in forward(steps, start)[setting.warm_up :][::-1]]
+    records, late = forward(steps, start), setting.warm_up
+    back = backprop_from(steps[late:], records[late].x, da).dh[::-1]
+    kept = [keep(record) for record in records[late:][::-1]]
     direct = [v, *(v * product for product in np.cumprod(kept, axis=0))]
     return DirectPath(
         whole=np.stack([_norm(dh[..., -size:]) for dh in back], axis=-1),

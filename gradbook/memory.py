@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradbook.activations import Activation
-from gradbook.backprop import backprop_from
+from gradbook.backprop import backprop_from, forward
 from gradbook.checks import Array, generator, non_negative, positive, positive_int
 from gradbook.jacobian import spectral_radius
 from gradbook.layers import Recurrent
@@ -145,12 +145,14 @@ def by_lag(
         for _ in range(steps)
     ]
     start, da = rng.standard_normal((2, *state))
-    trace = backprop_from(net, start, da / np.linalg.norm(da, axis=-1, keepdims=True))
-    slopes = [activation.df(z) for z in trace.z[setting.warm_up :] if z is not None]
+    warm = forward(net[: setting.warm_up], start)[-1].a if setting.warm_up else start
+    da /= np.linalg.norm(da, axis=-1, keepdims=True)
+    trace = backprop_from(net[setting.warm_up :], warm, da)
+    slopes = [activation.df(z) for z in trace.z if z is not None]
     # Row convention: h' = f(h W), so dh'_k/dh_i = f'(z_k) W_ik.
     factors = np.stack([slope.mT * W.mT for slope in slopes])
     return ByLag(
-        norms=np.stack([_norm(dh) for dh in trace.dh[setting.warm_up :][::-1]], axis=-1),
+        norms=np.stack([_norm(dh) for dh in trace.dh[::-1]], axis=-1),
         exponents=np.asarray(stretches(factors)[..., 0].mean(axis=0)),
         sigma_w2=np.square(W).mean(axis=(-2, -1)) * width,
     )
