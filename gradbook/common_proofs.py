@@ -331,8 +331,8 @@ def _shattered_case(depth: int, c: float) -> Case:
 def cells_remember() -> tuple[Case, ...]:
     r"""Send a gradient through the cell of an LSTM whose gates do not listen.
 
-    With weights of 0 each step multiplies it by the forget gate $\sigma(b)$, whose lifetime is
-    $-1/\ln \sigma(b)$ steps.
+    With weights of 0 each step multiplies it by the forget gate $\sigma(b)$, whose mean lifetime is
+    $1 + e^b$ steps.
     """
     return tuple(_cell_case(bias) for bias in (0.0, 1.0, 6.0))
 
@@ -340,7 +340,7 @@ def cells_remember() -> tuple[Case, ...]:
 def _cell_case(bias: float, steps: int = 100) -> Case:
     step = LSTM(np.zeros((1, 4)), None, np.array([0.0, bias, 0.0, 0.0]))
     back = backprop_from([step] * steps, np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]]))
-    lifetime = lifetimes(bias).e_folding
+    lifetime = lifetimes(bias).mean
     passed = float(back.dh[0][0, 1])
     name = f"forget bias {bias:g}, lifetime {lifetime:.3g}, {steps} steps"
     return Case(name, passed, passed > 0.1, steps < lifetime)
