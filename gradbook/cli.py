@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gradbook.diagnosis import BadInput, Report, diagnose, is_log, open_log, open_tensors
-from gradbook.diagnosis.diagnose_logs import diagnose_log, profile_of
+from gradbook.diagnosis.diagnose_logs import diagnose_log, sizes_of
 
 BAD_INPUT = 2
 """The exit code for bad input or usage."""
@@ -137,10 +137,9 @@ def _log_of(path: Path) -> Iterable[Any]:
 
 
 def _deltas(path: Path | None, opened: Callable[[Path], Any]) -> Any:
-    if path is None or not is_log(path):
-        return None if path is None else opened(path)
-    found = profile_of(open_log(path))
-    return dict(zip(found.names, found.rms, strict=True))
+    if path is None:
+        return None
+    return sizes_of(open_log(path)) if is_log(path) else opened(path)
 
 
 def _watched(items: Iterable[Any], total: int) -> Iterator[Any]:

@@ -17,8 +17,7 @@ import gradbook
 from gradbook import diagnose
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log
 from gradbook.diagnosis.advice import DEEP, IN_TIME
-from gradbook.diagnosis.diagnose_logs import profile_of
-from gradbook.diagnosis.examine import delta_profile
+from gradbook.diagnosis.deltas import read_deltas
 from gradbook.precision import float32, freeze_depth
 from pages import ROOT
 
@@ -244,14 +243,29 @@ def test_deltas_come_as_arrays_norms_or_one_array_of_norms() -> None:
     arrays = [np.full((5, 3), size, np.float32) for size in sizes]
     by_name = {str(i): a for i, a in enumerate(arrays, start=1)}
     for given in (arrays, by_name, sizes, np.array(sizes), dict(zip("123", sizes, strict=True))):
-        found, bad = delta_profile(given)
-        assert found is not None
-        assert found.names == ("1", "2", "3")
-        assert found.rms == pytest.approx(sizes)
-        assert bad == ()
+        found = read_deltas(given)
+        assert found.profile is not None
+        assert found.profile.names == ("1", "2", "3")
+        assert found.profile.rms == pytest.approx(sizes)
+        assert (found.output, found.nonfinite) == (None, ())
     report = diagnose({"1.W": np.ones((2, 2))}, deltas=[1.0, math.inf, 1.0])
     assert report.verdict is Verdict.NON_FINITE
     assert report.since == "δ of 2"
+
+
+def test_hooks_give_the_last_layer_first_and_the_output_is_set_apart() -> None:
+    grads, _ = network(1.0)
+    falling = {"5": 1e9, "4": 1.0, "3": 0.1, "2": 0.01, "1": 0.001}
+    report = diagnose(grads, deltas=falling)
+    assert report.verdict is Verdict.VANISHING
+    assert report.profile is not None
+    assert report.profile.names == ("1", "2", "3", "4")  # without the output, layer 5
+    assert report.profile.decades == pytest.approx(-3)
+    assert diagnose(grads, deltas=dict(reversed(falling.items()))) == report
+    blocks = {f"block.{i}.{part}.weight": np.ones((3, 3)) for i in range(4) for part in "ab"}
+    rising = {f"block.{i}": 10.0**-i for i in range(4)}
+    for given in (rising, dict(reversed(rising.items()))):
+        assert diagnose(blocks, deltas=given).verdict is Verdict.EXPLODING
 
 
 def test_arguments_that_do_not_fit_are_named() -> None:
@@ -292,7 +306,7 @@ def test_a_log_tells_at_which_step_the_first_norm_is_not_finite() -> None:
     with pytest.raises(BadInput, match="at least one norm"):
         diagnose_log([])
     with pytest.raises(BadInput, match="at least 2 layers"):
-        profile_of([Entry(0.0, "a", 1.0)])
+        diagnose_log(log, deltas=[Entry(0.0, "a", 1.0)])
 
 
 def test_importing_the_package_stays_light_and_diagnose_is_there() -> None:

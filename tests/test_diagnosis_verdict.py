@@ -93,7 +93,7 @@ def test_truth_is_the_fault_only_where_its_number_bears_it_out() -> None:
     assert shallow.truth is None
     assert deep.truth is Verdict.VANISHING
     for case in (shallow, deep):
-        layers = len(case.deltas)
+        layers = len(case.deltas) - 1  # without the output
         assert case.decades == pytest.approx(-0.5 * math.log10(2) * (layers - 1), rel=0.3)
     assert HEALTHY_DECADES < LIMITS.deltas < DECADES
 
@@ -179,7 +179,7 @@ def test_recurrent_gradients_say_nothing_about_time_and_it_asks_for_the_inputs()
     assert report.verdict is Verdict.CANNOT_TELL
     assert "x.requires_grad_()" in report.reason
     assert {step.page for step in report.steps} == {"chapters/time-and-gates.md"}
-    norms = [float(np.linalg.norm(delta)) for delta in sick.deltas]
+    norms = [float(np.linalg.norm(delta)) for delta in sick.deltas.values()]
     assert diagnose(sick.gradients, deltas=norms).verdict is Verdict.VANISHING
     well = one("orthogonal steps", 10, 32, identity)
     assert diagnose(well.gradients, deltas=well.deltas).verdict is Verdict.HEALTHY
@@ -201,8 +201,8 @@ def test_dead_units_are_told_from_gradients_activations_and_lines_of_a_matrix() 
     silent = one("biases of -3", 10, 32, classes=4)  # balanced: not even the output's bias moves
     assert not any(g.any() for g in silent.gradients.values())
     assert diagnose(silent.gradients).verdict is Verdict.CANNOT_TELL
-    found = diagnose(silent.gradients, activations=silent.activations)
-    assert found.verdict is Verdict.DEAD
+    for known in ({"activations": silent.activations}, {"deltas": silent.deltas}):
+        assert diagnose(silent.gradients, **known).verdict is Verdict.DEAD
     bare = np.ones((6, 8))
     bare[:, :6] = 0
     grads = {f"{layer}.W": bare for layer in range(5)} | {"out.W": np.ones((8, 2))}
@@ -237,6 +237,7 @@ def test_a_bias_in_front_of_a_normalization_does_not_make_its_unit_dead() -> Non
 # Verdicts, from evidence alone.
 
 FALL = Profile("δ", ("1", "2", "3"), (1e-4, 1e-2, 1.0))
+NONE = Profile("δ", ("1", "2", "3"), (0.0, 0.0, 0.0))
 FLAT = Profile("δ", ("1", "2", "3"), (1.0, 1.0, 1.0))
 RISE = Profile("δ", ("1", "2", "3"), (1e4, 1e2, 1.0))
 
@@ -248,6 +249,8 @@ RISE = Profile("δ", ("1", "2", "3"), (1e4, 1e2, 1.0))
         (Evidence(reached=False), Verdict.CANNOT_TELL),
         (Evidence(reached=False, off=1.0), Verdict.DEAD),
         (Evidence(silent=1.0, deltas=FALL, frozen=1.0), Verdict.DEAD),
+        (Evidence(reached=False, deltas=NONE, output=1.0), Verdict.DEAD),
+        (Evidence(reached=False, deltas=NONE, output=1e-9), Verdict.CANNOT_TELL),
         (Evidence(silent=1.0, underflow=True, deltas=FALL), Verdict.VANISHING),
         (Evidence(deltas=FALL, frozen=1.0), Verdict.VANISHING),
         (Evidence(deltas=RISE, frozen=1.0), Verdict.EXPLODING),

@@ -42,8 +42,9 @@ class Case:
         decades: $D$, in float64.
         gradients: By name, rounded to the format, times the loss scale.
         weights: By name, rounded to the format.
-        deltas: The gradient on each layer's pre-activation, or behind each block, or on each step's
-            input, first to last.
+        deltas: The gradient on each layer's pre-activation, or behind each block, by the layer's
+            name, and begun with the output layer, as hooks give it; of a recurrent network the
+            gradient on each step's input, by its number.
         activations: The outputs of each hidden layer, first to last.
         recipe: How it was built.
     """
@@ -54,7 +55,7 @@ class Case:
     decades: float
     gradients: Mapping[str, Array]
     weights: Mapping[str, Array]
-    deltas: tuple[Array, ...]
+    deltas: Mapping[str, Array]
     activations: tuple[Array, ...]
     recipe: Recipe
 
@@ -108,13 +109,16 @@ def _off(network: Network, trace: Trace) -> Array:
     return np.asarray(np.mean([(h == 0).all(axis=-2).mean(axis=-1) for h in hidden], axis=0))
 
 
-def _given_deltas(network: Network, trace: Trace) -> list[Array]:
+def _given_deltas(network: Network, trace: Trace) -> dict[str, Array]:
     if network.recurrent:
-        return [dx for dx in trace.dinputs if dx is not None]
-    deltas = [trace.delta[end - 1] for end in network.ends]
-    if any(delta is None for delta in deltas):
-        return [trace.dh[end] for end in network.ends]
-    return [delta for delta in deltas if delta is not None]
+        steps = enumerate(trace.dinputs, start=1)
+        return {str(step): dx for step, dx in steps if dx is not None}
+    ends = [*network.ends, len(network.layers)]
+    on_z = {end: trace.delta[end - 1] for end in ends}
+    found = {end: trace.dh[end] if delta is None else delta for end, delta in on_z.items()}
+    if any(delta is None for delta in on_z.values()):
+        found = {end: trace.dh[end] for end in ends}
+    return {f"layers.{end}": found[end] for end in reversed(ends)}
 
 
 def _truth(case: Case, off: float, frozen: float) -> Verdict | None:
@@ -178,7 +182,7 @@ def cases(rng: np.random.Generator, recipe: Recipe, size: Size) -> Iterator[Case
             decades=float(decades[seed]),
             gradients=_planted(recipe, {n: stored(recipe.fmt, g) for n, g in scaled.items()}),
             weights={n: stored(recipe.fmt, p.value[seed]) for n, p in parameters.items()},
-            deltas=tuple(stored(float32, delta[seed]) for delta in deltas),
+            deltas={n: stored(float32, delta[seed]) for n, delta in deltas.items()},
             activations=tuple(stored(float32, trace.h[end][seed]) for end in network.ends),
             recipe=recipe,
         )

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.deltas import Deltas, read_deltas
 from gradbook.diagnosis.diagnose_tensors import report_of
-from gradbook.diagnosis.evidence import Facts, Profile, gather
+from gradbook.diagnosis.evidence import Facts, gather
 from gradbook.diagnosis.examine import Examined
 from gradbook.diagnosis.logs import Entry
 from gradbook.diagnosis.names import Kind, Layer, group, network_order
@@ -65,9 +66,9 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     layers = group(dict.fromkeys(network_order(logged).names))
     measured = {name: _as_measured(name, found) for name, found in logged.items()}
     facts = [Facts(layer.name, layer.kind, *_weight_and_bias(layer, measured)) for layer in layers]
-    profile = None if deltas is None else profile_of(deltas)
+    given = Deltas() if deltas is None else read_deltas(sizes_of(deltas), layers)
     bad = [f"step {step:g} of {name}" for name, step in list(first_bad.items())[:1]]
-    evidence = gather(facts, deltas=profile, nonfinite=bad)
+    evidence = gather(facts, deltas=given.profile, output=given.output, nonfinite=bad)
     steps = max(found.steps for found in logged.values())
     notes = (
         f"Sizes are norms, geometric means over {steps} steps; a log tells no shapes, so layers of "
@@ -104,24 +105,22 @@ def _weight_and_bias(
     return weight, measured[biases[0].name] if biases else None
 
 
-def profile_of(entries: Iterable[Entry]) -> Profile:
-    """Return the geometric means of a log of δ.
+def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
+    """Return the geometric means of a log over its steps.
 
     Args:
-        entries: The norms of δ, of each layer or step of time, over steps of training.
+        entries: The norms of each layer, or each step of time, over steps of training.
 
     Returns:
-        The sizes.
+        The sizes by name, in order.
 
     Raises:
-        BadInput: If there are fewer than two layers.
+        BadInput: If the log is empty.
 
     Examples:
-        >>> profile_of([Entry(0.0, "1", 0.5), Entry(0.0, "2", 1.0)]).rms
-        (0.5, 1.0)
+        >>> log = [Entry(0.0, "1", 0.1), Entry(1.0, "1", 10.0), Entry(1.0, "2", 3.0)]
+        >>> {name: f"{size:.2f}" for name, size in sizes_of(log).items()}
+        {'1': '1.00', '2': '3.00'}
     """
     logged, _ = _add_up(entries)
-    names = network_order(logged).names
-    if len(names) < 2:
-        raise BadInput(f"deltas must have norms of at least 2 layers, got {len(names)}")
-    return Profile("δ", names, tuple(logged[name].norm for name in names))
+    return {name: logged[name].norm for name in network_order(logged).names}

@@ -36,9 +36,10 @@ def diagnose(
         weights: The weights under the same names.
         lr: The learning rate, for the updates and the frozen fraction; needs `weights`.
         deltas: $\partial L/\partial h_l$ or $\partial L/\partial z_l$, one array or norm for each
-            layer, first to last; for a recurrent network $\partial L/\partial x_t$ for each step.
-            With these the diagnosis is most certain.
-        activations: The outputs of each hidden layer, first to last.
+            layer: a list, hidden layers first to last, or a mapping by the layers' names, in which
+            the output layer is set apart. For a recurrent network $\partial L/\partial x_t$, first
+            step to last. With these the diagnosis is most certain.
+        activations: The outputs of each hidden layer, likewise.
         loss_scale: What the loss was multiplied by, if the gradients are not unscaled yet.
         snapshots: The gradients of earlier steps, under the same names.
         progress: Called with what is to be measured and how much it is, passes it on, and may show

@@ -85,7 +85,8 @@ class Evidence:
         silent: The share of the hidden units whose gradient is 0; None if it cannot be known.
         off: The share of the hidden units that are off for every example, if activations are given.
         underflow: Whether zeros may be gradients too small for their format.
-        deltas: The sizes of δ, if given.
+        deltas: The sizes of δ in the hidden layers, if given.
+        output: That at the output layer, if given.
         ratios: Weights' gradients over the activations that entered, if those are given.
         norms: Gradients of the normalizations' shifts.
         biases: Gradients of the hidden layers' biases.
@@ -105,6 +106,7 @@ class Evidence:
     off: float | None = None
     underflow: bool = False
     deltas: Profile | None = None
+    output: float | None = None
     ratios: Profile | None = None
     norms: Profile | None = None
     biases: Profile | None = None
@@ -232,6 +234,7 @@ def gather(
     *,
     updates: Sequence[Update] = (),
     deltas: Profile | None = None,
+    output: float | None = None,
     activations: Sequence[float] = (),
     off: Sequence[float] = (),
     nonfinite: Sequence[str] = (),
@@ -241,7 +244,8 @@ def gather(
     Args:
         facts: The layers, first to last.
         updates: What a step does to each tensor.
-        deltas: The sizes of δ.
+        deltas: The sizes of δ in the hidden layers.
+        output: That at the output layer.
         activations: The sizes of the outputs of each hidden layer, first to last.
         off: The share of each hidden layer's units that are 0 for every example.
         nonfinite: Names of other arrays that hold NaN or infinity.
@@ -266,6 +270,7 @@ def gather(
         off=float(np.mean(off)) if len(off) else None,
         underflow=_underflow(measured),
         deltas=deltas,
+        output=output,
         ratios=_ratios(main, activations),
         norms=profile("gradients of shifts", ((x.name, rms_of(x.bias)) for x in norm_layers)),
         biases=None if norm_layers else biases,

@@ -3,15 +3,15 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from gradbook.checks import positive
-from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
+from gradbook.diagnosis.arrays import Tensors, hand_over
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.evidence import Evidence, Facts, Profile, gather
+from gradbook.diagnosis.deltas import Deltas, read_deltas, size_of, tensors_of
+from gradbook.diagnosis.evidence import Evidence, Facts, gather
 from gradbook.diagnosis.names import Layer, Named, Role, group, network_order
 from gradbook.diagnosis.silence import off_share, silent_share
 from gradbook.diagnosis.statistics import Measured, Statistics, measure
@@ -109,84 +109,19 @@ def examine(
         updates = {step.name: step for step in progress(steps, len(measured))}
     layers = group({name: measured[name].shape for name in order.names})
     facts = [_facts(layer, tensors, measured, known, updates) for layer in layers]
-    outputs = [] if activations is None else _tensors("activations", activations)
-    profile, bad = (None, ()) if deltas is None else delta_profile(deltas)
+    outputs = [] if activations is None else tensors_of("activations", activations, layers)
+    given = Deltas() if deltas is None else read_deltas(deltas, layers)
     found = gather(
         facts,
         updates=tuple(updates.values()),
-        deltas=profile,
-        activations=[_size(tensor) for tensor in outputs],
+        deltas=given.profile,
+        output=given.output,
+        activations=[size_of(tensor) for tensor in outputs],
         off=[off_share(tensor) for tensor in outputs if len(tensor.shape) > 1],
-        nonfinite=bad,
+        nonfinite=given.nonfinite,
     )
     notes = _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
     return Examined(layers, measured, updates, found, tuple(notes))
-
-
-def delta_profile(deltas: Any) -> tuple[Profile | None, tuple[str, ...]]:
-    """Measure δ: arrays, or norms, one for each layer or step, first to last.
-
-    Args:
-        deltas: A mapping or a sequence of arrays or numbers, or one array of norms.
-
-    Returns:
-        The sizes, and the names of those that are not finite.
-
-    Raises:
-        BadInput: If it is something else.
-
-    Examples:
-        >>> delta_profile([0.1, 0.5, 1.0])[0].rms
-        (0.1, 0.5, 1.0)
-    """
-    sizes = _sizes(deltas)
-    bad = tuple(f"δ of {name}" for name, size in sizes.items() if not math.isfinite(size))
-    if len(sizes) < 2:
-        raise BadInput(
-            f"deltas must have one entry for each of at least 2 layers, got {len(sizes)}"
-        )
-    return Profile("δ", tuple(sizes), tuple(sizes.values())), bad
-
-
-def _sizes(deltas: Any) -> dict[str, float]:
-    named = (
-        dict(deltas) if isinstance(deltas, Mapping) and not isinstance(deltas, Tensors) else None
-    )
-    values: Any = deltas if named is None else list(named.values())
-    if isinstance(values, (list, tuple)) and values and all(isinstance(v, Real) for v in values):
-        names = [str(i) for i in range(1, len(values) + 1)] if named is None else map(str, named)
-        return {name: _norm(name, value) for name, value in zip(names, values, strict=True)}
-    if not isinstance(deltas, (Mapping, list, tuple)):
-        tensor = as_tensor("norms", deltas, "deltas")
-        if tensor is None or len(tensor.shape) != 1:
-            raise BadInput(
-                "deltas must be a mapping or a list, one entry per layer or step, or one array of "
-                f"norms, got {'none' if tensor is None else f'shape {tensor.shape}'}"
-            )
-        return _sizes([float(value) for value in tensor.values()])
-    return {tensor.name: _size(tensor) for tensor in _tensors("deltas", deltas)}
-
-
-def _norm(name: str, value: Any) -> float:
-    if value < 0:
-        raise BadInput(f"deltas[{name!r}] must be a norm, got {value}")
-    return float(value)
-
-
-def _tensors(what: str, tree: Any) -> list[Tensor]:
-    if isinstance(tree, (list, tuple)):
-        tree = {str(number): value for number, value in enumerate(tree, start=1)}
-    tensors = hand_over(tree, what)
-    names = network_order(tensors, tensors.ordered).names if isinstance(tree, Mapping) else tensors
-    found = (tensors[name] for name in names)
-    return [tensor for tensor in found if tensor is not None]
-
-
-def _size(tensor: Tensor) -> float:
-    (found,) = measure(Tensors({tensor.name: lambda: tensor}))
-    numbers = found.statistics
-    assert numbers is not None
-    return math.nan if numbers.nonfinite else numbers.rms
 
 
 def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measured]:
@@ -262,7 +197,7 @@ def _facts(
             f"weights[{weight.name!r}] must have the shape of its gradient, {tensor.shape}, got "
             f"{stored.shape}"
         )
-    size = updates[weight.name].weight.rms if weight.name in updates else _size(stored)
+    size = updates[weight.name].weight.rms if weight.name in updates else size_of(stored)
     return replace(found, pull=_pull(stored, tensor), gain=_gain(tensor.shape, size))
 
 

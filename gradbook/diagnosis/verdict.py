@@ -46,6 +46,13 @@ class Limits:
 
 
 LIMITS = Limits()
+"""The thresholds in use."""
+
+CLEAR = 1e-4
+"""The least δ at the output of which a hidden δ of 0 cannot be what is left after underflow.
+
+It is a thousand times the smallest number of float16, and one layer does not shrink it so far.
+"""
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,11 @@ def _broken(e: Evidence, limits: Limits) -> Finding | None:
 def _silent(e: Evidence, limits: Limits) -> Finding | None:
     if e.off is not None and e.off >= limits.silent:
         return Finding(Verdict.DEAD, f"{e.off:.0%} of the hidden units are off for every example.")
+    if e.output is not None and e.output > CLEAR and e.deltas and not any(e.deltas.rms):
+        return Finding(
+            Verdict.DEAD,
+            "The loss has a gradient at the output, and that of every hidden layer is exactly 0.",
+        )
     if not e.reached:
         return Finding(
             Verdict.CANNOT_TELL,

@@ -1,0 +1,164 @@
+"""Read δ, the gradients at the layers' outputs, in the forms that hooks and logs give them.
+
+A hook of PyTorch fires on the way back, so that a dictionary it fills begins with the last layer.
+Where the names are those of the layers, they are put in order, and the output layer, whose δ comes
+straight from the loss, is set apart from the hidden ones.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Real
+from typing import Any
+
+from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
+from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.evidence import Profile
+from gradbook.diagnosis.names import Kind, Layer, network_order
+from gradbook.diagnosis.statistics import measure
+from gradbook.diagnosis.storage import Tensor
+
+
+@dataclass(frozen=True)
+class Deltas:
+    """What was measured of δ.
+
+    Attributes:
+        profile: The sizes of the hidden layers or steps, first to last.
+        output: The size at the output layer, if it is known by its name.
+        nonfinite: The names of those that are NaN or infinite.
+    """
+
+    profile: Profile | None = None
+    output: float | None = None
+    nonfinite: tuple[str, ...] = ()
+
+
+def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
+    """Measure δ: arrays, or norms, one for each layer or step.
+
+    Args:
+        deltas: A mapping or a sequence of arrays or numbers, or one array of norms.
+        layers: The layers of the network, by whose names a mapping is put in order.
+
+    Returns:
+        The sizes.
+
+    Raises:
+        BadInput: If it is something else.
+
+    Examples:
+        >>> read_deltas([0.1, 0.5, 1.0]).profile.rms
+        (0.1, 0.5, 1.0)
+        >>> from gradbook.diagnosis.names import group
+        >>> layers = group({f"fc{i}.weight": (2, 2) for i in (1, 2, 3)})
+        >>> found = read_deltas({"fc3": 1.0, "fc2": 0.5, "fc1": 0.1}, layers)
+        >>> found.profile.names, found.output
+        (('fc1', 'fc2'), 1.0)
+    """
+    sizes = _sizes(deltas)
+    if len(sizes) < 2:
+        raise BadInput(f"deltas must have entries for at least 2 layers, got {len(sizes)}")
+    known = layers if isinstance(deltas, Mapping) else ()
+    names = _in_order(list(sizes), known)
+    bad = tuple(f"δ of {name}" for name in names if not math.isfinite(sizes[name]))
+    last = _output(known)
+    output = sizes[last] if last is not None and last == names[-1] else None
+    hidden = names if output is None else names[:-1]
+    return Deltas(Profile("δ", tuple(hidden), tuple(sizes[n] for n in hidden)), output, bad)
+
+
+def _output(layers: Sequence[Layer]) -> str | None:
+    rest = [layer for layer in layers if layer.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
+    return rest[-1].name if rest else None
+
+
+def _in_order(names: list[str], layers: Sequence[Layer]) -> list[str]:
+    """Turn names around that come last layer first, as hooks give them."""
+    places = [place for place in (_place(name, layers) for name in names) if place is not None]
+    falling = len(places) > 1 and all(a >= b for a, b in pairwise(places))
+    return names[::-1] if falling and places[0] > places[-1] else names
+
+
+def _place(name: str, layers: Sequence[Layer]) -> int | None:
+    """Return the position of the last layer of that name, or within the block of that name."""
+    found = [i for i, x in enumerate(layers) if x.name == name or x.name.startswith(f"{name}.")]
+    return found[-1] if found else None
+
+
+def tensors_of(what: str, tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
+    """Return the arrays of hidden layers in order, without the output layer's if it is named.
+
+    Args:
+        what: What they are, for messages.
+        tree: A mapping or a sequence of arrays.
+        layers: The layers of the network.
+
+    Returns:
+        The tensors; those of None are left out.
+
+    Examples:
+        >>> import numpy as np
+        >>> [tensor.name for tensor in tensors_of("activations", [np.ones(2), np.zeros(3)])]
+        ['1', '2']
+    """
+    found = {tensor.name: tensor for tensor in _tensors(what, tree)}
+    known = layers if isinstance(tree, Mapping) else ()
+    names = _in_order(list(found), known)
+    if names and names[-1] == _output(known):
+        names = names[:-1]
+    return [found[name] for name in names]
+
+
+def size_of(tensor: Tensor) -> float:
+    """Return the root of the mean square of a tensor; NaN if it is not finite.
+
+    Args:
+        tensor: The tensor.
+
+    Returns:
+        Its size.
+
+    Examples:
+        >>> f"{size_of(as_tensor('a', [3.0, 4.0])) ** 2:.2f}"
+        '12.50'
+    """
+    (found,) = measure(Tensors({tensor.name: lambda: tensor}))
+    numbers = found.statistics
+    assert numbers is not None
+    return math.nan if numbers.nonfinite else numbers.rms
+
+
+def _sizes(deltas: Any) -> dict[str, float]:
+    named = (
+        dict(deltas) if isinstance(deltas, Mapping) and not isinstance(deltas, Tensors) else None
+    )
+    values: Any = deltas if named is None else list(named.values())
+    if isinstance(values, (list, tuple)) and values and all(isinstance(v, Real) for v in values):
+        names = [str(i) for i in range(1, len(values) + 1)] if named is None else map(str, named)
+        return {name: _norm(name, value) for name, value in zip(names, values, strict=True)}
+    if not isinstance(deltas, (Mapping, list, tuple)):
+        tensor = as_tensor("norms", deltas, "deltas")
+        if tensor is None or len(tensor.shape) != 1:
+            raise BadInput(
+                "deltas must be a mapping or a list, one entry per layer or step, or one array of "
+                f"norms, got {'none' if tensor is None else f'shape {tensor.shape}'}"
+            )
+        return _sizes([float(value) for value in tensor.values()])
+    return {tensor.name: size_of(tensor) for tensor in _tensors("deltas", deltas)}
+
+
+def _norm(name: str, value: Any) -> float:
+    if value < 0:
+        raise BadInput(f"deltas[{name!r}] must be a norm, got {value}")
+    return float(value)
+
+
+def _tensors(what: str, tree: Any) -> list[Tensor]:
+    if isinstance(tree, (list, tuple)):
+        tree = {str(number): value for number, value in enumerate(tree, start=1)}
+    tensors = hand_over(tree, what)
+    names = network_order(tensors, tensors.ordered).names
+    found = (tensors[name] for name in names)
+    return [tensor for tensor in found if tensor is not None]
