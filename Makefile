@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 # The book's matrices are small: threads cost more than they bring, eight times on two cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: serve test site offline zensical wheel figure claims clean setup
+.PHONY: serve test test-frameworks site offline zensical wheel figure claims bench clean setup
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -21,6 +21,14 @@ test: $(READY)
 	$(BIN)/mypy gradbook
 	$(BIN)/python -m pytest docs tests gradbook --cov=gradbook --cov-report=term-missing:skip-covered
 	$(BIN)/python -m gradbook.press site
+
+# PyTorch and JAX are large, and the book does without: they get an environment of their own.
+FRAMEWORKS := build/frameworks
+test-frameworks:
+	@test -f $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
+	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-frameworks.txt
+	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(FRAMEWORKS)/bin/python -m pytest frameworks
 
 site: $(READY)
 	$(BIN)/python -m gradbook.press site
@@ -36,6 +44,9 @@ figure: $(READY)
 
 claims: $(READY)
 	$(BIN)/python -m gradbook.claims
+
+bench: $(READY)
+	$(BIN)/python -m gradbook.diagnosis.bench
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

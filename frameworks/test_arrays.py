@@ -1,7 +1,4 @@
-"""Gradients of PyTorch and JAX as they come: `python -m pytest tests/frameworks/check_arrays.py`.
-
-The name begins with `check`, so that these run only where they are asked for: they need both.
-"""
+"""Gradients of PyTorch and JAX as they come, where both are installed: `make test-frameworks`."""
 
 from __future__ import annotations
 
