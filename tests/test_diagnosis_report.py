@@ -261,7 +261,13 @@ def test_hooks_give_the_last_layer_first_and_the_output_is_set_apart() -> None:
     assert report.profile is not None
     assert report.profile.names == ("1", "2", "3", "4")  # without the output, layer 5
     assert report.profile.decades == pytest.approx(-3)
-    assert diagnose(grads, deltas=dict(reversed(falling.items()))) == report
+    other = diagnose(grads, deltas=dict(reversed(falling.items())))
+    assert other.profile == report.profile
+    assert (len(other.notes), len(report.notes)) == (1, 2)  # only one was turned around
+    unknown = {f"relu{i}": 0.1 ** (9 - i) for i in range(9, 0, -1)}
+    assert diagnose(grads, deltas=unknown).verdict is Verdict.VANISHING
+    first = {"5": 1e9, **unknown}  # the output is known, what is before it is not
+    assert diagnose(grads, deltas=first).verdict is Verdict.VANISHING
     blocks = {f"block.{i}.{part}.weight": np.ones((3, 3)) for i in range(4) for part in "ab"}
     rising = {f"block.{i}": 10.0**-i for i in range(4)}
     for given in (rising, dict(reversed(rising.items()))):

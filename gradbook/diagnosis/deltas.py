@@ -28,11 +28,13 @@ class Deltas:
         profile: The sizes of the hidden layers or steps, first to last.
         output: The size at the output layer, if it is known by its name.
         nonfinite: The names of those that are NaN or infinite.
+        turned: Whether they came last layer first.
     """
 
     profile: Profile | None = None
     output: float | None = None
     nonfinite: tuple[str, ...] = ()
+    turned: bool = False
 
 
 def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
@@ -61,12 +63,13 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
     if len(sizes) < 2:
         raise BadInput(f"deltas must have entries for at least 2 layers, got {len(sizes)}")
     known = layers if isinstance(deltas, Mapping) else ()
-    names = _in_order(list(sizes), known)
+    names = _in_order(list(sizes), known) if isinstance(deltas, Mapping) else list(sizes)
     bad = tuple(f"δ of {name}" for name in names if not math.isfinite(sizes[name]))
     last = _output(known)
     output = sizes[last] if last is not None and last == names[-1] else None
     hidden = names if output is None else names[:-1]
-    return Deltas(Profile("δ", tuple(hidden), tuple(sizes[n] for n in hidden)), output, bad)
+    profile = Profile("δ", tuple(hidden), tuple(sizes[name] for name in hidden))
+    return Deltas(profile, output, bad, turned=names != list(sizes))
 
 
 def _output(layers: Sequence[Layer]) -> str | None:
@@ -77,8 +80,13 @@ def _output(layers: Sequence[Layer]) -> str | None:
 def _in_order(names: list[str], layers: Sequence[Layer]) -> list[str]:
     """Turn names around that come last layer first, as hooks give them."""
     places = [place for place in (_place(name, layers) for name in names) if place is not None]
-    falling = len(places) > 1 and all(a >= b for a, b in pairwise(places))
-    return names[::-1] if falling and places[0] > places[-1] else names
+    if len(places) > 1:
+        falling = all(a >= b for a, b in pairwise(places)) and places[0] > places[-1]
+    elif names[0] == _output(layers):
+        falling = True
+    else:  # modules without parameters, such as ReLU, whose names may still count down
+        falling = list(network_order(names, ordered=False).names) == names[::-1]
+    return names[::-1] if falling else names
 
 
 def _place(name: str, layers: Sequence[Layer]) -> int | None:
@@ -105,7 +113,7 @@ def tensors_of(what: str, tree: Any, layers: Sequence[Layer] = ()) -> list[Tenso
     """
     found = {tensor.name: tensor for tensor in _tensors(what, tree)}
     known = layers if isinstance(tree, Mapping) else ()
-    names = _in_order(list(found), known)
+    names = _in_order(list(found), known) if found and known else list(found)
     if names and names[-1] == _output(known):
         names = names[:-1]
     return [found[name] for name in names]

@@ -13,7 +13,7 @@ from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.deltas import Deltas, read_deltas, size_of, tensors_of
 from gradbook.diagnosis.evidence import Evidence, Facts, gather
 from gradbook.diagnosis.names import Layer, Named, Role, group, network_order
-from gradbook.diagnosis.silence import off_share, silent_share
+from gradbook.diagnosis.silence import WORTH_A_LOOK, off_share, silent_share, zero_share
 from gradbook.diagnosis.statistics import Measured, Statistics, measure
 from gradbook.diagnosis.storage import Tensor, chunks
 from gradbook.diagnosis.updates import Update, measure_updates
@@ -120,7 +120,9 @@ def examine(
         off=[off_share(tensor) for tensor in outputs if len(tensor.shape) > 1],
         nonfinite=given.nonfinite,
     )
-    notes = _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
+    notes = list(_notes(layers, measured, order.sorted_by_number, scale, len(snapshots)))
+    if given.turned:
+        notes.append("δ came last layer first, as hooks give it, and was turned around.")
     return Examined(layers, measured, updates, found, tuple(notes))
 
 
@@ -187,7 +189,7 @@ def _facts(
     found = Facts(layer.name, layer.kind, weight, bias)
     if weight is None or weight.statistics is None or weight.tied_to is not None:
         return found
-    tensor = tensors[weight.name] if _worth_reading(weight, weights) else None
+    tensor = tensors[weight.name] if _worth_reading(weight, bias, weights) else None
     found = replace(found, silent=silent_share(tensor, weight, bias))
     stored = weights[weight.name] if weights is not None else None
     if stored is None or tensor is None or len(tensor.shape) != 2:
@@ -201,9 +203,10 @@ def _facts(
     return replace(found, pull=_pull(stored, tensor), gain=_gain(tensor.shape, size))
 
 
-def _worth_reading(weight: Measured, weights: Tensors | None) -> bool:
-    assert weight.statistics is not None
-    return weights is not None or weight.statistics.zeros > 0
+def _worth_reading(weight: Measured, bias: Measured | None, weights: Tensors | None) -> bool:
+    """Tell whether a second look at a tensor may tell more than its statistics."""
+    zeros = zero_share(weight) or 0.0
+    return weights is not None or (bias is None and zeros >= WORTH_A_LOOK)
 
 
 def _pull(weight: Tensor, gradient: Tensor) -> float | None:
