@@ -61,6 +61,9 @@ class Outcome:
 SCALES = (0.07, 1.0, 10.0)
 """Standard deviations in units of He's: far too small, his, and far too large."""
 
+PATIENT = Trial(scale=SCALES[0], lr=0.003, steps=300)
+"""Weights far too small, trained in more and smaller steps."""
+
 DEEP = Trial(depth=50, lr=0.1, steps=20)
 """A depth at which the explosion of batch normalization is felt."""
 
