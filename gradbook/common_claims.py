@@ -151,8 +151,8 @@ class Overview:
         return (
             f'<div class="gb-table" role="region" tabindex="0" aria-label="{caption}">'
             f'<table class="gb-table__grid"><caption>{caption}</caption>'
-            '<thead><tr><th scope="col">claim</th><th scope="col">verdict</th>'
-            f'<th scope="col">read in</th></tr></thead><tbody>{rows}</tbody></table></div>'
+            '<thead><tr><th scope="col">claim, and where it was read</th>'
+            f'<th scope="col">verdict</th></tr></thead><tbody>{rows}</tbody></table></div>'
         )
 
 
@@ -162,8 +162,8 @@ def _row(claim: CommonClaim) -> str:
     )
     condition = f": {html.escape(claim.condition)}" if claim.condition else ""
     return (
-        f'<tr><th scope="row"><a href="#{claim.anchor}">{html.escape(claim.statement)}</a></th>'
-        f"<td><b>{claim.verdict.value}</b>{condition}</td><td>{places}</td></tr>"
+        f'<tr><th scope="row"><a href="#{claim.anchor}">{html.escape(claim.statement)}</a>'
+        f"<br><small>{places}</small></th><td><b>{claim.verdict.value}</b>{condition}</td></tr>"
     )
 
 
