@@ -16,7 +16,7 @@ import pytest
 import gradbook
 from gradbook import diagnose
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log
-from gradbook.diagnosis.advice import DEEP, IN_TIME
+from gradbook.diagnosis.advice import next_steps
 from gradbook.diagnosis.deltas import read_deltas
 from gradbook.precision import float32, freeze_depth
 from pages import ROOT
@@ -214,8 +214,9 @@ def test_a_report_cannot_be_changed_and_knows_its_exit_code() -> None:
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_every_verdict_has_next_steps_whose_pages_are_there(verdict: Verdict) -> None:
-    for steps in (DEEP[verdict], IN_TIME[verdict]):
-        assert steps
+    for recurrent in (False, True):
+        steps = next_steps(verdict, recurrent)
+        assert len(steps) >= (3 if verdict.is_problem else 1)
         for step in steps:
             assert (ROOT / "docs" / step.page).is_file(), step.page
             assert step.text.endswith(".")

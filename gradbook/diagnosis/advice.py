@@ -41,6 +41,8 @@ _CLIP = _chapter("Clip the global norm of the gradients; log it before the clip.
 _GATES = _chapter("Use an LSTM with a large forget bias, or a GRU.", "time-and-gates")
 _SHORT = _chapter("Show that so long a memory is needed; truncate if it is not.", "time-and-gates")
 
+_TABLE = Advice("Look up what each remedy did to networks like this.", "what-do-i-try.md")
+
 DEEP: dict[Verdict, tuple[Advice, ...]] = {
     Verdict.NON_FINITE: (
         _chapter("Skip the step, and lower the loss scale if there is one.", "clipping"),
@@ -102,6 +104,7 @@ def next_steps(verdict: Verdict, recurrent: bool = False) -> tuple[Advice, ...]:
 
     Examples:
         >>> [step.page for step in next_steps(Verdict.VANISHING, recurrent=True)]
-        ['chapters/time-and-gates.md', 'chapters/time-and-gates.md']
+        ['chapters/time-and-gates.md', 'chapters/time-and-gates.md', 'what-do-i-try.md']
     """
-    return (IN_TIME if recurrent else DEEP)[verdict]
+    steps = (IN_TIME if recurrent else DEEP)[verdict]
+    return (*steps, _TABLE) if verdict.is_problem else steps
