@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from gradbook.activations import identity, tanh
-from gradbook.backprop import backprop_from
+from gradbook.backprop import backprop_from, forward
 from gradbook.checks import Array
 from gradbook.claims.record import Claim, Kind, Measurement
 from gradbook.initializers import normal, scaled
@@ -93,8 +93,9 @@ def _driven_energy(rng: np.random.Generator, radius: float, draws: int) -> Array
         bias_variance=None,
         ensemble=(draws,),
     )
-    norms = boundary_norms(net, np.zeros(state), rng.standard_normal(state))
-    return np.asarray(np.square(norms[:, WARM_UP] / norms[:, -1]))
+    warm = forward(net[:WARM_UP], np.zeros(state))[-1].a
+    norms = boundary_norms(net[WARM_UP:], warm, rng.standard_normal(state))
+    return np.asarray(np.square(norms[:, 0] / norms[:, -1]))
 
 
 def _driven(rng: np.random.Generator, draws: int) -> Measurement:
