@@ -150,7 +150,7 @@ class Overview:
         rows = "".join(map(_row, self.claims))
         return (
             f'<div class="gb-table" role="region" tabindex="0" aria-label="{caption}">'
-            f'<table class="gb-table__grid"><caption>{caption}</caption>'
+            f'<table class="gb-table__grid" style="width: auto"><caption>{caption}</caption>'
             '<thead><tr><th scope="col">claim, and where it was read</th>'
             f'<th scope="col">verdict</th></tr></thead><tbody>{rows}</tbody></table></div>'
         )
