@@ -21,7 +21,7 @@ TEST = "test_any_number_changed_in_the_code_of_a_page_breaks_it"
 PAGES = [path for path in paths() if read(path).cells]
 
 
-SAMPLE = 10
+SAMPLE = 4
 """How many literals of each page are changed; with `--every-number`, as CI runs it, all are."""
 
 
