@@ -120,6 +120,15 @@ def test_the_audit_has_a_verdict_and_a_computation_for_each_of_the_notes_claims(
         assert ">>>" in body, f"{heading}: nothing is computed"
 
 
+def test_the_chapters_are_numbered_in_order_and_called_by_their_headings() -> None:
+    navigation = text_of(DOCS.parent / "mkdocs.yml")
+    entries = re.findall(r"- (\d+) (.+): chapters/(.+)\.md\n", navigation)
+    assert [int(number) for number, _, _ in entries] == list(range(1, len(entries) + 1))
+    assert len(entries) == navigation.count(": chapters/")
+    for _, title, name in entries:
+        assert text_of(DOCS / "chapters" / f"{name}.md").startswith(f"# {title}\n")
+
+
 def test_every_chapter_is_in_the_navigation() -> None:
     navigation = text_of(DOCS.parent / "mkdocs.yml")
     for path in CHAPTERS:
