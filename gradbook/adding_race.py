@@ -29,7 +29,7 @@ from gradbook.layers import Dense, Layer, Select
 from gradbook.losses import half_squared_error
 from gradbook.networks import unrolled
 from gradbook.optimizers import Adam, Clipping
-from gradbook.parameters import distinct_parameters, with_parameters
+from gradbook.parameters import in_float32
 from gradbook.sequences import adding_problem, train_sequences
 
 
@@ -211,21 +211,3 @@ def train_contender(rng: np.random.Generator, contender: Contender, race: Race =
         window=race.window,
     )
     return Run(contender.name, 2 * run.loss, run.norm, run.layers)
-
-
-def in_float32(layers: list[Layer]) -> list[Layer]:
-    """Return the network with parameters in float32, which halves what there is to move.
-
-    Args:
-        layers: The network.
-
-    Returns:
-        A new list, sharing parameters as before.
-
-    Examples:
-        >>> layers = [Dense(np.eye(2), None, tanh)]
-        >>> in_float32(layers)[0].parameters["W"].dtype.name
-        'float32'
-    """
-    values = [value.astype(np.float32) for value in distinct_parameters(layers)]
-    return with_parameters(layers, values)

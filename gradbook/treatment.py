@@ -26,7 +26,7 @@ from gradbook.checks import Array
 from gradbook.layers import Layer
 from gradbook.losses import softmax_cross_entropy
 from gradbook.optimizers import Clipping, Optimizer, State
-from gradbook.parameters import distinct_parameters, named_parameters, with_parameters
+from gradbook.parameters import distinct_parameters, in_float32, named_parameters, with_parameters
 from gradbook.patients import PATIENTS, Patient, Symptom
 from gradbook.plans import CLASSES, Case, Deep, Unrolled
 from gradbook.remedies import REMEDIES, Plan, Remedy
@@ -298,7 +298,9 @@ def _decades(trace: Trace, plan: Plan, case: Case) -> Array:
 def _train(case: Case, plan: Plan) -> tuple[list[Array], list[State]]:
     """Train side by side, on a leading axis, one ensemble for each optimizer."""
     # Gradients that vanish through time would meet float32's subnormal numbers, which are slow.
-    layers, x = _in_float32(case) if isinstance(plan, Deep) else (case.layers, case.x)
+    layers, x = case.layers, case.x
+    if isinstance(plan, Deep):  # the gradients that are looked at are computed in float64
+        layers, x = in_float32(layers), x.astype(np.float32)
     start = distinct_parameters(layers)
     values = [np.stack([value] * len(plan.optimizers)) for value in start]
     states = [optimizer.start(start) for optimizer in plan.optimizers]
@@ -314,12 +316,6 @@ def _train(case: Case, plan: Plan) -> tuple[list[Array], list[State]]:
         now = with_parameters(now, values)
     loss = forward_loss(now, x, case.target, softmax_cross_entropy) / CHANCE
     return list(loss), states
-
-
-def _in_float32(case: Case) -> tuple[list[Layer], Array]:
-    """Halve what there is to move; the gradients to be looked at are computed in float64."""
-    small = [value.astype(np.float32) for value in distinct_parameters(case.layers)]
-    return with_parameters(case.layers, small), case.x.astype(np.float32)
 
 
 def _gradient(trace: Trace, plan: Plan, case: Case) -> list[Array]:

@@ -70,7 +70,7 @@ class Case:
 
     def member_loss(self, pool: Sequence[Any], member: tuple[int, ...]) -> Any:
         """Compute the loss of one member with formulas of their own."""
-        own = [_of_member(a, core, member) for a, core in zip(pool, self.cores, strict=True)]
+        own = [of_member(a, core, member) for a, core in zip(pool, self.cores, strict=True)]
         h = own[0]
         for p in self.pieces:
             z = anp.dot(h, own[p.W])
@@ -95,7 +95,7 @@ class Case:
         return autograd.grad(total)(list(self.pool))
 
 
-def _of_member(array: Any, core: int, member: tuple[int, ...]) -> Any:
+def of_member(array: Any, core: int, member: tuple[int, ...]) -> Any:
     """Take a member's slice of an array with `core` own axes; ensemble axes may be 1 or absent."""
     lead = array.shape[: len(array.shape) - core]
     own = member[len(member) - len(lead) :]

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradbook.activations import tanh
-from gradbook.adding_race import RACE, Race, Run, gru, in_float32, lstm, plain, train_contender
-from gradbook.layers import GRU, LSTM, Dense, Recurrent
+from gradbook.adding_race import RACE, Race, Run, gru, lstm, plain, train_contender
+from gradbook.layers import GRU, LSTM, Recurrent
 from gradbook.parameters import distinct_parameters
 from gradbook.sequences import ADDING_BASELINE
 
@@ -64,9 +63,3 @@ def test_the_race_of_the_book_is_won_by_gates_in_a_shorter_form() -> None:
     errors = {c: train_contender(np.random.default_rng(1), c, race).final(30) for c in (plain, gru)}
     assert (errors[gru] < ADDING_BASELINE / 4).all()
     assert (errors[plain] > ADDING_BASELINE * 0.8).all()
-
-
-def test_converted_networks_share_as_before() -> None:
-    layer = Dense(np.eye(2), None, tanh)
-    one, two = in_float32([layer, layer])
-    assert one.parameters["W"] is two.parameters["W"]

@@ -34,7 +34,7 @@ from gradbook.layers import (
     Select,
 )
 from layer_makers import MAKERS, Maker, smooth_case
-from network_oracle import _of_member as of_member
+from network_oracle import of_member
 from test_activations import FORMULAS
 
 Values: TypeAlias = Mapping[str, Any]

@@ -8,6 +8,7 @@ from gradbook.layers import Dense, Layer, Recurrent
 from gradbook.parameters import (
     check_layers,
     distinct_parameters,
+    in_float32,
     named_parameters,
     places,
     with_parameters,
@@ -81,3 +82,9 @@ def test_a_network_holds_at_least_one_layer_and_nothing_but_layers(function) -> 
         function([])
     with pytest.raises(TypeError, match="layers must hold layers, got 3 as layer 2"):
         function([NETWORK[0], 3])
+
+
+def test_converted_networks_share_as_before() -> None:
+    layer = Dense(np.eye(2), None, tanh)
+    one, two = in_float32([layer, layer])
+    assert one.parameters["W"] is two.parameters["W"]
