@@ -9,7 +9,7 @@ $D = \log_{10}(r_1/r_{\text{last}})$:
 - dead units: at least 3/4 of all hidden units are off for every example. Half would not do: in a
   healthy deep ReLU network all examples become alike, and up to half of the units are off for all;
 - frozen: at least half of the weights stay as they are, bit for bit, in their own number format,
-  and $|D| \le 1$;
+  and $|D| \le 1$; arrays whose gradient is exactly 0 do not count;
 - non-finite: a gradient in its own format is NaN or infinite.
 
 A case whose number does not bear out its fault has no truth, and is left out.
@@ -82,7 +82,7 @@ def stored(fmt: Format, x: Array) -> Array:
 
 
 def _name(network: Network, place: str) -> str:
-    """Name a parameter as PyTorch would."""
+    """Name a parameter as PyTorch would: layers of an nn.Sequential by their numbers."""
     layer, _, kind = place.rpartition(".")
     if network.recurrent:
         last = str(len(network.layers))
@@ -90,8 +90,7 @@ def _name(network: Network, place: str) -> str:
         rest = {"W": "head.weight", "b": "head.bias"}
         return rest[kind] if layer == last else f"rnn.{names[kind]}"
     kinds = {"W": "weight", "b": "bias", "gamma": "weight", "beta": "bias"}
-    norm = "norm." if kind in ("gamma", "beta") else ""
-    return f"layers.{layer}.{norm}{kinds[kind]}"
+    return f"layers.{layer}.{kinds[kind]}"
 
 
 def _rms(x: Array) -> Array:
@@ -139,12 +138,13 @@ def _truth(case: Case, off: float, frozen: float) -> Verdict | None:
 def _frozen(case: Case) -> float:
     if case.fault not in (Verdict.HEALTHY, Verdict.FROZEN):
         return 0.0
-    pairs = [(case.weights[name], g / case.recipe.loss_scale) for name, g in case.gradients.items()]
+    grads = {name: g for name, g in case.gradients.items() if g.any()}
+    pairs = [(case.weights[name], g / case.recipe.loss_scale) for name, g in grads.items()]
     if not all(np.isfinite(g).all() for _, g in pairs):
         return 0.0
     fmt, lr = case.recipe.fmt, case.recipe.lr
     shares = [frozen_fraction(fmt, w, lr * np.float64(g)) * w.size for w, g in pairs]
-    return sum(shares) / sum(w.size for w, _ in pairs)
+    return sum(shares) / max(sum(w.size for w, _ in pairs), 1)
 
 
 def cases(rng: np.random.Generator, recipe: Recipe, size: Size) -> Iterator[Case]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradbook.diagnosis.names import Kind
+from gradbook.diagnosis.paths import in_a_block, in_one_sequence, place
 from gradbook.diagnosis.statistics import Measured
 from gradbook.diagnosis.updates import Update
 from gradbook.precision import ALL, Format, float32
@@ -32,7 +33,7 @@ class Facts:
         weight: Its weights' gradient.
         bias: Its bias's gradient.
         silent: The share of its units whose gradient is exactly 0.
-        pull: |<W, dL/dW>|, if the weights are given.
+        pull: <W, dL/dW>, if the weights are given.
         gain: log10 of the root of n Var(w), for a matrix whose weights are given.
     """
 
@@ -88,16 +89,18 @@ class Evidence:
         deltas: The sizes of δ in the hidden layers, if given.
         output: That at the output layer, if given.
         ratios: Weights' gradients over the activations that entered, if those are given.
-        norms: Gradients of the normalizations' shifts.
-        biases: Gradients of the hidden layers' biases.
-        weights: Gradients of the hidden layers' weights, of the most frequent kind.
+        norms: Gradients of the normalizations' shifts, where no path leads around them.
+        biases: Gradients of the hidden layers' biases, of one place in every block.
+        weights: Gradients of the hidden layers' weights, likewise.
         frozen: The share of weights that stand still in their own format, if it can be known.
         recurrent: Whether there are recurrent weights, which all steps share.
         normalized: Whether there are normalizations.
+        blocks: Whether names count blocks, which a path may lead around.
         gain: log10 of the product of all roots of n Var(w): of the factor from the last hidden
             layer to the first if all slopes were 1; None if it cannot be known.
         bends: By how much slopes that are 0 for half of all inputs lower that.
-        pulls: log10 of the largest over the smallest |<W, dL/dW>|; None if it cannot be known.
+        pulls: log10 of the largest over the smallest <W, dL/dW>, without end if their signs differ;
+            None if it cannot be known.
     """
 
     nonfinite: tuple[str, ...] = ()
@@ -114,6 +117,7 @@ class Evidence:
     frozen: float | None = None
     recurrent: bool = False
     normalized: bool = False
+    blocks: bool = False
     gain: float | None = None
     bends: float = 0.0
     pulls: float | None = None
@@ -178,22 +182,53 @@ def hidden(facts: Sequence[Facts]) -> list[Facts]:
     return [layer for layer in rest if layer.kind is main]
 
 
+def alike(layers: Sequence[Facts]) -> list[Facts]:
+    """Return the layers of the most frequent place in a block, or of a network without blocks.
+
+    Args:
+        layers: Layers of one kind.
+
+    Returns:
+        Those of one place; where no place is found `COMPARABLE` times all of them, or, if there are
+        blocks, none.
+
+    Examples:
+        >>> names = ["stem", "0.fc1", "0.fc2", "1.fc1", "1.fc2", "2.fc1", "2.fc2"]
+        >>> [layer.name for layer in alike([Facts(name, Kind.DENSE) for name in names])]
+        ['0.fc1', '1.fc1', '2.fc1']
+    """
+    places = [place(layer.name) for layer in layers]
+    main = max(places, key=places.count, default="")
+    if places.count(main) >= COMPARABLE:
+        return [layer for layer, found in zip(layers, places, strict=True) if found == main]
+    return [] if any(in_a_block(layer.name) for layer in layers) else list(layers)
+
+
+def _weighted(facts: Sequence[Facts]) -> list[Facts]:
+    return [x for x in facts if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
+
+
 def _gain(layers: Sequence[Facts]) -> float | None:
-    gains = [layer.gain for layer in layers[1:]]
+    gains = [layer.gain for layer in layers[1:-1]]
     known = [gain for gain in gains if gain is not None]
     return sum(known) if known and len(known) == len(gains) else None
 
 
 def _pulls(layers: Sequence[Facts]) -> float | None:
-    found = [layer.pull for layer in layers if layer.kind is Kind.DENSE]
-    pulls = [pull for pull in found if pull is not None]
-    if len(pulls) < max(len(found), COMPARABLE) or min(pulls) <= 0:
+    pulls = [layer.pull for layer in layers if layer.pull is not None]
+    if len(pulls) < max(len(layers), COMPARABLE) or not any(pulls):
         return None
-    return math.log10(max(pulls)) - math.log10(min(pulls))
+    sizes = sorted(map(abs, pulls))
+    same = min(pulls) > 0 or max(pulls) < 0
+    return math.log10(sizes[-1]) - math.log10(sizes[0]) if same else math.inf
 
 
 def _silent(layers: Sequence[Facts]) -> float | None:
+    """Return the share of silent units; a silent layer with a gradient before it is in a branch."""
     shares = [layer.silent for layer in layers if layer.silent is not None]
+    reached = [index for index, share in enumerate(shares) if share < 1]
+    if reached:
+        shares = [share for index, share in enumerate(shares) if share < 1 or index < reached[0]]
     return float(np.mean(shares)) if shares else None
 
 
@@ -214,17 +249,20 @@ def _smallest(found: Measured) -> float:
 def frozen_share(updates: Sequence[Update]) -> float | None:
     """Return the share of all weights that stand still in the format they are stored in.
 
+    Tensors whose gradient is exactly 0 are left out, such as those of a branch that begins with 0:
+    no step is meant for them.
+
     Args:
         updates: What a step does to each tensor.
 
     Returns:
-        The share; None if no tensor is stored in a known format.
+        The share; None if no tensor with a gradient is stored in a known format.
 
     Examples:
         >>> frozen_share([]) is None
         True
     """
-    own = [update.own for update in updates if update.own is not None]
+    own = [step.own for step in updates if step.own is not None and step.gradient.largest > 0]
     total = sum(found.total for found in own)
     return sum(found.count for found in own) / total if total else None
 
@@ -258,11 +296,15 @@ def gather(
         False
     """
     main = hidden(facts)
+    same, weighted = alike(main), _weighted(facts)
     measured = [m for layer in facts for m in (layer.weight, layer.bias) if m is not None]
     numbers = [m.statistics for m in measured if m.statistics is not None]
     bad = [m.name for m in measured if m.statistics is not None and m.statistics.nonfinite]
     norm_layers = [layer for layer in facts if layer.kind is Kind.NORM]
-    biases = profile("gradients of biases", ((x.name, rms_of(x.bias)) for x in main))
+    biases = profile("gradients of biases", ((x.name, rms_of(x.bias)) for x in same))
+    plain = in_one_sequence([(x.name, x.kind) for x in facts], [x.name for x in main])
+    shifts = ((x.name, rms_of(x.bias)) for x in norm_layers)
+    straight = len(same) == len(main) and (plain or not norm_layers)
     return Evidence(
         nonfinite=(*bad, *nonfinite),
         reached=any(s.norm > 0 for s in numbers),
@@ -271,16 +313,17 @@ def gather(
         underflow=_underflow(measured),
         deltas=deltas,
         output=output,
-        ratios=_ratios(main, activations),
-        norms=profile("gradients of shifts", ((x.name, rms_of(x.bias)) for x in norm_layers)),
+        ratios=_ratios(main, activations) if straight else None,
+        norms=profile("gradients of shifts", shifts) if plain else None,
         biases=None if norm_layers else biases,
-        weights=profile("gradients of weights", ((x.name, rms_of(x.weight)) for x in main)),
+        weights=profile("gradients of weights", ((x.name, rms_of(x.weight)) for x in same)),
         frozen=frozen_share(updates),
         recurrent=any(layer.kind is Kind.RECURRENT for layer in facts),
         normalized=bool(norm_layers),
-        gain=_gain(main),
-        bends=max(len(main) - 1, 0) * math.log10(2) / 2,
-        pulls=_pulls([x for x in facts if x.kind is Kind.DENSE]),
+        blocks=any(in_a_block(x.name) for x in weighted),
+        gain=_gain(weighted),
+        bends=max(len(weighted) - 2, 0) * math.log10(2) / 2,
+        pulls=_pulls(weighted),
     )
 
 

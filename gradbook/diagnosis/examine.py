@@ -94,6 +94,62 @@ def examine(
         >>> [layer.name for layer in found.layers], f"{found.evidence.weights.decades:.0f}"
         (['0', '1', '2', '3'], '-2')
     """
+    known = measured_of(
+        grads, weights=weights, lr=lr, loss_scale=loss_scale, snapshots=snapshots, progress=progress
+    )
+    return with_signals(known, deltas=deltas, activations=activations)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Hold what was measured of gradients and weights.
+
+    Attributes:
+        layers: As in `Examined`, as are `measured`, `updates` and `notes`.
+        measured: Each tensor's gradient by name.
+        updates: What a step does to each tensor, by name.
+        facts: What was measured of each layer.
+        notes: What the reader should know.
+    """
+
+    layers: tuple[Layer, ...]
+    measured: Mapping[str, Measured]
+    updates: Mapping[str, Update]
+    facts: tuple[Facts, ...]
+    notes: tuple[str, ...]
+
+
+def measured_of(
+    grads: Any,
+    *,
+    weights: Any = None,
+    lr: float | None = None,
+    loss_scale: float = 1.0,
+    snapshots: Sequence[Any] = (),
+    progress: Progress = silently,
+) -> Known:
+    """Measure gradients and weights, which is what takes time.
+
+    Args:
+        grads: As for `gradbook.diagnose`, as are the others.
+        weights: The weights.
+        lr: The learning rate.
+        loss_scale: What the loss was multiplied by.
+        snapshots: The gradients of earlier steps.
+        progress: Shows how far it is.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        BadInput: If something cannot be used.
+        TypeError: If a number is not one.
+        ValueError: If a number is out of range.
+
+    Examples:
+        >>> [layer.name for layer in measured_of({"1.W": np.ones((2, 2))}).layers]
+        ['1']
+    """
     scale = positive("loss_scale", loss_scale)
     if lr is not None:
         lr = positive("lr", lr)
@@ -108,22 +164,44 @@ def examine(
         steps = measure_updates(_present(tensors, measured), known, lr / scale)
         updates = {step.name: step for step in progress(steps, len(measured))}
     layers = group({name: measured[name].shape for name in order.names})
-    facts = [_facts(layer, tensors, measured, known, updates) for layer in layers]
-    outputs = [] if activations is None else tensors_of("activations", activations, layers)
-    given = Deltas() if deltas is None else read_deltas(deltas, layers)
+    facts = tuple(_facts(layer, tensors, measured, known, updates) for layer in layers)
+    notes = _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
+    return Known(layers, measured, updates, facts, tuple(notes))
+
+
+def with_signals(known: Known, *, deltas: Any = None, activations: Any = None) -> Examined:
+    """Add what passed through the network: δ on the way back, activations on the way forward.
+
+    Args:
+        known: What was measured of gradients and weights.
+        deltas: As for `gradbook.diagnose`, as is the other.
+        activations: The layers' outputs.
+
+    Returns:
+        What was measured, all of it.
+
+    Raises:
+        BadInput: If something cannot be used.
+
+    Examples:
+        >>> known = measured_of({"1.W": np.ones((2, 2))})
+        >>> with_signals(known, deltas=[0.1, 1.0]).evidence.deltas.decades
+        -1.0
+    """
+    outputs = [] if activations is None else tensors_of("activations", activations, known.layers)
+    given = Deltas() if deltas is None else read_deltas(deltas, known.layers)
     found = gather(
-        facts,
-        updates=tuple(updates.values()),
+        known.facts,
+        updates=tuple(known.updates.values()),
         deltas=given.profile,
         output=given.output,
         activations=[size_of(tensor) for tensor in outputs],
         off=[off_share(tensor) for tensor in outputs if len(tensor.shape) > 1],
         nonfinite=given.nonfinite,
     )
-    notes = list(_notes(layers, measured, order.sorted_by_number, scale, len(snapshots)))
-    if given.turned:
-        notes.append("δ came last layer first, as hooks give it, and was turned around.")
-    return Examined(layers, measured, updates, found, tuple(notes))
+    turned = "δ came last layer first, as hooks give it, and was turned around."
+    notes = (*known.notes, turned) if given.turned else known.notes
+    return Examined(known.layers, known.measured, known.updates, found, notes)
 
 
 def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measured]:
@@ -192,7 +270,7 @@ def _facts(
     tensor = tensors[weight.name] if _worth_reading(weight, bias, weights) else None
     found = replace(found, silent=silent_share(tensor, weight, bias))
     stored = weights[weight.name] if weights is not None else None
-    if stored is None or tensor is None or len(tensor.shape) != 2:
+    if stored is None or tensor is None or len(tensor.shape) < 2:
         return found
     if stored.shape != tensor.shape:
         raise BadInput(
@@ -214,10 +292,12 @@ def _pull(weight: Tensor, gradient: Tensor) -> float | None:
     with np.errstate(invalid="ignore", over="ignore"):
         for w, g in chunks(weight, gradient):
             total += float(np.dot(w.astype(np.float64), g.astype(np.float64)))
-    return abs(total) if math.isfinite(total) else None
+    return total if math.isfinite(total) else None
 
 
 def _gain(shape: tuple[int, ...], rms: float) -> float | None:
+    if len(shape) != 2:
+        return None
     width = math.sqrt(math.prod(shape))
     return math.log10(math.sqrt(width) * rms) if rms > 0 and math.isfinite(rms) else None
 

@@ -130,47 +130,73 @@ class Network:
     recurrent: bool = False
 
 
-Draw = Callable[[np.random.Generator, Size], tuple[list[Layer], int]]
-"""Return the layers, and how many make one hidden layer."""
+Draw = Callable[[np.random.Generator, Size], tuple[list[Layer], range]]
+"""Return the layers, and the boundaries behind each hidden one."""
 
 
-def _chain(init: Initializer, rng: np.random.Generator, size: Size) -> tuple[list[Layer], int]:
-    return plain(rng, size.widths, size.activation, init, ensemble=(size.seeds,)), 1
+def _every(layers: list[Layer], each: int = 1) -> tuple[list[Layer], range]:
+    """Say that so many layers make a hidden one, and that the last is the output."""
+    return layers, range(each, len(layers), each)
 
 
-def _biased(bias: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], int]:
-    layers, each = _chain(he, rng, size)
+def _chain(init: Initializer, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
+    return _every(plain(rng, size.widths, size.activation, init, ensemble=(size.seeds,)))
+
+
+def _biased(bias: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
+    layers, ends = _chain(he, rng, size)
     return [
         layer.with_parameters({**layer.parameters, "b": layer.parameters["b"] + bias})
         for layer in layers[:-1]
-    ] + layers[-1:], each
+    ] + layers[-1:], ends
 
 
-def _one_layer(factor: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], int]:
+def _one_layer(factor: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
     """Draw a healthy network, and multiply the weights of its middle layer."""
-    layers, each = _chain(he, rng, size)
+    layers, ends = _chain(he, rng, size)
     middle = layers[size.depth // 2]
     params = {**middle.parameters, "W": factor * middle.parameters["W"]}
     layers[size.depth // 2] = middle.with_parameters(params)
-    return layers, each
+    return layers, ends
 
 
 def _normalized(
     norm: Norm, init: Initializer, rng: np.random.Generator, size: Size
-) -> tuple[list[Layer], int]:
+) -> tuple[list[Layer], range]:
     layers = normalized(rng, size.widths, size.activation, init, norm, ensemble=(size.seeds,))
-    return layers, 3
+    return _every(layers, 3)
 
 
 def _residual(
     scale: Callable[[int], float], before: Layer | None, rng: np.random.Generator, size: Size
-) -> tuple[list[Layer], int]:
-    count, n, ensemble = (size.depth - 2) // 2, size.width, (size.seeds,)
-    blocks = two_layer_blocks(rng, n, count, size.activation, ensemble=ensemble)
-    alpha = scale(count)
+) -> tuple[list[Layer], range]:
+    blocks = _blocks(rng, size)
+    alpha = scale(len(blocks))
     middle = residual(blocks, alpha) if before is None else pre_norm(blocks, before, alpha)
-    first = Dense(lecun.draw(rng, INPUTS, n, ensemble), np.zeros((size.seeds, n)), identity)
-    return [first, *middle, _readout(rng, size)], 1
+    return _every([_stem(1.0, rng, size), *middle, _readout(rng, size)])
+
+
+def _shifted(
+    entry: float, last: float, rng: np.random.Generator, size: Size
+) -> tuple[list[Layer], range]:
+    """Draw pre-norm blocks and a last norm, all with shifts; entry and branches' ends scaled."""
+    zeros, blocks = np.zeros((size.seeds, size.width)), list[list[Layer]]()
+    for inner, outer in _blocks(rng, size):
+        first = Dense(inner.parameters["W"], zeros.copy(), size.activation)
+        second = Dense(last * outer.parameters["W"], zeros.copy(), identity)
+        blocks.append([layer_norm(zeros.shape), first, second])
+    path = [_stem(entry, rng, size), *residual(blocks)]
+    return [*path, layer_norm(zeros.shape), _readout(rng, size)], range(1, len(path) + 1)
+
+
+def _blocks(rng: np.random.Generator, size: Size) -> list[list[Layer]]:
+    count = (size.depth - 2) // 2
+    return two_layer_blocks(rng, size.width, count, size.activation, ensemble=(size.seeds,))
+
+
+def _stem(factor: float, rng: np.random.Generator, size: Size) -> Layer:
+    W = factor * lecun.draw(rng, INPUTS, size.width, (size.seeds,))
+    return Dense(W, np.zeros((size.seeds, size.width)), identity)
 
 
 def _readout(rng: np.random.Generator, size: Size) -> Layer:
@@ -259,8 +285,8 @@ class Recipe:
         """
         task = gaussian_classes(rng, classes=size.classes, dimension=INPUTS, examples=EXAMPLES)
         if self.draw is not None:
-            layers, each = self.draw(rng, size)
-            return Network(layers, task.x, task.target, range(each, len(layers), each))
+            layers, ends = self.draw(rng, size)
+            return Network(layers, task.x, task.target, ends)
         assert self.steps is not None
         inputs = _inputs(rng, task.x, STEPS * size.depth)
         steps = self.steps(rng, size, inputs)
@@ -302,6 +328,14 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("blocks over root L", V.HEALTHY, partial(_residual, _ROOT, None)),
     Recipe("pre-norm", V.HEALTHY, partial(_residual, _ONE, LayerNorm(None, None))),
     Recipe("blocks of tiny weights", V.HEALTHY, partial(_residual, lambda count: 0.01, None)),
+    Recipe("blocks that begin with 0", V.HEALTHY, partial(_residual, lambda count: 0.0, None)),
+    Recipe("shifts, large inputs", V.HEALTHY, partial(_shifted, 10.0, 1.0)),
+    Recipe(
+        "shifts, branches that begin with 0",
+        V.HEALTHY,
+        partial(_shifted, 1.0, 0.0),
+        activations=_saturating,
+    ),
     Recipe("LSTM, forget bias 6", V.HEALTHY, steps=partial(_lstm, 6.0), activations=_only(tanh)),
     Recipe(
         "orthogonal steps",
@@ -335,6 +369,9 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe("batch normalization, deep", V.EXPLODING, partial(_normalized, batch_norm, he)),
     Recipe("blocks unscaled", V.EXPLODING, partial(_residual, _ONE, None)),
+    Recipe(
+        "shifts, small inputs", V.EXPLODING, partial(_shifted, 1e-3, 1.0), activations=_saturating
+    ),
     Recipe("one layer of huge weights", V.EXPLODING, partial(_one_layer, 1e3)),
     Recipe(
         "steps of 1.3",

@@ -19,7 +19,7 @@ from gradbook.checks import Array
 from gradbook.diagnosis.arrays import Tensors
 from gradbook.diagnosis.cases import DECADES, OFF, Case, cases
 from gradbook.diagnosis.evidence import Evidence, Profile
-from gradbook.diagnosis.examine import examine
+from gradbook.diagnosis.examine import Known, measured_of, with_signals
 from gradbook.diagnosis.storage import BFLOAT16, Tensor, storage_of
 from gradbook.diagnosis.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
 from gradbook.diagnosis.verdict import LIMITS, Limits, decide
@@ -80,8 +80,8 @@ BARE = Given("gradients of weights alone", weights=False, biases=False)
 GIVEN = (DELTAS, OUTPUTS, WEIGHTS, GRADIENTS, BARE)
 """From most to least."""
 
-EVERYTHING = Given("everything", deltas=True, activations=True)
-"""What thresholds are fitted with: each sees its own part of it."""
+SIGNALS = Given("with δ and activations", deltas=True, activations=True, weights=False)
+"""What thresholds are fitted with: each sees its own part of it, and none sees the weights."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Judged:
     evidence: Evidence
 
 
-def _handed(arrays: Mapping[str, Array], case: Case, given: Given) -> Tensors:
+def _handed(arrays: Mapping[str, Array], case: Case, biases: bool) -> Tensors:
     def tensor(name: str) -> Callable[[], Tensor]:
         array = arrays[name]
         if case.recipe.fmt is bfloat16:
@@ -109,34 +109,45 @@ def _handed(arrays: Mapping[str, Array], case: Case, given: Given) -> Tensors:
         assert storage is not None
         return lambda: Tensor(name, array, storage)
 
-    names = [name for name in arrays if given.biases or "bias" not in name]
+    names = [name for name in arrays if biases or "bias" not in name]
     return Tensors({name: tensor(name) for name in names})
 
 
-def seen(case: Case, given: Given) -> Evidence:
-    """Examine a case as its owner would.
+def _measured(case: Case, weights: bool, biases: bool) -> Known:
+    return measured_of(
+        _handed(case.gradients, case, biases),
+        weights=_handed(case.weights, case, biases) if weights else None,
+        lr=case.recipe.lr if weights else None,
+        loss_scale=case.recipe.loss_scale,
+    )
+
+
+def seen(case: Case, givens: Sequence[Given]) -> list[Evidence]:
+    """Examine a case as its owner would, with more given or less.
 
     Args:
         case: The case.
-        given: What is handed over.
+        givens: What is handed over, one way after the other.
 
     Returns:
-        What is known about it.
+        What is known about it each time.
 
     Examples:
         >>> from gradbook.activations import relu
         >>> [case] = cases(np.random.default_rng(0), RECIPES[0], Size(8, 32, relu, seeds=1))
-        >>> decide(seen(case, DELTAS)).verdict.value
-        'healthy'
+        >>> [decide(found).verdict.value for found in seen(case, [DELTAS, BARE])]
+        ['healthy', 'cannot tell']
     """
-    return examine(
-        _handed(case.gradients, case, given),
-        weights=_handed(case.weights, case, given) if given.weights else None,
-        lr=case.recipe.lr if given.weights else None,
-        deltas=case.deltas if given.deltas else None,
-        activations=case.activations if given.activations else None,
-        loss_scale=case.recipe.loss_scale,
-    ).evidence
+    kinds = {(given.weights, given.biases) for given in givens}
+    known = {kind: _measured(case, *kind) for kind in kinds}
+    return [
+        with_signals(
+            known[given.weights, given.biases],
+            deltas=case.deltas if given.deltas else None,
+            activations=case.activations if given.activations else None,
+        ).evidence
+        for given in givens
+    ]
 
 
 def drawn(half: Half) -> Iterator[Case]:
@@ -188,8 +199,8 @@ def see(half: Half, *givens: Given) -> Seen:
         if case.truth is None:
             left_out += 1
             continue
-        for given in givens:
-            judged[given].append(Judged(case.name, case.truth, seen(case, given)))
+        for given, evidence in zip(givens, seen(case, givens), strict=True):
+            judged[given].append(Judged(case.name, case.truth, evidence))
     return Seen({given: tuple(found) for given, found in judged.items()}, left_out)
 
 
@@ -335,7 +346,7 @@ def fit(half: Half = FIT) -> Limits:
     Returns:
         The thresholds; those that are stated stay as they are.
     """
-    known = see(half, EVERYTHING).judged[EVERYTHING]
+    known = see(half, SIGNALS).judged[SIGNALS]
     return replace(
         LIMITS,
         deltas=_fitted(known, _SIZED, _decades(lambda e: e.deltas)),

@@ -17,29 +17,36 @@ class Limits:
     Attributes:
         deltas: Fitted. Decades of δ between the first layer and the last. Truth calls 2 a fault and
             up to 1 healthy, and δ differs a little from the gradient that truth is measured on.
-        ratios: Fitted. The same of weights' gradients over the activations that entered.
-        norms: Fitted. The same of normalizations' shifts.
+        ratios: Fitted. The same of weights' gradients over the activations that entered, with which
+            networks are healthy up to `flat` only, as with all that stands in for δ.
+        norms: Fitted. The same of normalizations' shifts, where no path leads around them: in a
+            branch they see the share of δ that enters it.
         biases: Fitted. The same of biases. Below it they say nothing: in a batch of balanced
-            classes, what the examples send back cancels where the network is nearly linear.
+            classes, what the examples send back cancels where the network is nearly linear. Within
+            blocks they must reach the threshold of weights, if that is larger.
         weights: Fitted. The same of weights. Below it they say nothing: activations that shrink
             make up for a δ that does.
         silent: Fitted. The share of hidden units with a gradient of exactly 0; a healthy deep ReLU
             network comes near a half, for all its examples become alike.
-        small: Fitted. Decades by which the weights alone, with slopes of 1, shrink a gradient.
-        pulls: Stated. Decades by which the layers' |<W, dL/dW>| may differ if they are equal but
-            for rounding in float32. Then all bends are at 0, and biases follow δ.
+        small: Stated. Decades by which the weights alone, with slopes of 1, shrink a gradient.
+        flat: Stated. Decades up to which what stands in for δ is flat, as in the definition of
+            truth. Between this and its threshold it says nothing.
+        pulls: Stated. Decades by which the layers' <W, dL/dW> may differ if they are equal but for
+            rounding in float32. Then all bends are at 0, and biases follow δ, unless all examples
+            have become alike.
         similar: Stated. The same where they are equal but for slopes between 1/2 and 1 or so; a
             path around the layers makes them differ by far more.
         frozen: Stated. The share of weights that stand still: half, as in the definition of truth.
     """
 
-    deltas: float = 1.64
-    ratios: float = 1.39
-    norms: float = 1.58
-    biases: float = 1.31
-    weights: float = 2.19
+    deltas: float = 1.54
+    ratios: float = 1.42
+    norms: float = 1.73
+    biases: float = 1.34
+    weights: float = 1.67
     silent: float = 0.66
     small: float = 1.5
+    flat: float = 1.0
     pulls: float = 0.005
     similar: float = 0.5
     frozen: float = 0.5
@@ -88,7 +95,7 @@ def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
         >>> found.verdict.value, found.reason
         ('vanishing', 'From 3 back to 1 the sizes of δ fall by a factor of 10^4.0.')
     """
-    steps = (_broken, _silent, _sized, _frozen, _healthy)
+    steps = (_broken, _silent, _sized, _sound, _open)
     return next(found for step in steps if (found := step(evidence, limits)) is not None)
 
 
@@ -166,9 +173,9 @@ def trusted(e: Evidence, limits: Limits) -> tuple[Profile, float] | None:
         >>> trusted(Evidence(), LIMITS) is None
         True
     """
-    found = [(e.deltas, limits.deltas), (e.ratios, limits.ratios)]
+    found = [(e.deltas, limits.deltas)]
     if not e.recurrent:  # what stands beside recurrent weights says nothing about time
-        found.append((e.norms, limits.norms))
+        found += [(e.ratios, limits.ratios), (e.norms, limits.norms)]
     known = ((p, limit) for p, limit in found if p is not None and not math.isnan(p.decades))
     return next(known, None)
 
@@ -178,7 +185,8 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
     best = trusted(e, limits)
     if best is not None:
         return _judged(*best)
-    for weaker, limit in ((e.biases, limits.biases), (e.weights, limits.weights)):
+    biases = max(limits.biases, limits.weights) if e.blocks else limits.biases
+    for weaker, limit in ((e.biases, biases), (e.weights, limits.weights)):
         if weaker is not None and (found := _judged(weaker, limit)) is not None:
             return found
     return _scaled(e, limits)
@@ -186,7 +194,7 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
 
 def _scaled(e: Evidence, limits: Limits) -> Finding | None:
     """Judge by the scale of the weights, where it bounds what the slopes can do."""
-    if e.gain is None or e.pulls is None or e.normalized or e.pulls > limits.similar:
+    if e.gain is None or not _chained(e, limits):
         return None
     if e.gain <= -limits.small:
         return Finding(
@@ -194,7 +202,7 @@ def _scaled(e: Evidence, limits: Limits) -> Finding | None:
             f"The weights alone shrink a gradient to 10^{e.gain:.1f} of what it was, with slopes "
             "of 1; a path around the layers would show in how much each pulls at the loss.",
         )
-    if e.pulls <= limits.pulls and e.gain - e.bends >= limits.small:
+    if _exact(e, limits) and e.gain - e.bends >= limits.small:
         return Finding(
             Verdict.EXPLODING,
             f"The weights multiply a gradient by at least 10^{e.gain - e.bends:.1f}: slopes that "
@@ -203,40 +211,88 @@ def _scaled(e: Evidence, limits: Limits) -> Finding | None:
     return None
 
 
-def _frozen(e: Evidence, limits: Limits) -> Finding | None:
-    if e.frozen is None or e.frozen < limits.frozen:
+def _exact(e: Evidence, limits: Limits) -> bool:
+    return e.pulls is not None and not e.normalized and e.pulls <= limits.pulls
+
+
+def _chained(e: Evidence, limits: Limits) -> bool:
+    """Tell whether all layers pull alike; within blocks that may be chance unless it is exact."""
+    if e.pulls is None or e.normalized or e.recurrent:
+        return False
+    return e.pulls <= (limits.pulls if e.blocks else limits.similar)
+
+
+def _flat(e: Evidence, limits: Limits) -> Finding | None:
+    """Say that nothing vanishes or explodes, if that is known."""
+    best = trusted(e, limits)
+    if best is not None:
+        return _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
+    if e.gain is None or not _chained(e, limits):
+        return None
+    # In a deep ReLU network all examples become alike, and then biases, too, cancel.
+    if _exact(e, limits) and e.biases is not None and abs(e.gain - e.bends) < limits.small:
+        return _level(e.biases, limits.flat)
+    least = e.gain - 2 * e.bends
+    if least < -limits.small or e.gain > limits.small:
         return None
     return Finding(
-        Verdict.FROZEN,
-        f"{e.frozen:.0%} of the weights are the same after the update, bit for bit: the step is "
-        "too small for the gaps of their number format.",
+        Verdict.HEALTHY,
+        f"With slopes between 1/2 and 1 the weights multiply a gradient by 10^{least:.1f} to "
+        f"10^{e.gain:.1f}.",
     )
 
 
-def _healthy(e: Evidence, limits: Limits) -> Finding:
+def _level(profile: Profile, flat: float) -> Finding | None:
+    if not abs(profile.decades) <= flat:
+        return None
+    return Finding(Verdict.HEALTHY, f"{change(profile)}.", profile)
+
+
+def _stand_still(e: Evidence, limits: Limits) -> str | None:
+    if e.frozen is None or e.frozen < limits.frozen:
+        return None
+    return f"{e.frozen:.0%} of the weights are the same after the update, bit for bit"
+
+
+def _sound(e: Evidence, limits: Limits) -> Finding | None:
+    """Say frozen only of networks of which healthy would be said: vanishing ones freeze as well."""
+    found, still = _flat(e, limits), _stand_still(e, limits)
+    if found is None or still is None:
+        return found
+    return Finding(
+        Verdict.FROZEN, f"{still}: the step is too small for the gaps of their number format."
+    )
+
+
+_WATCH = "Give δ, the gradient at the layers' outputs; in PyTorch gradbook.watch(net) records it."
+
+
+def _open(e: Evidence, limits: Limits) -> Finding:
+    still = _stand_still(e, limits)
+    frozen = f"{still}, because the step is small or because δ vanishes. " if still else ""
     best = trusted(e, limits)
     if best is not None:
-        return Finding(Verdict.HEALTHY, f"{change(best[0])}.", best[0])
+        between = f"{change(best[0])}: too little for a fault and too much for none. {_WATCH}"
+        return Finding(Verdict.CANNOT_TELL, frozen + between, best[0])
+    return Finding(Verdict.CANNOT_TELL, frozen + _question(e), None if e.recurrent else e.weights)
+
+
+def _question(e: Evidence) -> str:
     if e.recurrent:
-        return Finding(
-            Verdict.CANNOT_TELL,
+        return (
             "The gradient of a recurrent weight is a sum over all steps and says nothing about "
             "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
-            "x.grad after the backward pass.",
+            "x.grad after the backward pass."
         )
-    exact = e.pulls is not None and e.pulls <= limits.pulls
-    if exact and e.biases is not None:
-        return Finding(Verdict.HEALTHY, f"{change(e.biases)}.", e.biases)
     if e.weights is None:
-        return Finding(
-            Verdict.CANNOT_TELL,
-            "There are fewer than three layers of one kind to compare. Give δ, the gradient at "
-            "the layers' outputs.",
+        return f"There are fewer than three layers of one kind to compare. {_WATCH}"
+    if e.blocks or e.normalized:
+        return (
+            "If paths lead around blocks, what stands in a block gets a share of the gradient, and "
+            f"the names do not exclude it. {_WATCH}"
         )
-    return Finding(
-        Verdict.CANNOT_TELL,
+    return (
         "The gradients of the weights are flat, and they can be while δ vanishes or explodes: "
         "what δ loses on its way back, the activations may have lost on their way forward. "
-        "Give δ, the gradient at the layers' outputs.",
-        e.weights,
+        f"{_WATCH}"
     )
