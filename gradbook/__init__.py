@@ -2,7 +2,7 @@
 
 The modules are imported one by one (`from gradbook.backprop import backprop`), so that importing
 the package loads nothing but NumPy, and Matplotlib only where figures are drawn. What the reader of
-one page needs stands here: `gradbook.diagnose`.
+one page needs stands here: `gradbook.diagnose` and `gradbook.watch`.
 """
 
 from importlib.metadata import version
@@ -12,9 +12,9 @@ __version__ = version("gradbook")
 
 
 def __getattr__(name: str) -> Any:
-    """Import `diagnose` when it is asked for."""
-    if name == "diagnose":
-        from gradbook.diagnosis import diagnose  # noqa: PLC0415 - importing the package stays light
+    """Import `diagnose` and `watch` when they are asked for."""
+    if name in ("diagnose", "watch"):
+        from gradbook import diagnosis  # noqa: PLC0415 - importing the package stays light
 
-        return diagnose
+        return getattr(diagnosis, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,6 +19,7 @@ from gradbook.diagnosis.statistics import Measured, Statistics, combine, measure
 from gradbook.diagnosis.storage import Storage, Tensor
 from gradbook.diagnosis.updates import Frozen, Update, measure_updates, update
 from gradbook.diagnosis.verdicts import Verdict
+from gradbook.diagnosis.watch import Watched, watch
 
 __all__ = [
     "BadInput",
@@ -38,6 +39,7 @@ __all__ = [
     "Tensors",
     "Update",
     "Verdict",
+    "Watched",
     "as_tensor",
     "combine",
     "diagnose",
@@ -53,4 +55,5 @@ __all__ = [
     "open_tensors",
     "statistics",
     "update",
+    "watch",
 ]

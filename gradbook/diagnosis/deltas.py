@@ -18,6 +18,7 @@ from gradbook.diagnosis.evidence import Profile
 from gradbook.diagnosis.names import Kind, Layer, network_order
 from gradbook.diagnosis.statistics import measure
 from gradbook.diagnosis.storage import Tensor
+from gradbook.diagnosis.watch import Watched
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
         >>> found.profile.names, found.output
         (('fc1', 'fc2'), 1.0)
     """
+    if isinstance(deltas, Watched) and not any(delta is not None for delta in deltas.values()):
+        raise BadInput(
+            "deltas must hold what the backward pass found, got none: call gradbook.watch before "
+            "the forward pass of the same network, then backward"
+        )
     sizes = _sizes(deltas)
     if len(sizes) < 2:
         raise BadInput(f"deltas must have entries for at least 2 layers, got {len(sizes)}")

@@ -13,6 +13,7 @@ from gradbook.diagnosis.report import Report
 from gradbook.diagnosis.rows import compared, row_of, shown
 from gradbook.diagnosis.verdict import Finding, decide
 from gradbook.diagnosis.verdicts import Verdict
+from gradbook.diagnosis.watch import gradients_of, is_network, weights_of
 from gradbook.precision import float32, predicted_freeze_depth
 
 
@@ -31,14 +32,16 @@ def diagnose(
 
     Args:
         grads: Name → gradient $\partial L/\partial w$ in the order of the network: a mapping, pairs
-            such as PyTorch's `named_parameters` gives, or a nest of dicts and lists as in JAX.
-            Arrays of any framework; None for a parameter that the loss does not use.
+            of both, or a nest of dicts and lists as in JAX. Arrays of any framework; None for a
+            parameter that the loss does not use. Or a network of PyTorch, after the backward pass,
+            whose weights are looked at, too.
         weights: The weights under the same names.
         lr: The learning rate, for the updates and the frozen fraction; needs `weights`.
         deltas: $\partial L/\partial h_l$ or $\partial L/\partial z_l$, one array or norm for each
-            layer: a list, hidden layers first to last, or a mapping by the layers' names, in which
-            the output layer is set apart. For a recurrent network $\partial L/\partial x_t$, first
-            step to last. With these the diagnosis is most certain.
+            layer: what `gradbook.watch` has found, a list, hidden layers first to last, or a
+            mapping by the layers' names, in which the output layer is set apart. For a recurrent
+            network $\partial L/\partial x_t$, first step to last. With these the diagnosis is most
+            certain.
         activations: The outputs of each hidden layer, likewise.
         loss_scale: What the loss was multiplied by, if the gradients are not unscaled yet.
         snapshots: The gradients of earlier steps, under the same names.
@@ -60,6 +63,9 @@ def diagnose(
         >>> report.verdict.value, f"{report.rate.factor:.2f}", report.since
         ('vanishing', '0.10', '6')
     """
+    if is_network(grads):
+        weights = weights_of(grads) if weights is None else weights
+        grads = gradients_of(grads)
     if lr is not None and weights is None:
         raise BadInput("weights must be given with lr, got none")
     found = examine(

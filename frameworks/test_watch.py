@@ -1,0 +1,260 @@
+"""`gradbook.watch` finds δ in networks of PyTorch, and the diagnosis of it is right."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from test_models import DEEP, IN_TIME, SEEDS, Mlp, ResNet, Subject, Transformer, check, truth_of
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+import gradbook
+from gradbook.diagnosis import BadInput, Verdict
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("subject", DEEP + IN_TIME, ids=str)
+def test_three_lines_give_the_verdict(subject: Subject, seed: int) -> None:
+    torch.manual_seed(seed)
+    net, (x, y) = subject.build(), subject.draw()
+    truth = truth_of(net, x, y)
+
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(x), y).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+
+    # Between h and what is watched stand a slope and one layer's share of D.
+    check(report, truth, close=1.0)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("subject", DEEP, ids=str)
+def test_with_a_learning_rate_too(subject: Subject, seed: int) -> None:
+    torch.manual_seed(seed)
+    net, (x, y) = subject.build(), subject.draw()
+    truth = truth_of(net, x, y)
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(x), y).backward()
+    report = gradbook.diagnose(net, deltas=deltas, lr=0.1)
+    assert report.verdict is truth.verdict
+    assert any(row.frozen for row in report.rows)
+
+
+def values(deltas: Any) -> dict[str, Tensor]:
+    return {name: delta.clone() for name, delta in deltas.items()}
+
+
+def same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    assert list(found) == list(wanted)
+    for name, delta in found.items():
+        torch.testing.assert_close(delta, wanted[name], rtol=0, atol=0)
+
+
+def test_it_is_what_autograd_gives() -> None:
+    torch.manual_seed(0)
+    net, x, y = Mlp(5, nn.Tanh), torch.randn(8, 16), torch.arange(8) % 4
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(x), y).backward()
+
+    z, outputs = x, []
+    for layer in net.layers:
+        z = layer(z)
+        outputs += [z] if isinstance(layer, nn.Linear) else []
+    wanted = torch.autograd.grad(F.cross_entropy(z, y), outputs)
+    same(values(deltas), {f"layers.{2 * i}": delta for i, delta in enumerate(wanted)})
+
+
+def test_blocks_and_what_enters_the_first_one() -> None:
+    torch.manual_seed(0)
+    for net, x, y, enters in (
+        (ResNet(), torch.randn(2, 3, 8, 8), torch.tensor([0, 1]), "input of blocks.0"),
+        (Transformer(), torch.zeros(2, 5, dtype=torch.int64), torch.ones(10).long(), None),
+    ):
+        deltas = gradbook.watch(net)
+        for _ in range(2):  # the second pass takes the place of the first
+            F.cross_entropy(net(x), y).backward()
+            states = net.states(x)
+            wanted = torch.autograd.grad(F.cross_entropy(net.read(states[-1]), y), states)
+            names = [
+                enters or "input of blocks.0",
+                *(f"blocks.{i}" for i in range(len(wanted) - 1)),
+            ]
+            same(values(deltas), dict(zip(names, wanted, strict=True)))
+            x, y = x[:1].clone(), y[: len(y) // 2].clone()  # noqa: PLW2901 - a smaller batch
+
+
+def trained(net: nn.Module, x: Tensor) -> Tensor:
+    loss = net(x).square().mean()
+    loss.backward()
+    return loss
+
+
+def chain(depth: int = 4) -> nn.Sequential:
+    return nn.Sequential(*(nn.Sequential(nn.Linear(3, 3), nn.Tanh()) for _ in range(depth)))
+
+
+def test_an_evaluation_neither_clears_nor_counts() -> None:
+    torch.manual_seed(0)
+    for mode in (torch.no_grad, torch.enable_grad):
+        net, x = chain(), torch.randn(5, 3)
+        deltas = gradbook.watch(net)
+        net(x)  # with a graph that nobody goes back through
+        trained(net, x)
+        kept = values(deltas)
+        assert list(kept) == ["0.0", "1.0", "2.0", "3.0"]
+        if mode is torch.no_grad:
+            with mode():
+                net(torch.randn(5, 3))
+            same(values(deltas), kept)
+        with torch.no_grad():
+            nn.LSTM(3, 3)(x)
+        deltas.remove()
+        trained(net, torch.randn(5, 3))
+        same(values(deltas), kept)
+
+
+def test_parts_that_are_called_one_by_one() -> None:
+    torch.manual_seed(0)
+    net, x = chain(), torch.randn(5, 3)
+    deltas = gradbook.watch(net)
+    for _ in range(3):
+        h = x
+        for part in net:
+            h = part(h)
+        h.sum().backward()
+    assert list(deltas) == ["0.0", "1.0", "2.0", "3.0"]
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpoints_change_nothing(reentrant: bool) -> None:
+    class Checkpointed(Transformer):
+        def states(self, x: Tensor) -> list[Tensor]:
+            found = [self.wte(x)]
+            for block in self.blocks:
+                found.append(checkpoint(block, found[-1], use_reentrant=reentrant))
+            return found
+
+    torch.manual_seed(0)
+    net = Transformer()
+    again = Checkpointed()
+    again.load_state_dict(net.state_dict())
+    x, y = torch.randint(4, (2, 5)), torch.randint(4, (10,))
+    for _ in range(2):
+        found = []
+        for each in (net, again):
+            deltas = gradbook.watch(each)
+            F.cross_entropy(each(x), y).backward()
+            found.append(values(deltas))
+            deltas.remove()
+        plain, checked = found
+        assert set(checked) == set(plain)
+        for name, delta in checked.items():
+            torch.testing.assert_close(delta, plain[name])
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("embedded", [True, False])
+def test_layers_that_loop_are_watched_in_time(kind: Any, batch_first: bool, embedded: bool) -> None:
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Linear(3, 6) if embedded else nn.Identity()
+            self.rnn = kind(6 if embedded else 3, 8, num_layers=2, batch_first=batch_first)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out = self.rnn(self.embed(x))[0]
+            return self.head(out[:, -1] if batch_first else out[-1])
+
+    torch.manual_seed(0)
+    net = Reader()
+    x = torch.randn(4, 7, 3) if batch_first else torch.randn(7, 4, 3)
+    deltas = gradbook.watch(net)
+    trained(net, x)
+    assert not x.requires_grad
+    entered = net.embed(x).detach().requires_grad_()
+    out = net.rnn(entered)[0]
+    net.head(out[:, -1] if batch_first else out[-1]).square().mean().backward()
+    assert entered.grad is not None
+    wanted = entered.grad.unbind(1 if batch_first else 0)
+    found = values(deltas)
+    assert list(found) == [f"rnn t={t}" for t in range(1, 8)]
+    for delta, right in zip(found.values(), wanted, strict=True):
+        torch.testing.assert_close(delta, right)
+    kept = values(deltas)
+    with torch.no_grad():
+        net(x)
+    same(values(deltas), kept)
+    trained(net, x[:, :5] if batch_first else x[:5])  # shorter: nothing stays of the longer one
+    assert len(deltas) == 5
+
+
+def test_a_cell_that_is_called_in_a_loop() -> None:
+    class Loop(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.LSTMCell(3, 8)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            state = None
+            for step in x:
+                state = self.cell(step, state)
+            assert state is not None
+            return self.head(state[0])
+
+    torch.manual_seed(0)
+    net = Loop()
+    deltas = gradbook.watch(net)
+    for steps in (40, 30):
+        trained(net, torch.randn(steps, 4, 3))
+        assert list(deltas) == ["cell", *(f"cell {t}" for t in range(2, steps + 1)), "head"]
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is Verdict.VANISHING
+    assert report.profile is not None
+    assert report.profile.names[-1] == "cell 30"  # the output layer is set apart
+
+
+def test_tied_and_unused_weights_are_named() -> None:
+    class Tied(Transformer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(32, 4, bias=False)
+            self.head.weight = self.wte.weight
+            self.unused = nn.Linear(2, 2)
+
+    torch.manual_seed(0)
+    net = Tied()
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(torch.randint(4, (2, 5))), torch.randint(4, (10,))).backward()
+    notes = " ".join(gradbook.diagnose(net, deltas=deltas).notes)
+    assert "head.weight is the same array as wte.weight" in notes
+    assert "unused.weight, unused.bias" in notes
+
+
+def test_half_precision_and_a_copy() -> None:
+    torch.manual_seed(0)
+    net = copy.deepcopy(chain()).bfloat16()
+    deltas = gradbook.watch(net)
+    trained(net, torch.randn(5, 3, dtype=torch.bfloat16))
+    report = gradbook.diagnose(net, deltas=deltas, lr=1e-3)
+    assert "bfloat16" in report.rows[0].frozen
+
+
+def test_what_cannot_be_watched_is_said() -> None:
+    with pytest.raises(TypeError, match=r"must be a network of PyTorch .*, got Tensor"):
+        gradbook.watch(torch.ones(3))
+    with pytest.raises(ValueError, match="net must have layers with weights, got none in ReLU"):
+        gradbook.watch(nn.ReLU())
+    net = chain()
+    deltas = gradbook.watch(net)
+    with pytest.raises(BadInput, match=r"call gradbook\.watch before the forward pass"):
+        gradbook.diagnose(net, deltas=deltas)
+    net(torch.randn(5, 3))
+    with pytest.raises(BadInput, match="deltas must hold what the backward pass found, got none"):
+        gradbook.diagnose(net, deltas=deltas)
