@@ -539,6 +539,13 @@ LECTURE_NOTE = Source(
     "unpublished course handout",
     "the network, the numbers and the claims that this book examines",
 )
+THIS_BOOK = Source(
+    "This book",
+    None,
+    "Diagnose your own",
+    "its chapter on diagnosis",
+    "the definitions by which a gradient is called healthy, vanishing or exploding there",
+)
 
 ALL: tuple[Source, ...] = tuple(
     sorted(
