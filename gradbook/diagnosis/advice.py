@@ -76,7 +76,7 @@ DEEP: dict[Verdict, tuple[Advice, ...]] = {
     Verdict.HEALTHY: (
         _chapter("Gradients arrive: look at learning rate and data.", "update-rule"),
     ),
-    Verdict.CANNOT_TELL: (_chapter("Record δ, the gradient at each layer's output.", "vanishing"),),
+    Verdict.CANNOT_TELL: (_chapter("Record δ, the gradient at each layer's output.", "diagnose"),),
 }
 """For networks of layers."""
 
