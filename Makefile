@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 # The book's matrices are small: threads cost more than they bring, eight times on two cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: serve test test-frameworks site offline zensical wheel figure claims bench clean setup
+.PHONY: serve test test-code test-book test-frameworks site offline zensical wheel figure claims bench clean setup
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -18,9 +18,24 @@ serve: $(READY)
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy gradbook
-	$(BIN)/python -m pytest docs tests gradbook --cov=gradbook --cov-report=term-missing:skip-covered
-	$(BIN)/python -m gradbook.press site
+	@mkdir -p build
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 test-code test-book; \
+	code=$$?; cat $(BESIDE); exit $$code
+
+# The two halves of `make test`, side by side on two cores. What the second prints is shown behind
+# the first. They write no file in common: the second has the site, its log, and no pytest cache.
+BESIDE := build/test-book.log
+MUTATION := tests/test_mutation.py
+test-code: $(READY)
+	$(BIN)/python -m pytest docs tests gradbook --ignore=$(MUTATION) --cov=gradbook --cov-report=term-missing:skip-covered
+
+test-book: $(READY)
+	@mkdir -p $(dir $(BESIDE))
+	@{ set -ex; \
+	$(BIN)/mypy gradbook; \
+	$(BIN)/python -m gradbook.press site; \
+	$(BIN)/python -m pytest $(MUTATION) --workers 1 -p no:cacheprovider; \
+	} >$(BESIDE) 2>&1
 
 # PyTorch and JAX are large, and the book does without: they get an environment of their own.
 FRAMEWORKS := build/frameworks

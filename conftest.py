@@ -64,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="change every number of every page, not a sample (tests/test_mutation.py)",
     )
+    parser.addoption(
+        "--workers",
+        type=int,
+        default=os.cpu_count(),
+        help="how many processes change numbers (tests/test_mutation.py); every core by default",
+    )
 
 
 def _name(namespace: dict[str, object]) -> None:

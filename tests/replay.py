@@ -193,8 +193,10 @@ class Replay:
     def _step(self, cell: Cell) -> None:
         tree = literals.parse(cell)
         code = compiled(tree, cell)
-        before, identities = self._whole(), {n: id(v) for n, v in self.namespace.items()}
+        # What cannot be copied has to be known before the namespace is copied as a whole.
         known = self.steps[-1].after if self.steps else self._each()
+        before = self.keeper.keep(self.namespace).data
+        identities = {n: id(v) for n, v in self.namespace.items()}
         outcome = execute(code, self.namespace)
         if not passes(cell, outcome):
             told = outcome.error or f"printed {outcome.printed!r}"
@@ -208,11 +210,6 @@ class Replay:
         )
         reads = _closure(_loads(tree), after)
         self.steps.append(Step(cell, code, outcome, before, after, reads, writes))
-
-    def _whole(self) -> bytes:
-        # What cannot be copied has to be known before the namespace is copied as a whole.
-        self._each()
-        return self.keeper.keep(self.namespace).data
 
     def _each(self) -> dict[str, Kept]:
         self.namespace.pop("__builtins__", None)

@@ -183,9 +183,9 @@ def test_a_bad_file_gets_one_line_and_exit_code_2(
     file, write = BAD[name]
     path = tmp_path / file
     write(path)
-    start = time.perf_counter()
+    start = time.process_time()
     assert cli.main(["diagnose", str(path)]) == 2
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert "Traceback" not in complaint(capsys)
 
 

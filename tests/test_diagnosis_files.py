@@ -45,11 +45,11 @@ def read(path: Path) -> dict[str, Any]:
 def refusal(path: Path) -> str:
     """Return the one line that a bad file gets, after checking its form, time and memory."""
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with pytest.raises(BadInput) as caught:
             list(open_log(path)) if is_log(path) else read(path)
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2
         assert tracemalloc.get_traced_memory()[1] < 500e6
     finally:
         tracemalloc.stop()
@@ -481,7 +481,7 @@ def test_broken_files_are_refused_or_read_but_never_raise_anything_else(tmp_path
         target = tmp_path / f"broken{path.suffix}"
         for _ in range(150):
             target.write_bytes(broken(data, rng))
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 found = list(open_log(target)) if is_log(target) else read(target)
                 if path.suffix == ".npz":  # whose numbers have checksums; names may have changed
@@ -490,7 +490,7 @@ def test_broken_files_are_refused_or_read_but_never_raise_anything_else(tmp_path
                 said = ""
             except BadInput as error:
                 said = str(error)
-            assert time.perf_counter() - start < 2
+            assert time.process_time() - start < 2
             assert said.isprintable()
             assert not said or said.startswith(target.name)
             refused[path.suffix] += bool(said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 import types
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ def verdict(path: Path, at_most: int | None) -> list[str]:
 
 @pytest.fixture(scope="module")
 def verdicts(request: pytest.FixtureRequest) -> dict[Path, list[str]]:
-    """The verdicts on the pages that were asked for, the longest first, on every core."""
+    """The verdicts on the pages that were asked for, the longest first, side by side."""
     at_most = None if request.config.getoption("--every-number") else SAMPLE
     asked = {
         item.callspec.params["path"]
@@ -44,7 +43,8 @@ def verdicts(request: pytest.FixtureRequest) -> dict[Path, list[str]]:
     }
     pages = sorted(asked, key=lambda path: -path.stat().st_size)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+    workers = request.config.getoption("--workers")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         return dict(zip(pages, pool.map(verdict, pages, repeat(at_most)), strict=False))
 
 
