@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from gradbook.checks import Array, finite_array, generator, positive
 from gradbook.layers import Backward, Forward, Layer
 from gradbook.losses import Loss
-from gradbook.parameters import check_layers, named_parameters, places, with_parameters
+from gradbook.parameters import check_layers, named_parameters, shared_places, with_parameters
 
 _diverging = np.errstate(over="ignore", invalid="ignore")
 
@@ -251,7 +251,7 @@ def _summed(
         Parameter(
             names[0], values[names[0]], reduce(np.add, [grads[name] for name in names]), names
         )
-        for names in places(layers)
+        for names in shared_places(values)
     )
 
 

@@ -4,7 +4,7 @@ A parameter is named after its place: `"2.W"` is the `W` of the second layer. La
 so that layer `l` takes `h[l - 1]` to `h[l]` and `h[0]` is the network's input.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -89,7 +89,24 @@ def places(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
         >>> places([step, step])
         (('1.W', '2.W'), ('1.b', '2.b'))
     """
-    arrays = named_parameters(layers)
+    return shared_places(named_parameters(layers))
+
+
+def shared_places(arrays: Mapping[str, Array]) -> tuple[tuple[str, ...], ...]:
+    """Group the names of `named_parameters` by the array they stand for.
+
+    Args:
+        arrays: The arrays by name.
+
+    Returns:
+        What `places` returns.
+
+    Examples:
+        >>> import numpy as np
+        >>> W = np.eye(2)
+        >>> shared_places({"1.W": W, "1.b": np.zeros(2), "2.W": W})
+        (('1.W', '2.W'), ('1.b',))
+    """
     names: dict[int, list[str]] = {}
     for name, array in arrays.items():
         names.setdefault(id(array), []).append(name)
@@ -118,7 +135,7 @@ def distinct_parameters(layers: Sequence[Layer]) -> list[Array]:
         [(2, 2), (2,)]
     """
     arrays = named_parameters(layers)
-    return [arrays[names[0]] for names in places(layers)]
+    return [arrays[names[0]] for names in shared_places(arrays)]
 
 
 def with_parameters(layers: Sequence[Layer], values: Sequence[Array]) -> list[Layer]:

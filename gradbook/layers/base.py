@@ -108,9 +108,10 @@ class Parameterized(ABC):
             >>> layer.with_parameters({"W": np.array([[3.0]])}).W.item(), layer.W.item()
             (3.0, 2.0)
         """
-        unknown = [name for name in values if name not in self.parameters]
+        parameters = self.parameters
+        unknown = [name for name in values if name not in parameters]
         if unknown:
-            known = ", ".join(self.parameters)
+            known = ", ".join(parameters)
             raise ValueError(f"values must name parameters of the layer ({known}), got {unknown}")
         layer = copy(self)
         for name, value in values.items():

@@ -26,6 +26,12 @@ class Step(Parameterized):
     b: Array | None
     x: Array | None
 
+    def __post_init__(self) -> None:
+        """Check the shapes, and that parameters and input are finite."""
+        super().__post_init__()
+        if self.x is not None:  # not at every step of a training: it stays the same
+            finite_array("x", self.x)
+
     @property
     def width(self) -> int:
         """Return the number of units of the hidden state."""
@@ -61,6 +67,7 @@ class Step(Parameterized):
         step = copy(self)
         object.__setattr__(step, "x", x)
         step._check_input()
+        finite_array("x", x)
         return step
 
     def _check_shapes(self) -> None:
@@ -81,7 +88,7 @@ class Step(Parameterized):
             missing = "x" if self.x is None else "U"
             raise ValueError(f"U and x must be given together, got {missing}=None")
         if self.U is not None and self.x is not None:
-            check_input("x", finite_array("x", floating("x", self.x)), self.U)
+            check_input("x", floating("x", self.x), self.U)
 
     def _check_state(self, name: str, state: Array) -> None:
         """Raise unless the state fits the weights and the step's own input."""
