@@ -126,8 +126,9 @@ PLAN: dict[str, set[str]] = {
     | {"plans", "remedies", "stored_weights"},
     "remedy_tables": {"formats", "patients", "remedies", "tables", "treatment"},
     # Tools for the reader's own network.
-    "diagnosis": {"activations", "backprop", "datasets", "figures", "gated_networks"}
-    | {"initializers", "layers", "losses", "networks", "normalized", "parameters", "precision"}
+    "diagnosis": {"activations", "backprop", "datasets", "figures", "formats"}
+    | {"gated_networks", "initializers", "layers", "losses", "networks", "normalized"}
+    | {"parameters", "precision"}
     | {"residual_networks", "search", "tables"},
     "cli": {"diagnosis"},
 }

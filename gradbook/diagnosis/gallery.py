@@ -19,6 +19,7 @@ from gradbook.diagnosis.report import Report
 from gradbook.diagnosis.storage import BFLOAT16, Tensor
 from gradbook.diagnosis.subjects import Network, Recipe, Size
 from gradbook.diagnosis.verdicts import Verdict
+from gradbook.formats import true_minus
 from gradbook.initializers import Initializer, he, lecun, orthogonal_with, scaled
 from gradbook.layers import Layer
 from gradbook.networks import plain, unrolled
@@ -87,11 +88,6 @@ class Exhibit:
         return "–" if rate is None else f"{rate.factor:.2f}"
 
     @property
-    def advice(self) -> str:
-        """What the report says to try first."""
-        return self.report.steps[0].text
-
-    @property
     def shown_by(self) -> str:
         """The number that shows the fault, by the definitions of `gradbook.diagnosis.cases`.
 
@@ -108,7 +104,7 @@ class Exhibit:
             return f"{100 * off:.0f} % of the units off"
         if self.fault is Verdict.FROZEN:
             return f"{100 * frozen_share(case):.0f} % of the weights stand still"
-        return f"D = {case.decades:.1f}"
+        return true_minus(f"D = {case.decades:z.1f}")
 
 
 @cache
@@ -246,7 +242,7 @@ NO_PATH = Exhibit(
 )
 """Each normalization multiplies the gradient by a little more than 1."""
 
-DEAD = Exhibit(Recipe("ReLU, biases of -2", V.DEAD, partial(_changed, _low_biases)), relu)
+DEAD = Exhibit(Recipe("ReLU, biases of minus 2", V.DEAD, partial(_changed, _low_biases)), relu)
 """Units that are off for every example."""
 
 ROUNDED = Exhibit(

@@ -3,6 +3,7 @@
 import html
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from gradbook.diagnosis.evidence import Profile
 from gradbook.diagnosis.rates import Rate
 from gradbook.diagnosis.rows import Row
 from gradbook.diagnosis.verdicts import Verdict
+from gradbook.formats import true_minus
 from gradbook.tables import Table
 
 MOST_SERIES = 6
@@ -87,7 +89,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Write the report for a notebook; names of layers are text, whatever they hold."""
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in self.summary)
+        lines = "".join(f"<p>{_raised(html.escape(line))}</p>" for line in self.summary)
         steps = "".join(
             f"<li>{html.escape(step.text)} <code>{html.escape(step.link)}</code></li>"
             for step in self.steps
@@ -189,6 +191,7 @@ def _share(name: str, row: Row) -> str:
     return f"{row.frozen[name]:.0%}" if name in row.frozen else ""
 
 
+_NUMBERS = ("norm", "rms", "× next", "decades", "update")
 _ALWAYS = ("layer", "kind", "norm", "rms", "× next", "decades")
 _COLUMNS = (
     ("layer", lambda row: row.name),
@@ -211,6 +214,17 @@ def _remarked(columns: list[Any]) -> bool:
     return bool(columns[-1][0] == "remark")
 
 
+def _raised(text: str) -> str:
+    """Set powers of ten, which a terminal writes with a caret, as a page does."""
+    return re.sub(r"\b10\^(-?)(\d+\.\d)", lambda m: f"10<sup>{'−' * len(m[1])}{m[2]}</sup>", text)
+
+
 def _plain(table: Table) -> Table:
-    rows = [[str(cell).replace("$", r"\$") for cell in row] for row in table.rows]
+    def cell(column: str, text: str) -> str:
+        return true_minus(text) if column in _NUMBERS else text.replace("$", r"\$")
+
+    rows = [
+        [cell(column, str(text)) for column, text in zip(table.headers, row, strict=True)]
+        for row in table.rows
+    ]
     return Table(table.headers, rows, caption=table.caption, align=table.align)
