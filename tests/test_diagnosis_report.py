@@ -18,6 +18,7 @@ from gradbook import diagnose
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log
 from gradbook.diagnosis.advice import next_steps
 from gradbook.diagnosis.deltas import read_deltas
+from gradbook.diagnosis.gallery import FORGETFUL, SIGMOIDS
 from gradbook.precision import float32, freeze_depth
 from pages import ROOT
 
@@ -326,3 +327,21 @@ def test_importing_the_package_stays_light_and_diagnose_is_there() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'cure'"):
         gradbook.cure  # noqa: B018
+
+
+def test_a_notebook_sees_powers_and_true_minus_signs_where_a_terminal_sees_ascii() -> None:
+    deltas = [0.1 ** (8 - layer) for layer in range(1, 9)]
+    grads = {f"fc-{i}": np.full((4, 4), 0.1 ** (8 - i)) for i in range(1, 9)}
+    report = diagnose(grads, deltas=deltas)
+    shown = report._repr_html_()
+    assert "by a factor of 10<sup>7.0</sup>." in shown
+    assert "by a factor of 10^7.0." in str(report)
+    assert ">4.00e\N{MINUS SIGN}07<" in shown
+    assert "4.00e-07" in str(report)
+    assert "fc-1" in shown, "a hyphen of a name stays"
+
+
+def test_a_recurrent_network_has_no_layer_at_which_it_freezes() -> None:
+    assert FORGETFUL.report.verdict is SIGMOIDS.report.verdict is Verdict.VANISHING
+    assert SIGMOIDS.report.freeze_depth is not None
+    assert FORGETFUL.report.freeze_depth is None

@@ -136,7 +136,8 @@ def _freeze_depth(found: Examined, per_layer: Rate, lr: float | None) -> int | N
     """Predict how many layers back the last layer's update would be lost in float32."""
     falls = (per_layer.high or per_layer.factor) < 1
     steps = [step for step in found.updates.values() if 0 < step.weight.rms < float32.largest]
-    if lr is None or not steps or not falls:
+    # The weights of a recurrent network are those of all steps and freeze together.
+    if lr is None or not steps or not falls or found.evidence.recurrent:
         return None
     last = steps[-1]
     if not 0 < last.gradient.rms < float32.largest:
