@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -213,10 +214,27 @@ def test_a_report_cannot_be_changed_and_knows_its_exit_code() -> None:
         well.verdict = Verdict.DEAD  # type: ignore[misc]
 
 
+def test_the_first_step_fits_what_is_found() -> None:
+    plain = {f"{i}.weight": np.ones((2, 2)) for i in range(1, 8)}
+    normed = plain | {f"{i}.norm.weight": np.ones(2) for i in range(1, 8)}
+    for sign in (1, -1):
+        even = 10.0 ** (sign * np.arange(6.0))[::-1]
+        lame = np.where(np.arange(6) < 3, 10.0 ** (3 * sign), 1.0)
+        texts = [
+            [step.text for step in diagnose(grads, deltas=list(sizes)).steps]
+            for grads in (plain, normed)
+            for sizes in (even, lame)
+        ]
+        assert ["One layer" in text[0] for text in texts] == [False, True, False, True]
+        pages = [diagnose(grads, deltas=list(even)).steps[0].page for grads in (plain, normed)]
+        if sign > 0:
+            assert pages == ["chapters/initialization.md", "chapters/normalization.md"]
+
+
 @pytest.mark.parametrize("verdict", Verdict)
 def test_every_verdict_has_next_steps_whose_pages_are_there(verdict: Verdict) -> None:
-    for recurrent in (False, True):
-        steps = next_steps(verdict, recurrent)
+    for flags in product((False, True), repeat=3):
+        steps = next_steps(verdict, flags[0], normalized=flags[1], single=flags[2])
         assert len(steps) >= (3 if verdict.is_problem else 1)
         for step in steps:
             assert (ROOT / "docs" / step.page).is_file(), step.page

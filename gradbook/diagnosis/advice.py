@@ -37,6 +37,7 @@ _START = _chapter(
 )
 _NORM = _chapter("Normalize each layer before its activation.", "normalization")
 _PATH = _chapter("Lay a path around every block, and normalize what enters it.", "residual")
+_SCALE = _chapter("Divide what each block adds by the root of their number.", "residual")
 _CLIP = _chapter("Clip the global norm of the gradients; log it before the clip.", "clipping")
 _GATES = _chapter("Use an LSTM with a large forget bias, or a GRU.", "time-and-gates")
 _SHORT = _chapter("Show that so long a memory is needed; truncate if it is not.", "time-and-gates")
@@ -62,9 +63,9 @@ DEEP: dict[Verdict, tuple[Advice, ...]] = {
     ),
     Verdict.EXPLODING: (
         _START,
-        _chapter("Divide what each block adds by the root of their number.", "residual"),
+        _SCALE,
         _CLIP,
-        _chapter("Batch normalization in deep networks explodes: use a path.", "normalization"),
+        _NORM,
     ),
     Verdict.FROZEN: (
         _chapter("Keep a float32 copy of the weights, and update that.", "clipping"),
@@ -92,12 +93,32 @@ IN_TIME: dict[Verdict, tuple[Advice, ...]] = DEEP | {
 """For recurrent networks."""
 
 
-def next_steps(verdict: Verdict, recurrent: bool = False) -> tuple[Advice, ...]:
+NORMALIZED: dict[Verdict, tuple[Advice, ...]] = DEEP | {
+    Verdict.EXPLODING: (
+        _chapter("Batch normalization in deep networks explodes: use a path.", "normalization"),
+        _PATH,
+        _SCALE,
+        _CLIP,
+    ),
+}
+"""For networks of layers with normalizations, which do not care about the scale of the weights."""
+
+ONE_LAYER = _chapter(
+    "One layer does most of it: look at the weights next to where it starts.", "initialization"
+)
+"""What comes first if a single step makes most of the change."""
+
+
+def next_steps(
+    verdict: Verdict, recurrent: bool = False, *, normalized: bool = False, single: bool = False
+) -> tuple[Advice, ...]:
     """Return what to try, the first thing first.
 
     Args:
         verdict: What is wrong.
         recurrent: Whether the network has recurrent weights.
+        normalized: Whether it has normalizations.
+        single: Whether a single layer seems to be to blame for a gradient that changes.
 
     Returns:
         The steps.
@@ -106,5 +127,8 @@ def next_steps(verdict: Verdict, recurrent: bool = False) -> tuple[Advice, ...]:
         >>> [step.page for step in next_steps(Verdict.VANISHING, recurrent=True)]
         ['chapters/time-and-gates.md', 'chapters/time-and-gates.md', 'what-do-i-try.md']
     """
-    steps = (IN_TIME if recurrent else DEEP)[verdict]
+    of_layers = NORMALIZED if normalized else DEEP
+    steps = (IN_TIME if recurrent else of_layers)[verdict]
+    if single and not recurrent and verdict in (Verdict.VANISHING, Verdict.EXPLODING):
+        steps = (ONE_LAYER, *steps)
     return (*steps, _TABLE) if verdict.is_problem else steps

@@ -8,7 +8,7 @@ from gradbook.diagnosis.advice import next_steps
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.evidence import Profile
 from gradbook.diagnosis.examine import Examined, Progress, examine, silently
-from gradbook.diagnosis.rates import Rate, rate
+from gradbook.diagnosis.rates import Rate, one_layer, rate
 from gradbook.diagnosis.report import Report
 from gradbook.diagnosis.rows import compared, row_of, shown
 from gradbook.diagnosis.verdict import Finding, decide
@@ -110,7 +110,12 @@ def report_of(found: Examined, *, lr: float | None = None, loss_scale: float = 1
         profile=profile and replace(profile, names=tuple(map(shown, profile.names))),
         freeze_depth=None if per_layer is None else _freeze_depth(found, per_layer, lr),
         rows=compared(rows),
-        steps=next_steps(finding.verdict, found.evidence.recurrent),
+        steps=next_steps(
+            finding.verdict,
+            found.evidence.recurrent,
+            normalized=found.evidence.normalized,
+            single=profile is not None and one_layer(profile.rms),
+        ),
         notes=tuple(map(shown, found.notes)),
     )
 

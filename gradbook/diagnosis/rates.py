@@ -18,6 +18,9 @@ from gradbook.search import last_true
 CONFIDENCE = 0.95
 """The share of intervals that are to hold the true rate."""
 
+ONE_OF = 4
+"""Of how many steps at least one can stand out: of fewer, each makes a large part of the change."""
+
 
 def _cosine_integral(theta: float, power: int) -> float:
     """Integrate cos^power from 0 to theta, by parts."""
@@ -113,6 +116,26 @@ def rate(rms: Sequence[float] | Array) -> Rate | None:
     deviation = float(steps.std(ddof=1)) / math.sqrt(steps.size)
     reach = student_quantile(steps.size - 1) * deviation
     return Rate(_exp(mean), _exp(mean - reach), _exp(mean + reach), steps.size)
+
+
+def one_layer(rms: Sequence[float] | Array) -> bool:
+    """Tell whether a single step makes more than half of a change over at least `ONE_OF`.
+
+    Args:
+        rms: The sizes, the first layer's first.
+
+    Returns:
+        Whether it does; False where a size is 0 or not finite.
+
+    Examples:
+        >>> one_layer([0.01, 0.01, 0.02, 1.0, 1.0]), one_layer([0.01, 0.03, 0.1, 0.3, 1.0])
+        (True, False)
+    """
+    sizes = np.asarray(float_array("rms", rms), np.float64)
+    if sizes.size <= ONE_OF or not np.all((sizes > 0) & np.isfinite(sizes)):
+        return False
+    steps = -np.diff(np.log(sizes))
+    return bool(np.abs(steps).max() > abs(float(steps.sum())) / 2)
 
 
 def _exp(x: float) -> float:
