@@ -95,10 +95,12 @@ class Report:
             for step in self.steps
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        # The table takes dollars for mathematics, which a name does not mean.
+        # The table takes dollars for mathematics, which a name does not mean. It is no landmark: a
+        # page may show many reports, and no two landmarks may have the same name.
+        table = _plain(self.table)._repr_html_().replace('role="region"', 'role="group"')
         return (
             f'<div class="gb-report"><p><strong>Verdict: {html.escape(self.verdict.value)}</strong>'
-            f"</p>{lines}{_plain(self.table)._repr_html_()}<p>Next steps:</p><ol>{steps}</ol>"
+            f"</p>{lines}{table}<p>Next steps:</p><ol>{steps}</ol>"
             f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )
 
