@@ -444,3 +444,24 @@ def test_silence_needs_weights_that_tell() -> None:
     tensor = as_tensor("conv.weight", g)
     assert silent_share(tensor, found, None) is None  # 3/4 zeros, but no matrix and no bias
     assert zero_lines(as_tensor("w", np.eye(300))) == 0  # type: ignore[arg-type]
+
+
+def test_one_hidden_layer_is_not_compared_with_itself() -> None:
+    for deltas in ({"fc1": 1e-9, "fc2": 1.0}, [1.0, 1.0]):
+        grads = {f"fc{i}.weight": np.full((3, 3), 0.5) for i in (1, 2)}
+        report = diagnose(grads, deltas=deltas)
+        alone = isinstance(deltas, dict)
+        assert report.verdict is (Verdict.CANNOT_TELL if alone else Verdict.HEALTHY)
+        assert ("one hidden layer alone" in report.reason) == alone
+
+
+def test_a_branch_may_get_any_share_of_the_gradient() -> None:
+    """The names count blocks: without δ neither weights nor biases name a fault."""
+    for part in ("weight", "bias"):
+        grads = {f"blocks.{i}.fc.weight": np.full((3, 3), 1.0) for i in range(8)}
+        grads |= {f"blocks.{i}.fc.bias": np.full(3, 1.0) for i in range(8)}
+        grads |= {name: g * 10.0 ** int(name[7]) for name, g in grads.items() if part in name}
+        grads["head.weight"] = np.full((3, 3), 1.0)
+        assert diagnose(grads).verdict is Verdict.CANNOT_TELL
+        chain = {name.replace(".fc", ""): g for name, g in grads.items()}
+        assert diagnose(chain).verdict is Verdict.VANISHING

@@ -120,8 +120,10 @@ def _given_deltas(network: Network, trace: Trace) -> dict[str, Array]:
     return {f"layers.{end}": found[end] for end in reversed(ends)}
 
 
-def _truth(case: Case, off: float, frozen: float) -> Verdict | None:
+def _truth(case: Case, off: float) -> Verdict | None:
     """Return the fault if its number bears it out."""
+    counts = case.fault in (Verdict.HEALTHY, Verdict.FROZEN)
+    frozen = frozen_share(case) if counts else 0.0
     finite = all(np.isfinite(g).all() for g in case.gradients.values())
     healthy = abs(case.decades) <= HEALTHY_DECADES
     held = {
@@ -135,9 +137,24 @@ def _truth(case: Case, off: float, frozen: float) -> Verdict | None:
     return case.fault if held[case.fault] else None
 
 
-def _frozen(case: Case) -> float:
-    if case.fault not in (Verdict.HEALTHY, Verdict.FROZEN):
-        return 0.0
+def frozen_share(case: Case) -> float:
+    """Return the share of the weights that one step leaves as they are, in their own format.
+
+    Arrays whose gradient is exactly 0 are left out: no step would move them, however large.
+
+    Args:
+        case: The network.
+
+    Returns:
+        The share; 0 if a gradient is not finite.
+
+    Examples:
+        >>> from gradbook.activations import relu
+        >>> from gradbook.diagnosis.subjects import RECIPES
+        >>> [case] = cases(np.random.default_rng(0), RECIPES[0], Size(4, 8, relu, seeds=1))
+        >>> f"{frozen_share(case):.2f}"
+        '0.07'
+    """
     grads = {name: g for name, g in case.gradients.items() if g.any()}
     pairs = [(case.weights[name], g / case.recipe.loss_scale) for name, g in grads.items()]
     if not all(np.isfinite(g).all() for _, g in pairs):
@@ -186,7 +203,7 @@ def cases(rng: np.random.Generator, recipe: Recipe, size: Size) -> Iterator[Case
             activations=tuple(stored(float32, trace.h[end][seed]) for end in network.ends),
             recipe=recipe,
         )
-        yield replace(case, truth=_truth(case, float(off[seed]), _frozen(case)))
+        yield replace(case, truth=_truth(case, float(off[seed])))
 
 
 def _planted(recipe: Recipe, gradients: dict[str, Array]) -> dict[str, Array]:

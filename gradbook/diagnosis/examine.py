@@ -165,7 +165,9 @@ def measured_of(
         updates = {step.name: step for step in progress(steps, len(measured))}
     layers = group({name: measured[name].shape for name in order.names})
     facts = tuple(_facts(layer, tensors, measured, known, updates) for layer in layers)
-    notes = _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
+    notes = list(_notes(layers, measured, order.sorted_by_number, scale, len(snapshots)))
+    if updates:
+        notes.append("Updates and frozen shares are those of plain descent: lr times gradient.")
     return Known(layers, measured, updates, facts, tuple(notes))
 
 

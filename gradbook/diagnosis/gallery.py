@@ -13,7 +13,7 @@ from gradbook import precision
 from gradbook.activations import Activation, identity, relu, sigmoid, tanh
 from gradbook.checks import Array
 from gradbook.diagnosis.arrays import Tensors
-from gradbook.diagnosis.cases import Case, cases
+from gradbook.diagnosis.cases import Case, cases, frozen_share
 from gradbook.diagnosis.diagnose_tensors import diagnose
 from gradbook.diagnosis.report import Report
 from gradbook.diagnosis.storage import BFLOAT16, Tensor
@@ -24,7 +24,7 @@ from gradbook.initializers import Initializer, he, lecun, orthogonal_with, scale
 from gradbook.layers import Layer
 from gradbook.networks import plain, unrolled
 from gradbook.normalized import batch_norm, normalized
-from gradbook.precision import Format, bfloat16, frozen_fraction
+from gradbook.precision import Format, bfloat16
 
 DEPTH, WIDTH = 10, 32
 """Layers of most exhibits, and units of a hidden layer."""
@@ -148,27 +148,6 @@ def handed(fmt: Format, arrays: Mapping[str, Array]) -> Tensors | Mapping[str, A
         return lambda: Tensor(name, bits.astype(np.uint16), BFLOAT16)
 
     return Tensors({name: tensor(name) for name in arrays})
-
-
-def frozen_share(case: Case) -> float:
-    """Return the share of all weights that one step leaves as they are, in their own format.
-
-    Args:
-        case: The network.
-
-    Returns:
-        The share.
-
-    Examples:
-        >>> f"{frozen_share(ROUNDED.case):.2f}"
-        '0.95'
-    """
-    still = [
-        frozen_fraction(case.recipe.fmt, w, case.recipe.lr * np.float64(case.gradients[name]))
-        * w.size
-        for name, w in case.weights.items()
-    ]
-    return sum(still) / sum(w.size for w in case.weights.values())
 
 
 def _chain(init: Initializer, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:

@@ -176,8 +176,8 @@ def trusted(e: Evidence, limits: Limits) -> tuple[Profile, float] | None:
     found = [(e.deltas, limits.deltas)]
     if not e.recurrent:  # what stands beside recurrent weights says nothing about time
         found += [(e.ratios, limits.ratios), (e.norms, limits.norms)]
-    known = ((p, limit) for p, limit in found if p is not None and not math.isnan(p.decades))
-    return next(known, None)
+    known = ((p, limit) for p, limit in found if p is not None and len(p.rms) > 1)
+    return next((pair for pair in known if not math.isnan(pair[0].decades)), None)
 
 
 def _sized(e: Evidence, limits: Limits) -> Finding | None:
@@ -185,8 +185,9 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
     best = trusted(e, limits)
     if best is not None:
         return _judged(*best)
-    biases = max(limits.biases, limits.weights) if e.blocks else limits.biases
-    for weaker, limit in ((e.biases, biases), (e.weights, limits.weights)):
+    if e.blocks:  # a branch of a healthy network may get any share, and no two the same
+        return None
+    for weaker, limit in ((e.biases, limits.biases), (e.weights, limits.weights)):
         if weaker is not None and (found := _judged(weaker, limit)) is not None:
             return found
     return _scaled(e, limits)
@@ -284,6 +285,8 @@ def _question(e: Evidence) -> str:
             "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
             "x.grad after the backward pass."
         )
+    if e.deltas is not None and len(e.deltas.rms) == 1:
+        return "δ is known of one hidden layer alone, and there is none to compare it with."
     if e.weights is None:
         return f"There are fewer than three layers of one kind to compare. {_WATCH}"
     if e.blocks or e.normalized:
