@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from test_models import DEEP, IN_TIME, SEEDS, Mlp, ResNet, Subject, Transformer, check, truth_of
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
 
 import gradbook
@@ -151,7 +153,7 @@ def test_checkpoints_change_nothing(reentrant: bool) -> None:
             found.append(values(deltas))
             deltas.remove()
         plain, checked = found
-        assert set(checked) == set(plain)
+        assert list(checked) == list(plain)
         for name, delta in checked.items():
             torch.testing.assert_close(delta, plain[name])
 
@@ -218,6 +220,175 @@ def test_a_cell_that_is_called_in_a_loop() -> None:
     assert report.verdict is Verdict.VANISHING
     assert report.profile is not None
     assert report.profile.names[-1] == "cell 30"  # the output layer is set apart
+
+
+class Looped(nn.Module):
+    def __init__(self, named: bool = False, stepwise: bool = False) -> None:
+        super().__init__()
+        self.unused = nn.GRU(3, 8, batch_first=True)
+        self.rnn = nn.GRU(3, 8, batch_first=True)
+        self.head = nn.Linear(8, 2)
+        self.named, self.stepwise = named, stepwise
+
+    def forward(self, x: Any) -> Tensor:
+        if self.named:
+            return self.head(self.rnn(input=x)[1][-1])
+        if not self.stepwise:
+            return self.head(self.rnn(x)[1][-1])
+        state = None
+        for t in range(x.shape[1]):
+            _, state = self.rnn(x[:, t : t + 1], state)
+        assert state is not None
+        return self.head(state[-1])
+
+
+def test_the_loop_that_runs_is_watched_however_it_is_called() -> None:
+    torch.manual_seed(0)
+    plain, x = Looped(), torch.randn(4, 40, 3)
+    deltas = gradbook.watch(plain)
+    trained(plain, x)
+    kept = values(deltas)
+    assert list(kept) == [f"rnn t={t}" for t in range(1, 41)]
+    for net in (Looped(named=True), Looped(stepwise=True)):
+        net.load_state_dict(plain.state_dict())
+        found = gradbook.watch(net)
+        trained(net, x)
+        assert gradbook.diagnose(net, deltas=found).verdict is Verdict.VANISHING
+        for delta, wanted in zip(found.values(), kept.values(), strict=True):
+            torch.testing.assert_close(delta.reshape(4, 3), wanted)
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_packed_sequences_are_split_into_their_steps(embedded: bool) -> None:
+    torch.manual_seed(0)
+    net, x = Looped(), torch.randn(3, 9, 3)
+    packed = pack_padded_sequence(x, torch.tensor([9, 2, 5]), True, enforce_sorted=False)
+    wanted = trained(net, packed).detach()
+    gradients = [parameter.grad for parameter in net.rnn.parameters()]
+    net.zero_grad()
+    if embedded:
+        packed = packed._replace(data=packed.data.clone().requires_grad_())
+    deltas = gradbook.watch(net)
+    torch.testing.assert_close(trained(net, packed).detach(), wanted, rtol=0, atol=0)
+    assert packed.data.requires_grad is embedded
+    for parameter, gradient in zip(net.rnn.parameters(), gradients, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+    assert [len(delta) for delta in deltas.values()] == packed.batch_sizes.tolist()
+    if embedded:
+        torch.testing.assert_close(torch.cat(list(deltas.values())), packed.data.grad)
+
+
+def test_a_loop_that_is_not_trained_and_one_that_is_asked_stay_as_they_are() -> None:
+    net, x = Looped(), torch.randn(4, 5, 3)
+    kept = gradbook.watch(net)
+    with torch.inference_mode():
+        data = torch.randn(4, 5, 3)
+        net(data)
+    with torch.no_grad():
+        net(data)
+    net.requires_grad_(False)
+    assert not net(x).requires_grad
+    assert not len(kept)
+
+
+@dataclass(slots=True)
+class State:
+    hidden: Tensor
+
+
+class Wrapping(nn.Module):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind, self.part = kind, nn.Sequential(nn.Linear(6, 6), nn.Sigmoid())
+
+    def forward(self, *, hidden: Tensor) -> Any:
+        out = self.part(hidden)
+        if self.kind == "tuple":
+            return torch.softmax(out @ out.T, 1), out
+        return {"hidden": out} if self.kind == "dict" else State(out)
+
+
+def unwrap(out: Any) -> Tensor:
+    if isinstance(out, State):
+        return out.hidden
+    return out["hidden"] if isinstance(out, dict) else out[1]
+
+
+@pytest.mark.parametrize("kind", ["tuple", "dict", "dataclass"])
+def test_blocks_may_be_called_by_keywords_and_return_what_they_like(kind: str) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.head = nn.Linear(6, 6), nn.Linear(6, 2)
+            self.blocks = nn.ModuleList(Wrapping(kind) for _ in range(8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            states.append(self.stem(x))
+            for block in self.blocks:
+                out = block(hidden=states[-1])
+                states.append(unwrap(out))
+            return self.head(states[-1])
+
+    torch.manual_seed(0)
+    states: list[Tensor] = []
+    net = Net()
+    deltas = gradbook.watch(net)
+    loss = net(torch.randn(4, 6)).square().mean()
+    wanted = torch.autograd.grad(loss, states, retain_graph=True)
+    loss.backward()
+    names = ["input of blocks.0", *(f"blocks.{i}" for i in range(8))]
+    same(values(deltas), dict(zip(names, wanted, strict=True)))
+    assert gradbook.diagnose(net, deltas=deltas).verdict is Verdict.VANISHING
+
+
+def test_a_network_that_is_watched_can_be_copied_and_saved(tmp_path: Any) -> None:
+    torch.manual_seed(0)
+    for net, x in ((chain(), torch.randn(5, 3)), (Looped(), torch.randn(4, 5, 3))):
+        deltas = gradbook.watch(net)
+        trained(net, x)
+        kept = values(deltas)
+        torch.save(net, tmp_path / "net.pt")
+        for other in (copy.deepcopy(net), torch.load(tmp_path / "net.pt", weights_only=False)):
+            trained(other, 2 * x)
+        same(values(deltas), kept)
+
+
+def test_watched_in_every_step_it_does_not_pile_up() -> None:
+    net, x = chain(), torch.randn(5, 3)
+    for _ in range(5):
+        deltas = gradbook.watch(net)
+        trained(net, x)
+    assert [len(part[0]._forward_hooks) for part in net] == [1] * 4
+    del deltas
+    assert not any(part[0]._forward_hooks for part in net)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_penalty_on_the_gradient_hides_nothing(last: bool) -> None:
+    torch.manual_seed(0)
+    net, x = chain(), torch.randn(5, 3)
+    deltas = gradbook.watch(net)
+    loss = torch.zeros(()) if not last else net(x).mean()
+    data = torch.randn(5, 3, requires_grad=True)
+    (slope,) = torch.autograd.grad(net(data).sum(), data, create_graph=True)
+    loss = loss + slope.square().sum() + (net(x).mean() if not last else 0)
+    loss.backward()
+    kept = values(deltas)
+    trained_alone = net(x).mean()
+    trained_alone.backward()
+    same(values(deltas), kept)
+
+
+def test_spectral_norm_and_layers_whose_size_comes_later() -> None:
+    torch.manual_seed(0)
+    parts = [[nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3)), nn.Tanh()]] * 4
+    net = nn.Sequential(*(copy.deepcopy(part) for pair in parts for part in pair))
+    late = nn.Sequential(nn.LazyLinear(3), nn.Tanh(), nn.LazyLinear(3))
+    for each, names in ((net, ["0", "2", "4", "6"]), (late, ["0", "2"])):
+        deltas = gradbook.watch(each)
+        trained(each, torch.randn(5, 3))
+        assert list(deltas) == names
+        assert all(delta.shape == (5, 3) for delta in deltas.values())
 
 
 def test_tied_and_unused_weights_are_named() -> None:

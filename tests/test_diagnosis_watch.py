@@ -5,6 +5,8 @@ With PyTorch itself it is tested by `make test-frameworks`.
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,18 +26,31 @@ class Hook:
         self.hooks.remove(self.call)
 
 
+class Back:
+    """A gradient, as a hook is given it."""
+
+    def __init__(self, delta: Any, requires_grad: bool) -> None:
+        self.delta, self.requires_grad = delta, requires_grad
+
+    def detach(self) -> Any:
+        return self.delta
+
+
 class Value:
     """A number on its way through the network, whose gradient is set by hand."""
 
     def __init__(self, requires_grad: bool = True) -> None:
         self.requires_grad, self.hooks = requires_grad, list[Any]()
-        self.ndim = 3
+        self.ndim, self.shape = 3, (2, 3)
 
     def register_hook(self, call: Any) -> None:
         self.hooks.append(call)
 
     def is_floating_point(self) -> bool:
         return True
+
+    def is_inference(self) -> bool:
+        return False
 
     def detach(self) -> Value:
         return Value(requires_grad=False)
@@ -44,13 +59,14 @@ class Value:
         self.requires_grad = True
         return self
 
-    def back(self, delta: Any) -> None:
+    def back(self, delta: Any, again: bool = False) -> None:
         for call in self.hooks:
-            call(delta)
+            call(Back(delta, again))
 
 
 class Weight(np.ndarray):
     grad: Any = None
+    requires_grad = True
 
 
 def weight(*shape: int) -> Weight:
@@ -65,10 +81,12 @@ class Module:
         self.before, self.behind = list[Any](), list[Any]()
         vars(self).update(attributes)
 
-    def register_forward_pre_hook(self, call: Any) -> Hook:
+    def register_forward_pre_hook(self, call: Any, with_kwargs: bool) -> Hook:
+        assert with_kwargs
         return Hook(self.before, call)
 
-    def register_forward_hook(self, call: Any) -> Hook:
+    def register_forward_hook(self, call: Any, with_kwargs: bool) -> Hook:
+        assert with_kwargs
         return Hook(self.behind, call)
 
     def children(self) -> tuple[Module, ...]:
@@ -90,7 +108,7 @@ class Module:
     def __call__(self, x: Value, made: list[Value]) -> Value:
         inputs: tuple[Any, ...] = (x,)
         for hook in list(self.before):
-            inputs = hook(self, inputs) or inputs
+            inputs, _ = hook(self, inputs, {}) or (inputs, {})
         out = inputs[0]
         for part in self.parts:
             out = part(out, made)
@@ -98,7 +116,7 @@ class Module:
             out = Value(requires_grad=inputs[0].requires_grad)
             made += [inputs[0], out] if hasattr(self, "batch_first") else [out]
         for hook in list(self.behind):
-            hook(self, inputs, (out, None))
+            hook(self, inputs, {}, (out, None))
         return out
 
 
@@ -183,6 +201,64 @@ def test_a_layer_that_is_called_again_has_a_number_and_no_gradient_leaves_all_as
     assert dict(deltas) == kept
     run(net, lambda i: -1, Value(requires_grad=False))
     assert dict(deltas) == kept
+
+
+def test_a_gradient_of_a_gradient_says_less_than_any_other_pass() -> None:
+    deltas = gradbook.watch(net := Sequential(layer(), layer()))
+    passes: list[list[Value]] = []
+    for _ in range(3):
+        net(Value(), made := [])
+        passes.append(made)
+    penalized, other, last = passes
+    for again, made, size in ((True, last, 7), (False, last, 0), (False, other, 2)):
+        for value in made[::-1]:
+            value.back(size, again)
+    penalized[0].back(5)  # earlier than what is shown
+    assert dict(deltas) == {"0": 2, "1": 2}
+
+
+def test_what_nobody_holds_leaves_the_network() -> None:
+    net = Sequential(layer(), layer())
+    for _ in range(3):
+        deltas = gradbook.watch(net)
+        run(net, lambda i: i)
+    assert dict(deltas) == {"0": 0, "1": 1}
+    assert [len(part.behind) for part in net.parts] == [1, 1]
+    hook = net.parts[0].behind[0]
+    del deltas
+    assert not any([net.before, *(part.behind for part in net.parts)])
+    assert hook(net, (), {}, Value()) is None
+
+
+def test_a_copy_and_a_saved_network_record_nothing() -> None:
+    deltas = gradbook.watch(net := Sequential(layer(), layer()))
+    run(net, lambda i: i)
+    for other in (copy.deepcopy(net.parts[0]), pickle.loads(pickle.dumps(net.parts[0]))):
+        assert len(other.behind) == 1
+        run(other, lambda i: -1)
+    assert dict(deltas) == {"0": 0, "1": 1}
+
+
+def test_what_is_computed_on_the_way_back_alone_is_put_in_order() -> None:
+    deltas = gradbook.watch(net := Sequential(*(layer() for _ in range(4))))
+    net.before[0](net, (), {})
+    for part in (3, 1, 2, 0):  # the last layer on the way, the others from checkpoints
+        net.parts[part](Value(), made := [])
+        if part != 1:
+            made[0].back(part)
+        else:
+            held = made[0]
+        if part == 2:
+            held.back(1)
+    assert dict(deltas) == {str(i): i for i in range(4)}
+
+
+def test_weights_that_no_module_is_called_for_are_not_watched() -> None:
+    class ParameterList(Module):
+        pass
+
+    with pytest.raises(ValueError, match="net must have layers with weights, got none in Module"):
+        gradbook.watch(Module(ParameterList(own=(3, 3))))
 
 
 def test_nothing_watched_nothing_found() -> None:

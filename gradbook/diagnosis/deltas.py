@@ -63,7 +63,8 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
     if isinstance(deltas, Watched) and not any(delta is not None for delta in deltas.values()):
         raise BadInput(
             "deltas must hold what the backward pass found, got none: call gradbook.watch before "
-            "the forward pass of the same network, then backward"
+            "the forward pass of the same network and before torch.compile, then backward; layers "
+            "that are frozen from the input on have none"
         )
     sizes = _sizes(deltas)
     if len(sizes) < 2:
