@@ -171,6 +171,8 @@ def watch(net: Any) -> Watched:
     Call it before `torch.compile`, not with `fullgraph=True`, and take the hooks off before
     `torch.jit.script`. Blocks that stand side by side, as in an ensemble or a mixture of experts,
     are taken for a sequence: watch one of them, and diagnose that one.
+    Where PyTorch's recurrent layers are, time alone is watched, and of several the first that runs:
+    watch a deep part below or above them by itself, and diagnose that part.
 
     Args:
         net: The network, a `torch.nn.Module`.
