@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 import torch
-from test_models import DEEP, IN_TIME, SEEDS, Mlp, ResNet, Subject, Transformer, check, truth_of
+from test_models import (
+    DEEP,
+    IN_TIME,
+    SEEDS,
+    Mlp,
+    Net,
+    ResNet,
+    Subject,
+    Transformer,
+    check,
+    truth_of,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -429,3 +440,71 @@ def test_what_cannot_be_watched_is_said() -> None:
     net(torch.randn(5, 3))
     with pytest.raises(BadInput, match="deltas must hold what the backward pass found, got none"):
         gradbook.diagnose(net, deltas=deltas)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_path_around_the_blocks_is_no_fault(scale: float, seed: int) -> None:
+    """The path is in forward: what leaves a block is in a branch, and all get the same share."""
+
+    class Branch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.fc2 = nn.Linear(32, 32), nn.Linear(32, 32)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc2(torch.tanh(self.fc1(x)))
+
+    class Around(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.head = nn.Linear(16, 32), nn.Linear(32, 4)
+            self.blocks = nn.ModuleList(Branch() for _ in range(8))
+
+        def states(self, x: Tensor) -> list[Tensor]:
+            found = [self.stem(x)]
+            for block in self.blocks:
+                found.append(found[-1] + scale * block(found[-1]))
+            return found
+
+        def read(self, h: Tensor) -> Tensor:
+            return self.head(h)
+
+    torch.manual_seed(seed)
+    net, x, y = Around(), torch.randn(32, 16), torch.randint(4, (32,))
+    deltas = gradbook.watch(net)
+    for _ in range(2):
+        F.cross_entropy(net(x), y).backward()
+        assert list(deltas) == [f"blocks.{i}" for i in range(8)]
+    check(gradbook.diagnose(net, deltas=deltas), truth_of(net, x, y), close=0.5)
+
+
+def test_the_order_in_which_layers_were_made_does_not_matter() -> None:
+    class Backwards(Net):
+        """The layers have the order of the network, last to first, in its list of parameters."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(32, 4)
+            self.layers = nn.ModuleList(nn.Linear(32, 32) for _ in range(8))
+            self.stem = nn.Linear(16, 32)
+
+        def states(self, x: Tensor) -> list[Tensor]:
+            found = [torch.sigmoid(self.stem(x))]
+            for i in reversed(range(8)):
+                found.append(torch.sigmoid(self.layers[i](found[-1])))
+            return found
+
+        def read(self, h: Tensor) -> Tensor:
+            return self.head(h)
+
+    torch.manual_seed(0)
+    net, x, y = Backwards(), torch.randn(32, 16), torch.randint(4, (32,))
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(x), y).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.profile is not None
+    assert report.profile.names == ("stem", *(f"layers.{i}" for i in reversed(range(8))))
+    truth = truth_of(net, x, y)
+    assert truth.verdict is Verdict.VANISHING
+    check(report, truth, close=1.0)

@@ -168,6 +168,21 @@ def test_blocks_are_watched_as_wholes_and_where_they_begin() -> None:
     assert dict(deltas) == {"input of 1": 0, "1": 2, "2": 4, "3": 6}
 
 
+def test_branches_are_not_compared_with_what_enters_the_first_of_them() -> None:
+    class Around(Module):
+        def __call__(self, x: Value, made: list[Value]) -> Value:
+            for part in self.parts:
+                part(x, made)
+                made.append(x := Value())  # x + part(x)
+            return x
+
+    deltas = gradbook.watch(net := Module(layer(), Around(*(Block(layer()) for _ in range(3)))))
+    for _ in range(2):
+        run(net, lambda i: i)
+        # The first layer, and then a branch and the sum behind it, three times.
+        assert dict(deltas) == {"1.0": 1, "1.1": 3, "1.2": 5}
+
+
 def test_two_of_a_kind_are_no_blocks() -> None:
     deltas = gradbook.watch(net := Module(*(Block(layer(), layer()) for _ in range(2))))
     run(net, lambda i: i)

@@ -70,9 +70,11 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
     if len(sizes) < 2:
         raise BadInput(f"deltas must have entries for at least 2 layers, got {len(sizes)}")
     known = layers if isinstance(deltas, Mapping) else ()
-    names = _in_order(list(sizes), known) if isinstance(deltas, Mapping) else list(sizes)
+    in_order = isinstance(deltas, Watched) or not isinstance(deltas, Mapping)
+    names = list(sizes) if in_order else _in_order(list(sizes), known)
     bad = tuple(f"δ of {name}" for name in names if not math.isfinite(sizes[name]))
-    last = _output(known)
+    to_output = isinstance(deltas, Watched) and deltas.to_output
+    last = names[-1] if to_output else _output(known)
     output = sizes[last] if last is not None and last == names[-1] else None
     hidden = names if output is None else names[:-1]
     profile = Profile("δ", tuple(hidden), tuple(sizes[name] for name in hidden))

@@ -42,6 +42,9 @@ class _Pass:
         self.heard = False
         self.differentiated = False
         self.recomputed = False
+        self.entry: str | None = None
+        self.leaves: Any = None
+        self.chained: bool | None = None
 
     def rank(self) -> tuple[bool, bool, int]:
         # What comes back a second time through a gradient, as in a penalty on its norm, is no δ of
@@ -50,7 +53,10 @@ class _Pass:
 
     def ordered(self) -> list[tuple[str, tuple[int, Any, Split]]]:
         # Checkpoints that compute a block only on the way back begin with the last one.
-        found = list(self.found.items())
+        # Where the path is around the blocks, what leaves them is in branches, which get a share of
+        # the gradient, and not to be compared with what enters the first one.
+        apart = self.entry if self.chained is False else None
+        found = [item for item in self.found.items() if item[0] != apart]
         return sorted(found, key=lambda item: item[1][0]) if self.recomputed else found
 
 
@@ -59,11 +65,15 @@ class Watched(Mapping[str, Any]):
 
     Each forward pass of the network begins anew. A module that is called again in the same pass has
     a number behind its name. Once nobody holds this any longer, its hooks leave the network.
+
+    Attributes:
+        to_output: Whether every layer is watched, so that the last one's is the network's output.
     """
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self._shown = self._pass = _Pass()
+        self.to_output = False
         self._stale = False
         self._read: dict[str, Any] | None = None
         self._places: dict[str, int] = {}
@@ -196,6 +206,7 @@ def watch(net: Any) -> Watched:
     watched = Watched()
     for hooks in (_recurrent, _blocks, _layers):
         if hooked := hooks(net, watched):
+            watched.to_output = hooks is _layers
             watched._hooks += [_before(net, watched, Watched._begin), *hooked]
             return watched
     raise ValueError(f"net must have layers with weights, got none in {type(net).__name__}")
@@ -360,8 +371,9 @@ def _blocks(net: Any, watched: Watched) -> list[Any]:
     }
     if len(outer) < REPEATED:
         return []
-    first = next(iter(outer.items()))
-    return [_entry(*first, watched), *(_exit(*item, watched) for item in outer.items())]
+    first, *others = outer.items()
+    hooks = [_entry(*first, watched), *(_exit(*item, watched) for item in outer.items())]
+    return [*hooks, *_links(first[1], [block for _, block in others], watched)]
 
 
 def _is_block(name: str, module: Any) -> bool:
@@ -376,8 +388,24 @@ def _entry(name: str, block: Any, watched: Watched) -> Any:
         # Where a checkpoint runs the block again on the way back, this is no second call.
         watched._pass.calls[key] = 0
         watched._record(key, _passed(args, kwargs), _whole)
+        watched._pass.entry = key
 
     return _before(block, watched, entered)
+
+
+def _links(first: Any, others: list[Any], watched: Watched) -> list[Any]:
+    """Find out whether what leaves the first block is what enters the next one."""
+
+    def left(watched: Watched, _: Any, args: Any, kwargs: Any, output: Any) -> None:
+        tensor = _returned(output, _passed(args, kwargs))
+        watched._pass.leaves = None if tensor is None else weakref.ref(tensor)
+
+    def entered(watched: Watched, _: Any, args: Any, kwargs: Any) -> None:
+        made = watched._pass
+        if made.chained is None and made.leaves is not None:
+            made.chained = made.leaves() is _passed(args, kwargs)
+
+    return [_behind(first, watched, left), *(_before(block, watched, entered) for block in others)]
 
 
 def _exit(name: str, module: Any, watched: Watched) -> Any:
