@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import Any
 
 import pytest
@@ -166,6 +167,19 @@ def test_the_keyboard_changes_the_colors_and_the_choice_stays(browser: Browser, 
             expect(body).to_have_attribute("data-md-color-scheme", scheme)
         seen.page.reload()
         expect(body).to_have_attribute("data-md-color-scheme", "slate")
+        assert seen.faults == []
+
+
+def test_the_search_knows_every_word_of_its_index(browser: Browser, home: str) -> None:
+    """Each first letter asks for all words that begin with it: none may be garbled."""
+    with visit(browser, home, "index.html") as seen:
+        seen.page.keyboard.press("/")
+        meta = seen.page.locator(".md-search-result__meta")
+        for letter in string.ascii_lowercase:
+            seen.page.keyboard.type(letter)
+            expect(meta).to_contain_text("matching document")
+            seen.page.keyboard.press("Backspace")
+            expect(meta).to_contain_text("Type to start")
         assert seen.faults == []
 
 
