@@ -17,6 +17,7 @@ from test_models import (
     ResNet,
     Subject,
     Transformer,
+    Truth,
     check,
     truth_of,
 )
@@ -26,33 +27,30 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
 
 import gradbook
-from gradbook.diagnosis import BadInput, Verdict
+from gradbook.diagnosis import BadInput, Report, Verdict
+
+
+def asked(subject: Subject, seed: int, **more: Any) -> tuple[Report, Truth]:
+    torch.manual_seed(seed)
+    net, (x, y) = subject.build(), subject.draw()
+    truth = truth_of(net, x, y)
+
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(x), y).backward()
+    return gradbook.diagnose(net, deltas=deltas, **more), truth
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("subject", DEEP + IN_TIME, ids=str)
 def test_three_lines_give_the_verdict(subject: Subject, seed: int) -> None:
-    torch.manual_seed(seed)
-    net, (x, y) = subject.build(), subject.draw()
-    truth = truth_of(net, x, y)
-
-    deltas = gradbook.watch(net)
-    F.cross_entropy(net(x), y).backward()
-    report = gradbook.diagnose(net, deltas=deltas)
-
     # Between h and what is watched stand a slope and one layer's share of D.
-    check(report, truth, close=1.0)
+    check(*asked(subject, seed), close=1.0)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("subject", DEEP, ids=str)
 def test_with_a_learning_rate_too(subject: Subject, seed: int) -> None:
-    torch.manual_seed(seed)
-    net, (x, y) = subject.build(), subject.draw()
-    truth = truth_of(net, x, y)
-    deltas = gradbook.watch(net)
-    F.cross_entropy(net(x), y).backward()
-    report = gradbook.diagnose(net, deltas=deltas, lr=0.1)
+    report, truth = asked(subject, seed, lr=0.1)
     assert report.verdict is truth.verdict
     assert any(row.frozen for row in report.rows)
 

@@ -29,6 +29,8 @@ class Table:
         caption: What the table shows, required for readers who cannot see its layout.
         formats: One format per column for its numbers, `""` for those as Python prints them.
         align: One letter per column, `l` or `r`; by default a column of numbers is set right.
+        landmark: Whether its frame is a landmark of the page, by the name of its caption, which no
+            other landmark may have.
 
     Raises:
         ValueError: If a length does not match `headers`, a letter of `align` is neither `l`
@@ -54,6 +56,7 @@ class Table:
     caption: str
     formats: Sequence[Format] = ()
     align: str = ""
+    landmark: bool = True
 
     def __post_init__(self) -> None:
         """Check the lengths once, so that drawing cannot fail half way."""
@@ -96,8 +99,9 @@ class Table:
             for row, texts in zip(self.rows, self._texts(), strict=True)
         )
         name = html.escape(self.caption.replace("$", ""))
+        role = "region" if self.landmark else "group"
         return (
-            f'<div class="gb-table" role="region" tabindex="0" aria-label="{name}">'
+            f'<div class="gb-table" role="{role}" tabindex="0" aria-label="{name}">'
             f'<table class="gb-table__grid"><caption>{inline_html(self.caption)}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )

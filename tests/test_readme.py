@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from gradbook import cli
+from gradbook.diagnosis import Verdict, diagnose
 from gradbook.press.__main__ import main
 from gradbook.press.katex import ROOT
 from gradbook.press.readme import FIGURE, story
@@ -34,6 +37,17 @@ def test_a_page_without_a_figure_is_refused(tmp_path: Path) -> None:
     page.write_text('```python exec="on"\n1\n```\n', encoding="utf-8")
     with pytest.raises(ValueError, match="expected a page with a figure"):
         story(page)
+
+
+def test_the_exit_codes_are_those_of_the_command() -> None:
+    size = {Verdict.HEALTHY: 1.0, Verdict.VANISHING: 1e-9}
+    found = [diagnose({"W": np.ones((2, 2))}, deltas=[size[v], 1.0, 1.0]).exit_code for v in size]
+    silent = diagnose({"W": np.ones((2, 2))}).exit_code
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (
+        f"The exit code is {found[0]} for healthy, {found[1]} for a problem, "
+        f"{cli.BAD_INPUT} for bad input, {silent} if it cannot be told."
+    ) in text
 
 
 def test_every_file_and_command_it_names_exists() -> None:

@@ -58,6 +58,11 @@ def test_a_wide_table_scrolls_in_a_named_frame_that_the_keyboard_reaches():
     }
 
 
+def test_a_table_that_may_come_twice_is_no_landmark():
+    frame = html(small(landmark=False))
+    assert frame.attrib == html(small()).attrib | {"role": "group"}
+
+
 def test_numbers_follow_their_column_format_with_a_true_minus_sign_in_html():
     assert cells(small(), "td") == ["0.25", "−0.06", "0.00"]
 

@@ -15,17 +15,19 @@ $D = \log_{10}(r_1/r_{\text{last}})$:
 A case whose number does not bear out its fault has no truth, and is left out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradbook.backprop import Trace, backprop
 from gradbook.checks import Array
+from gradbook.diagnosis.arrays import Tensors
+from gradbook.diagnosis.storage import BFLOAT16, Tensor, storage_of
 from gradbook.diagnosis.subjects import Network, Recipe, Size
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.losses import softmax_cross_entropy
-from gradbook.precision import Format, float32, frozen_fraction, round_to
+from gradbook.precision import Format, bfloat16, float32, frozen_fraction, round_to
 
 DECADES, HEALTHY_DECADES, OFF, FROZEN = 2.0, 1.0, 0.75, 0.5
 """The numbers of the definitions."""
@@ -79,6 +81,35 @@ def stored(fmt: Format, x: Array) -> Array:
         if fmt.name in ("float16", "float32"):
             return x.astype(fmt.name)
         return round_to(fmt, x).astype(np.float32)
+
+
+def handed(fmt: Format, arrays: Mapping[str, Array]) -> Tensors:
+    """Hand over arrays in their own format, also in bfloat16, which NumPy does not know.
+
+    Args:
+        fmt: The format that the numbers are rounded to.
+        arrays: What `stored` returned, by name.
+
+    Returns:
+        What `gradbook.diagnose` takes.
+
+    Examples:
+        >>> from gradbook.precision import bfloat16
+        >>> found = handed(bfloat16, {"W": np.ones((2, 2), np.float32)})
+        >>> found["W"].storage.name
+        'bfloat16'
+    """
+
+    def tensor(name: str) -> Callable[[], Tensor]:
+        array = arrays[name]
+        if fmt is bfloat16:
+            bits = np.ascontiguousarray(array, np.float32).view(np.uint32) >> 16
+            return lambda: Tensor(name, bits.astype(np.uint16), BFLOAT16)
+        storage = storage_of(array.dtype)
+        assert storage is not None
+        return lambda: Tensor(name, array, storage)
+
+    return Tensors({name: tensor(name) for name in arrays})
 
 
 def _name(network: Network, place: str) -> str:

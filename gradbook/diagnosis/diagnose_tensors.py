@@ -16,6 +16,9 @@ from gradbook.diagnosis.verdicts import Verdict
 from gradbook.diagnosis.watch import gradients_of, is_network, weights_of
 from gradbook.precision import float32, predicted_freeze_depth
 
+STARTS = 1.0
+"""How many decades the size has moved where a fault starts."""
+
 
 def diagnose(
     grads: Any,
@@ -121,7 +124,7 @@ def report_of(found: Examined, *, lr: float | None = None, loss_scale: float = 1
 
 
 def _since(found: Examined, finding: Finding) -> str | None:
-    """Return the layer nearest the output from which on, going back, it is a decade off."""
+    """Return the layer nearest the output from which on, going back, it is `STARTS` decades off."""
     profile = finding.profile
     if finding.verdict is Verdict.NON_FINITE:
         return found.evidence.nonfinite[-1]
@@ -131,7 +134,7 @@ def _since(found: Examined, finding: Finding) -> str | None:
     start = None
     for index, name in enumerate(profile.names[:-1]):
         part = Profile(profile.source, profile.names, (profile.rms[index], profile.rms[-1]))
-        if not sign * part.decades >= 1:
+        if not sign * part.decades >= STARTS:
             break
         start = name
     return start

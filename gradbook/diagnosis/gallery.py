@@ -3,7 +3,7 @@
 To exhibit one more fault, add an `Exhibit`; the page, its table and the tests loop over `GALLERY`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -12,19 +12,23 @@ import numpy as np
 from gradbook import precision
 from gradbook.activations import Activation, identity, relu, sigmoid, tanh
 from gradbook.checks import Array
-from gradbook.diagnosis.arrays import Tensors
-from gradbook.diagnosis.cases import Case, cases, frozen_share
+from gradbook.diagnosis.cases import Case, cases, frozen_share, handed
 from gradbook.diagnosis.diagnose_tensors import diagnose
 from gradbook.diagnosis.report import Report
-from gradbook.diagnosis.storage import BFLOAT16, Tensor
-from gradbook.diagnosis.subjects import Network, Recipe, Size
+from gradbook.diagnosis.subjects import (
+    Network,
+    Recipe,
+    Size,
+    biased,
+    chain,
+    changed,
+    recurrent,
+    with_norms,
+)
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.formats import true_minus
 from gradbook.initializers import Initializer, he, lecun, orthogonal_with, scaled
-from gradbook.layers import Layer
-from gradbook.networks import plain, unrolled
-from gradbook.normalized import batch_norm, normalized
-from gradbook.precision import Format, bfloat16
+from gradbook.normalized import batch_norm
 
 DEPTH, WIDTH = 10, 32
 """Layers of most exhibits, and units of a hidden layer."""
@@ -125,108 +129,62 @@ def _report(exhibit: Exhibit) -> Report:
     )
 
 
-def handed(fmt: Format, arrays: Mapping[str, Array]) -> Tensors | Mapping[str, Array]:
-    """Hand over arrays in their own format, also in bfloat16, which NumPy does not know.
-
-    Args:
-        fmt: The format that the numbers are rounded to.
-        arrays: Them, by name.
-
-    Returns:
-        What `gradbook.diagnose` takes.
-
-    Examples:
-        >>> found = handed(bfloat16, {"W": np.ones((2, 2), np.float32)})
-        >>> found["W"].storage.name
-        'bfloat16'
-    """
-    if fmt is not bfloat16:
-        return arrays
-
-    def tensor(name: str) -> Callable[[], Tensor]:
-        bits = np.ascontiguousarray(arrays[name], np.float32).view(np.uint32) >> 16
-        return lambda: Tensor(name, bits.astype(np.uint16), BFLOAT16)
-
-    return Tensors({name: tensor(name) for name in arrays})
+def _deep(what: str, init: Initializer, fault: Verdict, activation: Activation) -> Exhibit:
+    name = f"{what}, weights of variance {init.variance(1, 1):g}/n"
+    return Exhibit(Recipe(name, fault, partial(chain, init)), activation)
 
 
-def _chain(init: Initializer, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
-    layers = plain(rng, size.widths, size.activation, init, ensemble=(size.seeds,))
-    return layers, range(1, len(layers))
-
-
-def _changed(
-    change: Callable[[int, Mapping[str, Array]], Mapping[str, Array]],
-    rng: np.random.Generator,
-    size: Size,
-) -> tuple[list[Layer], range]:
-    """Draw a healthy network, and change the parameters of its hidden layers."""
-    layers, ends = _chain(he, rng, size)
-    hidden = [
-        layer.with_parameters({**layer.parameters, **change(number, layer.parameters)})
-        for number, layer in enumerate(layers[:-1], start=1)
-    ]
-    return [*hidden, layers[-1]], ends
-
-
-def _low_biases(number: int, parameters: Mapping[str, Array]) -> Mapping[str, Array]:
-    return {"b": parameters["b"] - 2.0}
+def _in_time(what: str, radius: float, fault: Verdict, activation: Activation) -> Exhibit:
+    name = f"{what} steps of spectral radius {radius:g}"
+    steps = partial(recurrent, orthogonal_with(radius))
+    return Exhibit(Recipe(name, fault, steps=steps), activation)
 
 
 def _narrow_pass(number: int, parameters: Mapping[str, Array]) -> Mapping[str, Array]:
-    return {"W": parameters["W"] * (1e-3 if number == DEPTH // 2 else 1.0)}
+    return {"W": parameters["W"] / NARROWER} if number == DEPTH // 2 else {}
 
 
-def _normalized(rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
-    ensemble = (size.seeds,)
-    layers = normalized(rng, size.widths, size.activation, he, batch_norm, ensemble=ensemble)
-    return layers, range(3, len(layers), 3)
+NARROWER = 1000
+"""What the weights of one layer are divided by."""
 
+LOWER = 2
+"""What is taken from the biases of units that are to be off."""
 
-def _in_time(radius: float, rng: np.random.Generator, size: Size, inputs: Array) -> list[Layer]:
-    return unrolled(
-        rng,
-        size.width,
-        len(inputs),
-        size.activation,
-        orthogonal_with(radius),
-        inputs=inputs,
-        input_initializer=lecun,
-        ensemble=(size.seeds,),
-    )
-
+DOUBLINGS = 24
+"""How often the loss is doubled that is to overflow in float16."""
 
 V = Verdict
 
-HEALTHY = Exhibit(Recipe("ReLU, weights of variance 2/n", V.HEALTHY, partial(_chain, he)), relu)
+HEALTHY = _deep("ReLU", he, V.HEALTHY, relu)
 """For comparison: nothing is wrong with it."""
 
-SIGMOIDS = Exhibit(
-    Recipe("sigmoids, weights of variance 1/n", V.VANISHING, partial(_chain, lecun)), sigmoid
-)
+SIGMOIDS = _deep("sigmoids", lecun, V.VANISHING, sigmoid)
 """Slopes of at most 1/4."""
 
 NARROW_PASS = Exhibit(
-    Recipe("one layer's weights times 1/1000", V.VANISHING, partial(_changed, _narrow_pass)), relu
+    Recipe(f"one layer's weights times 1/{NARROWER}", V.VANISHING, partial(changed, _narrow_pass)),
+    relu,
 )
 """A healthy network but for the weights of one layer in the middle."""
 
-LARGE = Exhibit(
-    Recipe("ReLU, weights of variance 12/n", V.EXPLODING, partial(_chain, scaled(12.0))), relu
-)
+LARGE = _deep("ReLU", scaled(12.0), V.EXPLODING, relu)
 """Weights too large for the activation."""
 
 NO_PATH = Exhibit(
-    Recipe("deep batch normalization without a path", V.EXPLODING, _normalized), relu, depth=30
+    Recipe(
+        "deep batch normalization without a path", V.EXPLODING, partial(with_norms, batch_norm, he)
+    ),
+    relu,
+    depth=30,
 )
 """Each normalization multiplies the gradient by a little more than 1."""
 
-DEAD = Exhibit(Recipe("ReLU, biases of minus 2", V.DEAD, partial(_changed, _low_biases)), relu)
+DEAD = Exhibit(Recipe(f"ReLU, biases of minus {LOWER}", V.DEAD, partial(biased, -LOWER)), relu)
 """Units that are off for every example."""
 
 ROUNDED = Exhibit(
     Recipe(
-        "weights stored in bfloat16", V.FROZEN, partial(_chain, he), fmt=precision.bfloat16, lr=1e-3
+        "weights stored in bfloat16", V.FROZEN, partial(chain, he), fmt=precision.bfloat16, lr=1e-3
     ),
     relu,
 )
@@ -234,25 +192,20 @@ ROUNDED = Exhibit(
 
 OVERFLOWN = Exhibit(
     Recipe(
-        "loss scale of 2^24 in float16",
+        f"loss scale of 2^{DOUBLINGS} in float16",
         V.NON_FINITE,
-        partial(_chain, he),
+        partial(chain, he),
         fmt=precision.float16,
-        loss_scale=2.0**24,
+        loss_scale=2.0**DOUBLINGS,
     ),
     relu,
 )
 """A healthy gradient, scaled beyond the largest number of float16."""
 
-FORGETFUL = Exhibit(
-    Recipe("tanh steps of spectral radius 0.8", V.VANISHING, steps=partial(_in_time, 0.8)), tanh
-)
+FORGETFUL = _in_time("tanh", 0.8, V.VANISHING, tanh)
 """A recurrent network that forgets."""
 
-UNSTABLE = Exhibit(
-    Recipe("linear steps of spectral radius 1.3", V.EXPLODING, steps=partial(_in_time, 1.3)),
-    identity,
-)
+UNSTABLE = _in_time("linear", 1.3, V.EXPLODING, identity)
 """A recurrent network whose state grows, and the gradient with it."""
 
 GALLERY: tuple[Exhibit, ...] = tuple(x for x in globals().values() if isinstance(x, Exhibit))

@@ -95,12 +95,9 @@ class Report:
             for step in self.steps
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        # The table takes dollars for mathematics, which a name does not mean. It is no landmark: a
-        # page may show many reports, and no two landmarks may have the same name.
-        table = _plain(self.table)._repr_html_().replace('role="region"', 'role="group"')
         return (
             f'<div class="gb-report"><p><strong>Verdict: {html.escape(self.verdict.value)}</strong>'
-            f"</p>{lines}{table}<p>Next steps:</p><ol>{steps}</ol>"
+            f"</p>{lines}{_plain(self.table)._repr_html_()}<p>Next steps:</p><ol>{steps}</ol>"
             f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )
 
@@ -222,6 +219,8 @@ def _raised(text: str) -> str:
 
 
 def _plain(table: Table) -> Table:
+    # A table takes dollars for mathematics, which a name does not mean. And a page may show many
+    # reports: no two landmarks may have the same name.
     def cell(column: str, text: str) -> str:
         return true_minus(text) if column in _NUMBERS else text.replace("$", r"\$")
 
@@ -229,4 +228,4 @@ def _plain(table: Table) -> Table:
         [cell(column, str(text)) for column, text in zip(table.headers, row, strict=True)]
         for row in table.rows
     ]
-    return Table(table.headers, rows, caption=table.caption, align=table.align)
+    return Table(table.headers, rows, caption=table.caption, align=table.align, landmark=False)

@@ -1,30 +1,12 @@
 """Show how often the diagnosis is right, and where its thresholds lie between what they part."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gradbook.diagnosis.evidence import Evidence, Profile
-from gradbook.diagnosis.suite import DELTAS, OUTPUTS, Given, Judged, Matrix, Seen
+from gradbook.diagnosis.suite import DELTA_SIZES, SIZED, SIZES, SOUND, Matrix, Seen, values
 from gradbook.diagnosis.verdict import LIMITS, Limits
-from gradbook.diagnosis.verdicts import Verdict
 from gradbook.tables import Cell, Table
-
-SOUND = (Verdict.HEALTHY, Verdict.FROZEN)
-"""Verdicts on networks whose gradient arrives."""
-
-SIZED = (Verdict.VANISHING, Verdict.EXPLODING)
-"""Those on networks whose gradient does not."""
-
-SOURCES: tuple[tuple[str, Given, Callable[[Evidence], Profile | None]], ...] = (
-    ("deltas", DELTAS, lambda e: e.deltas),
-    ("ratios", OUTPUTS, lambda e: e.ratios),
-    ("norms", DELTAS, lambda e: None if e.recurrent else e.norms),
-    ("biases", DELTAS, lambda e: None if e.recurrent else e.biases),
-    ("weights", DELTAS, lambda e: None if e.recurrent else e.weights),
-)
-"""The names of the thresholds of sizes, with where to find what they are compared with."""
 
 
 def scores(seen: Seen) -> Table:
@@ -51,34 +33,6 @@ def scores(seen: Seen) -> Table:
     )
 
 
-def sizes(
-    judged: tuple[Judged, ...],
-    truths: tuple[Verdict, ...],
-    profile: Callable[[Evidence], Profile | None],
-) -> list[float]:
-    """Return how many decades lie between first and last layer, without their sign, sorted.
-
-    Args:
-        judged: Networks.
-        truths: Those of which the sizes are wanted.
-        profile: Finds the sizes.
-
-    Returns:
-        The decades that are known.
-
-    Examples:
-        >>> fall = Profile("δ", ("1", "2", "3"), (1e-4, 1e-2, 1.0))
-        >>> found = sizes(
-        ...     (Judged("a", Verdict.VANISHING, Evidence(deltas=fall)),), SIZED, lambda e: e.deltas
-        ... )
-        >>> [f"{size:.1f}" for size in found]
-        ['4.0']
-    """
-    found = [profile(case.evidence) for case in judged if case.truth in truths]
-    known = (abs(p.decades) for p in found if p is not None)
-    return sorted(size for size in known if not np.isnan(size))
-
-
 def thresholds(seen: Seen, limits: Limits = LIMITS) -> Table:
     """List each threshold of sizes between the networks that it is to part.
 
@@ -89,19 +43,13 @@ def thresholds(seen: Seen, limits: Limits = LIMITS) -> Table:
     Returns:
         A row for each.
     """
-    names = {
-        "deltas": "δ",
-        "ratios": "weights' gradients over activations",
-        "norms": "shifts of normalizations",
-        "biases": "biases",
-        "weights": "weights",
-    }
     rows: list[list[Cell]] = []
-    for name, given, profile in SOURCES:
-        sound, faulty = (sizes(seen.judged[given], truths, profile) for truths in (SOUND, SIZED))
-        limit = getattr(limits, name)
+    for kind in SIZES:
+        judged = seen.judged[kind.given]
+        sound, faulty = (values(judged, truths, kind.decades) for truths in (SOUND, SIZED))
+        limit = getattr(limits, kind.name)
         above = float(np.mean(np.array(faulty) >= limit))
-        rows.append([names[name], sound[-1], limit, faulty[0], above])
+        rows.append([kind.label, sound[-1], limit, faulty[0], above])
     return Table(
         ["decades of", "healthy, at most", "threshold", "faulty, at least", "faulty above it"],
         rows,
@@ -122,8 +70,8 @@ def figure(seen: Seen, limits: Limits = LIMITS) -> Any:
     """
     from gradbook.figures import lines  # noqa: PLC0415 - Matplotlib is not always there
 
-    judged = seen.judged[DELTAS]
-    sound, faulty = (sizes(judged, truths, lambda e: e.deltas) for truths in (SOUND, SIZED))
+    judged = seen.judged[DELTA_SIZES.given]
+    sound, faulty = (values(judged, truths, DELTA_SIZES.decades) for truths in (SOUND, SIZED))
     share = np.linspace(0, 1, 101)
     drawn = {"healthy": np.quantile(sound, share), "faulty": np.quantile(faulty, share)}
     between = (
@@ -132,7 +80,7 @@ def figure(seen: Seen, limits: Limits = LIMITS) -> Any:
     )
     return lines(
         share,
-        {name: np.where(values > 0, values, np.nan) for name, values in drawn.items()},
+        {name: np.where(sizes > 0, sizes, np.nan) for name, sizes in drawn.items()},
         levels={"threshold": limits.deltas},
         log_y=True,
         x_label="share of the networks, sorted",

@@ -3,7 +3,7 @@
 To try the diagnosis on one more kind of network, add a recipe.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -139,30 +139,80 @@ def _every(layers: list[Layer], each: int = 1) -> tuple[list[Layer], range]:
     return layers, range(each, len(layers), each)
 
 
-def _chain(init: Initializer, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
+def chain(init: Initializer, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
+    """Draw plain networks.
+
+    Args:
+        init: Draws the weights.
+        rng: The random generator.
+        size: Their sizes.
+
+    Returns:
+        What a `Draw` returns.
+    """
     return _every(plain(rng, size.widths, size.activation, init, ensemble=(size.seeds,)))
 
 
-def _biased(bias: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
-    layers, ends = _chain(he, rng, size)
-    return [
-        layer.with_parameters({**layer.parameters, "b": layer.parameters["b"] + bias})
-        for layer in layers[:-1]
-    ] + layers[-1:], ends
+Change = Callable[[int, Mapping[str, Array]], Mapping[str, Array]]
+"""Return the parameters to change of a hidden layer, by its number from 1 and what it has."""
+
+
+def changed(change: Change, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
+    """Draw plain networks with the weights of He, and change their hidden layers.
+
+    Args:
+        change: What to change.
+        rng: The random generator.
+        size: Their sizes.
+
+    Returns:
+        What a `Draw` returns.
+    """
+    layers, ends = chain(he, rng, size)
+    hidden = [
+        layer.with_parameters(change(number, layer.parameters))
+        for number, layer in enumerate(layers[:-1], start=1)
+    ]
+    return [*hidden, layers[-1]], ends
+
+
+def biased(bias: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
+    """Draw plain networks with the weights of He and one bias for all hidden units.
+
+    Args:
+        bias: The bias.
+        rng: The random generator.
+        size: Their sizes.
+
+    Returns:
+        What a `Draw` returns.
+    """
+    return changed(lambda _, parameters: {"b": parameters["b"] + bias}, rng, size)
 
 
 def _one_layer(factor: float, rng: np.random.Generator, size: Size) -> tuple[list[Layer], range]:
     """Draw a healthy network, and multiply the weights of its middle layer."""
-    layers, ends = _chain(he, rng, size)
-    middle = layers[size.depth // 2]
-    params = {**middle.parameters, "W": factor * middle.parameters["W"]}
-    layers[size.depth // 2] = middle.with_parameters(params)
-    return layers, ends
+
+    def change(number: int, parameters: Mapping[str, Array]) -> Mapping[str, Array]:
+        return {"W": factor * parameters["W"]} if number == size.depth // 2 + 1 else {}
+
+    return changed(change, rng, size)
 
 
-def _normalized(
+def with_norms(
     norm: Norm, init: Initializer, rng: np.random.Generator, size: Size
 ) -> tuple[list[Layer], range]:
+    """Draw networks with a normalization in each hidden layer.
+
+    Args:
+        norm: Which.
+        init: Draws the weights.
+        rng: The random generator.
+        size: Their sizes.
+
+    Returns:
+        What a `Draw` returns.
+    """
     layers = normalized(rng, size.widths, size.activation, init, norm, ensemble=(size.seeds,))
     return _every(layers, 3)
 
@@ -214,9 +264,20 @@ def _inputs(rng: np.random.Generator, first: Array, steps: int) -> Array:
 Steps = Callable[[np.random.Generator, Size, Array], list[Layer]]
 
 
-def _recurrent(
+def recurrent(
     init: Initializer, rng: np.random.Generator, size: Size, inputs: Array
 ) -> list[Layer]:
+    """Draw plain recurrent networks.
+
+    Args:
+        init: Draws the recurrent weights.
+        rng: The random generator.
+        size: Their sizes.
+        inputs: What each step reads.
+
+    Returns:
+        The steps.
+    """
     return unrolled(
         rng,
         size.width,
@@ -309,22 +370,22 @@ def _only(activation: Activation) -> Callable[[Family], tuple[Activation, ...]]:
 
 
 V = Verdict
-_HE = partial(_chain, he)
+_HE = partial(chain, he)
 _ONE = lambda count: 1.0  # noqa: E731
 _ROOT = lambda count: count**-0.5  # noqa: E731
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe("weights of variance 2/n", V.HEALTHY, _HE),
-    Recipe("weights of variance 1/n", V.HEALTHY, partial(_chain, lecun), activations=_saturating),
-    Recipe("orthogonal", V.HEALTHY, partial(_chain, orthogonal), activations=_saturating),
-    Recipe("layer normalization", V.HEALTHY, partial(_normalized, layer_norm, he)),
+    Recipe("weights of variance 1/n", V.HEALTHY, partial(chain, lecun), activations=_saturating),
+    Recipe("orthogonal", V.HEALTHY, partial(chain, orthogonal), activations=_saturating),
+    Recipe("layer normalization", V.HEALTHY, partial(with_norms, layer_norm, he)),
     Recipe(
         "layer normalization, saturating",
         V.HEALTHY,
-        partial(_normalized, layer_norm, lecun),
+        partial(with_norms, layer_norm, lecun),
         activations=_saturating,
     ),
-    Recipe("batch normalization", V.HEALTHY, partial(_normalized, batch_norm, he)),
+    Recipe("batch normalization", V.HEALTHY, partial(with_norms, batch_norm, he)),
     Recipe("blocks over root L", V.HEALTHY, partial(_residual, _ROOT, None)),
     Recipe("pre-norm", V.HEALTHY, partial(_residual, _ONE, LayerNorm(None, None))),
     Recipe("blocks of tiny weights", V.HEALTHY, partial(_residual, lambda count: 0.01, None)),
@@ -340,34 +401,34 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "orthogonal steps",
         V.HEALTHY,
-        steps=partial(_recurrent, orthogonal),
+        steps=partial(recurrent, orthogonal),
         activations=_only(identity),
     ),
-    Recipe("logistic", V.VANISHING, partial(_chain, lecun), activations=_logistic),
-    Recipe("variance 1/n, one-sided", V.VANISHING, partial(_chain, lecun), activations=_only(relu)),
-    Recipe("variance 0.4/n", V.VANISHING, partial(_chain, scaled(0.4))),
+    Recipe("logistic", V.VANISHING, partial(chain, lecun), activations=_logistic),
+    Recipe("variance 1/n, one-sided", V.VANISHING, partial(chain, lecun), activations=_only(relu)),
+    Recipe("variance 0.4/n", V.VANISHING, partial(chain, scaled(0.4))),
     Recipe(
         "variance 0.5/n, saturating",
         V.VANISHING,
-        partial(_chain, scaled(0.5)),
+        partial(chain, scaled(0.5)),
         activations=_saturating,
     ),
     Recipe("one layer of tiny weights", V.VANISHING, partial(_one_layer, 1e-3)),
     Recipe(
         "steps of 0.8",
         V.VANISHING,
-        steps=partial(_recurrent, orthogonal_with(0.8)),
+        steps=partial(recurrent, orthogonal_with(0.8)),
         activations=_saturating,
     ),
     Recipe("LSTM, forget bias 0", V.VANISHING, steps=partial(_lstm, 0.0), activations=_only(tanh)),
-    Recipe("variance 6/n", V.EXPLODING, partial(_chain, scaled(6.0))),
+    Recipe("variance 6/n", V.EXPLODING, partial(chain, scaled(6.0))),
     Recipe(
         "variance 25/n, saturating",
         V.EXPLODING,
-        partial(_chain, scaled(25.0)),
+        partial(chain, scaled(25.0)),
         activations=_saturating,
     ),
-    Recipe("batch normalization, deep", V.EXPLODING, partial(_normalized, batch_norm, he)),
+    Recipe("batch normalization, deep", V.EXPLODING, partial(with_norms, batch_norm, he)),
     Recipe("blocks unscaled", V.EXPLODING, partial(_residual, _ONE, None)),
     Recipe(
         "shifts, small inputs", V.EXPLODING, partial(_shifted, 1e-3, 1.0), activations=_saturating
@@ -376,11 +437,11 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "steps of 1.3",
         V.EXPLODING,
-        steps=partial(_recurrent, orthogonal_with(1.3)),
+        steps=partial(recurrent, orthogonal_with(1.3)),
         activations=_only(identity),
     ),
-    Recipe("biases of -1", V.DEAD, partial(_biased, -1.0), activations=_only(relu)),
-    Recipe("biases of -3", V.DEAD, partial(_biased, -3.0), activations=_only(relu)),
+    Recipe("biases of -1", V.DEAD, partial(biased, -1.0), activations=_only(relu)),
+    Recipe("biases of -3", V.DEAD, partial(biased, -3.0), activations=_only(relu)),
     Recipe("tiny steps", V.FROZEN, _HE, lr=1e-7),
     Recipe("weights in bfloat16", V.FROZEN, _HE, fmt=precision.bfloat16, lr=1e-3),
     Recipe(
@@ -390,7 +451,7 @@ RECIPES: tuple[Recipe, ...] = (
         fmt=precision.bfloat16,
         lr=1e-3,
     ),
-    Recipe("variance 10^6/n", V.NON_FINITE, partial(_chain, scaled(1e6))),
+    Recipe("variance 10^6/n", V.NON_FINITE, partial(chain, scaled(1e6))),
     Recipe(
         "loss scale of 2^24 in float16",
         V.NON_FINITE,

@@ -17,14 +17,12 @@ import numpy as np
 
 from gradbook.checks import Array
 from gradbook.diagnosis.arrays import Tensors
-from gradbook.diagnosis.cases import DECADES, OFF, Case, cases
+from gradbook.diagnosis.cases import DECADES, OFF, Case, cases, handed
 from gradbook.diagnosis.evidence import Evidence, Profile
 from gradbook.diagnosis.examine import Known, measured_of, with_signals
-from gradbook.diagnosis.storage import BFLOAT16, Tensor, storage_of
 from gradbook.diagnosis.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
 from gradbook.diagnosis.verdict import LIMITS, Limits, decide
 from gradbook.diagnosis.verdicts import Verdict
-from gradbook.precision import bfloat16
 from gradbook.tables import Table
 
 
@@ -99,24 +97,14 @@ class Judged:
     evidence: Evidence
 
 
-def _handed(arrays: Mapping[str, Array], case: Case, biases: bool) -> Tensors:
-    def tensor(name: str) -> Callable[[], Tensor]:
-        array = arrays[name]
-        if case.recipe.fmt is bfloat16:
-            bits = np.ascontiguousarray(array, np.float32).view(np.uint32) >> 16
-            return lambda: Tensor(name, bits.astype(np.uint16), BFLOAT16)
-        storage = storage_of(array.dtype)
-        assert storage is not None
-        return lambda: Tensor(name, array, storage)
-
-    names = [name for name in arrays if biases or "bias" not in name]
-    return Tensors({name: tensor(name) for name in names})
-
-
 def _measured(case: Case, weights: bool, biases: bool) -> Known:
+    def given(arrays: Mapping[str, Array]) -> Tensors:
+        kept = {name: x for name, x in arrays.items() if biases or "bias" not in name}
+        return handed(case.recipe.fmt, kept)
+
     return measured_of(
-        _handed(case.gradients, case, biases),
-        weights=_handed(case.weights, case, biases) if weights else None,
+        given(case.gradients),
+        weights=given(case.weights) if weights else None,
         lr=case.recipe.lr if weights else None,
         loss_scale=case.recipe.loss_scale,
     )
@@ -305,36 +293,93 @@ def between(healthy: Sequence[float], faulty: Sequence[float], least: float) -> 
     return (top + min(beyond)) / 2
 
 
-_SIZED = (Verdict.VANISHING, Verdict.EXPLODING)
-_SOUND = (Verdict.HEALTHY, Verdict.FROZEN)
+SOUND = (Verdict.HEALTHY, Verdict.FROZEN)
+"""Verdicts on networks whose gradient arrives."""
+
+SIZED = (Verdict.VANISHING, Verdict.EXPLODING)
+"""Those on networks whose gradient does not."""
 
 
-def _values(
-    judged: Sequence[Judged], truths: Sequence[Verdict], value: Callable[[Evidence], float | None]
+@dataclass(frozen=True)
+class Sizes:
+    """Say which sizes a threshold is fitted to.
+
+    Attributes:
+        name: The field of `Limits`.
+        label: What the sizes are.
+        given: What must be handed over for them.
+        profile: Finds them.
+        in_time: Whether those of recurrent networks count.
+    """
+
+    name: str
+    label: str
+    given: Given
+    profile: Callable[[Evidence], Profile | None]
+    in_time: bool = False
+
+    def decades(self, evidence: Evidence) -> float | None:
+        """Return by how many decades first and last layer differ, without their sign.
+
+        Args:
+            evidence: What is known of a network.
+
+        Returns:
+            The decades; None if they are not known.
+
+        Examples:
+            >>> fall = Profile("δ", ("1", "2", "3"), (1e-4, 1e-2, 1.0))
+            >>> f"{DELTA_SIZES.decades(Evidence(deltas=fall)):.1f}"
+            '4.0'
+        """
+        if evidence.recurrent and not self.in_time:
+            return None
+        found = self.profile(evidence)
+        return None if found is None else abs(found.decades)
+
+
+DELTA_SIZES = Sizes("deltas", "δ", DELTAS, lambda e: e.deltas, in_time=True)
+WEIGHT_SIZES = Sizes("weights", "weights", DELTAS, lambda e: e.weights)
+
+SIZES = (
+    DELTA_SIZES,
+    Sizes("ratios", "weights' gradients over activations", OUTPUTS, lambda e: e.ratios),
+    Sizes("norms", "shifts of normalizations", DELTAS, lambda e: e.norms),
+    Sizes("biases", "biases", DELTAS, lambda e: e.biases),
+    WEIGHT_SIZES,
+)
+"""Every threshold of sizes, with where to find what it is compared with."""
+
+
+def values(
+    judged: Sequence[Judged], truths: Sequence[Verdict], of: Callable[[Evidence], float | None]
 ) -> list[float]:
-    found = [value(case.evidence) for case in judged if case.truth in truths]
-    return [x for x in found if x is not None and not np.isnan(x)]
+    """Return a number of every network that has it, sorted.
+
+    Args:
+        judged: Networks.
+        truths: Those of which the numbers are wanted.
+        of: Finds the number.
+
+    Returns:
+        The numbers.
+
+    Examples:
+        >>> case = Judged("a", Verdict.DEAD, Evidence(silent=0.9))
+        >>> values([case], [Verdict.DEAD], lambda e: e.silent)
+        [0.9]
+    """
+    found = [of(case.evidence) for case in judged if case.truth in truths]
+    return sorted(x for x in found if x is not None and not np.isnan(x))
 
 
 def _fitted(
     judged: Sequence[Judged],
     faults: Sequence[Verdict],
-    value: Callable[[Evidence], float | None],
+    of: Callable[[Evidence], float | None],
     least: float = DECADES,
 ) -> float:
-    return between(_values(judged, _SOUND, value), _values(judged, faults, value), least)
-
-
-def _decades(of: Callable[[Evidence], Profile | None]) -> Callable[[Evidence], float | None]:
-    def value(e: Evidence) -> float | None:
-        profile = of(e)
-        return (
-            None
-            if profile is None or (e.recurrent and profile is not e.deltas)
-            else abs(profile.decades)
-        )
-
-    return value
+    return between(values(judged, SOUND, of), values(judged, faults, of), least)
 
 
 def fit(half: Half = FIT) -> Limits:
@@ -347,14 +392,9 @@ def fit(half: Half = FIT) -> Limits:
         The thresholds; those that are stated stay as they are.
     """
     known = see(half, SIGNALS).judged[SIGNALS]
+    fitted = {kind.name: _fitted(known, SIZED, kind.decades) for kind in SIZES}
     return replace(
-        LIMITS,
-        deltas=_fitted(known, _SIZED, _decades(lambda e: e.deltas)),
-        ratios=_fitted(known, _SIZED, _decades(lambda e: e.ratios)),
-        norms=_fitted(known, _SIZED, _decades(lambda e: e.norms)),
-        biases=_fitted(known, _SIZED, _decades(lambda e: e.biases)),
-        weights=_fitted(known, _SIZED, _decades(lambda e: e.weights)),
-        silent=_fitted(known, (Verdict.DEAD,), lambda e: e.silent, OFF),
+        LIMITS, **fitted, silent=_fitted(known, (Verdict.DEAD,), lambda e: e.silent, OFF)
     )
 
 

@@ -203,7 +203,7 @@ def _scaled(e: Evidence, limits: Limits) -> Finding | None:
             f"The weights alone shrink a gradient to 10^{e.gain:.1f} of what it was, with slopes "
             "of 1; a path around the layers would show in how much each pulls at the loss.",
         )
-    if _exact(e, limits) and e.gain - e.bends >= limits.small:
+    if _pull_alike(e, limits.pulls) and e.gain - e.bends >= limits.small:
         return Finding(
             Verdict.EXPLODING,
             f"The weights multiply a gradient by at least 10^{e.gain - e.bends:.1f}: slopes that "
@@ -212,15 +212,13 @@ def _scaled(e: Evidence, limits: Limits) -> Finding | None:
     return None
 
 
-def _exact(e: Evidence, limits: Limits) -> bool:
-    return e.pulls is not None and not e.normalized and e.pulls <= limits.pulls
+def _pull_alike(e: Evidence, most: float) -> bool:
+    return e.pulls is not None and not e.normalized and not e.recurrent and e.pulls <= most
 
 
 def _chained(e: Evidence, limits: Limits) -> bool:
     """Tell whether all layers pull alike; within blocks that may be chance unless it is exact."""
-    if e.pulls is None or e.normalized or e.recurrent:
-        return False
-    return e.pulls <= (limits.pulls if e.blocks else limits.similar)
+    return _pull_alike(e, limits.pulls if e.blocks else limits.similar)
 
 
 def _flat(e: Evidence, limits: Limits) -> Finding | None:
@@ -230,8 +228,9 @@ def _flat(e: Evidence, limits: Limits) -> Finding | None:
         return _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
     if e.gain is None or not _chained(e, limits):
         return None
+    exact = _pull_alike(e, limits.pulls)
     # In a deep ReLU network all examples become alike, and then biases, too, cancel.
-    if _exact(e, limits) and e.biases is not None and abs(e.gain - e.bends) < limits.small:
+    if exact and e.biases is not None and abs(e.gain - e.bends) < limits.small:
         return _level(e.biases, limits.flat)
     least = e.gain - 2 * e.bends
     if least < -limits.small or e.gain > limits.small:
