@@ -75,7 +75,7 @@ $(READY): requirements.txt pyproject.toml package.json package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradbook needs Python 3.11 or newer: $(PYTHON) is %d.%d; try make PYTHON=python3.12" % sys.version_info[:2] or 0)'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "gradbook needs the venv module: on Debian or Ubuntu, apt install python3-venv"; exit 1; }
 	@test -f $(READY) || { echo "Setting up .venv (once, about a minute)"; rm -rf .venv; $(PYTHON) -m venv .venv; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m gradbook.press assets
 	@touch $(READY)
