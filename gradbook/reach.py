@@ -53,13 +53,14 @@ class Package:
     """
 
     def __init__(self, root: Path) -> None:
-        """Note which modules there are.
+        """Read them all.
 
         Args:
             root: The package's folder.
         """
+        self.stamp = stamp(root)
         self.files = {_module(path, root): path for path in sorted(root.rglob("*.py"))}
-        self._texts: dict[str, str] = {}
+        self._texts = {name: path.read_text(encoding="utf-8") for name, path in self.files.items()}
         self._digests: dict[frozenset[tuple[str, str]], str] = {}
 
     def reached(self, sources: Iterable[str]) -> frozenset[Path]:
@@ -80,7 +81,7 @@ class Package:
         if pairs not in self._digests:
             digest = hashlib.sha256()
             for name in sorted(self._modules(pairs)):
-                digest.update(f"{name}\0{self._text(name)}\0".encode())
+                digest.update(f"{name}\0{self._texts[name]}\0".encode())
             self._digests[pairs] = digest.hexdigest()
         return self._digests[pairs]
 
@@ -96,7 +97,7 @@ class Package:
 
     def _next(self, name: str, whole: bool) -> Iterator[tuple[str, bool]]:
         """Yield what a module reaches at one step: as a whole, or by being run alone."""
-        found = imports(self._text(name))
+        found = imports(self._texts[name])
         yield from self._targets(found.anywhere if whole else found.at_once, name)
         if found.dynamic:
             beside = name if self._is_package(name) else name.rpartition(".")[0]
@@ -117,7 +118,7 @@ class Package:
             yield f"{module}.{name}", True
         elif module in self.files:
             # `from package import name` reaches the module that has the name, if that is told.
-            pairs = imports(self._text(module)).anywhere if name else ()
+            pairs = imports(self._texts[module]).anywhere if name else ()
             told = [found for found, taken in pairs if taken == name]
             yield module, not told
             for found in told:
@@ -135,10 +136,15 @@ class Package:
     def _is_package(self, name: str) -> bool:
         return name in self.files and self.files[name].name == "__init__.py"
 
-    def _text(self, name: str) -> str:
-        if name not in self._texts:
-            self._texts[name] = self.files[name].read_text(encoding="utf-8")
-        return self._texts[name]
+
+def stamp(root: Path) -> str:
+    """Return what changes as soon as a file of a package is edited, added or removed.
+
+    Args:
+        root: The folder of the package.
+    """
+    files = sorted((str(path), path.stat()) for path in root.rglob("*.py"))
+    return " ".join(f"{path}:{found.st_mtime_ns}:{found.st_size}" for path, found in files)
 
 
 def _module(path: Path, root: Path) -> str:

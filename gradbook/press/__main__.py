@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(port: int) -> int:
-    """Serve the book on localhost, rebuilding on every change, with cached blocks.
+    """Serve the book on localhost, building a page when it is asked for and on every change.
 
     Args:
         port: The port; a busy one gets one clear line.
@@ -77,16 +77,12 @@ def serve(port: int) -> int:
         except OSError:
             print(f"port {port} is busy: try make serve PORT={port + 1}", file=sys.stderr)
             return 1
-    address = f"127.0.0.1:{port}"
-    # `--dirty` builds again what changed: most of a whole build is the API reference.
-    command = [sys.executable, "-m", "mkdocs", "serve", "--dirty", "--dev-addr", address]
-    if _has_display():
-        command.append("--open")
-    environment = _DEFAULTS | os.environ | {CACHE_VARIABLE: str(CACHE), "NO_MKDOCS_2_WARNING": "1"}
-    try:
-        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from gradbook.press.serve import serve as serve_pages  # noqa: PLC0415 - a build does without
+
+    serve_pages(ROOT / "mkdocs.yml", port, open_browser=_has_display())
+    return 0
 
 
 def _has_display() -> bool:

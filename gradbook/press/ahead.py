@@ -15,8 +15,9 @@ from functools import cache
 from pathlib import Path
 
 from gradbook.press.errors import PressError
-from gradbook.press.results import PACKAGE
-from gradbook.press.work import Done, Work, work_of
+from gradbook.press.results import PACKAGE, Results, folder
+from gradbook.press.work import Done, Work, is_kept, work_of
+from gradbook.reach import stamp
 
 WORKERS_VARIABLE = "GRADBOOK_WORKERS"
 """The environment variable that says how many processes run blocks: by default, one a core."""
@@ -48,7 +49,7 @@ def ahead_of(docs: Path) -> Ahead:
     Args:
         docs: The folder of the pages.
     """
-    paths = sorted(docs.rglob("*.md"))
+    paths = sorted(docs.rglob("*.md"), key=lambda path: (path != docs / "index.md", path))
     found = (_work(path.relative_to(docs).as_posix(), path) for path in paths)
     return Ahead([work for work in found if work and work.blocks], workers())
 
@@ -73,24 +74,34 @@ class Ahead:
         self._turn = threading.Condition()
         self._queue: list[Work] = []
         self._futures: dict[Work, Future[Done]] = {}
-        self._finished = 0
-        self.schedule(queue)
+        self._results = Results(folder())
+        for work in queue:
+            self.start(work)
         for _ in range(max(1, workers)):
             threading.Thread(target=self._run, daemon=True).start()
 
-    def schedule(self, queue: Iterable[Work], *, first: bool = False) -> None:
-        """Have pages run that were not asked for as they are now.
+    def start(self, work: Work, *, first: bool = False) -> Future[Done]:
+        """Have a page run, unless it was asked for before, and return what will become of it.
 
         Args:
-            queue: The pages.
+            work: The page.
             first: Before all others that wait.
         """
         with self._turn:
-            for work in queue:
-                if work not in self._futures:
-                    self._futures[work] = Future()
-                    self._queue.insert(0 if first else len(self._queue), work)
+            if work not in self._futures:
+                self._futures[work] = Future()
+                self._add(work)
+            if first and work in self._queue:
+                self._queue.remove(work)
+                self._queue.insert(0, work)
             self._turn.notify_all()
+            return self._futures[work]
+
+    def _add(self, work: Work) -> None:
+        if is_kept(work, self._results):
+            self._futures[work].set_result(Done(0, 0.0, {}))
+        else:
+            self._queue.append(work)
 
     def need(self, work: Work) -> Mapping[str, str]:
         """Wait until a page has run, which now comes first, and return what raised.
@@ -98,18 +109,14 @@ class Ahead:
         Args:
             work: The page.
         """
-        self.schedule([work], first=True)
-        with self._turn:
-            if work in self._queue:
-                self._queue.remove(work)
-                self._queue.insert(0, work)
-            future = self._futures[work]
-        return future.result().failed
+        return self.start(work, first=True).result().failed
 
-    def forget(self) -> None:
-        """Have every page run again when it is asked for: a source file has changed."""
-        with self._turn:
-            self._futures = {w: f for w, f in self._futures.items() if not f.done()}
+    def refresh(self) -> None:
+        """Have every page run again when it is asked for, if a source file has changed."""
+        if stamp(PACKAGE) != self._results.package.stamp:
+            with self._turn:
+                self._futures = {work: self._futures[work] for work in self._queue}
+                self._results = Results(folder())
 
     def _run(self) -> None:
         process = Process()
@@ -119,14 +126,14 @@ class Ahead:
                 work = self._queue.pop(0)
                 future = self._futures[work]
             done = process.compute(work)
-            with self._turn:
-                self._finished += 1
-                if done.ran:
-                    self._say(work, done)
+            if done.ran:
+                self._say(work, done)
             future.set_result(done)
 
     def _say(self, work: Work, done: Done) -> None:
-        count = f"{self._finished} of {len(self._futures)} pages"
+        with self._turn:
+            finished = 1 + sum(future.done() for future in self._futures.values())
+            count = f"{finished} of {len(self._futures)} pages"
         ran = f"{done.ran} blocks in {done.seconds:.1f} s"
         print(f"gradbook: {count}: {work.page}, {ran}", file=sys.stderr, flush=True)
 
@@ -137,40 +144,40 @@ class Process:
     def __init__(self) -> None:
         """Start nothing yet."""
         self._process: subprocess.Popen[str] | None = None
-        self._sources: tuple[int, ...] = ()
 
     def compute(self, work: Work) -> Done:
-        """Have a page run; if its process ends, nothing is kept and the builder runs the page.
+        """Have a page run; where that cannot be done, nothing is kept and the builder runs it.
 
         Args:
             work: The page.
         """
-        process = self._alive()
+        for _ in range(2):
+            done = self._ask({"package": stamp(PACKAGE), **asdict(work)})
+            if done:
+                return done
+            self._stop()
+        return Done(0, 0.0, {})
+
+    def _ask(self, request: dict[str, object]) -> Done | None:
+        process = self._process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            print(json.dumps(asdict(work)), file=process.stdin, flush=True)
-            answer = process.stdout.readline()
-            return Done(**json.loads(answer))
-        except (OSError, ValueError):
-            return Done(0, 0.0, {})
+            print(json.dumps(request), file=process.stdin, flush=True)
+            return Done(**json.loads(process.stdout.readline()))
+        except (OSError, ValueError, TypeError):
+            return None
 
-    def _alive(self) -> subprocess.Popen[str]:
-        sources = tuple(path.stat().st_mtime_ns for path in sorted(PACKAGE.rglob("*.py")))
-        if self._process and (self._process.poll() is not None or sources != self._sources):
-            self._stop()
-        if self._process is None:
-            self._sources = sources
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from gradbook.press.work import main; main()"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                encoding="utf-8",
-                # The book's matrices are small: threads cost more than they bring.
-                env={"OPENBLAS_NUM_THREADS": "1"} | os.environ,
-            )
-            atexit.register(self._stop)
-        return self._process
+    def _start(self) -> subprocess.Popen[str]:
+        atexit.register(self._stop)
+        return subprocess.Popen(
+            [sys.executable, "-c", "from gradbook.press.work import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            # The book's matrices are small: threads cost more than they bring.
+            env={"OPENBLAS_NUM_THREADS": "1"} | os.environ,
+        )
 
     def _stop(self) -> None:
         process, self._process = self._process, None

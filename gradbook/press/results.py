@@ -11,7 +11,8 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from gradbook.press.reach import Package, imports
+from gradbook.press.slices import needed
+from gradbook.reach import Package, imports, stamp
 
 CACHE_VARIABLE = "GRADBOOK_CACHE"
 """The environment variable that names another folder for results, such as an empty one."""
@@ -28,7 +29,7 @@ def folder() -> Path:
 class Results:
     """A folder with one file per result, named by the hash of all that the result depends on.
 
-    That is every block of the page up to it, the files of the package that those can reach, what
+    That is the block and those that it needs, the files of the package that they can reach, what
     turns values into HTML, and the versions of what they run on.
     """
 
@@ -47,15 +48,18 @@ class Results:
         """The sources, looked at when the first result is asked for."""
         return self._package or Package(PACKAGE)
 
-    def key(self, sources: Sequence[str], expression: str = "") -> str:
+    def key(self, sources: Sequence[str], figures: int, expression: str = "") -> str:
         """Return the name of a result.
 
         Args:
             sources: The page's blocks up to the one that shows it.
+            figures: How many figures the page has shown before.
             expression: The inline expression that gives it, if it is no block.
         """
-        pairs = frozenset[tuple[str, str]]().union(*(imports(text).anywhere for text in sources))
-        parts = [_platform(), self.package.digest(pairs | _PRESS), list(sources), expression]
+        told = [*sources, expression] if expression else sources
+        blocks = [told[n] for n in needed(told)]
+        pairs = frozenset[tuple[str, str]]().union(*(imports(text).anywhere for text in blocks))
+        parts = [_platform(), self.package.digest(pairs | _PRESS), blocks, figures, expression]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def read(self, key: str) -> str | None:
@@ -72,12 +76,14 @@ class Results:
         return html if seal == _seal(html) else None
 
     def write(self, key: str, html: str) -> None:
-        """Keep a result; a reader finds the whole file or none.
+        """Keep a result, unless the sources have changed meanwhile: whole, or not at all.
 
         Args:
             key: Its name.
             html: What is shown.
         """
+        if stamp(PACKAGE) != self.package.stamp:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         # A name of its own, then a rename: a build that is cut off leaves no half a result.
         partial = self.folder / f"{key}.{os.getpid()}"

@@ -8,12 +8,15 @@ import linecache
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from types import CodeType
 from typing import Any
 
+import numpy as np
+
 from gradbook.press.results import Results
+from gradbook.press.slices import needed
 
 # Standard output and the warning filters belong to the process: one block at a time.
 _LOCK = threading.RLock()
@@ -26,7 +29,7 @@ class BlockError(Exception):
 class Session:
     """One page's namespace, its blocks so far, and their kept results.
 
-    A kept result runs nothing; the first that is missing runs all that was skipped.
+    A kept result runs nothing; one that is missing runs the blocks it needs.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class Session:
         self.results = results
         self.failed: Mapping[str, str] = {}
         self.sources: list[str] = []
-        self.executed = 0
+        self.executed: set[int] = set()
         self.figures = 0
 
     def run(self, source: str) -> str:
@@ -57,7 +60,7 @@ class Session:
             BlockError: With the traceback, as far as it lies in the block.
         """
         self.sources.append(source.rstrip())
-        html = self._recall("", self._catch_up)
+        html = self._recall("", self._show)
         self.figures += html.count("<figure")
         return html
 
@@ -72,10 +75,19 @@ class Session:
         """
         return self._recall(expression, lambda: self._evaluate(expression))
 
+    def key(self, expression: str = "") -> str:
+        """Return the name of the last block's result, or of an expression's behind it.
+
+        Args:
+            expression: The expression.
+        """
+        assert self.results is not None
+        return self.results.key(self.sources, self.figures, expression)
+
     def _recall(self, expression: str, compute: Callable[[], str]) -> str:
         if self.results is None:
             return compute()
-        key = self.results.key(self.sources, expression)
+        key = self.key(expression)
         if key in self.failed:
             raise BlockError(self.failed[key])
         html = self.results.read(key)
@@ -84,18 +96,22 @@ class Session:
             self.results.write(key, html)
         return html
 
-    def _catch_up(self) -> str:
-        html = ""
-        while self.executed < len(self.sources):
-            source = self.sources[self.executed]
-            self.executed += 1
-            value, printed = execute(source, self.namespace, f"<block {self.executed}>")
-            if self.executed == len(self.sources):
-                html = self.display(value, printed, self.figures)
-        return html
+    def _show(self) -> str:
+        *before, last = needed(self.sources)
+        self._catch_up(before)
+        return self.display(*self._execute(last), self.figures)
+
+    def _catch_up(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if number not in self.executed:
+                self._execute(number)
+
+    def _execute(self, number: int) -> tuple[Any, str]:
+        self.executed.add(number)
+        return execute(self.sources[number], self.namespace, f"<block {number + 1}>")
 
     def _evaluate(self, expression: str) -> str:
-        self._catch_up()
+        self._catch_up(needed([*self.sources, expression])[:-1])
         value, _ = execute(expression, self.namespace, "<inline>")
         if isinstance(value, float):
             raise BlockError(f"{expression!r} gives {value!r}: format it, as in f'{{x:.3f}}'")
@@ -128,13 +144,26 @@ def execute(source: str, namespace: dict[str, Any], name: str) -> tuple[Any, str
     printed = io.StringIO()
     with _LOCK, warnings.catch_warnings(), redirect_stdout(printed):
         warnings.simplefilter("error")
+        before = _settings()
         try:
             statements, last = _split(source, name)
             exec(statements, namespace)
             value = eval(last, namespace) if last else None
         except Exception as error:
             raise BlockError(_describe(error, name)) from error
+        if _settings() != before:
+            raise BlockError(
+                "it changes how NumPy prints, warns or draws from its global generator, for all "
+                "blocks: use np.printoptions or np.errstate in a with statement, and default_rng"
+            )
     return value, printed.getvalue()
+
+
+def _settings() -> tuple[object, ...]:
+    """Return what one block could change for another behind its back."""
+    drawn: Any = np.random.get_state(legacy=False)  # noqa: NPY002 - what blocks may not draw from
+    state = drawn["state"]
+    return np.get_printoptions(), np.geterr(), state["key"].tobytes(), state["pos"]
 
 
 def _split(source: str, name: str) -> tuple[CodeType, CodeType | None]:

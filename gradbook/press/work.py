@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from gradbook.press.display import display
 from gradbook.press.fences import find_fences
 from gradbook.press.inline import INLINE, formula_expressions
-from gradbook.press.results import Results, folder
+from gradbook.press.results import PACKAGE, Results, folder
 from gradbook.press.session import BlockError, Session
+from gradbook.reach import Package
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,44 @@ def compute(work: Work, results: Results) -> Done:
             try:
                 session.value(expression)
             except BlockError as error:
-                failed[results.key(session.sources, expression)] = str(error)
+                failed[session.key(expression)] = str(error)
     except (BlockError, ValueError, TypeError) as error:
-        failed[results.key(session.sources)] = str(error)
-    return Done(session.executed, time.monotonic() - began, failed)
+        failed[session.key()] = str(error)
+    return Done(len(session.executed), time.monotonic() - began, failed)
+
+
+def is_kept(work: Work, results: Results) -> bool:
+    """Whether nothing of a page would have to run.
+
+    Args:
+        work: The page's blocks and expressions.
+        results: Where results are kept.
+    """
+    blocks: list[str] = []
+    figures = 0
+    for block in work.blocks:
+        blocks.append(block.rstrip())
+        html = results.read(results.key(blocks, figures))
+        if html is None:
+            return False
+        figures += html.count("<figure")
+    keys = (results.key(blocks, figures, expression) for expression in work.expressions)
+    return all(results.read(key) is not None for key in keys)
 
 
 def main() -> None:
-    """Answer each line of the standard input, a page's work, by a line that says it is done."""
+    """Answer each line of the standard input, a page's work, by a line that says it is done.
+
+    A process that runs other sources than those asked for says so: it has to be started anew.
+    """
     answers, sys.stdout = sys.stdout, sys.stderr
+    package = Package(PACKAGE)
     for line in sys.stdin:
         given = json.loads(line)
         work = Work(given["page"], tuple(given["blocks"]), tuple(given["expressions"]))
-        print(json.dumps(asdict(compute(work, Results(folder())))), file=answers, flush=True)
+        current = given["package"] == package.stamp
+        done = asdict(compute(work, Results(folder(), package))) if current else None
+        try:
+            print(json.dumps(done), file=answers, flush=True)
+        except BrokenPipeError:  # whoever asked is gone
+            return
