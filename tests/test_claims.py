@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +14,12 @@ import numpy as np
 import pytest
 
 from gradbook import sources
-from gradbook.claims import ALL, Claim, Kind, Measurement, board, check, of_chapter
+from gradbook.claims import Claim, Kind, Measurement, board, check, of
+from gradbook.claims.every import ALL
+from gradbook.reach import reached
+from pages import DOCS, ROOT, read
 
-DOCS = Path(__file__).parents[1] / "docs"
+CHAPTERS = sorted((DOCS / "chapters").glob("*.md"))
 OUTCOMES = {claim.name: check(claim) for claim in ALL}
 
 
@@ -47,10 +54,41 @@ def test_names_are_unique_and_every_chapter_exists() -> None:
         assert (DOCS / "chapters" / f"{claim.chapter}.md").exists(), claim.name
 
 
-def test_every_chapter_prints_its_claims() -> None:
-    for chapter in {claim.chapter for claim in ALL}:
-        text = (DOCS / "chapters" / f"{chapter}.md").read_text(encoding="utf-8")
-        assert f'of_chapter("{chapter}")' in text
+def boards(path: Path) -> Iterator[object]:
+    """Yield what a page hands to each board that it shows, from its imports alone."""
+    nodes = [node for cell in read(path).cells for node in ast.walk(ast.parse(cell.source))]
+    imported: dict[str, object] = {}
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            exec(ast.unparse(node), imported)
+    for node in nodes:
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("board"):
+            yield eval(ast.unparse(node.args[0]), imported)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_shows_one_board_with_all_its_claims_and_no_other(path: Path) -> None:
+    own = tuple(claim for claim in ALL if claim.chapter == path.stem)
+    assert list(boards(path)) == ([own] if own else [])
+
+
+def test_the_results_page_shows_one_board_with_all_claims() -> None:
+    assert list(boards(DOCS / "results.md")) == [ALL]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_reaches_the_claims_of_no_other(path: Path) -> None:
+    files = reached([cell.source for cell in read(path).cells], ROOT / "gradbook")
+    found = {file.stem for file in files if file.parent == ROOT / "gradbook" / "claims"}
+    chapters = {claim.chapter.replace("-", "_") for claim in ALL}
+    assert found & chapters == {path.stem.replace("-", "_")} & chapters
+
+
+def test_the_records_are_imported_without_any_claim() -> None:
+    code = "import sys, gradbook.claims; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name for name in done.stdout.split() if name.startswith("gradbook.claims.")}
+    assert loaded == {"gradbook.claims.board", "gradbook.claims.record"}
 
 
 def test_every_source_is_a_record_and_every_record_is_used() -> None:
@@ -128,6 +166,6 @@ def test_a_mean_of_one_draw_has_no_error_bar_and_is_refused() -> None:
         Measurement.mean(np.ones((1, 1)))
 
 
-def test_an_unknown_chapter_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"'nowhere'.*chain-rule"):
-        of_chapter("nowhere")
+def test_a_module_without_claims_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"chapter is 'gradbook\.sources'.*a chapter's file"):
+        of(sources)

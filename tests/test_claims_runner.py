@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from gradbook import sources
-from gradbook.claims import ALL, Claim, Kind, Measurement, of_chapter, runner
+from gradbook.claims import Claim, Kind, Measurement, of, runner, update_rule
 from gradbook.claims.__main__ import INTERRUPTED, main
+from gradbook.claims.every import ALL
 from gradbook.claims.runner import MissingExtra, checked_jobs, run
 from gradbook.claims.store import Store, fingerprint
 
@@ -67,7 +68,7 @@ THREE = tuple(a_claim(f"planted {seed}", seed=seed) for seed in range(3))
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_the_numbers_do_not_depend_on_jobs_or_backend(backend: str) -> None:
     # The planted claims hold lambdas; the last claim multiplies matrices, in more threads or fewer.
-    claims = (*THREE, *of_chapter("update-rule")[:2])
+    claims = (*THREE, *of(update_rule)[:2])
     with joblib.parallel_config(backend):
         assert numbers_of(claims, jobs=2) == numbers_of(claims, jobs=1)
 

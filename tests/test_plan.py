@@ -27,6 +27,7 @@ PLAN: dict[str, set[str]] = {
     "formats": set(),
     "theme": set(),
     "sources": set(),
+    "reach": set(),
     "search": set(),
     "activations": set(),
     "gaussian": set(),

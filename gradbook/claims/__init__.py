@@ -1,58 +1,39 @@
-"""Every quantitative claim of the book, one record each, a file per chapter.
+"""The quantitative claims of the book: one record each, in a file per chapter, named as it is.
 
-To claim one more thing is to add one record: the results page, the chapter's table, the command
-`make claims` and the tests all loop over `ALL`.
+To claim one more thing is to add one record: the chapter's table, the results page, the command
+`make claims` and the tests all loop over what they find. Importing this package loads no claim; a
+chapter shows those of its own file, and `every` holds them all.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from pkgutil import iter_modules
+from types import ModuleType
 
 from gradbook.claims.board import Board, board
 from gradbook.claims.record import Claim, Kind, Measurement, Outcome, check
 
-_HELPERS = {"__main__", "board", "record", "runner", "store"}
 
-
-def _gather() -> tuple[Claim, ...]:
-    names = sorted(module.name for module in iter_modules(__path__) if module.name not in _HELPERS)
-    modules = [import_module(f"{__name__}.{name}") for name in names]
-    found = [value for module in modules for value in vars(module).values()]
-    return tuple(value for value in found if isinstance(value, Claim))
-
-
-ALL: tuple[Claim, ...] = _gather()
-
-
-def of_chapter(chapter: str) -> tuple[Claim, ...]:
-    """Return the claims of one chapter.
+def of(chapter: ModuleType) -> tuple[Claim, ...]:
+    """Return the claims of one chapter, in the order of its file.
 
     Args:
-        chapter: The chapter's file name without its ending.
+        chapter: The module that holds them.
 
     Raises:
-        ValueError: No claim belongs to such a chapter.
+        ValueError: The module holds no claim.
 
     Examples:
-        >>> {claim.chapter for claim in of_chapter("update-rule")}
+        >>> from gradbook.claims import update_rule
+        >>> {claim.chapter for claim in of(update_rule)}
         {'update-rule'}
     """
-    found = tuple(claim for claim in ALL if claim.chapter == chapter)
+    found = tuple(value for value in vars(chapter).values() if isinstance(value, Claim))
     if not found:
-        known = sorted({claim.chapter for claim in ALL})
-        raise ValueError(f"chapter is {chapter!r}; expected one of {known}")
+        raise ValueError(
+            f"chapter is {chapter.__name__!r}, which holds no claim; expected a chapter's file, "
+            "such as gradbook.claims.update_rule"
+        )
     return found
 
 
-__all__ = [
-    "ALL",
-    "Board",
-    "Claim",
-    "Kind",
-    "Measurement",
-    "Outcome",
-    "board",
-    "check",
-    "of_chapter",
-]
+__all__ = ["Board", "Claim", "Kind", "Measurement", "Outcome", "board", "check", "of"]

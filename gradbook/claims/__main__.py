@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradbook.claims import ALL
+from gradbook.claims.every import ALL
 from gradbook.claims.runner import MissingExtra, checked_jobs, run
 from gradbook.claims.store import Store, fingerprint
 

@@ -64,7 +64,7 @@ def board(claims: Iterable[Claim], *, full: bool = False) -> Board:
         full: Take more draws, for tighter error bars.
 
     Examples:
-        >>> from gradbook.claims import ALL
+        >>> from gradbook.claims.every import ALL
         >>> board(ALL[:1]).summary
         '1 of 1 claims stand.'
     """

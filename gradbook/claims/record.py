@@ -176,7 +176,7 @@ def check(claim: Claim, *, full: bool = False) -> Outcome:
         ValueError: Theory and measurement do not have one finite number per case.
 
     Examples:
-        >>> from gradbook.claims import ALL
+        >>> from gradbook.claims.every import ALL
         >>> check(ALL[0]).stands
         True
     """
@@ -197,7 +197,7 @@ def judge(claim: Claim, theory: ArrayLike, measured: Measurement) -> Outcome:
         ValueError: Theory and measurement do not have one finite number per case.
 
     Examples:
-        >>> from gradbook.claims import ALL
+        >>> from gradbook.claims.every import ALL
         >>> outcome = check(ALL[0])
         >>> judge(ALL[0], outcome.theory, outcome.measured).stands
         True

@@ -43,7 +43,7 @@ def run(
         ValueError: `jobs` is neither positive nor -1.
 
     Examples:
-        >>> from gradbook.claims import ALL
+        >>> from gradbook.claims.every import ALL
         >>> run(ALL[:2]).summary
         '2 of 2 claims stand.'
     """

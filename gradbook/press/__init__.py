@@ -6,15 +6,14 @@ the same `mkdocs.yml`. Nothing in the rest of the package imports this one.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markdown.extensions import Extension
 
 from gradbook.press import blocks, inline, katex
 from gradbook.press.display import display
-from gradbook.press.session import CACHE_VARIABLE, Session
+from gradbook.press.results import Results, folder
+from gradbook.press.session import Session
 
 if TYPE_CHECKING:
     from markdown import Markdown
@@ -26,8 +25,7 @@ class Press(Extension):
     def extendMarkdown(self, md: Markdown) -> None:
         """Hang a fresh page, with a session of its own, on the converter."""
         katex.ensure_assets()
-        folder = os.environ.get(CACHE_VARIABLE)
-        page = blocks.Page(Session(display, Path(folder) if folder else None))
+        page = blocks.Page(Session(display, Results(folder())))
         md.gradbook = page  # type: ignore[attr-defined]
         inline.BuildTimeMath().extendMarkdown(md)
         announce, confirm = blocks.Announce(md, page), blocks.Confirm(md, page)

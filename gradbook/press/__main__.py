@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from gradbook.press.check import check_site
 from gradbook.press.katex import ROOT, ensure_assets
 from gradbook.press.readme import FIGURE, story
-from gradbook.press.session import CACHE_VARIABLE
+from gradbook.press.results import CACHE_VARIABLE
 
 CACHE = ROOT / ".cache" / "press"
 GENERATORS = ("mkdocs", "zensical")
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         building.add_argument("--config", type=Path, default=ROOT / "mkdocs.yml")
         building.add_argument("--site", type=Path, default=ROOT / "site")
         building.add_argument("--generator", choices=GENERATORS, default="mkdocs")
+        building.add_argument("--fresh", action="store_true", help="run every block again")
     commands.add_parser("figure", help="draw the README's figure again")
     commands.add_parser("assets", help="fetch what the pages need from the npm registry")
     given = parser.parse_args(arguments)
@@ -54,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FIGURE.write_text(story(), encoding="utf-8", newline="\n")
         return 0
     offline = given.command == "offline"
-    code = build(given.config, given.site, given.generator, offline=offline)
+    how = {"offline": offline, "fresh": given.fresh}
+    code = build(given.config, given.site, given.generator, **how)
     if offline and code == 0:
         print(pack(given.site, ROOT / "dist" / "gradbook-offline.zip"))
     return code
@@ -91,14 +94,17 @@ def _has_display() -> bool:
     return sys.stdout.isatty() and (screen or "WAYLAND_DISPLAY" in os.environ)
 
 
-def build(config: Path, site: Path, generator: str, *, offline: bool = False) -> int:
-    """Build a site strictly, without cache, and check it; return the exit code.
+def build(
+    config: Path, site: Path, generator: str, *, offline: bool = False, fresh: bool = False
+) -> int:
+    """Build a site strictly and check it; return the exit code.
 
     Args:
         config: The `mkdocs.yml` to build.
         site: The folder to build into; what it held is gone.
         generator: `mkdocs` or `zensical`.
         offline: Build pages that open from `file://`.
+        fresh: Run every block, whatever results are kept.
     """
     shutil.rmtree(site, ignore_errors=True)
     settings = {
@@ -106,12 +112,14 @@ def build(config: Path, site: Path, generator: str, *, offline: bool = False) ->
         "GRADBOOK_OFFLINE": str(offline).lower(),
         "NO_MKDOCS_2_WARNING": "1",
     }
-    environment = _DEFAULTS | os.environ | settings
-    environment.pop(CACHE_VARIABLE, None)
     command = [sys.executable, "-m", generator, "build", "--strict", "--config-file", str(config)]
     if generator == "zensical":
         command.append("--clean")
-    done = subprocess.run(command, cwd=config.parent, env=environment, check=False)
+    with tempfile.TemporaryDirectory() as empty:
+        if fresh:
+            settings[CACHE_VARIABLE] = empty
+        environment = _DEFAULTS | os.environ | settings
+        done = subprocess.run(command, cwd=config.parent, env=environment, check=False)
     if done.returncode:
         return done.returncode
     faults = check_site(site)

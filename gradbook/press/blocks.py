@@ -8,9 +8,11 @@ import markdown_exec
 from markdown.preprocessors import Preprocessor
 from markdown_exec import base_format
 
-from gradbook.press.errors import PressError, page_of
+from gradbook.press.ahead import ahead_of
+from gradbook.press.errors import PressError, docs_of, page_of
 from gradbook.press.fences import Fence, check_fence, find_fences
 from gradbook.press.session import BlockError, Session
+from gradbook.press.work import work_of
 
 if TYPE_CHECKING:
     from markdown import Markdown
@@ -43,14 +45,19 @@ class Announce(Preprocessor):
 
     def run(self, lines: list[str]) -> list[str]:
         """Leave the lines as they are."""
+        text = "\n".join(lines)
         try:
-            fences = find_fences("\n".join(lines))
+            fences = find_fences(text)
             for fence in fences:
                 check_fence(fence)
         except PressError as error:
             raise PressError(f"{page_of(self.md)}: {error}") from None
         self.page.expected = [fence for fence in fences if fence.executed]
         self.page.ran = []
+        docs = docs_of(self.md)
+        if docs and self.page.expected:
+            work = work_of(page_of(self.md), text)
+            self.page.session.failed = ahead_of(docs).need(work)
         return lines
 
 

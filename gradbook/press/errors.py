@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from click import ClickException
@@ -25,15 +26,28 @@ class PressError(SuperFencesException, ClickException):  # type: ignore[misc]
 
 
 def page_of(md: Markdown) -> str:
-    """Return the source path of the page that `md` converts, as the site generator names it.
+    """Return the source path of the page that `md` converts, as the site generator names it."""
+    return _place(md)[0]
+
+
+def docs_of(md: Markdown) -> Path | None:
+    """Return the folder that holds the page that `md` converts, if a site generator named it."""
+    return _place(md)[1]
+
+
+def _place(md: Markdown) -> tuple[str, Path | None]:
+    """Return the page's name and folder.
 
     MkDocs hangs the page on a tree processor (`file.src_uri`), Zensical on a preprocessor
-    (`page.path`); a nested converter, such as markdown-exec's, points at the outer one.
+    (`page.path`, below `docs`); a nested converter, such as markdown-exec's, points at the outer
+    one.
     """
     md = getattr(md, "_original_md", md)
     for processor in (*md.treeprocessors, *md.preprocessors):
-        named: Any = getattr(processor, "file", None) or getattr(processor, "page", None)
-        path = getattr(named, "src_uri", None) or getattr(named, "path", None)
+        file: Any = getattr(processor, "file", None)
+        if isinstance(getattr(file, "src_uri", None), str):
+            return file.src_uri, Path(file.src_dir)
+        path = getattr(getattr(processor, "page", None), "path", None)
         if isinstance(path, str):
-            return path
-    return "page"
+            return path, Path("docs")
+    return "page", None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
@@ -63,14 +64,35 @@ def expand(md: Markdown, tex: str) -> str:
     Raises:
         PressError: A `\py{` is not closed, or an expression raises.
     """
-    done = ""
-    while (start := tex.find(r"\py{")) >= 0:
-        end = _closing_brace(tex, start + 4)
+    done, at = "", 0
+    for expression, start, end in _values(tex):
         if end < 0:
             raise PressError(f"{page_of(md)}: \\py is never closed in the formula {tex!r}")
-        done += tex[:start] + evaluate(md, tex[start + 4 : end])
-        tex = tex[end + 1 :]
-    return done + tex
+        done += tex[at:start] + evaluate(md, expression)
+        at = end
+    return done + tex[at:]
+
+
+def formula_expressions(text: str) -> list[str]:
+    r"""Return the expressions of a page's formulas.
+
+    Args:
+        text: Markdown.
+
+    Examples:
+        >>> formula_expressions(r"$x = \py{f'{2}'}$ and \py{never closed")
+        ["f'{2}'"]
+    """
+    return [expression for expression, _, end in _values(text) if end >= 0]
+
+
+def _values(text: str) -> Iterator[tuple[str, int, int]]:
+    r"""Yield each expression with where its `\py{` begins and its brace ends, -1 for nowhere."""
+    end = 0
+    while (start := text.find(r"\py{", end)) >= 0:
+        closing = _closing_brace(text, start + 4)
+        end = closing + 1 if closing >= 0 else start + 4
+        yield text[start + 4 : closing], start, end if closing >= 0 else -1
 
 
 def _closing_brace(tex: str, start: int) -> int:

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import io
-import json
 import linecache
-import os
-import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
-CACHE_VARIABLE = "GRADBOOK_CACHE"
-"""The environment variable that names the cache folder; without it every block runs."""
+from gradbook.press.results import Results
 
 # Standard output and the warning filters belong to the process: one block at a time.
 _LOCK = threading.RLock()
@@ -32,23 +24,25 @@ class BlockError(Exception):
 
 
 class Session:
-    """One page's namespace, its blocks so far, and their cached results.
+    """One page's namespace, its blocks so far, and their kept results.
 
-    The key of a result is a hash of every block up to it, the package's sources and the versions
-    of what it runs on. A hit runs nothing; the first miss replays what was skipped.
+    A kept result runs nothing; the first that is missing runs all that was skipped.
     """
 
-    def __init__(self, display: Callable[[Any, str, int], str], folder: Path | None = None) -> None:
+    def __init__(
+        self, display: Callable[[Any, str, int], str], results: Results | None = None
+    ) -> None:
         """Start an empty session.
 
         Args:
             display: Turns a block's value, its printed text and the number of figures shown
                 before it into HTML.
-            folder: Where results are kept; none means that every block runs.
+            results: Where results are kept; none means that every block runs.
         """
         self.namespace: dict[str, Any] = {"__name__": "__page__"}
         self.display = display
-        self.folder = folder
+        self.results = results
+        self.failed: Mapping[str, str] = {}
         self.sources: list[str] = []
         self.executed = 0
         self.figures = 0
@@ -62,7 +56,7 @@ class Session:
         Raises:
             BlockError: With the traceback, as far as it lies in the block.
         """
-        self.sources.append(source)
+        self.sources.append(source.rstrip())
         html = self._recall("", self._catch_up)
         self.figures += html.count("<figure")
         return html
@@ -79,22 +73,16 @@ class Session:
         return self._recall(expression, lambda: self._evaluate(expression))
 
     def _recall(self, expression: str, compute: Callable[[], str]) -> str:
-        if self.folder is None:
+        if self.results is None:
             return compute()
-        path = self.folder / f"{self._key(expression)}.html"
-        if path.exists():
-            return path.read_text(encoding="utf-8")
-        html = compute()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # A name of its own, then a rename: a build that is cut off leaves no half a result.
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(html, encoding="utf-8", newline="\n")
-        partial.replace(path)
+        key = self.results.key(self.sources, expression)
+        if key in self.failed:
+            raise BlockError(self.failed[key])
+        html = self.results.read(key)
+        if html is None:
+            html = compute()
+            self.results.write(key, html)
         return html
-
-    def _key(self, expression: str) -> str:
-        parts = json.dumps([fingerprint(), self.sources, expression])
-        return hashlib.sha256(parts.encode()).hexdigest()
 
     def _catch_up(self) -> str:
         html = ""
@@ -163,14 +151,3 @@ def _describe(error: Exception, name: str) -> str:
     frames = [frame for frame in summary.stack if frame.filename == name]
     lines = [f"  line {frame.lineno}: {frame.line}" for frame in frames]
     return "\n".join([f"{type(error).__name__}: {error}", *lines])
-
-
-@cache
-def fingerprint() -> str:
-    """Return a hash of the package's sources and of the versions that results depend on."""
-    digest = hashlib.sha256(sys.version.encode())
-    for name in ("numpy", "matplotlib"):
-        digest.update(f"{name} {version(name)}".encode())
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
