@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import markdown
+import numpy as np
 import pytest
 
 from gradbook.press import blocks, katex
+from gradbook.press import results as results_module
 from gradbook.press.display import display, typeset
 from gradbook.press.errors import PressError
 from gradbook.press.fences import check_fence, find_fences
-from gradbook.press.session import CACHE_VARIABLE, BlockError, Session, execute
+from gradbook.press.results import CACHE_VARIABLE, Results
+from gradbook.press.session import BlockError, Session, execute
 
 
 def convert(text: str) -> str:
@@ -161,12 +164,12 @@ def test_the_curly_form_of_a_fence_is_understood_too() -> None:
     assert fence.executed
 
 
-class TestCache:
-    """A hit runs nothing; a change anywhere before it runs everything again."""
+class TestResults:
+    """A kept result runs nothing; a change runs what it touches, and what that needs."""
 
     def run(self, folder: Path | None, *sources: str) -> tuple[list[str], list[int]]:
         log: list[int] = []
-        session = Session(display, folder)
+        session = Session(display, Results(folder) if folder else None)
         session.namespace["log"] = log
         shown = [session.run(source) for source in sources]
         return [*shown, session.value("f'{x}'")], log
@@ -179,31 +182,75 @@ class TestCache:
         assert bare == cold == warm
         assert (ran, again) == ([1, 2], [])
 
-    def test_a_changed_block_replays_what_was_skipped(self, tmp_path: Path) -> None:
-        self.run(tmp_path, "x = 1\nlog.append(1)", "x += 1\nlog.append(2)")
-        shown, log = self.run(tmp_path, "x = 1\nlog.append(1)", "x += 2\nlog.append(3)")
-        assert log == [1, 3]
+    def test_a_changed_block_runs_what_it_needs(self, tmp_path: Path) -> None:
+        other = "y = 1\nlog.append(4)"
+        self.run(tmp_path, "x = 1\nlog.append(1)", other, "x += 1\nlog.append(2)")
+        shown, log = self.run(tmp_path, "x = 1\nlog.append(1)", other, "x += 2\nlog.append(3)")
+        assert log == [1, 4, 3]  # they share the log
         assert shown[-1] == "3"
 
-    def test_a_changed_expression_replays_the_blocks(self, tmp_path: Path) -> None:
-        self.run(tmp_path, "x = 1")
-        session = Session(display, tmp_path)
-        session.run("x = 1")
-        assert session.value("x + 1") == "2"
+    def test_a_changed_block_leaves_the_others_alone(self, tmp_path: Path) -> None:
+        self.run(tmp_path, "x = 1", "print('here')")
+        session = Session(display, Results(tmp_path))
+        session.run("x = 2")
+        assert "here" in session.run("print('here')")
+        assert session.executed == {0}
 
-    def test_figures_are_numbered_the_same_on_a_hit(self, tmp_path: Path) -> None:
-        sources = ("x = 1",)
+    def test_a_changed_expression_runs_the_blocks_it_needs(self, tmp_path: Path) -> None:
+        self.run(tmp_path, "x = 1", "y = 1")
+        session = Session(display, Results(tmp_path))
+        session.run("x = 1")
+        session.run("y = 1")
+        assert session.value("x + 1") == "2"
+        assert session.executed == {0}
+
+    def test_figures_are_numbered_the_same_from_it(self, tmp_path: Path) -> None:
         for _ in range(2):
-            session = Session(lambda *_: "<figure>", tmp_path)
-            session.run(sources[0])
+            session = Session(lambda *_: "<figure>", Results(tmp_path))
+            session.run("x = 1")
             assert session.figures == 1
 
-    def test_the_environment_switches_it_on(
+    def test_a_figure_that_is_another_by_number_is_drawn_again(self, tmp_path: Path) -> None:
+        results = Results(tmp_path)
+        assert results.key(["1"], 0) != results.key(["1"], 1)
+
+    def test_the_environment_names_its_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
         convert(block("6 * 7"))
         assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".html"]
+
+    @pytest.mark.parametrize("spoiled", [b"", b"<pre>", b"\xff", b"0" * 64 + b"\n<pre>42</pre>"])
+    def test_a_spoiled_file_is_not_believed(self, tmp_path: Path, spoiled: bytes) -> None:
+        good = self.run(tmp_path, "x = 41 + 1")
+        for path in tmp_path.iterdir():
+            path.write_bytes(spoiled)
+        assert self.run(tmp_path, "x = 41 + 1") == good
+
+    def test_nothing_is_kept_of_sources_that_have_changed_meanwhile(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shown = Results(tmp_path)
+        assert shown.package.stamp
+        monkeypatch.setattr(results_module, "stamp", lambda _: "another")
+        shown.write("key", "<pre>")
+        assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import numpy as np; np.set_printoptions(precision=3)",
+        "import numpy as np; np.seterr(all='ignore'); None",
+        "import numpy as np; np.random.seed(1)",
+        "import numpy as np; np.random.normal(); None",
+    ],
+)
+def test_a_block_that_changes_all_others_behind_their_backs_is_refused(code: str) -> None:
+    refused = pytest.raises(BlockError, match=r"np\.printoptions or np\.errstate")
+    with np.printoptions(), np.errstate(), refused:
+        execute(code, {}, "<block>")
 
 
 def test_assets_are_copied_with_their_fonts_and_only_once(

@@ -48,8 +48,9 @@ FAULTS = {
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Path:
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write a little book with the real book's settings, and return its configuration."""
+    monkeypatch.setenv("GRADBOOK_CACHE", str(tmp_path / "cache"))
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     settings = re.sub(
         r"(?s)\nnav:.*?\n\n", "\nnav:\n  - Home: index.md\n  - One: one.md\n\n", settings
@@ -84,15 +85,65 @@ def test_a_planted_fault_stops_the_build_and_is_named(
     assert "one" in printed
 
 
-def test_two_builds_are_the_same_byte_for_byte(book: Path) -> None:
-    sites = [book.parent / name for name in ("first", "second")]
-    for site in sites:
-        assert build(book, site, "mkdocs") == 0
-    names = [sorted(p.relative_to(s) for s in [site] for p in s.rglob("*")) for site in sites]
-    assert names[0] == names[1]
-    for name in names[0]:
-        if (sites[0] / name).is_file():
-            assert (sites[0] / name).read_bytes() == (sites[1] / name).read_bytes(), name
+MANY = """# Many
+
+```python exec="on"
+import numpy as np
+from gradbook import figures
+from gradbook.tables import Table
+
+x = np.random.default_rng({seed}).normal(size=(20, 30)) @ np.ones((30, 2))
+```
+
+```python exec="on"
+figures.lines({{"a": x[:, 0]}}, x_label="n", y_label="x", alt="noise", caption="$x$ is noise")
+```
+
+```python exec="on"
+Table(["n"], [[f"{{v:.6f}}"] for v in x[:, 1]], caption="noise")
+```
+
+The sum is `{{python}} f"{{x.sum():.12f}}"`.
+"""
+
+
+def test_the_site_is_the_same_byte_for_byte_whatever_the_number_of_workers(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(4):
+        (book.parent / "docs" / f"many{seed}.md").write_text(MANY.format(seed=seed), "utf-8")
+    book.write_text(book.read_text("utf-8").replace("omitted_files: warn", "omitted_files: info"))
+    sites = {count: book.parent / f"by-{count}" for count in (1, 3)}
+    for count, site in sites.items():
+        monkeypatch.setenv("GRADBOOK_WORKERS", str(count))
+        assert build(book, site, "mkdocs", fresh=True) == 0
+    first, second = (
+        {path.relative_to(site): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+        for site in sites.values()
+    )
+    assert b"<svg" in first[Path("many3/index.html")]
+    assert [name for name in first if first[name] != second.get(name)] == []
+    assert len(first) == len(second)
+
+
+def test_what_is_kept_is_not_run_again_unless_asked_for(
+    book: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (book.parent / "docs" / "one.md").write_text(GOOD.replace("1 / 4", "0.25"), encoding="utf-8")
+    told = []
+    for fresh in (True, False, False, True):
+        assert build(book, book.parent / "site", "mkdocs", fresh=fresh) == 0
+        told.append("one.md, 1 blocks in" in capfd.readouterr().err)
+    assert told == [True, True, False, True]
+
+
+@pytest.mark.parametrize("asked", ["0", "many", "-1"])
+def test_a_number_of_workers_that_is_none_gets_one_clear_line(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], asked: str
+) -> None:
+    monkeypatch.setenv("GRADBOOK_WORKERS", asked)
+    assert build(book, book.parent / "site", "mkdocs") == 1
+    assert f"GRADBOOK_WORKERS is '{asked}'; expected a positive number" in capfd.readouterr().err
 
 
 def test_an_offline_book_has_its_search_index_in_a_script(book: Path) -> None:
@@ -153,31 +204,6 @@ def test_a_busy_port_gets_one_clear_line(capsys: pytest.CaptureFixture[str]) -> 
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 1
     assert capsys.readouterr().err == f"port {port} is busy: try make serve PORT={port + 1}\n"
-
-
-def test_serving_uses_the_cache_and_building_does_not(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    seen: list[tuple[list[str], dict[str, str]]] = []
-
-    def run(
-        command: list[str], *, cwd: Path, env: dict[str, str], check: bool
-    ) -> subprocess.CompletedProcess[str]:
-        seen.append((command, env))
-        return subprocess.CompletedProcess(command, int("build" in command))
-
-    monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setenv("GRADBOOK_CACHE", "set by hand")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert main(["serve", "--port", str(port)]) == 0
-    assert main(["site", "--site", str(tmp_path / "site")]) == 1
-    (served, serving), (_, building) = seen
-    assert f"127.0.0.1:{port}" in served
-    assert "--dirty" in served
-    assert Path(serving["GRADBOOK_CACHE"]).name == "press"
-    assert "GRADBOOK_CACHE" not in building
 
 
 def test_the_assets_command_finds_them_here(capsys: pytest.CaptureFixture[str]) -> None:

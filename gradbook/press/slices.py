@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import symtable
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,12 +19,14 @@ class Names:
         bound: Those it binds.
         imported: Those it binds by imports.
         fixed: Those it binds to functions, classes and literals: reading them changes nothing.
+        used: What each of its functions and classes touches when it is called.
     """
 
     touched: frozenset[str]
     bound: frozenset[str]
     imported: frozenset[str]
     fixed: frozenset[str]
+    used: tuple[tuple[str, frozenset[str]], ...]
 
 
 def needed(sources: Sequence[str]) -> list[int]:
@@ -45,17 +47,31 @@ def needed(sources: Sequence[str]) -> list[int]:
     times = Counter(name for block in blocks for name in block.bound - block.imported)
     fixed = {n for block in blocks for n in block.fixed if times[n] == 1}
     fixed |= {n for block in blocks for n in block.imported if not times[n]}
+    touched = _with_calls(blocks)
+    changed = [block.bound | (touched[n] - fixed) for n, block in enumerate(blocks)]
     found = {len(blocks) - 1}
     while True:
-        wanted = frozenset[str]().union(*(blocks[n].touched for n in found))
-        new = {
-            n
-            for n, block in enumerate(blocks)
-            if n not in found and (block.bound | (block.touched - fixed)) & wanted
-        }
+        wanted = frozenset[str]().union(*(touched[n] for n in found))
+        new = {n for n in range(len(blocks)) if n not in found and changed[n] & wanted}
         if not new:
             return sorted(found)
         found |= new
+
+
+def _with_calls(blocks: Sequence[Names]) -> list[frozenset[str]]:
+    """Return what each block touches, also by what the functions of the page touch."""
+    used: dict[str, frozenset[str]] = {}
+    for name, inside in (pair for block in blocks for pair in block.used):
+        used[name] = used.get(name, frozenset()) | inside
+    return [_closure(block.touched, used) for block in blocks]
+
+
+def _closure(start: frozenset[str], used: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    found, new = set(start), set(start)
+    while new:
+        new = set().union(*(used.get(name, ()) for name in new)) - found
+        found |= new
+    return frozenset(found)
 
 
 @cache
@@ -69,16 +85,25 @@ def names(source: str) -> Names:
         tree = ast.parse(source)
         table = symtable.symtable(source, "<block>", "exec")
     except SyntaxError:
-        return Names(frozenset(), frozenset(), frozenset(), frozenset())
+        return Names(*4 * (frozenset(),), ())
     top = table.get_symbols()
-    inner = {s.get_name() for child in _below(table) for s in child.get_symbols() if s.is_global()}
-    imported = frozenset(s.get_name() for s in top if s.is_imported())
+    inner = [symbol for child in _below(table) for symbol in child.get_symbols()]
+    declared = frozenset(s.get_name() for s in inner if s.is_declared_global() and s.is_assigned())
     return Names(
-        touched=frozenset(s.get_name() for s in top) | inner,
-        bound=frozenset(s.get_name() for s in top if s.is_assigned() or s.is_imported()),
-        imported=imported,
+        touched=frozenset(s.get_name() for s in top) | _globals(inner),
+        bound=declared | frozenset(s.get_name() for s in top if s.is_assigned() or s.is_imported()),
+        imported=frozenset(s.get_name() for s in top if s.is_imported()),
         fixed=frozenset(_fixed(tree)),
+        used=tuple((child.get_name(), _inside(child)) for child in table.get_children()),
     )
+
+
+def _inside(table: symtable.SymbolTable) -> frozenset[str]:
+    return _globals(symbol for part in (table, *_below(table)) for symbol in part.get_symbols())
+
+
+def _globals(symbols: Iterable[symtable.Symbol]) -> frozenset[str]:
+    return frozenset(symbol.get_name() for symbol in symbols if symbol.is_global())
 
 
 def _below(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
