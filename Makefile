@@ -6,36 +6,24 @@ READY := .venv/ready
 # Pages carry no time of their own but this one, so that two builds are the same, byte for byte.
 export SOURCE_DATE_EPOCH ?= 315532800
 export NO_MKDOCS_2_WARNING := 1
+# What was computed is kept here, by the hash of all it depends on, and computed once.
+export GRADBOOK_CACHE ?= $(CURDIR)/.cache/press
 # The book's matrices are small: threads cost more than they bring, eight times on two cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: serve test test-code test-book test-frameworks site offline zensical wheel figure claims bench clean setup lock
+.PHONY: serve test test-frameworks site offline zensical wheel figure claims bench clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
 	@$(BIN)/python -m gradbook.press serve --port $(PORT)
 
+# The build comes first: it leaves what blocks show and what claims measure where the tests find it.
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@mkdir -p build
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 test-code test-book; \
-	code=$$?; cat $(BESIDE); exit $$code
-
-# The two halves of `make test`, side by side on two cores. What the second prints is shown behind
-# the first. They write no file in common: the second has the site, its log, and no pytest cache.
-BESIDE := build/test-book.log
-MUTATION := tests/test_mutation.py
-test-code: $(READY)
-	$(BIN)/python -m pytest docs tests gradbook --ignore=$(MUTATION) --cov=gradbook --cov-report=term-missing:skip-covered
-
-test-book: $(READY)
-	@mkdir -p $(dir $(BESIDE))
-	@{ set -ex; \
-	$(BIN)/mypy; \
-	$(BIN)/python -m gradbook.press site; \
-	$(BIN)/python -m pytest $(MUTATION) --workers 1 -p no:cacheprovider; \
-	} >$(BESIDE) 2>&1
+	$(BIN)/mypy
+	$(BIN)/python -m gradbook.press site
+	$(BIN)/python -m pytest docs tests gradbook --numprocesses=auto --dist=loadfile --cov=gradbook --cov-report=term-missing:skip-covered
 
 # PyTorch and JAX are large, and the book does without: they get an environment of their own.
 # Of PyTorch each machine has another file under one version, with or without CUDA, and only that file

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from doctest import DocTestParser
 
 import literals
+from gradbook.press.slices import changeable
 from pages import Cell, Page
 from replay import Replay, compiled, passes
 
@@ -64,48 +64,26 @@ def survivors(page: Page) -> list[Survivor]:
     return _survivors(Replay(page))
 
 
-def faults(page: Page, at_most: int | None = None) -> list[str]:
-    """List what is wrong with the checks of a page, changing at most so many of its literals."""
+def faults(page: Page) -> list[str]:
+    """List what is wrong with the checks of a page."""
     replay = Replay(page)
-    return [*_disturbed(replay), *map(str, _survivors(replay, at_most))]
+    return [*_disturbed(replay), *_behind(replay), *map(str, _survivors(replay))]
 
 
-def chosen(page: Page, at_most: int | None) -> set[tuple[int, int]]:
-    """Choose literals of a page, as (cell, position): all of them, or so many spread evenly.
-
-    Where the choice begins hangs on the page's text, so that every edit tries others.
-    """
-    places = [
-        (index, position)
-        for index, cell in enumerate(page.cells)
-        for position in range(len(mutable(literals.parse(cell))))
-    ]
-    if at_most is None or len(places) <= at_most:
-        return set(places)
-    begin = zlib.crc32(page.text.encode()) % len(places)
-    return {places[(begin + k * len(places) // at_most) % len(places)] for k in range(at_most)}
-
-
-def _survivors(replay: Replay, at_most: int | None = None) -> list[Survivor]:
-    choice = chosen(replay.page, at_most)
+def _survivors(replay: Replay) -> list[Survivor]:
     found = [
         survivor
         for index, cell in enumerate(replay.page.cells)
-        for survivor in (
-            *_changed_code(replay, index, choice),
-            *_changed_output(replay, index, cell),
-        )
+        for survivor in (*_changed_code(replay, index), *_changed_output(replay, index, cell))
     ]
     replay.confirm()
     return sorted(found, key=lambda survivor: survivor.line)
 
 
-def _changed_code(replay: Replay, index: int, choice: set[tuple[int, int]]) -> Iterator[Survivor]:
+def _changed_code(replay: Replay, index: int) -> Iterator[Survivor]:
     cell = replay.page.cells[index]
     tree = literals.parse(cell)
-    for position, literal in enumerate(mutable(tree)):
-        if (index, position) not in choice:
-            continue
+    for literal in mutable(tree):
         before, literal.value = literal.value, another(literal.value)
         if replay.survives(index, compiled(tree, cell)):
             line = cell.line + literal.lineno - 1
@@ -175,6 +153,16 @@ def _disturbed(checked: Replay) -> list[str]:
         for line, names, alone, among in sorted(pairs, key=lambda pair: pair[0])
         for name in sorted(names & set(alone.after))
         if alone.after[name].comparable and alone.after[name] != among.after.get(name)
+    ]
+
+
+def _behind(replay: Replay) -> list[str]:
+    """List what a block changes without naming it: the press runs only the blocks that it names."""
+    sources = [cell.source for cell in replay.page.cells]
+    return [
+        f"{replay.page.path}:{step.cell.line}: changes {', '.join(hidden)} without naming it"
+        for index, step in enumerate(replay.steps)
+        if (hidden := sorted(step.writes - changeable(sources, index)))
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import subprocess
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -224,3 +225,17 @@ def _closing_brace(text: str, position: int, line: int) -> int:
                 break
             return index
     raise PageError(rf"{line}: \py needs an expression in balanced braces")
+
+
+def differing(pages: Iterable[Path]) -> set[Path]:
+    """Return the pages that are not as the last commit has them; without git, all."""
+    changed = set(pages)
+    command = ["git", "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
+    for folder in {path.parent for path in changed}:
+        try:
+            told = subprocess.run([*command, "."], cwd=folder, capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        names = {Path(entry[3:]).name for entry in told.stdout.decode().split("\0")}
+        changed -= {path for path in changed if path.parent == folder and path.name not in names}
+    return changed

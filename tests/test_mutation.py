@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import pairwise, repeat
 from pathlib import Path
 
 import pytest
 
 import mutation
-from pages import ROOT, Page, paths, read
+from pages import ROOT, Page, differing, paths, read
 from replay import PageFails
 
 TEST = "test_any_number_changed_in_the_code_of_a_page_breaks_it"
 PAGES = [path for path in paths() if read(path).cells]
 
 
-SAMPLE = 4
-"""How many literals of each page are changed; with `--every-number`, as CI runs it, all are."""
-
-
-def verdict(path: Path, at_most: int | None) -> list[str]:
+def verdict(path: Path) -> list[str]:
     """Return what is wrong with a page; this runs in another process."""
     try:
-        return mutation.faults(read(path), at_most)
+        return mutation.faults(read(path))
     except PageFails as error:
         return [str(error)]
 
@@ -35,7 +31,6 @@ def verdict(path: Path, at_most: int | None) -> list[str]:
 @pytest.fixture(scope="module")
 def verdicts(request: pytest.FixtureRequest) -> dict[Path, list[str]]:
     """The verdicts on the pages that were asked for, the longest first, side by side."""
-    at_most = None if request.config.getoption("--every-number") else SAMPLE
     asked = {
         item.callspec.params["path"]
         for item in request.session.items
@@ -45,7 +40,7 @@ def verdicts(request: pytest.FixtureRequest) -> dict[Path, list[str]]:
     context = multiprocessing.get_context("spawn")
     workers = request.config.getoption("--workers")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        return dict(zip(pages, pool.map(verdict, pages, repeat(at_most)), strict=False))
+        return dict(zip(pages, pool.map(verdict, pages), strict=False))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -53,6 +48,39 @@ def test_any_number_changed_in_the_code_of_a_page_breaks_it(
     path: Path, verdicts: dict[Path, list[str]]
 ) -> None:
     assert not verdicts[path], "\n".join(verdicts[path])
+
+
+def test_pages_that_differ_from_the_last_commit_are_told(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=n", "-c", "user.email=e"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    pages = [tmp_path / name for name in ("same.md", "edited.md", "new.md")]
+    git("init")
+    for page in pages[:2]:
+        page.write_text("x", encoding="utf-8")
+    git("add", ".")
+    git("commit", "-m", "m")
+    for page in pages[1:]:
+        page.write_text("y", encoding="utf-8")
+    assert differing(pages) == set(pages[1:])
+
+
+def test_without_git_every_page_counts_as_changed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.touch()
+    assert differing([page]) == {page}
+
+
+def test_a_block_that_changes_what_it_does_not_name_is_told() -> None:
+    (told,) = mutation.faults(
+        Page(
+            block("import sys", "x = [4]")
+            + block("sys._getframe(0).f_globals['x'].append(5)")
+            + doctest(">>> x", "[4, 5]")
+        )
+    )
+    assert told.endswith("changes x without naming it")
 
 
 def block(*lines: str) -> str:
@@ -285,11 +313,3 @@ def test_a_block_that_needs_a_doctest_is_told() -> None:
     page = Page(block("x = 4") + doctest(">>> x = y = 5") + block("z = x * y"))
     with pytest.raises(PageFails, match="name 'y' is not defined"):
         mutation.disturbed(page)
-
-
-def test_a_sample_is_spread_over_the_page_and_all_is_all() -> None:
-    page = Page(block(*(f"x{k} = {k}" for k in range(20, 60))))
-    assert len(mutation.chosen(page, None)) == 40
-    assert len(mutation.chosen(page, 10)) == 10
-    positions = sorted(position for _, position in mutation.chosen(page, 10))
-    assert {b - a for a, b in pairwise(positions)} == {4}

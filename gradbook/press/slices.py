@@ -44,11 +44,7 @@ def needed(sources: Sequence[str]) -> list[int]:
         [0, 2, 4]
     """
     blocks = [names(source) for source in sources]
-    times = Counter(name for block in blocks for name in block.bound - block.imported)
-    fixed = {n for block in blocks for n in block.fixed if times[n] == 1}
-    fixed |= {n for block in blocks for n in block.imported if not times[n]}
-    touched = _with_calls(blocks)
-    changed = [block.bound | (touched[n] - fixed) for n, block in enumerate(blocks)]
+    touched, changed = _with_calls(blocks), _changed(blocks)
     found = {len(blocks) - 1}
     while True:
         wanted = frozenset[str]().union(*(touched[n] for n in found))
@@ -56,6 +52,28 @@ def needed(sources: Sequence[str]) -> list[int]:
         if not new:
             return sorted(found)
         found |= new
+
+
+def changeable(sources: Sequence[str], number: int) -> frozenset[str]:
+    """Return the names whose values a block could change, of a page's blocks.
+
+    Args:
+        sources: The blocks.
+        number: Which of them, from 0.
+
+    Examples:
+        >>> sorted(changeable(["x = []", "n = 2", "y = x[:n]"], 2))
+        ['x', 'y']
+    """
+    return _changed([names(source) for source in sources])[number]
+
+
+def _changed(blocks: Sequence[Names]) -> list[frozenset[str]]:
+    times = Counter(name for block in blocks for name in block.bound - block.imported)
+    fixed = {n for block in blocks for n in block.fixed if times[n] == 1}
+    fixed |= {n for block in blocks for n in block.imported if not times[n]}
+    touched = _with_calls(blocks)
+    return [block.bound | (touched[n] - fixed) for n, block in enumerate(blocks)]
 
 
 def _with_calls(blocks: Sequence[Names]) -> list[frozenset[str]]:
