@@ -14,11 +14,14 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import environment
 from gradbook.press.katex import ROOT
@@ -30,6 +33,7 @@ NEEDS = {
     "torch": "Requires-Dist: reader>=1\nRequires-Dist: gpu>=1",
     "gpu": "",
 }
+LOCKS = ("requirements.txt", "requirements-frameworks.txt", "constraints-torch.txt")
 LOCKED = ("plugin", "engine", "reader")
 BACKEND = """
 import shutil
@@ -123,9 +127,9 @@ def write_project(root: Path) -> Project:
     }
     pins = [f"{name}==1 --hash=sha256:{hashes[name][0]}\n" for name in LOCKED]
     elsewhere = f"elsewhere==1 ; sys_platform == 'win32' --hash=sha256:{'0' * 64}\n"
-    for lock in ("requirements.txt", "requirements-frameworks.txt"):
+    for lock in LOCKS[:2]:
         (root / lock).write_text("".join([*pins, elsewhere]), encoding="utf-8")
-    (root / "constraints-torch.txt").write_text("torch==1\ngpu==1\nreader==1\n", encoding="utf-8")
+    (root / LOCKS[2]).write_text("torch==1\ngpu==1\nreader==1\n", encoding="utf-8")
     for name in ("package.json", "package-lock.json"):
         (root / name).touch()
     shutil.copy(ROOT / "Makefile", root)
@@ -292,14 +296,26 @@ def test_long_work_is_told_while_it_lasts(
     assert "env: half-way, 0 s\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-frameworks.txt"])
+@pytest.mark.parametrize("lock", LOCKS[:2])
 def test_a_lock_pins_every_package_and_hashes_it(lock: str) -> None:
     entries = re.split(r"(?m)\n(?=\S)", (ROOT / lock).read_text(encoding="utf-8").strip())
     assert all(re.match(r"[\w-]+==\S+ .*\n +--hash=sha256:", entry) for entry in entries)
 
 
-@pytest.mark.parametrize(
-    "lock", ["requirements.txt", "requirements-frameworks.txt", "constraints-torch.txt"]
-)
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    text = "".join((ROOT / lock).read_text(encoding="utf-8") for lock in LOCKS)
+    pins = re.findall(r"(?m)^([\w-]+)==([\w.]+)", text)
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = [*asked["project"]["optional-dependencies"].values()]
+    groups += [asked["project"]["dependencies"], *asked["dependency-groups"].values()]
+    needs = {Requirement(line) for group in groups for line in group}
+    assert len(needs) > 20
+    for need in needs:
+        held = [version for name, version in pins if name == canonicalize_name(need.name)]
+        assert need.name == "gradbook" or held, f"{need}: run make lock"
+        assert all(version in need.specifier for version in held), f"{need}: run make lock"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_names_no_host_and_no_folder(lock: str) -> None:
     assert not re.findall(r"//|/\w|^-|@", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE)
