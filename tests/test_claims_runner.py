@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import joblib
 import numpy as np
 import pytest
 
 from gradbook import sources
-from gradbook.claims import Claim, Kind, Measurement, of, runner, update_rule
+from gradbook.claims import Claim, Kind, Measurement, Outcome, clipping, of, runner, update_rule
 from gradbook.claims.__main__ import INTERRUPTED, main
 from gradbook.claims.every import ALL
-from gradbook.claims.runner import MissingExtra, checked_jobs, run
-from gradbook.claims.store import Store, fingerprint
+from gradbook.claims.runner import MissingExtra, OtherCode, checked_jobs, run
+from gradbook.claims.store import CACHE_VARIABLE, Store
 
 
 def a_claim(name: str = "planted", theory: float = 0.0, seed: int = 0) -> Claim:
@@ -50,16 +53,14 @@ def stopped() -> float:
     raise KeyboardInterrupt
 
 
-def numbers_of(claims: tuple[Claim, ...], **how: int) -> list[list[list[float]]]:
-    return [
-        [o.theory.tolist(), o.measured.values.tolist(), o.measured.errors.tolist()]
-        for o in run(claims, **how).outcomes
-    ]
+def numbers_of(claims: tuple[Claim, ...], **how: int) -> list[tuple[list[float], ...]]:
+    return [outcome.numbers for outcome in run(claims, **how).outcomes]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "claims", "a print")
+    # Planted claims have no file of a chapter.
+    return Store(tmp_path / "claims", code_of=lambda claim: "planted")
 
 
 THREE = tuple(a_claim(f"planted {seed}", seed=seed) for seed in range(3))
@@ -67,8 +68,9 @@ THREE = tuple(a_claim(f"planted {seed}", seed=seed) for seed in range(3))
 
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_the_numbers_do_not_depend_on_jobs_or_backend(backend: str) -> None:
-    # The planted claims hold lambdas; the last claim multiplies matrices, in more threads or fewer.
-    claims = (*THREE, *of(update_rule)[:2])
+    # The planted claims hold lambdas; one claim multiplies matrices, in more threads or fewer; the
+    # last asks whether a format is the very one that a module holds.
+    claims = (*THREE, *of(update_rule)[:2], clipping.COMPENSATED)
     with joblib.parallel_config(backend):
         assert numbers_of(claims, jobs=2) == numbers_of(claims, jobs=1)
 
@@ -122,38 +124,27 @@ def test_a_claim_that_is_another_is_measured(
     assert len(runs) == 1
 
 
-def test_numbers_of_other_sources_do_not_count(store: Store) -> None:
+@pytest.mark.parametrize(
+    "change", [{"code_of": lambda claim: "another"}, {"machines": ("another",)}]
+)
+def test_numbers_of_other_code_or_another_machine_do_not_count(
+    store: Store, change: dict[str, Any]
+) -> None:
     runs: list[str] = []
     run([THREE[0]], store=store)
-    run([counted(THREE[0], runs)], store=replace(store, print="another print"))
+    run([counted(THREE[0], runs)], store=replace(store, **change))
     assert len(runs) == 1
 
 
-@pytest.mark.parametrize(
-    "spoiled", ["", "{}", "[1]", '{"theory": [1], "values": ["?"], "errors": [0]}', '{"theory": 3']
-)
-def test_a_spoiled_file_is_measured_again(store: Store, spoiled: str) -> None:
-    good = run([THREE[0]], store=store)
-    (file,) = store.folder.iterdir()
-    file.write_text(spoiled, encoding="utf-8")
-    assert str(run([THREE[0]], store=store)) == str(good)
-    assert len(json.loads(file.read_text(encoding="utf-8"))["values"]) == 1
+def test_what_other_code_measured_is_refused_by_name() -> None:
+    done = runner._Done(0, ([2.498], [2.498], [0.0]), "other code", "a machine")
+    with pytest.raises(OtherCode, match=r"other sources than those here for 'note-step'"):
+        done.outcome_of(update_rule.NOTE_STEP)
 
 
-def test_a_file_with_fewer_numbers_than_cases_is_measured_again(store: Store) -> None:
-    store.write(THREE[0], THREE[0].draws, ([], [], []))
-    assert store.read(THREE[0], THREE[0].draws) is None
-
-
-def test_the_fingerprint_knows_every_source_by_name_and_content(tmp_path: Path) -> None:
-    prints = set()
-    for name, text in [("a.py", "1"), ("a.py", "2"), ("b.py", "1"), ("c/a.py", "1")]:
-        package = tmp_path / str(len(prints))
-        (package / name).parent.mkdir(parents=True)
-        (package / name).write_text(text, encoding="utf-8")
-        (package / "notes.txt").write_text(f"{len(prints)}", encoding="utf-8")
-        prints.add(fingerprint(package))
-    assert len(prints) == 4
+def test_a_worker_without_the_claim_has_other_code() -> None:
+    with pytest.raises(OtherCode, match=r"other sources.*gradbook\.claims\.update_rule\.GONE"):
+        runner._measure(0, ("gradbook.claims.update_rule", "GONE"), False)
 
 
 @pytest.mark.parametrize("jobs", [0, -2])
@@ -165,7 +156,8 @@ def test_a_number_of_jobs_that_means_nothing_is_refused(jobs: int) -> None:
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave nothing but the core installed."""
-    monkeypatch.setattr(runner, "_installed", lambda package: False)
+    for package in ("dask", "distributed", "joblib", "threadpoolctl", "tqdm"):
+        monkeypatch.setitem(sys.modules, package, None)
 
 
 @pytest.mark.usefixtures("bare")
@@ -179,10 +171,20 @@ def test_the_core_alone_runs_one_job_and_names_the_extra_for_more(
         run(THREE, jobs=2)
 
 
-@pytest.mark.usefixtures("bare")
-def test_no_progress_is_written_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    run(THREE, progress=True)
-    assert capsys.readouterr().err == ""
+def test_a_log_has_a_line_for_every_ten_claims(capsys: pytest.CaptureFixture[str]) -> None:
+    run([a_claim(f"planted {seed}", seed=seed) for seed in range(25)], progress=True)
+    told = [f"claims: {number} of 25" for number in (0, 10, 20, 25)]
+    assert capsys.readouterr().err.splitlines() == told
+
+
+def test_a_log_has_a_line_for_every_ten_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = itertools.count(step=4)
+    monkeypatch.setattr(runner, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    run([a_claim(f"planted {seed}", seed=seed) for seed in range(9)], progress=True)
+    told = [int(line.split()[1]) for line in capsys.readouterr().err.splitlines()]
+    assert told == [0, 3, 6, 9]
 
 
 def test_the_bar_counts_what_is_kept_as_done(
@@ -204,6 +206,7 @@ def command(monkeypatch: pytest.MonkeyPatch, claims: tuple[Claim, ...], *argumen
 def test_the_command_prints_the_board_and_fails_with_a_claim(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     assert command(monkeypatch, (ALL[0],)) == 0
     assert "1 of 1 claims stand." in capsys.readouterr().out
@@ -216,9 +219,16 @@ def test_fresh_measures_again_and_only_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     runs: list[str] = []
-    where = f"--cache={tmp_path}"
+    measured = runner.measured
+
+    def noted(claim: Claim, *, full: bool) -> Outcome:
+        runs.append(claim.name)
+        return measured(claim, full=full)
+
+    monkeypatch.setattr(runner, "measured", noted)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     for arguments in [(), (), ("--fresh",), ("--fresh", "--full"), ("--full",)]:
-        assert command(monkeypatch, (counted(THREE[0], runs),), where, *arguments) == 0
+        assert command(monkeypatch, (update_rule.MULTIPLIER,), *arguments) == 0
     assert len(runs) == 3
     capsys.readouterr()
 
@@ -226,7 +236,7 @@ def test_fresh_measures_again_and_only_then(
 def test_an_interrupt_is_told_in_a_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    claims = (THREE[0], replace(THREE[1], theory=stopped))
+    claims = (update_rule.MULTIPLIER, replace(THREE[1], theory=stopped))
     assert command(monkeypatch, claims, f"--cache={tmp_path}") == INTERRUPTED
     assert f"is in {tmp_path}; run again" in capsys.readouterr().err
     assert len(list(tmp_path.iterdir())) == 1

@@ -147,7 +147,7 @@ LAZY = {"__init__": {"diagnosis"}, "diagnosis": {"figures"}}
 OUTSIDE = {"figures": {"numpy", "matplotlib"}, "press": None}
 """The other packages that a module may import, None for any; elsewhere NumPy is the only one."""
 
-OPTIONAL = {"claims": {"joblib", "threadpoolctl", "tqdm"}, "cli": {"rich"}}
+OPTIONAL = {"claims": {"distributed", "joblib", "threadpoolctl", "tqdm"}, "cli": {"rich"}}
 """Other packages that a module may import where they are used, and does without elsewhere."""
 
 

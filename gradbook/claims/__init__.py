@@ -10,7 +10,8 @@ from __future__ import annotations
 from types import ModuleType
 
 from gradbook.claims.board import Board, board
-from gradbook.claims.record import Claim, Kind, Measurement, Outcome, check
+from gradbook.claims.checking import check
+from gradbook.claims.record import Claim, Kind, Measurement, Outcome
 
 
 def of(chapter: ModuleType) -> tuple[Claim, ...]:

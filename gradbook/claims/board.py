@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gradbook.claims.record import Claim, Kind, Outcome, check
+from gradbook.claims.checking import check
+from gradbook.claims.record import Claim, Kind, Outcome
 from gradbook.formats import inline_html, plus_minus_text, true_minus
 from gradbook.tables import Table
 
@@ -64,8 +65,8 @@ def board(claims: Iterable[Claim], *, full: bool = False) -> Board:
         full: Take more draws, for tighter error bars.
 
     Examples:
-        >>> from gradbook.claims.every import ALL
-        >>> board(ALL[:1]).summary
+        >>> from gradbook.claims.update_rule import MULTIPLIER
+        >>> board([MULTIPLIER]).summary
         '1 of 1 claims stand.'
     """
     return Board(tuple(check(claim, full=full) for claim in claims))

@@ -8,13 +8,14 @@ from pkgutil import iter_modules
 from gradbook import claims
 from gradbook.claims.record import Claim
 
-_MACHINERY = {"__main__", "board", "every", "record", "runner", "store"}
-
 
 def _gather() -> tuple[Claim, ...]:
-    found = {module.name for module in iter_modules(claims.__path__)}
-    chapters = [import_module(f"{claims.__name__}.{name}") for name in sorted(found - _MACHINERY)]
-    return tuple(claim for chapter in chapters for claim in claims.of(chapter))
+    names = sorted(
+        {module.name for module in iter_modules(claims.__path__)} - {"every", "__main__"}
+    )
+    modules = [import_module(f"{claims.__name__}.{name}") for name in names]
+    found = [value for module in modules for value in vars(module).values()]
+    return tuple(value for value in found if isinstance(value, Claim))
 
 
 ALL: tuple[Claim, ...] = _gather()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,8 +52,8 @@ class Measurement:
             >>> Measurement.of([1, 2]).errors.tolist()
             [0.0, 0.0]
         """
-        numbers = np.atleast_1d(finite_array("values", values))
-        return cls(numbers, np.broadcast_to(finite_array("errors", errors), numbers.shape))
+        numbers = np.atleast_1d(_doubles("values", values))
+        return cls(numbers, np.broadcast_to(_doubles("errors", errors), numbers.shape))
 
     @classmethod
     def mean(cls, draws: Array) -> Measurement:
@@ -115,6 +115,22 @@ class Claim:
     format: str = ".4g"
     holds: bool = True
 
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """The module and the name under which its chapter holds it; None if it holds it not."""
+        module = f"gradbook.claims.{self.chapter.replace('-', '_')}"
+        held = vars(sys.modules[module]) if module in sys.modules else {}
+        names = [name for name, value in held.items() if value is self]
+        return (module, names[0]) if names else None
+
+    def draws_for(self, full: bool) -> int:
+        """Return how many draws a run takes.
+
+        Args:
+            full: Whether it is one with more draws.
+        """
+        return self.full if full else self.draws
+
     def __post_init__(self) -> None:
         """Refuse a claim that could not fail."""
         if not self.cases:
@@ -143,6 +159,11 @@ class Outcome:
     allowance: Array
 
     @property
+    def numbers(self) -> tuple[list[float], list[float], list[float]]:
+        """Theory, measured values and their standard errors, from which the rest follows."""
+        return self.theory.tolist(), self.measured.values.tolist(), self.measured.errors.tolist()
+
+    @property
     def agrees(self) -> NDArray[np.bool_]:
         """Whether each case lies within its allowance."""
         return np.asarray(np.abs(self.measured.values - self.theory) <= self.allowance)
@@ -161,30 +182,6 @@ class Outcome:
         return replace(self, theory=self.theory + tolerances * self.allowance)
 
 
-@cache
-def check(claim: Claim, *, full: bool = False) -> Outcome:
-    """Run a claim: compute its theory, measure, and compare.
-
-    A claim is its seed and two pure functions, so a second call returns the first one's outcome:
-    a chapter and the results page measure once.
-
-    Args:
-        claim: The claim.
-        full: Take `claim.full` draws instead of `claim.draws`.
-
-    Raises:
-        ValueError: Theory and measurement do not have one finite number per case.
-
-    Examples:
-        >>> from gradbook.claims.every import ALL
-        >>> check(ALL[0]).stands
-        True
-    """
-    draws = claim.full if full else claim.draws
-    measured = claim.measure(np.random.default_rng(claim.seed), draws)
-    return judge(claim, claim.theory(), measured)
-
-
 def judge(claim: Claim, theory: ArrayLike, measured: Measurement) -> Outcome:
     """Compare what a claim predicts with what a run gave.
 
@@ -197,12 +194,11 @@ def judge(claim: Claim, theory: ArrayLike, measured: Measurement) -> Outcome:
         ValueError: Theory and measurement do not have one finite number per case.
 
     Examples:
-        >>> from gradbook.claims.every import ALL
-        >>> outcome = check(ALL[0])
-        >>> judge(ALL[0], outcome.theory, outcome.measured).stands
-        True
+        >>> from gradbook.claims.update_rule import NOTE_STEP
+        >>> judge(NOTE_STEP, theory=2.5, measured=Measurement.of(2.6)).agrees.tolist()
+        [False]
     """
-    numbers = np.atleast_1d(finite_array("theory", theory))
+    numbers = np.atleast_1d(_doubles("theory", theory))
     wanted = (len(claim.cases),)
     if numbers.shape != wanted or measured.values.shape != wanted:
         raise ValueError(
@@ -210,6 +206,11 @@ def judge(claim: Claim, theory: ArrayLike, measured: Measurement) -> Outcome:
             f"shape {measured.values.shape}; expected {wanted}, one number per case"
         )
     return Outcome(claim, numbers, measured, _allowance(claim, numbers, measured))
+
+
+def _doubles(name: str, values: ArrayLike) -> Array:
+    # What is read back from a file is float64, whatever it was measured in.
+    return finite_array(name, values).astype(np.float64)
 
 
 def _allowance(claim: Claim, theory: Array, measured: Measurement) -> Array:

@@ -1,21 +1,41 @@
-"""Run many claims: in parallel, with a progress bar, and going on after an interrupt."""
+"""Run many claims: in parallel, with their progress shown, and going on after an interrupt."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any
 
 from gradbook.claims.board import Board
-from gradbook.claims.record import Claim, Measurement, Outcome, check, judge
-from gradbook.claims.store import Numbers, Store
+from gradbook.claims.checking import installed, measured
+from gradbook.claims.cluster import results
+from gradbook.claims.provenance import code_of, machine
+from gradbook.claims.record import Claim, Measurement, Outcome, judge
+from gradbook.claims.store import Store
+
+OFTEN = 10
+"""In a log, progress is told after so many claims, or so many seconds."""
 
 
 class MissingExtra(ImportError):
     """What is asked for needs packages that the core does without."""
+
+
+class OtherCode(RuntimeError):
+    """A worker runs other sources than the process that asked it to."""
+
+    def __str__(self) -> str:
+        """Return what is to be done."""
+        return (
+            f"a worker has other sources than those here for {self.args[0]!r}; install the same "
+            "gradbook on every worker, and start the workers again"
+        )
 
 
 def run(
@@ -23,44 +43,48 @@ def run(
     *,
     full: bool = False,
     jobs: int = 1,
+    client: Any = None,
     store: Store | None = None,
     progress: bool = False,
 ) -> Board:
     """Run claims and return the board; each has its own seed, so `jobs` changes no number.
 
     Several jobs are run by joblib, with the backend that is in force: processes on this machine,
-    unless `joblib.parallel_config` names another, such as `"dask"` for a cluster.
+    unless `joblib.parallel_config` names another.
 
     Args:
         claims: The claims, in the order of the board.
         full: Take more draws, for tighter error bars.
         jobs: How many claims to run at the same time; -1 for as many as there are workers.
+        client: A `distributed.Client`: the workers of its cluster run the claims instead.
         store: Where to keep each outcome as soon as it is there, and to look for kept ones.
-        progress: Show how far it is on the standard error, if that is a terminal.
+        progress: Show on the standard error how far it is: a bar in a terminal, lines in a log.
 
     Raises:
         MissingExtra: `jobs` is not 1 and joblib is not installed.
+        OtherCode: A worker has other sources than this process; what it measured is not kept.
         ValueError: `jobs` is neither positive nor -1.
 
     Examples:
-        >>> from gradbook.claims.every import ALL
-        >>> run(ALL[:2]).summary
+        >>> from gradbook.claims import chain_rule, of
+        >>> run(of(chain_rule)[:2]).summary
         '2 of 2 claims stand.'
     """
     jobs = checked_jobs(jobs)
     wanted = tuple(claims)
-    draws = [claim.full if full else claim.draws for claim in wanted]
-    kept = [store.read(*pair) if store else None for pair in zip(wanted, draws, strict=True)]
-    missing = [index for index, numbers in enumerate(kept) if numbers is None]
-    tasks = [partial(_measure, index, wanted[index], full) for index in missing]
-    shown = _bar(len(wanted), len(wanted) - len(missing)) if progress else iter
-    with _one_thread():
-        for index, numbers in shown(_results(tasks, jobs)):
-            kept[index] = numbers
+    kept = [store.read(claim, full=full) if store else None for claim in wanted]
+    missing = [index for index, outcome in enumerate(kept) if outcome is None]
+    # A worker takes a claim of the book from its own files: in a copy, code that asks whether
+    # something *is* what a module holds would give other numbers than here.
+    sent = [claim.place or claim for claim in wanted]
+    tasks = [partial(_measure, index, sent[index], full) for index in missing]
+    shown = _shown(len(wanted), len(wanted) - len(missing)) if progress else iter
+    with closing(results(client, tasks) if client else _results(tasks, jobs)) as found:
+        for done in shown(found):
+            kept[done.index] = outcome = done.outcome_of(wanted[done.index])
             if store is not None:
-                store.write(wanted[index], draws[index], numbers)
-    pairs = zip(wanted, kept, strict=True)
-    return Board(tuple(_outcome(claim, numbers) for claim, numbers in pairs if numbers))
+                replace(store, machines=(done.machine,)).write(outcome, full=full)
+    return Board(tuple(outcome for outcome in kept if outcome))
 
 
 def checked_jobs(jobs: int) -> int:
@@ -79,41 +103,42 @@ def checked_jobs(jobs: int) -> int:
     """
     if jobs < 1 and jobs != -1:
         raise ValueError(f"jobs must be a positive number, or -1 for all workers, got {jobs}")
-    if jobs != 1 and not _installed("joblib"):
+    if jobs != 1 and not installed("joblib"):
         raise MissingExtra(f"{jobs} jobs need joblib: python -m pip install 'gradbook[claims]'")
     return jobs
 
 
-def _installed(package: str) -> bool:
-    return find_spec(package) is not None
+@dataclass(frozen=True)
+class _Done:
+    """What a worker sends back: numbers, and where they come from."""
+
+    index: int
+    numbers: tuple[list[float], list[float], list[float]]
+    code: str | None
+    machine: str
+
+    def outcome_of(self, claim: Claim) -> Outcome:
+        if code_of(claim) not in (None, self.code):
+            raise OtherCode(claim.name)
+        theory, values, errors = self.numbers
+        return judge(claim, theory, Measurement.of(values, errors))
 
 
-def _one_thread() -> AbstractContextManager[object]:
-    """Give matrix products one thread each: how many share one decides about its last bit."""
-    if not _installed("threadpoolctl"):
-        return nullcontext()
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
-
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
-    return limits
+def _measure(index: int, sent: Claim | tuple[str, str], full: bool) -> _Done:
+    claim = sent if isinstance(sent, Claim) else _found(*sent)
+    code = code_of(claim)
+    return _Done(index, measured(claim, full=full).numbers, code, machine())
 
 
-def _measure(index: int, claim: Claim, full: bool) -> tuple[int, Numbers]:
-    with _one_thread():
-        outcome = check(claim, full=full)
-    measured = outcome.measured
-    return index, (outcome.theory.tolist(), measured.values.tolist(), measured.errors.tolist())
+def _found(module: str, name: str) -> Claim:
+    try:
+        claim: Claim = getattr(import_module(module), name)
+    except (ImportError, AttributeError):
+        raise OtherCode(f"{module}.{name}") from None
+    return claim
 
 
-def _outcome(claim: Claim, numbers: Numbers) -> Outcome:
-    theory, values, errors = numbers
-    return judge(claim, theory, Measurement.of(values, errors))
-
-
-_Task = Callable[[], tuple[int, Numbers]]
-
-
-def _results(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, Numbers]]:
+def _results(tasks: Sequence[Callable[[], _Done]], jobs: int) -> Generator[_Done]:
     """Yield what the tasks return, each as soon as it is there."""
     if jobs == 1:
         yield from (task() for task in tasks)
@@ -121,25 +146,31 @@ def _results(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, Numbers]]
     from joblib import Parallel, delayed, wrap_non_picklable_objects  # noqa: PLC0415
 
     try:
-        parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
+        parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
     except ValueError:  # a backend that hands back everything at the end
-        parallel = Parallel(n_jobs=jobs)
-    # A claim holds lambdas, which not every backend can send to another process by itself.
-    yield from parallel(delayed(wrap_non_picklable_objects(task))() for task in tasks)
+        parallel = Parallel(n_jobs=jobs, batch_size=1)
+    # A claim may hold lambdas, which not every backend can send to another process by itself.
+    found = parallel(delayed(wrap_non_picklable_objects(task))() for task in tasks)
+    with warnings.catch_warnings():
+        # Tasks that are left when a run is given up are cancelled, which is what is meant.
+        warnings.filterwarnings("ignore", "[0-9]+ tasks which", UserWarning)
+        yield from found
 
 
-def _bar(total: int, done: int) -> Callable[[Iterator[Any]], Iterable[Any]]:
-    """Return what shows a bar while it passes on what it is given."""
-    if not _installed("tqdm"):
+def _shown(total: int, done: int) -> Callable[[Iterator[Any]], Iterable[Any]]:
+    """Return what shows how far it is while it passes on what it is given."""
+    if not (sys.stderr.isatty() and installed("tqdm")):
         return partial(_lines, total, done)
     from tqdm import tqdm  # noqa: PLC0415
 
-    # With `disable=None` there is no bar where the standard error is not a terminal.
-    return partial(tqdm, total=total, initial=done, desc="claims", unit="claim", disable=None)
+    return partial(tqdm, total=total, initial=done, desc="claims", unit="claim")
 
 
 def _lines(total: int, done: int, results: Iterator[Any]) -> Iterator[Any]:
+    told, at = done, time.monotonic()
+    print(f"claims: {done} of {total}", file=sys.stderr)
     for number, result in enumerate(results, start=done + 1):
-        if sys.stderr.isatty():
-            print(f"claims: {number} of {total}", file=sys.stderr)
+        if number in (told + OFTEN, total) or time.monotonic() > at + OFTEN:
+            told, at = number, time.monotonic()
+            print(f"claims: {number} of {total}", file=sys.stderr, flush=True)
         yield result

@@ -1,102 +1,105 @@
-"""Keep what claims measured on disk, so that an interrupted run goes on where it stopped."""
+"""Keep what claims measured on disk, so that nothing is measured twice, whoever asks for it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import platform
 import re
-import sys
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from uuid import uuid4
 
-import numpy as np
+from gradbook.claims.provenance import code_of, machine
+from gradbook.claims.record import Claim, Measurement, Outcome, judge
 
-from gradbook.claims.record import Claim
-
-Numbers: TypeAlias = tuple[list[float], list[float], list[float]]
-"""Theory, measured values and their standard errors, one of each per case."""
-
-PACKAGE = Path(__file__).resolve().parents[1]
-
-
-@cache
-def fingerprint(package: Path = PACKAGE) -> str:
-    """Return a digest of everything that measured numbers depend on.
-
-    That is every source file of the package, the versions of Python and NumPy, and the kind of
-    machine. Change one line of the code, and no kept number counts any more.
-
-    Args:
-        package: The folder of the sources.
-
-    Examples:
-        >>> len(fingerprint())
-        64
-    """
-    digest = hashlib.sha256()
-    for text in (sys.version, np.__version__, platform.machine(), platform.system()):
-        digest.update(f"{text}\0".encode())
-    for path in sorted(package.rglob("*.py")):
-        digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+CACHE_VARIABLE = "GRADBOOK_CACHE"
+"""The environment variable that names the folder in which a build keeps its results."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder with one small file per claim, number of draws and fingerprint.
+    """A folder with one small file per claim, number of draws, code and machine.
 
     Attributes:
         folder: Where the files are; made when the first one is written.
-        print: The fingerprint that kept numbers must have.
+        machines: Those whose numbers count; what is measured here is kept under the first.
+        code_of: Returns a digest of the code of a claim; of one without, nothing is kept.
     """
 
     folder: Path
-    print: str
+    machines: tuple[str, ...] = field(default_factory=lambda: (machine(),))
+    code_of: Callable[[Claim], str | None] = code_of
 
-    def path(self, claim: Claim, draws: int) -> Path:
-        """Return where the numbers of a claim are kept.
+    def paths(self, claim: Claim, *, full: bool = False) -> list[Path]:
+        """Return where numbers of a claim are kept, one file per machine; none if they are not.
 
         Args:
             claim: The claim.
-            draws: How many draws it takes.
+            full: Whether with more draws.
         """
-        key = json.dumps([self.print, claim.name, claim.seed, draws, claim.cases])
+        code = self.code_of(claim)
         words = re.sub(r"[^a-z0-9]+", "-", claim.name.lower()).strip("-")
-        return self.folder / f"{words}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+        what = [code, claim.name, claim.seed, claim.draws_for(full), claim.cases]
+        keys = [_sum([*what, where]) for where in self.machines if code]
+        return [self.folder / f"{words}-{key[:16]}.json" for key in keys]
 
-    def read(self, claim: Claim, draws: int) -> Numbers | None:
+    def read(self, claim: Claim, *, full: bool = False) -> Outcome | None:
         """Return what is kept of a claim, or None if there is nothing that can be used.
 
         Args:
             claim: The claim.
-            draws: How many draws it takes.
+            full: Whether with more draws.
         """
-        try:
-            kept = json.loads(self.path(claim, draws).read_text(encoding="utf-8"))
-            theory, values, errors = ([float(x) for x in kept[key]] for key in _KEYS)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        alike = len(theory) == len(values) == len(errors) == len(claim.cases)
-        return (theory, values, errors) if alike else None
+        for path in self.paths(claim, full=full):
+            try:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                if kept["sum"] == _sum([path.name, kept["numbers"]]):
+                    theory, values, errors = (kept["numbers"][key] for key in _KEYS)
+                    return judge(claim, theory, Measurement.of(values, errors))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return None
 
-    def write(self, claim: Claim, draws: int, numbers: Numbers) -> None:
+    def write(self, outcome: Outcome, *, full: bool = False) -> None:
         """Keep the numbers of a claim; a reader finds the whole file or none.
 
         Args:
-            claim: The claim.
-            draws: How many draws were taken.
-            numbers: What they gave.
+            outcome: What was measured.
+            full: Whether with more draws.
         """
-        path = self.path(claim, draws)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
-        unfinished.write_text(json.dumps(dict(zip(_KEYS, numbers, strict=True))), encoding="utf-8")
-        unfinished.replace(path)
+        for path in self.paths(outcome.claim, full=full)[:1]:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            numbers = dict(zip(_KEYS, outcome.numbers, strict=True))
+            text = json.dumps({"numbers": numbers, "sum": _sum([path.name, numbers])})
+            # A name of its own, then a rename: whoever else writes or is cut off, it is whole.
+            unfinished = path.with_suffix(f".{uuid4().hex}.part")
+            try:
+                unfinished.write_text(text, encoding="utf-8")
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+
+    def forget(self, claim: Claim, *, full: bool = False) -> None:
+        """Keep nothing of a claim any more.
+
+        Args:
+            claim: The claim.
+            full: Whether with more draws.
+        """
+        for path in self.paths(claim, full=full):
+            path.unlink(missing_ok=True)
 
 
 _KEYS = ("theory", "values", "errors")
+
+
+def _sum(what: object) -> str:
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def store_in_force() -> Store | None:
+    """Return the store in the cache folder that the environment names, None if it names none."""
+    folder = os.environ.get(CACHE_VARIABLE)
+    return Store(Path(folder) / "claims") if folder else None

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from gradbook.press.errors import PressError
-from gradbook.press.results import PACKAGE, Results, folder
+from gradbook.press.results import CACHE_VARIABLE, PACKAGE, Results, folder
 from gradbook.press.work import Done, Work, is_kept, work_of
 from gradbook.reach import stamp
 
@@ -176,7 +176,7 @@ class Process:
             stdout=subprocess.PIPE,
             encoding="utf-8",
             # The book's matrices are small: threads cost more than they bring.
-            env={"OPENBLAS_NUM_THREADS": "1"} | os.environ,
+            env={"OPENBLAS_NUM_THREADS": "1"} | os.environ | {CACHE_VARIABLE: str(folder())},
         )
 
     def _stop(self) -> None:

@@ -1,0 +1,115 @@
+"""Check a claim: measure it, or take what was measured before if a cache is set."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from importlib.util import find_spec
+
+import numpy as np
+
+from gradbook.claims.record import Claim, Outcome, judge
+from gradbook.claims.store import Store, store_in_force
+
+
+def check(claim: Claim, *, full: bool = False) -> Outcome:
+    """Return the outcome of a claim: its theory beside what a run measures.
+
+    A claim is its seed and two pure functions, so one run is enough: a chapter and the results page
+    measure once. With a cache folder in the environment, runs of other processes count as well.
+
+    Args:
+        claim: The claim.
+        full: Take `claim.full` draws instead of `claim.draws`.
+
+    Raises:
+        ValueError: Theory and measurement do not have one finite number per case.
+
+    Examples:
+        >>> from gradbook.claims.update_rule import MULTIPLIER
+        >>> check(MULTIPLIER).stands
+        True
+    """
+    return _checked(claim, full, store_in_force())
+
+
+@cache
+def _checked(claim: Claim, full: bool, store: Store | None) -> Outcome:
+    outcome = store.read(claim, full=full) if store else None
+    if outcome is None:
+        outcome = measured(claim, full=full)
+        if store is not None:
+            store.write(outcome, full=full)
+    return outcome
+
+
+def measured(claim: Claim, *, full: bool = False) -> Outcome:
+    """Run a claim: compute its theory, measure, and compare.
+
+    Args:
+        claim: The claim.
+        full: Take `claim.full` draws instead of `claim.draws`.
+
+    Raises:
+        ValueError: Theory and measurement do not have one finite number per case.
+
+    Examples:
+        >>> from gradbook.claims.update_rule import MULTIPLIER
+        >>> measured(MULTIPLIER).claim.name
+        'multiplier'
+    """
+    with _ONE_THREAD:
+        found = claim.measure(np.random.default_rng(claim.seed), claim.draws_for(full))
+        return judge(claim, claim.theory(), found)
+
+
+class _OneThread:
+    """Give matrix products one thread each: how many share one decides about its last bit.
+
+    That number belongs to the process, so claims that are measured in several of its threads share
+    one limit: the first to begin sets it, the last to end takes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limits: AbstractContextManager[object] = nullcontext()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limits = _limits()
+                self._limits.__enter__()
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limits.__exit__(None, None, None)
+
+
+def installed(package: str) -> bool:
+    """Return whether a package that the core does without is there.
+
+    Args:
+        package: Its name.
+
+    Examples:
+        >>> installed("numpy")
+        True
+    """
+    return find_spec(package) is not None
+
+
+def _limits() -> AbstractContextManager[object]:
+    if not installed("threadpoolctl"):
+        return nullcontext()
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
+    return limits
+
+
+_ONE_THREAD = _OneThread()
