@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 Shape = tuple[int, ...]
 
@@ -170,6 +171,7 @@ def _applies(rule: Rule, words: list[str], role: Role, shape: Shape | None) -> b
     return rule.words is None or any(re.fullmatch(rule.words, word) for word in words)
 
 
+@lru_cache(maxsize=4096)
 def locate(name: str, shape: Shape | None = None) -> Named:
     """Split a tensor's name into layer and role, and tell its kind from name and shape.
 

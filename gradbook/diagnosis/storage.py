@@ -7,6 +7,7 @@ takes no more memory than it did when it came.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -135,6 +136,7 @@ BFLOAT16 = next(storage for storage in ALL if storage.name == "bfloat16")
 """The record of bfloat16, for what comes as bits without a name."""
 
 
+@lru_cache(maxsize=64)
 def storage_of(dtype: np.dtype[Any]) -> Storage | None:
     """Find how arrays of a NumPy type are widened.
 

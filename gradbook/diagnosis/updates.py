@@ -8,6 +8,7 @@ format and rounded from there, which gives what their own arithmetic gives (`gra
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,8 +143,13 @@ def frozen_count(fmt: Format, w: Array, g: Array, lr: float) -> int:
         [0, 4, 2]
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        rate = float(round_to(fmt, lr))
-        return int(np.count_nonzero(_stands_still(fmt, w, g, rate)))
+        return int(np.count_nonzero(_stands_still(fmt, w, g, _rate(fmt, lr))))
+
+
+@lru_cache(maxsize=64)
+def _rate(fmt: Format, lr: float) -> float:
+    # The same for every tensor of a network.
+    return float(round_to(fmt, lr))
 
 
 @dataclass(frozen=True)
