@@ -11,7 +11,7 @@ gets infinities and NaN and leaves the others alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,9 +19,14 @@ from numpy.typing import ArrayLike
 from gradbook.checks import Array, finite_array, generator, positive
 from gradbook.layers import Backward, Forward, Layer
 from gradbook.losses import Loss
-from gradbook.parameters import check_layers, named_parameters, shared_places, with_parameters
+from gradbook.parameters import check_layers, with_parameters
 
 _diverging = np.errstate(over="ignore", invalid="ignore")
+
+# The records of one pass are freed as those of the next are made. glibc hands what is freed back to
+# the system beyond twice the largest block it ever freed, up to 64 MB, and then each 4 KB of the
+# next pass costs a page fault: a third of all time at width 128. This block is never touched.
+np.empty(31 << 20, np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,7 @@ class Trace:
     what belongs to it stands at index `l - 1` of the tuples with one entry per layer.
 
     Args:
+        layers: The $n$ layers.
         h: The $n + 1$ boundary values, from the input `h[0]` to the output `h[-1]`.
         z: The pre-activation of each layer, None for a layer without.
         delta: $\partial L/\partial z$ of each layer, None for a layer without a `z`.
@@ -57,9 +63,9 @@ class Trace:
         loss: The loss, one per member of the ensemble.
         gradients: For each layer its parameters' gradients by name, before any sum over places.
         dinputs: For each layer the gradient on the step's own input, None for a layer without.
-        parameters: The distinct parameters, each with the gradient summed over its places.
     """
 
+    layers: tuple[Layer, ...]
     h: tuple[Array, ...]
     z: tuple[Array | None, ...]
     delta: tuple[Array | None, ...]
@@ -67,7 +73,25 @@ class Trace:
     loss: Array
     gradients: tuple[Mapping[str, Array], ...]
     dinputs: tuple[Array | None, ...]
-    parameters: tuple[Parameter, ...]
+
+    @cached_property
+    @_diverging
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return the distinct parameters, each with the gradient summed over its places."""
+        values, grads, places = dict[int, Array](), dict[int, Array](), dict[int, list[str]]()
+        for number, (layer, of_layer) in enumerate(
+            zip(self.layers, self.gradients, strict=True), start=1
+        ):
+            for name, value in layer.parameters.items():
+                key = id(value)
+                if key in places:
+                    places[key].append(f"{number}.{name}")
+                    grads[key] = grads[key] + of_layer[name]
+                else:
+                    values[key], grads[key] = value, of_layer[name]
+                    places[key] = [f"{number}.{name}"]
+        found = zip(values.values(), grads.values(), places.values(), strict=True)
+        return tuple([Parameter(of[0], value, grad, tuple(of)) for value, grad, of in found])
 
 
 @_diverging
@@ -100,10 +124,11 @@ def forward(layers: Sequence[Layer], x: ArrayLike) -> tuple[Forward, ...]:
     records = []
     for number, layer in enumerate(layers, start=1):
         try:
-            records.append(layer.forward(h))
+            record = layer.forward(h)
         except ValueError as error:
             raise ValueError(f"layer {number} of {len(layers)}: {error}") from None
-        h = records[-1].a
+        records.append(record)
+        h = record.a
     return tuple(records)
 
 
@@ -223,35 +248,19 @@ def _backward(
 ) -> Trace:
     dh, backs = [da], list[Backward]()
     for layer, record in zip(reversed(layers), reversed(records), strict=True):
-        backs.append(layer.backward(record, dh[-1]))
-        dh.append(backs[-1].dx)
+        back = layer.backward(record, dh[-1])
+        backs.append(back)
+        dh.append(back.dx)
     backs.reverse()
     return Trace(
-        h=(records[0].x, *(record.a for record in records)),
-        z=tuple(record.z for record in records),
-        delta=tuple(back.delta for back in backs),
+        layers=tuple(layers),
+        h=(records[0].x, *[record.a for record in records]),
+        z=tuple([record.z for record in records]),
+        delta=tuple([back.delta for back in backs]),
         dh=tuple(reversed(dh)),
         loss=loss,
-        gradients=tuple(back.grads for back in backs),
-        dinputs=tuple(back.dinput for back in backs),
-        parameters=_summed(layers, [back.grads for back in backs]),
-    )
-
-
-def _summed(
-    layers: Sequence[Layer], gradients: Sequence[Mapping[str, Array]]
-) -> tuple[Parameter, ...]:
-    values = named_parameters(layers)
-    grads = {
-        f"{number}.{name}": grad
-        for number, of_layer in enumerate(gradients, start=1)
-        for name, grad in of_layer.items()
-    }
-    return tuple(
-        Parameter(
-            names[0], values[names[0]], reduce(np.add, [grads[name] for name in names]), names
-        )
-        for names in shared_places(values)
+        gradients=tuple([back.grads for back in backs]),
+        dinputs=tuple([back.dinput for back in backs]),
     )
 
 

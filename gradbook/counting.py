@@ -115,11 +115,17 @@ class _Counted(np.ndarray[Any, Any]):
         self.tally = getattr(source, "tally", None) or _Tally()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: Any, *inputs: Any, **options: Any) -> Any:
-        plain = [i.view(np.ndarray) if isinstance(i, _Counted) else i for i in inputs]
+        plain = [_plain(i) for i in inputs]
+        if "out" in options:
+            options["out"] = tuple(_plain(o) for o in options["out"])
         result = getattr(ufunc, method)(*plain, **options)
         if ufunc is np.matmul:
             self.tally.multiply_adds += result.size * plain[0].shape[-1]
         return _watched(result, self.tally) if isinstance(result, np.ndarray) else result
+
+
+def _plain(operand: Any) -> Any:
+    return operand.view(np.ndarray) if isinstance(operand, _Counted) else operand
 
 
 def _watched(array: Array, tally: _Tally) -> _Counted:

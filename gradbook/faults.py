@@ -38,7 +38,7 @@ class UntransposedDense(Dense):
     def backward(self, record: Forward, da: Array) -> Backward:
         """Compute the gradients, the one on the input without the transpose."""
         back = super().backward(record, da)
-        return replace(back, dx=np.asarray(back.delta) @ self.W)
+        return back._replace(dx=np.asarray(back.delta) @ self.W)
 
 
 @dataclass(frozen=True, eq=False)

@@ -304,3 +304,26 @@ def test_the_factories_name_what_they_refuse() -> None:
     for alpha in (0, -1.0):
         with pytest.raises(ValueError, match=f"alpha must be positive, got {alpha}"):
             elu_with(alpha)
+
+
+@each
+@each_dtype
+def test_the_backward_pass_multiplies_by_the_slope_at_z(
+    activation: Activation, dtype: type[np.floating[Any]]
+) -> None:
+    z = np.concatenate([np.linspace(-40, 40, 201), activation.kinks, [math.nan]]).astype(dtype)
+    a = activation.f(z)
+    kept = z.copy(), a.copy()
+    for da in (np.full_like(z, 3), np.arange(2, dtype=dtype)[:, None], np.full(z.shape, 3.0)):
+        found, expected = activation.back(z, a, da), da * activation.df(z)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal((z, a), kept)
+
+
+def test_a_slope_is_taken_from_the_output_of_its_own_map_only() -> None:
+    below = dataclasses.replace(activations.relu, name="below", f=lambda z: np.minimum(z, 0))
+    z = np.array([-2.0, 2.0])
+    assert below.back(z, below.f(z), np.ones(2)).tolist() == [0, 1]
+    flat = dataclasses.replace(activations.relu, df=activations.identity.df)
+    assert flat.back(z, flat.f(z), np.ones(2)).tolist() == [1, 1]

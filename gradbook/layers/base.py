@@ -3,17 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from gradbook.checks import Array, finite_array
 
 
-@dataclass(frozen=True, eq=False)
-class Forward:
+class Forward(NamedTuple):
     """Record what one layer computed going forward.
 
-    Args:
+    Attributes:
         x: The layer's input, `(..., batch, fan_in)`.
         a: The layer's output, `(..., batch, fan_out)`.
         z: The pre-activation, the shape of `a`; None for a layer that has none.
@@ -26,11 +24,10 @@ class Forward:
     saved: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Backward:
+class Backward(NamedTuple):
     r"""Record what one layer computed going backward.
 
-    Args:
+    Attributes:
         dx: The gradient on the layer's input, $\partial L/\partial x$, `(..., batch, fan_in)`.
         grads: The gradient on each parameter, under the parameter's name and of its shape.
         delta: $\partial L/\partial z$, `(..., batch, fan_out)`; None for a layer without a `z`.
@@ -83,7 +80,8 @@ class Parameterized(ABC):
     @property
     def parameters(self) -> Mapping[str, Array]:
         """Return the parameters by name, leaving out those that are None."""
-        return present({name: getattr(self, name) for name in self._names})
+        held = self.__dict__
+        return {name: held[name] for name in self._names if held[name] is not None}
 
     def with_parameters(self, values: Mapping[str, Array]) -> Self:
         """Return a copy in which the parameters named in `values` have other values.

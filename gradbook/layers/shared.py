@@ -33,30 +33,40 @@ def sum_to(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def biased(z: Array, b: Array | None) -> Array:
-    """Add a bias to every row of the batch, if there is one."""
-    return z if b is None else z + b[..., None, :]
+    """Add a bias to every row of the batch, if there is one: into `z`, where the sum fits."""
+    if b is None:
+        return z
+    rows = b if b.ndim == 1 else b[..., None, :]
+    if b.dtype != z.dtype or (b.ndim > 1 and b.shape[:-1] != z.shape[:-2]):
+        return z + rows
+    z += rows
+    return z
 
 
 def delta_of(activation: Activation, record: Forward, da: Array) -> Array:
     r"""Multiply by the slope at the recorded `z`: $\delta = \partial L/\partial a \cdot f'(z)$."""
     if record.z is None:
         raise ValueError("record must come from this layer's forward, got a record without z")
-    return da * activation.df(record.z)
+    return activation.back(record.z, record.a, da)
 
 
 def weight_gradient(W: Array | None, x: Array | None, delta: Array) -> Array | None:
     r"""Compute $x^\top \delta$, summed over whatever shares `W`; None where there is no weight."""
     if W is None or x is None:
         return None
+    if delta.ndim == 2:
+        return x.T @ delta
     if W.ndim == 2 and x.shape[:-1] == delta.shape[:-1]:  # all rows share W: one product, no stack
-        total: Array = x.reshape(-1, x.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
-        return total
+        return x.reshape(-1, x.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
     return sum_to(x.mT @ delta, W.shape)
 
 
 def bias_gradient(b: Array | None, delta: Array) -> Array | None:
     """Sum `delta` over the batch and over whatever shares `b`; None where there is no bias."""
-    return None if b is None else sum_to(delta.sum(axis=-2), b.shape)
+    if b is None:
+        return None
+    total: Array = np.add.reduce(delta, axis=-2)
+    return total if total.ndim == 1 else sum_to(total, b.shape)
 
 
 def floating(name: str, value: Array) -> Array:
@@ -82,10 +92,13 @@ def check_weights(name: str, W: Array, b: Array | None) -> None:
 
 def check_input(name: str, x: Array, W: Array) -> None:
     """Raise unless `x` is `(..., batch, fan_in)` with the `fan_in` of `W`."""
-    if np.ndim(x) < 2 or x.shape[-1] != W.shape[-2] or x.size == 0:
-        expected = f"(..., batch, {W.shape[-2]})"
-        raise ValueError(f"{name} must have shape {expected}, got {np.shape(x)}")
-    check_ensemble(name, x.shape[:-2], "the weights", W.shape[:-2])
+    found: tuple[int, ...] = getattr(x, "shape", ())
+    weights = W.shape
+    if len(found) < 2 or found[-1] != weights[-2] or 0 in found:
+        expected = f"(..., batch, {weights[-2]})"
+        raise ValueError(f"{name} must have shape {expected}, got {found}")
+    if len(found) > 2 < len(weights):
+        check_ensemble(name, found[:-2], "the weights", weights[:-2])
 
 
 def check_ensemble(
