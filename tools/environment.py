@@ -159,7 +159,9 @@ def _run(setup: Setup, command: Sequence[str], pins: int = 0) -> None:
     try:
         while not _ended(process):
             installed = len([*setup.environment.glob("lib/python*/site-packages/*.dist-info")])
-            _tell(setup, progress(_said(setup, before), pins, installed))
+            _tell(
+                setup, progress(_said(setup, before), pins, installed) or f"{command[2]} is at work"
+            )
     finally:
         process.terminate()
         process.wait()
@@ -195,10 +197,10 @@ def progress(said: str, pins: int, installed: int) -> str:
     total = pins - len(re.findall(r"(?m)^Ignoring ", said))
     begun = re.findall(r"(?m)^(?:Collecting|Processing) (?:\S*/)?([\w.-]+?)(?:==|-\d)", said)
     if not pins or not begun:
-        return said.rstrip().rpartition("\n")[-1][:70] or "at work"
+        return said.rstrip().rpartition("\n")[-1].strip()[:70]
     if "Installing collected packages" in said:
-        return f"{min(installed, total)} of {total} packages installed"
-    return f"{len(begun)} of {total} packages fetched or at it, {begun[-1]}"
+        return f"installing, {min(installed, total)} of {total} packages are in"
+    return f"fetching {begun[-1]}, {len(begun)} of {total} packages"
 
 
 def fault(said: str, lock: str) -> str:
