@@ -7,16 +7,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, Event
 from types import SimpleNamespace
 from typing import Any
 
 import joblib
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from gradbook import sources
 from gradbook.claims import Claim, Kind, Measurement, Outcome, clipping, of, runner, update_rule
 from gradbook.claims.__main__ import INTERRUPTED, main
+from gradbook.claims.checking import measured
 from gradbook.claims.every import ALL
 from gradbook.claims.runner import MissingExtra, OtherCode, checked_jobs, run
 from gradbook.claims.store import CACHE_VARIABLE, Store
@@ -147,6 +150,48 @@ def test_a_worker_without_the_claim_has_other_code() -> None:
         runner._measure(0, ("gradbook.claims.update_rule", "GONE"), False)
 
 
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def a_claim_on_threads(name: str, together: Callable[[], object]) -> Claim:
+    """Return a claim whose theory is how many threads products have, once others have come."""
+
+    def theory() -> float:
+        together()
+        return max(blas_threads())
+
+    return replace(a_claim(name), theory=theory)
+
+
+def test_a_product_has_one_thread_while_a_claim_is_measured_and_its_own_number_after() -> None:
+    with threadpool_limits(2):
+        assert measured(a_claim_on_threads("alone", list)).theory == 1
+        assert max(blas_threads()) == 2
+
+
+def test_a_claim_that_is_done_takes_no_limit_from_those_measured_beside_it() -> None:
+    both, first_done = Barrier(2), Event()
+    claims = (
+        a_claim_on_threads("the first", both.wait),
+        a_claim_on_threads("the second", lambda: (both.wait(), first_done.wait(60))),
+    )
+    with threadpool_limits(2), joblib.parallel_config("threading"):
+        found = run_noting(claims, first_done)
+        assert max(blas_threads()) == 2
+    assert [float(outcome.theory[0]) for outcome in found] == [1, 1]
+
+
+def run_noting(claims: tuple[Claim, ...], first_done: Event) -> tuple[Outcome, ...]:
+    """Run claims side by side, and note when the first is done."""
+
+    class Noting(Store):
+        def write(self, outcome: Outcome, *, full: bool = False) -> None:
+            first_done.set()
+
+    return run(claims, jobs=2, store=Noting(Path("nowhere"))).outcomes
+
+
 @pytest.mark.parametrize("jobs", [0, -2])
 def test_a_number_of_jobs_that_means_nothing_is_refused(jobs: int) -> None:
     with pytest.raises(ValueError, match=f"jobs must be.*got {jobs}"):
@@ -219,7 +264,6 @@ def test_fresh_measures_again_and_only_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     runs: list[str] = []
-    measured = runner.measured
 
     def noted(claim: Claim, *, full: bool) -> Outcome:
         runs.append(claim.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
@@ -59,35 +58,28 @@ def measured(claim: Claim, *, full: bool = False) -> Outcome:
         >>> measured(MULTIPLIER).claim.name
         'multiplier'
     """
-    with _ONE_THREAD:
+    with one_thread():
         found = claim.measure(np.random.default_rng(claim.seed), claim.draws_for(full))
         return judge(claim, claim.theory(), found)
 
 
-class _OneThread:
+def one_thread() -> AbstractContextManager[object]:
     """Give matrix products one thread each: how many share one decides about its last bit.
 
-    That number belongs to the process, so claims that are measured in several of its threads share
-    one limit: the first to begin sets it, the last to end takes it back.
+    That holds for the process from the call on, until the context is left. In a process where
+    several threads measure at a time, call it before they do and leave it after, or never.
+
+    Examples:
+        >>> with one_thread():
+        ...     bool((np.ones((2, 2)) @ np.ones(2) == 2).all())
+        True
     """
+    if not installed("threadpoolctl"):
+        return nullcontext()
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._limits: AbstractContextManager[object] = nullcontext()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._limits = _limits()
-                self._limits.__enter__()
-            self._inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._limits.__exit__(None, None, None)
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
+    return limits
 
 
 def installed(package: str) -> bool:
@@ -101,15 +93,3 @@ def installed(package: str) -> bool:
         True
     """
     return find_spec(package) is not None
-
-
-def _limits() -> AbstractContextManager[object]:
-    if not installed("threadpoolctl"):
-        return nullcontext()
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
-
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
-    return limits
-
-
-_ONE_THREAD = _OneThread()

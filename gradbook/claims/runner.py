@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from gradbook.claims.board import Board
-from gradbook.claims.checking import installed, measured
+from gradbook.claims.checking import installed, measured, one_thread
 from gradbook.claims.cluster import results
 from gradbook.claims.provenance import code_of, machine
 from gradbook.claims.record import Claim, Measurement, Outcome, judge
@@ -79,7 +79,10 @@ def run(
     sent = [claim.place or claim for claim in wanted]
     tasks = [partial(_measure, index, sent[index], full) for index in missing]
     shown = _shown(len(wanted), len(wanted) - len(missing)) if progress else iter
-    with closing(results(client, tasks) if client else _results(tasks, jobs)) as found:
+    with (
+        one_thread(),
+        closing(results(client, tasks) if client else _results(tasks, jobs)) as found,
+    ):
         for done in shown(found):
             kept[done.index] = outcome = done.outcome_of(wanted[done.index])
             if store is not None:
