@@ -20,12 +20,14 @@ class Imports:
     Attributes:
         anywhere: Pairs of a module and a name taken from it, which is empty for the module itself.
         at_once: Those of them that neither stand in a function nor serve types alone.
-        dynamic: Whether modules are imported by computed names, too.
+        computed_anywhere: Whether modules are imported by computed names, too.
+        computed_at_once: Whether running the top level alone does so.
     """
 
     anywhere: frozenset[tuple[str, str]]
     at_once: frozenset[tuple[str, str]]
-    dynamic: bool
+    computed_anywhere: bool = False
+    computed_at_once: bool = False
 
 
 def reached(sources: Iterable[str], root: Path) -> frozenset[Path]:
@@ -99,7 +101,7 @@ class Package:
         """Yield what a module reaches at one step: as a whole, or by being run alone."""
         found = imports(self._texts[name])
         yield from self._targets(found.anywhere if whole else found.at_once, name)
-        if found.dynamic:
+        if found.computed_anywhere if whole else found.computed_at_once:
             beside = name if self._is_package(name) else name.rpartition(".")[0]
             yield from ((other, True) for other in self.files if other.startswith(f"{beside}."))
 
@@ -166,9 +168,10 @@ def imports(source: str) -> Imports:
     try:
         tree = ast.parse(source)
     except SyntaxError:
-        return Imports(frozenset(), frozenset(), dynamic=False)
-    dynamic = any(word in source for word in _DYNAMIC)
-    return Imports(_pairs(tree, at_once=False), _pairs(tree, at_once=True), dynamic)
+        return Imports(frozenset(), frozenset())
+    pairs = (_pairs(tree, at_once=once) for once in (False, True))
+    computed = any(word in source for word in _DYNAMIC)
+    return Imports(*pairs, *(computed and _computes(tree, at_once=once) for once in (False, True)))
 
 
 def _pairs(tree: ast.AST, *, at_once: bool) -> frozenset[tuple[str, str]]:
@@ -180,6 +183,16 @@ def _pairs(tree: ast.AST, *, at_once: bool) -> frozenset[tuple[str, str]]:
             module = "." * node.level + (node.module or "")
             found |= {(module, "" if alias.name == "*" else alias.name) for alias in node.names}
     return frozenset(found)
+
+
+def _computes(node: ast.AST, *, at_once: bool) -> bool:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt) and at_once and _runs_later(child):
+            continue
+        named = getattr(child, "id", getattr(child, "attr", None))
+        if named in _DYNAMIC or _computes(child, at_once=at_once):
+            return True
+    return False
 
 
 def _statements(node: ast.AST, *, at_once: bool) -> Iterator[ast.AST]:

@@ -36,7 +36,7 @@ from gradbook.claims.checking import measured
 from gradbook.claims.provenance import code_from, code_of
 from gradbook.claims.record import judge
 from gradbook.claims.store import CACHE_VARIABLE, Store
-from gradbook.press import session
+from gradbook.press import results
 
 SIZE = 2000
 
@@ -121,7 +121,7 @@ def test_without_a_cache_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_cache_is_that_of_the_build() -> None:
-    assert CACHE_VARIABLE == session.CACHE_VARIABLE
+    assert CACHE_VARIABLE == results.CACHE_VARIABLE
 
 
 def test_a_claim_that_no_chapter_holds_is_not_kept(

@@ -96,7 +96,8 @@ x = np.random.default_rng({seed}).normal(size=(20, 30)) @ np.ones((30, 2))
 ```
 
 ```python exec="on"
-figures.lines({{"a": x[:, 0]}}, x_label="n", y_label="x", alt="noise", caption="$x$ is noise")
+n = np.arange(20)
+figures.lines(n, {{"a": x[:, 0]}}, x_label="n", y_label="x", alt="x", caption="$x$ is noise")
 ```
 
 ```python exec="on"
