@@ -50,7 +50,8 @@ figure: $(READY)
 claims: $(READY)
 	$(BIN)/python -m gradbook.claims
 
-bench: $(READY)
+bench: $(READY) $(FRAMEWORKS)/ready
+	$(FRAMEWORKS)/bin/python frameworks/bench.py
 	$(BIN)/python -m gradbook.diagnosis.bench
 
 wheel: $(READY)

@@ -9,6 +9,8 @@ parameter that members share gets the gradient of the sum of their losses. A mem
 gets infinities and NaN and leaves the others alone.
 """
 
+import ctypes
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,10 +25,22 @@ from gradbook.parameters import check_layers, with_parameters
 
 _diverging = np.errstate(over="ignore", invalid="ignore")
 
-# The records of one pass are freed as those of the next are made. glibc hands what is freed back to
-# the system beyond twice the largest block it ever freed, up to 64 MB, and then each 4 KB of the
-# next pass costs a page fault: a third of all time at width 128. This block is never touched.
-np.empty(31 << 20, np.uint8)
+
+def _keep_freed_memory() -> None:
+    """Let what one pass frees serve the next one.
+
+    glibc hands freed memory back to the system at once, large arrays one by one, and then the next
+    pass pays a page fault for every 4 KB: a third of its time at width 128. It may keep 256 MB, and
+    arrays up to 32 MB. Other systems do not ask.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        trim_threshold, mmap_threshold = -1, -3  # as malloc.h numbers them
+        mallopt(trim_threshold, 256 << 20)
+        mallopt(mmap_threshold, 32 << 20)
+
+
+_keep_freed_memory()
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,7 +92,7 @@ def _checked(output: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
         raise ValueError(
             f"target must have the output's shape {o.shape} or broadcast to it, got shape {y.shape}"
         ) from None
-    return o, y.astype(o.dtype)
+    return o, y.astype(o.dtype, copy=False)
 
 
 def _probabilities(output: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:

@@ -134,8 +134,9 @@ def distinct_parameters(layers: Sequence[Layer]) -> list[Array]:
         >>> [array.shape for array in distinct_parameters([step, step])]
         [(2, 2), (2,)]
     """
-    arrays = named_parameters(layers)
-    return [arrays[names[0]] for names in shared_places(arrays)]
+    check_layers(layers)
+    arrays = (array for layer in layers for array in layer.parameters.values())
+    return [*{id(array): array for array in arrays}.values()]
 
 
 def with_parameters(layers: Sequence[Layer], values: Sequence[Array]) -> list[Layer]:
@@ -163,14 +164,16 @@ def with_parameters(layers: Sequence[Layer], values: Sequence[Array]) -> list[La
         >>> first.parameters["W"] is second.parameters["W"]
         True
     """
-    groups = places(layers)
-    if len(values) != len(groups):
-        expected = f"one array for each of the {len(groups)} parameters {groups}"
+    check_layers(layers)
+    held = [layer.parameters for layer in layers]
+    old = dict.fromkeys(id(array) for of_layer in held for array in of_layer.values())
+    if len(values) != len(old):
+        expected = f"one array for each of the {len(old)} parameters {places(layers)}"
         raise ValueError(f"values must hold {expected}, got {len(values)}")
-    new = {name: value for group, value in zip(groups, values, strict=True) for name in group}
+    new = dict(zip(old, values, strict=True))
     return [
-        layer.with_parameters({name: new[f"{number}.{name}"] for name in layer.parameters})
-        for number, layer in enumerate(layers, start=1)
+        layer.with_parameters({name: new[id(array)] for name, array in of_layer.items()})
+        for layer, of_layer in zip(layers, held, strict=True)
     ]
 
 

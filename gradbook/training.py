@@ -33,7 +33,9 @@ class Training:
 
 
 # A run that diverges is a record, too, and so is one that starts at zero.
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+_diverging = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
 def movement(before: Sequence[Layer], after: Sequence[Layer]) -> Array:
     r"""Return $\lVert W - W_0 \rVert / \lVert W_0 \rVert$ for the weights of each layer.
 
@@ -61,8 +63,7 @@ def movement(before: Sequence[Layer], after: Sequence[Layer]) -> Array:
     shapes, found = [W.shape for W in old], [W.shape for W in new]
     if found != shapes:
         raise ValueError(f"after must have the shapes of before, {shapes}, got {found}")
-    ratios = [_norm(W - W_0) / _norm(W_0) for W_0, W in zip(old, new, strict=True)]
-    return np.stack(ratios, axis=-1)
+    return _moved(old, [_norm(W_0) for W_0 in old], new)
 
 
 def train(
@@ -115,6 +116,8 @@ def train(
         raise ValueError(f"target must hold {len(inputs)} examples, as x, got {len(targets)}")
     chosen = _batches(len(inputs), positive_int("steps", steps), batch, rng)
     now, losses, moved = list(layers), list[Array](), [movement(layers, layers)]
+    began = _weights(layers)
+    lengths = [_norm(W_0) for W_0 in began]
     state = stepper.start(distinct_parameters(now))
     for rows in chosen:
         trace = backprop(now, inputs[rows], targets[rows], loss)
@@ -123,7 +126,7 @@ def train(
         grads = [parameter.grad for parameter in trace.parameters]
         values, state = stepper.step(distinct_parameters(now), grads, state)
         now = with_parameters(now, values)
-        moved.append(movement(layers, now))
+        moved.append(_moved(began, lengths, _weights(now)))
     losses.append(forward_loss(now, inputs, targets, loss))
     return Training(now, np.stack(losses, axis=-1), np.stack(moved, axis=-2))
 
@@ -156,5 +159,12 @@ def _weights(layers: Sequence[Layer]) -> list[Array]:
     return weights
 
 
+@_diverging
+def _moved(old: Sequence[Array], lengths: Sequence[Array], new: Sequence[Array]) -> Array:
+    pairs = zip(old, lengths, new, strict=True)
+    return np.stack([_norm(W - W_0) / length for W_0, length, W in pairs], axis=-1)
+
+
+@_diverging
 def _norm(W: Array) -> Array:
     return np.asarray(np.sqrt(np.square(W).sum(axis=(-2, -1))))

@@ -38,7 +38,12 @@ def gradient_step(values: Sequence[Array], grads: Sequence[Array], lr: float) ->
     if found != shapes:
         raise ValueError(f"grads must have the shapes of values, {shapes}, got {found}")
     with np.errstate(over="ignore", invalid="ignore"):
-        return [w - lr * g for w, g in zip(values, grads, strict=True)]
+        return [_stepped(w, lr * g) for w, g in zip(values, grads, strict=True)]
+
+
+def _stepped(w: Array, step: Array) -> Array:
+    """Subtract a step that nobody else holds: in its own place, where the difference fits."""
+    return np.subtract(w, step, out=step if np.shape(step) and w.dtype == step.dtype else None)
 
 
 def descend(layers: Sequence[Layer], trace: Trace, lr: float) -> list[Layer]:
