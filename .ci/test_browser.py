@@ -71,15 +71,15 @@ async def test_the_keyboard_opens_the_contents_on_a_phone(
     """Enter shows the links, first of the book, then of the chapters; Tab leads to them."""
     async with visit(browser, home, "index.html", scheme=scheme, width=PHONE) as seen:
         links = seen.page.locator(".md-nav--primary a.md-nav__link:visible")
-        assert await links.count() == 0
+        assert await links.count() == 0, "the contents are open before anyone asked for them"
         await seen.page.get_by_role("button", name="Navigation").press("Enter")
         await expect(links.first).to_be_in_viewport(ratio=1)
         await seen.page.locator("label:visible", has_text="Chapters").press("Enter")
         chapter = links.filter(has_text="1 ")
         await expect(chapter.first).to_be_in_viewport(ratio=1)
         seen.faults.extend(await accessibility(seen.page, scheme))
-        stops = await tab_stops(seen)
-        assert await chapter.first.inner_text() in {stop["name"] for stop in stops}
+        names = {stop["name"] for stop in await tab_stops(seen)}
+        assert await chapter.first.inner_text() in names, "Tab does not come to the open chapters"
         await seen.page.keyboard.press("Escape")
         await expect(chapter.first).not_to_be_visible()
 

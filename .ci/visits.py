@@ -32,7 +32,14 @@ SITE = Path(os.environ.get("BOOK_SITE", ROOT / "site"))
 AGAIN = Path(os.environ.get("BOOK_AGAIN", ROOT / "build" / "again"))
 ZENSICAL = Path(os.environ.get("BOOK_ZENSICAL", ROOT / "build" / "zensical"))
 OFFLINE = Path(os.environ.get("BOOK_OFFLINE", ROOT / "build" / "offline"))
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The first is Chromium without its windows: the same pages in half the time.
+CHROMIUMS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 WIDE, PHONE = 1280, 390
 PATIENCE = 20_000
 """How many milliseconds something may take to appear."""
