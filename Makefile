@@ -11,7 +11,7 @@ export GRADBOOK_CACHE ?= $(CURDIR)/.cache/press
 # The book's matrices are small: threads cost more than they bring, eight times on two cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: serve test test-frameworks site offline zensical wheel figure claims bench clean setup lock
+.PHONY: serve test test-frameworks site offline zensical wheel figure claims bench timings clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -53,6 +53,10 @@ claims: $(READY)
 bench: $(READY) $(FRAMEWORKS)/ready
 	$(FRAMEWORKS)/bin/python frameworks/bench.py
 	$(BIN)/python -m gradbook.diagnosis.bench
+
+# How long a reader and a maintainer wait; `make timings LONG=1` also times make test and .ci/run.
+timings:
+	@$(PYTHON) .ci/timings.py $(if $(LONG),--long)
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

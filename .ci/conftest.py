@@ -1,22 +1,44 @@
-"""One browser and one server for all checks."""
+"""One browser and one server for all checks of a process, and the loop that they run on."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
-from visits import SITE, chromium, served
+from playwright.async_api import Browser, expect
+from visits import PATIENCE, SITE, chromium, served
 
 # A busy machine is slow, not wrong.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a check that waits for the browser, on the loop that the browser was started on."""
+    check = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(check):
+        return None
+    given = {name: pyfuncitem.funcargs[name] for name in inspect.signature(check).parameters}
+    pyfuncitem.funcargs["runner"].run(check(**given))
+    return True
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start Chromium once."""
-    with sync_playwright() as playwright, chromium(playwright) as started:
+def runner() -> Iterator[asyncio.Runner]:
+    """Start the loop."""
+    with asyncio.Runner() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def browser(runner: asyncio.Runner) -> Iterator[Browser]:
+    """Start Chromium once."""
+    stack = AsyncExitStack()
+    yield runner.run(stack.enter_async_context(chromium()))
+    runner.run(stack.aclose())
 
 
 @pytest.fixture(scope="session")

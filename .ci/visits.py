@@ -6,40 +6,60 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import (
+import pytest
+from playwright.async_api import (
     Browser,
     ConsoleMessage,
     Page,
-    Playwright,
     Request,
     Response,
     Route,
+    async_playwright,
+    expect,
 )
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 SITE = Path(os.environ.get("BOOK_SITE", ROOT / "site"))
 AGAIN = Path(os.environ.get("BOOK_AGAIN", ROOT / "build" / "again"))
 ZENSICAL = Path(os.environ.get("BOOK_ZENSICAL", ROOT / "build" / "zensical"))
 OFFLINE = Path(os.environ.get("BOOK_OFFLINE", ROOT / "build" / "offline"))
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The first is Chromium without its windows: the same pages in half the time.
+CHROMIUMS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 WIDE, PHONE = 1280, 390
+PATIENCE = 20_000
+"""How many milliseconds something may take to appear."""
+
+Scheme = Literal["light", "dark"]
+BODY = {"light": "default", "dark": "slate"}
+"""What Material calls the two schemes."""
+
+
+def script(name: str) -> str:
+    """Return one of the functions that the checks run in a page."""
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def built_pages(site: Path) -> list[str]:
-    """List the pages of a built site, so that a new page is checked without being named."""
-    pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    """List the pages of a built site, the largest first: all of them, and none is named here."""
+    pages = sorted(site.rglob("*.html"), key=lambda path: (-path.stat().st_size, path))
     if not pages:
         raise FileNotFoundError(f"{site} holds no page: run `bash .ci/run`, which builds it")
-    return pages
+    return [path.relative_to(site).as_posix() for path in pages]
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -53,62 +73,97 @@ def served(site: Path) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=site)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
-@contextmanager
-def chromium(playwright: Playwright) -> Iterator[Browser]:
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
     """Start the machine's own Chromium; Playwright switches its sandbox off, as root needs."""
     found = [path for name in CHROMIUMS if (path := shutil.which(name))]
     if not found:
         raise FileNotFoundError(f"none of {CHROMIUMS} is installed: run `bash .ci/run`")
-    # A container's /dev/shm is too small for a long page.
-    browser = playwright.chromium.launch(executable_path=found[0], args=["--disable-dev-shm-usage"])
-    yield browser
-    browser.close()
+    async with async_playwright() as playwright:
+        # A container's /dev/shm is too small for a long page.
+        arguments = ["--disable-dev-shm-usage"]
+        browser = await playwright.chromium.launch(executable_path=found[0], args=arguments)
+        yield browser
+        await browser.close()
 
 
 @dataclass
 class Visit:
-    """A page in the browser, and everything that went wrong so far."""
+    """A page in the browser, and everything that went wrong so far.
+
+    Args:
+        page: The page.
+        home: The address of the site.
+        name: What to call the visit: the page, the window's width.
+        faults: What is wrong, and what to do.
+    """
 
     page: Page
     home: str
+    name: str
     faults: list[str] = field(default_factory=list)
 
     def said(self, message: ConsoleMessage) -> None:
         """Note an error or a warning on the console."""
         if message.type in {"error", "warning"}:
-            self.faults.append(f"console: {message.text}")
+            self.faults.append(f"on the console: {message.text}")
 
     def failed(self, request: Request) -> None:
         """Note a request that got no answer."""
-        self.faults.append(f"{request.failure}: {request.url}")
+        self.faults.append(f"no answer ({request.failure}): see why {request.url} fails")
 
     def answered(self, response: Response) -> None:
         """Note a file that is missing."""
         if response.status >= 400:
-            self.faults.append(f"{response.status}: {response.url}")
+            self.faults.append(f"status {response.status}: add or do not ask for {response.url}")
 
-    def elsewhere(self, route: Route) -> None:
+    async def elsewhere(self, route: Route) -> None:
         """Note a call for another host, and stop it."""
-        self.faults.append(f"another host: {route.request.url}")
-        route.abort()
+        self.faults.append(
+            f"another host is asked: keep a copy in docs/assets of {route.request.url}"
+        )
+        await route.abort()
+
+    async def turn(self, scheme: Scheme) -> None:
+        """Let the system prefer a scheme, and see that the page follows."""
+        await self.page.emulate_media(color_scheme=scheme)
+        body = self.page.locator("body")
+        await expect(body).to_have_attribute("data-md-color-scheme", BODY[scheme])
+
+    async def look(self, scheme: Scheme) -> None:
+        """Note what a reader would miss."""
+        for fault in await self.page.evaluate(LOOK):
+            self.faults.append(f"{scheme}: {fault}")
+
+    def end(self) -> None:
+        """Fail if anything was noted, and say of which page."""
+        if self.faults:
+            lines = [f"{self.name} has {len(self.faults)} faults", *self.faults]
+            pytest.fail("\n- ".join(lines), pytrace=False)
 
 
-@contextmanager
-def visit(
+LOOK = script("look.js")
+OPEN = "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
+
+
+@asynccontextmanager
+async def visit(
     browser: Browser,
     home: str,
     name: str,
     *,
-    scheme: str = "light",
+    scheme: Scheme = "light",
     width: int = WIDE,
     scripts: bool = True,
-) -> Iterator[Visit]:
-    """Open a page and note each console message, failed request and call for another host.
+) -> AsyncIterator[Visit]:
+    """Open a page, note each error, failed request and call for another host, and fail if any was.
 
     Args:
         browser: The browser; the page gets a context of its own, so no visit sees another's.
@@ -118,94 +173,38 @@ def visit(
         width: The window's width in pixels.
         scripts: Whether scripts run.
     """
-    context = browser.new_context(
-        color_scheme="dark" if scheme == "dark" else "light",
+    context = await browser.new_context(
+        color_scheme=scheme,
         viewport={"width": width, "height": 900},
         java_script_enabled=scripts,
         reduced_motion="reduce",
     )
-    context.set_default_timeout(20_000)
-    seen = Visit(context.new_page(), home)
+    context.set_default_timeout(PATIENCE)
+    seen = Visit(await context.new_page(), home, f"{name} at {width} px")
     context.on("console", seen.said)
-    context.on("weberror", lambda error: seen.faults.append(f"script: {error.error}"))
+    context.on("weberror", lambda error: seen.faults.append(f"a script fails: {error.error}"))
     context.on("requestfailed", seen.failed)
     context.on("response", seen.answered)
-    context.route(re.compile(rf"^(?!{re.escape(home)}|data:|blob:)"), seen.elsewhere)
-    seen.page.goto(home + name)
+    await context.route(re.compile(rf"^(?!{re.escape(home)}|data:|blob:)"), seen.elsewhere)
+    await seen.page.goto(home + name)
     # What a reader can open is looked at too.
-    seen.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
-    yield seen
-    context.close()
-
-
-LOOK = r"""async () => {
-  await document.fonts.ready;
-  const faults = [];
-  const box = (element) => element.getBoundingClientRect();
-  const seen = (element) => box(element).width > 0 && box(element).height > 0 &&
-    element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
-  const fonts = new Set([...document.fonts].filter((font) => font.status === "loaded")
-    .map((font) => font.family.replaceAll('"', "")));
-
-  for (const math of document.querySelectorAll(".katex")) {
-    const tex = math.querySelector("annotation").textContent;
-    const drawn = math.querySelector(".katex-html");
-    if (!seen(drawn)) faults.push(`a formula cannot be seen: ${tex}`);
-    if (getComputedStyle(drawn).color !== getComputedStyle(math.parentElement).color) {
-      faults.push(`a formula has not the color of its text: ${tex}`);
-    }
-    for (const part of drawn.querySelectorAll("*")) {
-      if (![...part.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
-      const font = getComputedStyle(part).fontFamily.split(",")[0].replaceAll('"', "");
-      if (!font.startsWith("KaTeX_") || !fonts.has(font)) {
-        faults.push(`the font ${font} of a formula is not loaded: ${tex}`);
-        break;
-      }
-    }
-  }
-
-  const room = document.documentElement.clientWidth;
-  for (const figure of document.querySelectorAll("article figure > svg, article img")) {
-    const { left, right } = box(figure);
-    if (!seen(figure)) faults.push(`a figure cannot be seen: ${figure.outerHTML.slice(0, 99)}`);
-    if (left < 0 || right > room) faults.push(`a figure lies at ${left} to ${right} of ${room}`);
-  }
-
-  for (const header of document.querySelectorAll("article th")) {
-    if (!header.textContent.trim()) faults.push(`a table has an empty header: ${header.outerHTML}`);
-  }
-
-  const page = document.scrollingElement.scrollWidth;
-  if (page > innerWidth) faults.push(`the page scrolls sideways: ${page} of ${innerWidth}`);
-  return faults;
-}"""
-"""What a reader would miss: formulas and figures that do not show, a page wider than the window."""
+    await seen.page.evaluate(OPEN)
+    try:
+        yield seen
+    except Exception as error:
+        error.add_note("\n- ".join([f"This was {seen.name}; noted before:", *seen.faults]))
+        raise
+    finally:
+        await context.close()
+    seen.end()
 
 
 def titles(site: Path) -> dict[str, str]:
     """Return the words of the title of every page that the search knows."""
     found = {}
-    for name in built_pages(site):
+    for name in sorted(built_pages(site)):
         text = (site / name).read_text(encoding="utf-8")
         heading = re.search(r"<h1[^>]*>(.*?)(?:<a class=\"headerlink\"|</h1>)", text, re.S)
         if heading and name != "404.html":
             found[name] = " ".join(re.findall(r"\w+", re.sub(r"<[^>]+>", " ", heading[1])))
     return found
-
-
-FOUND = """(address) => [...document.querySelectorAll(".md-search-result__link")]
-  .some((link) => link.href.split(/[?#]/)[0].replace(/index.html$/, "") === address)"""
-
-
-def unfound(seen: Visit, wanted: dict[str, str]) -> list[str]:
-    """Search for the titles of pages and return those that do not come up."""
-    missing = []
-    seen.page.keyboard.press("/")
-    for name, title in wanted.items():
-        seen.page.keyboard.press("ControlOrMeta+a")
-        seen.page.keyboard.type(title)
-        try:
-            seen.page.wait_for_function(FOUND, arg=seen.home + name.removesuffix("index.html"))
-        except PlaywrightTimeout:
-            missing.append(f"the search for {title!r} does not find {name}")
-    return missing

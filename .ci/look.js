@@ -1,0 +1,54 @@
+// What a reader would miss: formulas and figures that do not show, a page wider than the window.
+// Each fault says what is wrong, and behind the colon what to do.
+async () => {
+  await document.fonts.ready;
+  const faults = [];
+  const box = (element) => element.getBoundingClientRect();
+  const seen = (element) => box(element).width > 0 && box(element).height > 0 &&
+    element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+  const fonts = new Set([...document.fonts].filter((font) => font.status === "loaded")
+    .map((font) => font.family.replaceAll('"', "")));
+
+  for (const math of document.querySelectorAll(".katex")) {
+    const tex = math.querySelector("annotation").textContent;
+    const drawn = math.querySelector(".katex-html");
+    if (!seen(drawn)) faults.push(`the formula ${tex} cannot be seen: find the rule that hides it`);
+    if (getComputedStyle(drawn).color !== getComputedStyle(math.parentElement).color) {
+      faults.push(`the formula ${tex} has not the color of its text: let it inherit its color`);
+    }
+    for (const part of drawn.querySelectorAll("*")) {
+      if (![...part.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
+      const font = getComputedStyle(part).fontFamily.split(",")[0].replaceAll('"', "");
+      if (!font.startsWith("KaTeX_") || !fonts.has(font)) {
+        faults.push(`the font ${font} of the formula ${tex} is not loaded: run make setup again, ` +
+          "and see that no rule changes the font of formulas");
+        break;
+      }
+    }
+  }
+
+  const room = document.documentElement.clientWidth;
+  for (const figure of document.querySelectorAll("article figure > svg, article img")) {
+    const { left, right } = box(figure);
+    const start = figure.outerHTML.slice(0, 99);
+    if (!seen(figure)) faults.push(`a figure cannot be seen: find the rule that hides ${start}`);
+    if (left < 0 || right > room) {
+      faults.push(`a figure lies at ${left} to ${right} of ${room}: let it shrink, ${start}`);
+    }
+  }
+
+  for (const header of document.querySelectorAll("article th")) {
+    if (!header.textContent.trim()) {
+      faults.push(`a table has an empty header: name its column, ${header.outerHTML}`);
+    }
+  }
+
+  const page = document.scrollingElement.scrollWidth;
+  if (page > innerWidth) {
+    const wide = [...document.querySelectorAll("article *")]
+      .filter((element) => box(element).right > innerWidth).at(-1);
+    faults.push(`the page scrolls sideways, ${page} of ${innerWidth} pixels: let what is wide ` +
+      `scroll by itself, perhaps ${wide ? wide.outerHTML.slice(0, 99) : "outside the article"}`);
+  }
+  return faults;
+}

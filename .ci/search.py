@@ -1,0 +1,25 @@
+"""What the search of a page finds."""
+
+from __future__ import annotations
+
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+from visits import Visit
+
+FOUND = """(address) => [...document.querySelectorAll(".md-search-result__link")]
+  .some((link) => link.href.split(/[?#]/)[0].replace(/index.html$/, "") === address)"""
+
+
+async def search(seen: Visit, wanted: dict[str, str]) -> None:
+    """Search for the titles of pages, and note those that do not come up."""
+    await seen.page.keyboard.press("/")
+    for name, title in wanted.items():
+        await seen.page.keyboard.press("ControlOrMeta+a")
+        await seen.page.keyboard.type(title)
+        address = seen.home + name.removesuffix("index.html")
+        try:
+            await seen.page.wait_for_function(FOUND, arg=address)
+        except PlaywrightTimeout:
+            seen.faults.append(
+                f"the search for {title!r} does not find {name}: see the page's title, "
+                "and the search plugin in mkdocs.yml"
+            )
