@@ -169,9 +169,13 @@ def imports(source: str) -> Imports:
         tree = ast.parse(source)
     except SyntaxError:
         return Imports(frozenset(), frozenset())
-    pairs = (_pairs(tree, at_once=once) for once in (False, True))
     computed = any(word in source for word in _DYNAMIC)
-    return Imports(*pairs, *(computed and _computes(tree, at_once=once) for once in (False, True)))
+    return Imports(
+        anywhere=_pairs(tree, at_once=False),
+        at_once=_pairs(tree, at_once=True),
+        computed_anywhere=computed and _computes(tree, at_once=False),
+        computed_at_once=computed and _computes(tree, at_once=True),
+    )
 
 
 def _pairs(tree: ast.AST, *, at_once: bool) -> frozenset[tuple[str, str]]:
