@@ -8,34 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from markdown.extensions import Extension
-
-from gradbook.press import blocks, inline, katex
-from gradbook.press.display import display
-from gradbook.press.results import Results, folder
-from gradbook.press.session import Session
-
 if TYPE_CHECKING:
-    from markdown import Markdown
-
-
-class Press(Extension):
-    """Executed blocks, inline values, math at build time, and strictness about all of them."""
-
-    def extendMarkdown(self, md: Markdown) -> None:
-        """Hang a fresh page, with a session of its own, on the converter."""
-        katex.ensure_assets()
-        page = blocks.Page(Session(display, Results(folder())))
-        md.gradbook = page  # type: ignore[attr-defined]
-        inline.BuildTimeMath().extendMarkdown(md)
-        announce, confirm = blocks.Announce(md, page), blocks.Confirm(md, page)
-        md.preprocessors.register(announce, "gradbook-announce", blocks.BEFORE_SUPERFENCES)
-        md.preprocessors.register(confirm, "gradbook-confirm", blocks.AFTER_SUPERFENCES)
-        value = inline.InlineValue(inline.INLINE, md)
-        md.inlinePatterns.register(value, "gradbook-value", inline.ABOVE_BACKTICK)
-        md.treeprocessors.register(inline.Typeset(md), "gradbook-math", inline.BELOW_INLINE)
+    from gradbook.press.extension import Press
 
 
 def makeExtension(**options: Any) -> Press:
     """Return the extension that `mkdocs.yml` names as `gradbook.press`."""
+    # What needs no Markdown, such as the names of results, is there without it.
+    from gradbook.press.extension import Press  # noqa: PLC0415
+
     return Press(**options)

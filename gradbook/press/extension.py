@@ -1,0 +1,32 @@
+"""The Markdown extension that the press is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from markdown.extensions import Extension
+
+from gradbook.press import blocks, inline, katex
+from gradbook.press.display import display
+from gradbook.press.results import Results, folder
+from gradbook.press.session import Session
+
+if TYPE_CHECKING:
+    from markdown import Markdown
+
+
+class Press(Extension):
+    """Executed blocks, inline values, math at build time, and strictness about all of them."""
+
+    def extendMarkdown(self, md: Markdown) -> None:
+        """Hang a fresh page, with a session of its own, on the converter."""
+        katex.ensure_assets()
+        page = blocks.Page(Session(display, Results(folder())))
+        md.gradbook = page  # type: ignore[attr-defined]
+        inline.BuildTimeMath().extendMarkdown(md)
+        announce, confirm = blocks.Announce(md, page), blocks.Confirm(md, page)
+        md.preprocessors.register(announce, "gradbook-announce", blocks.BEFORE_SUPERFENCES)
+        md.preprocessors.register(confirm, "gradbook-confirm", blocks.AFTER_SUPERFENCES)
+        value = inline.InlineValue(inline.INLINE, md)
+        md.inlinePatterns.register(value, "gradbook-value", inline.ABOVE_BACKTICK)
+        md.treeprocessors.register(inline.Typeset(md), "gradbook-math", inline.BELOW_INLINE)
