@@ -10,6 +10,9 @@ export NO_MKDOCS_2_WARNING := 1
 export GRADBOOK_CACHE ?= $(CURDIR)/.cache/press
 # The book's matrices are small: threads cost more than they bring, eight times on two cores.
 export OPENBLAS_NUM_THREADS ?= 1
+# What one pass frees serves the next: glibc would hand it back, and a page fault is paid for every 4 KB.
+export MALLOC_TRIM_THRESHOLD_ ?= 268435456
+export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 
 .PHONY: serve test test-frameworks site offline zensical wheel figure claims bench timings clean setup lock
 .DEFAULT_GOAL := serve

@@ -9,8 +9,6 @@ parameter that members share gets the gradient of the sum of their losses. A mem
 gets infinities and NaN and leaves the others alone.
 """
 
-import ctypes
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,23 +22,6 @@ from gradbook.losses import Loss
 from gradbook.parameters import check_layers, with_parameters
 
 _diverging = np.errstate(over="ignore", invalid="ignore")
-
-
-def _keep_freed_memory() -> None:
-    """Let what one pass frees serve the next one.
-
-    glibc hands freed memory back to the system at once, large arrays one by one, and then the next
-    pass pays a page fault for every 4 KB: a third of its time at width 128. It may keep 256 MB, and
-    arrays up to 32 MB. Other systems do not ask.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        trim_threshold, mmap_threshold = -1, -3  # as malloc.h numbers them
-        mallopt(trim_threshold, 256 << 20)
-        mallopt(mmap_threshold, 32 << 20)
-
-
-_keep_freed_memory()
 
 
 @dataclass(frozen=True, eq=False)

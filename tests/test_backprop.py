@@ -1,6 +1,5 @@
 """Backpropagation against autograd, finite differences and closed forms."""
 
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -489,35 +488,3 @@ def test_the_network_modules_do_not_import_matplotlib() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-PAGES = """
-import resource
-
-import numpy as np
-
-from gradbook.activations import tanh
-from gradbook.backprop import backprop
-from gradbook.initializers import glorot
-from gradbook.losses import half_squared_error
-from gradbook.networks import plain
-
-rng = np.random.default_rng(0)
-layers = plain(rng, [128] * 21, tanh, glorot)
-x, y = rng.standard_normal((2, 128, 128))
-faults = []
-for _ in range(8):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    trace = backprop(layers, x, y, half_squared_error)
-    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-print(faults[0], max(faults[4:]))
-"""
-
-if platform.libc_ver()[0] == "glibc":  # the only one that hands memory back at once
-
-    def test_a_pass_takes_the_memory_that_the_one_before_has_left() -> None:
-        run = [sys.executable, "-c", PAGES]
-        first, later = map(int, subprocess.run(run, capture_output=True, check=True).stdout.split())
-        # Five arrays of 128 KB per layer are 3200 pages of 4 KB.
-        assert first > 2000
-        assert later < 200
