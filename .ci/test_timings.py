@@ -84,7 +84,7 @@ def is_alive(pid: Path) -> bool:
 
 def test_every_wait_stands_beside_its_aim_and_nothing_is_left(tmp_path: Path) -> None:
     """In one table, with the day, the cores and the commit above it."""
-    table, errors = run(book(tmp_path)).communicate(timeout=60)
+    table, errors = run(book(tmp_path)).communicate(timeout=180)
     assert errors == ""
     head, *rows = table.splitlines()
     assert f"{os.cpu_count()} cores" in head
@@ -97,7 +97,7 @@ def test_every_wait_stands_beside_its_aim_and_nothing_is_left(tmp_path: Path) ->
 
 def test_a_change_that_never_shows_is_told(tmp_path: Path) -> None:
     """With how long it was waited for, and the aim that was missed."""
-    table, _ = run(book(tmp_path, "''"), "--patience", "1").communicate(timeout=60)
+    table, _ = run(book(tmp_path, "''"), "--patience", "1").communicate(timeout=180)
     (row,) = (row for row in table.splitlines() if row.startswith(timings.MODULE))
     assert row.split("shown")[1].split() == ["not", "within", "1", "s", "MISSED", "≤", "5", "s"]
     assert left(tmp_path) == []
@@ -110,7 +110,7 @@ def test_a_command_that_fails_is_told_with_what_it_printed(tmp_path: Path) -> No
     who = ["-c", "user.name=a", "-c", "user.email=a"]
     subprocess.run(["git", *who, "commit", "-qam", "Fail"], cwd=folder / "book", check=True)
     process = run(folder)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert process.returncode == 1
     assert "make setup failed:\nno network" in errors
     assert left(folder) == []
@@ -126,7 +126,7 @@ def test_nothing_is_left_when_it_is_interrupted(tmp_path: Path, how: signal.Sign
         time.sleep(0.05)
     assert is_alive(folder / "pid")
     process.send_signal(how)
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert process.returncode in {130, 143}
     assert left(folder) == []
 

@@ -41,7 +41,7 @@ CHROMIUMS = (
     "google-chrome-stable",
 )
 WIDE, PHONE = 1280, 390
-PATIENCE = 20_000
+PATIENCE = 60_000
 """How many milliseconds something may take to appear."""
 
 Scheme = Literal["light", "dark"]
