@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from playwright.async_api import TimeoutError as PlaywrightTimeout
-from visits import Visit
+from visits import Visit, built_pages
+
+
+def titles(site: Path) -> dict[str, str]:
+    """Return the words of the title of every page that the search knows."""
+    found = {}
+    for name in sorted(built_pages(site)):
+        text = (site / name).read_text(encoding="utf-8")
+        heading = re.search(r"<h1[^>]*>(.*?)(?:<a class=\"headerlink\"|</h1>)", text, re.S)
+        if heading and name != "404.html":
+            found[name] = " ".join(re.findall(r"\w+", re.sub(r"<[^>]+>", " ", heading[1])))
+    return found
+
 
 FOUND = """(address) => [...document.querySelectorAll(".md-search-result__link")]
   .some((link) => link.href.split(/[?#]/)[0].replace(/index.html$/, "") === address)"""

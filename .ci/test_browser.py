@@ -8,8 +8,8 @@ import pytest
 from accessibility import accessibility
 from keyboard import tab_stops
 from playwright.async_api import Browser, expect
-from search import search
-from visits import BODY, PHONE, SITE, WIDE, Scheme, built_pages, titles, visit
+from search import search, titles
+from visits import BODY, PHONE, SITE, WIDE, Scheme, built_pages, visit
 
 PAGES = built_pages(SITE)
 every_page = pytest.mark.parametrize("name", PAGES)

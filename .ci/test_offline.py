@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import Browser
-from search import search
-from visits import OFFLINE, PHONE, WIDE, Scheme, built_pages, titles, visit
+from search import search, titles
+from visits import OFFLINE, PHONE, WIDE, Scheme, built_pages, visit
 
 HOME = OFFLINE.as_uri() + "/"
 # What a host serves for an unknown address is of no use in a folder.

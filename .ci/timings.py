@@ -9,168 +9,23 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+
+from clones import Clone, Server, Stopped, serving
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "chapters/vanishing"
 MODULE, LABEL, ITS_CHAPTER = "gradbook/rescue.py", "Adam, larger weights", "chapters/clipping"
 """A package file that one chapter alone imports, and words of it that this chapter shows."""
-BUILT = (".cache", "build", "dist", "site")
 EDITS = 3
-# The clone has a cache of its own, also where `make` names this tree's.
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "GRADBOOK_CACHE"}
-
-# What is asked for is on this machine, whatever proxy leads out of it.
-_open = build_opener(ProxyHandler({})).open
-
-
-class Stopped(Exception):
-    """A command that is measured failed."""
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A clone of the book, and the patience with it.
-
-    Args:
-        folder: Where it lies.
-        patience: How many seconds an edit may take to show; a first page gets ten times as long.
-    """
-
-    folder: Path
-    patience: float
-
-    @property
-    def log(self) -> Path:
-        """Return the file that holds what its commands print."""
-        return self.folder.with_suffix(".log")
-
-    def tail(self) -> str:
-        """Return the last lines that its commands printed."""
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").split("\n")[-16:])
-
-    @contextmanager
-    def running(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a command in the clone; nothing that it started outlives the block."""
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=ENVIRONMENT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            try:
-                yield process
-            finally:
-                _end(process)
-
-    def took(self, *command: str) -> float:
-        """Run a command to its end and return its seconds."""
-        start = time.perf_counter()
-        with self.running(*command) as process:
-            if process.wait():
-                raise Stopped(f"{' '.join(command)} failed:\n{self.tail()}")
-        return time.perf_counter() - start
-
-    def unbuilt(self) -> Clone:
-        """Remove what was built and every cached result."""
-        for name in BUILT:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        return self
-
-    def pages(self) -> list[str]:
-        """List the addresses of the pages."""
-        docs = self.folder / "docs"
-        names = (path.relative_to(docs).with_suffix("") for path in sorted(docs.rglob("*.md")))
-        return [name.as_posix().removesuffix("index").rstrip("/") for name in names]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, kind)
-            process.wait(10)
-        except ProcessLookupError:
-            process.wait()
-        except subprocess.TimeoutExpired:
-            pass
-
-
-class Server:
-    """`make serve` in a clone, which answers when it can."""
-
-    def __init__(self, clone: Clone, process: subprocess.Popen[bytes], port: int) -> None:
-        """Keep what a question needs; time begins now."""
-        self.clone, self.process, self.port = clone, process, port
-        self.start = time.perf_counter()
-
-    def answer(self, page: str, word: str = "<article", patience: float | None = None) -> float:
-        """Ask for a page until it holds a word and return the seconds since the server's start.
-
-        Args:
-            page: The page, without slashes around it.
-            word: What it must hold.
-            patience: How many seconds to ask; ten times the clone's by default.
-
-        Raises:
-            TimeoutError: It does not come to hold the word.
-            Stopped: The server is gone.
-        """
-        address = f"http://127.0.0.1:{self.port}/{page + '/' if page else ''}"
-        patience = patience or 10 * self.clone.patience
-        until = time.perf_counter() + patience
-        while (now := time.perf_counter()) < until:
-            if self.process.poll() is not None:
-                raise Stopped(f"make serve ended:\n{self.clone.tail()}")
-            try:
-                with _open(address, timeout=until - now) as response:
-                    if word in response.read().decode():
-                        return time.perf_counter() - self.start
-            except (URLError, ConnectionError, TimeoutError):
-                pass
-            time.sleep(0.02)
-        raise TimeoutError(f"not within {patience:g} s")
-
-    def edited(self, file: str, old: str, new: str, page: str) -> float:
-        """Replace words of a file and return the seconds until the page shows the new ones.
-
-        Raises:
-            Stopped: The file does not hold the old words.
-        """
-        path = self.clone.folder / file
-        text = path.read_text(encoding="utf-8")
-        if old not in text:
-            raise Stopped(f"{file} does not hold {old!r}: name other words in .ci/timings.py")
-        self.start = time.perf_counter()
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
-        return self.answer(page, new, self.clone.patience)
-
-
-@contextmanager
-def serving(clone: Clone) -> Iterator[Server]:
-    """Run `make serve` on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with clone.running("make", "serve", f"PORT={port}") as process:
-        yield Server(clone, process, port)
 
 
 def first(clone: Clone, page: str) -> float:
@@ -232,8 +87,34 @@ def table(clone: Clone, fresh: Callable[[str], Clone], *, long: bool) -> None:
 
 def git(*command: str) -> str:
     """Return what git says."""
-    done = subprocess.run(["git", *command], check=True, capture_output=True, text=True)
+    try:
+        done = subprocess.run(["git", *command], check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Stopped("make timings clones the book: install git") from None
+    except subprocess.CalledProcessError as error:
+        raise Stopped(f"make timings clones the book: {error.stderr.strip()}") from None
     return done.stdout.strip()
+
+
+def measured(root: Path, patience: float, *, long: bool) -> None:
+    """Print the table of a repository's last commit.
+
+    Args:
+        root: The repository; it stays as it is.
+        patience: How many seconds an edit may take to show.
+        long: Measure `make test` and `.ci/run`, too.
+    """
+    commit = git("-C", str(root), "log", "-1", "--format=%h %s")
+    print(f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}: {commit}")
+    if git("-C", str(root), "status", "--porcelain"):
+        print("Changes that are not committed are not measured.")
+    with tempfile.TemporaryDirectory(prefix="gradbook-") as temporary:
+
+        def fresh(name: str) -> Clone:
+            git("clone", "--quiet", str(root), f"{temporary}/{name}")
+            return Clone(Path(temporary) / name, patience)
+
+        table(fresh("book"), fresh, long=long)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -245,25 +126,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     # A `kill` goes the way of Ctrl-C: through every `finally`.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    root = str(given.root)
-    commit = git("-C", root, "log", "-1", "--format=%h %s")
-    print(f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}: {commit}")
-    if git("-C", root, "status", "--porcelain"):
-        print("Changes that are not committed are not measured.")
-    with tempfile.TemporaryDirectory(prefix="gradbook-") as temporary:
-
-        def fresh(name: str) -> Clone:
-            folder = Path(temporary) / name
-            git("clone", "--quiet", root, str(folder))
-            return Clone(folder, given.patience)
-
-        try:
-            table(fresh("book"), fresh, long=given.long)
-        except Stopped as error:
-            print(f"\n{error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            return 130
+    try:
+        measured(given.root, given.patience, long=given.long)
+    except Stopped as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -197,14 +197,3 @@ async def visit(
     finally:
         await context.close()
     seen.end()
-
-
-def titles(site: Path) -> dict[str, str]:
-    """Return the words of the title of every page that the search knows."""
-    found = {}
-    for name in sorted(built_pages(site)):
-        text = (site / name).read_text(encoding="utf-8")
-        heading = re.search(r"<h1[^>]*>(.*?)(?:<a class=\"headerlink\"|</h1>)", text, re.S)
-        if heading and name != "404.html":
-            found[name] = " ".join(re.findall(r"\w+", re.sub(r"<[^>]+>", " ", heading[1])))
-    return found
