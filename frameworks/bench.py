@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 from gradbook.activations import relu, tanh
-from gradbook.backprop import backprop
+from gradbook.backpropagation import backprop
 from gradbook.initializers import glorot, he
 from gradbook.layers import Layer
 from gradbook.losses import half_squared_error

@@ -1,8 +1,8 @@
-r"""Mini-batches: how the mean over $B$ of $N$ examples strays from the mean over all.
+"""Mini-batches: how the mean over $B$ of $N$ examples strays from the mean over all.
 
 The gradient of a mean loss is the mean of the examples' gradients, so all of this holds for
-gradients: give one row per example. A mini-batch is drawn without replacement; no example is in it
-twice, and a batch of all $N$ examples is exact.
+gradients: `values` has one row per example, shape `(N, ...)`. A mini-batch is drawn without
+replacement; no example is in it twice, and a batch of all $N$ examples is exact.
 
 Examples:
     >>> gradients = np.array([1.0, 2.0, 6.0])
@@ -23,23 +23,7 @@ from gradbook.checks import Array, finite_array, generator, integer_at_least, po
 def batch_means(rng: np.random.Generator, values: ArrayLike, size: int, draws: int) -> Array:
     r"""Return $\frac{1}{B} \sum_{i \in \text{batch}} g_i$ for mini-batches drawn at random.
 
-    Args:
-        rng: The random generator.
-        values: One row per example, such as its gradient, shape `(N, ...)`.
-        size: The batch size $B$, from 1 to $N$.
-        draws: The number of mini-batches, each drawn afresh from all examples.
-
-    Returns:
-        One mean per mini-batch, shape `(draws, ...)`.
-
-    Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If `values` is empty or not finite, or a number is out of range.
-
-    Examples:
-        >>> rng = np.random.default_rng(0)
-        >>> batch_means(rng, [1.0, 2.0, 6.0], size=3, draws=2).tolist()
-        [3.0, 3.0]
+    Each is drawn afresh from all examples; the means have shape `(draws, ...)`.
     """
     rng, draws = generator("rng", rng), positive_int("draws", draws)
     rows, size = _checked(values, size)
@@ -50,20 +34,7 @@ def batch_means(rng: np.random.Generator, values: ArrayLike, size: int, draws: i
 def all_batch_means(values: ArrayLike, size: int) -> Array:
     r"""Return the mean of each of the $\binom{N}{B}$ different mini-batches.
 
-    Args:
-        values: One row per example, shape `(N, ...)`; few, for the number of batches explodes.
-        size: The batch size $B$, from 1 to $N$.
-
-    Returns:
-        One mean per mini-batch, shape `(batches, ...)`.
-
-    Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If `values` is empty or not finite, or `size` is out of range.
-
-    Examples:
-        >>> len(all_batch_means(np.arange(6), 2))
-        15
+    Give it few examples, for the number of batches explodes.
     """
     rows, size = _checked(values, size)
     chosen = np.array(list(combinations(range(len(rows)), size)))
@@ -75,17 +46,6 @@ def batch_standard_error(values: ArrayLike, size: int) -> Array:
 
     $S^2 = \frac{1}{N-1} \sum_i (g_i - \bar g)^2$. The factor $1 - B/N$ is the finite population
     correction: drawing without replacement leaves less to chance, and nothing at $B = N$.
-
-    Args:
-        values: One row per example, shape `(N, ...)`, at least two.
-        size: The batch size $B$, from 1 to $N$.
-
-    Returns:
-        The standard error, of the shape of one row.
-
-    Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If `values` has fewer than two rows or is not finite, or `size` is out of range.
 
     Examples:
         >>> [f"{batch_standard_error([1.0, 2.0, 6.0], size):.4f}" for size in (1, 2, 3)]
@@ -103,22 +63,8 @@ def batch_standard_error(values: ArrayLike, size: int) -> Array:
 def root_mean_square(deviations: ArrayLike) -> tuple[Array, Array]:
     r"""Measure $\sqrt{\overline{d^2}}$ of independent deviations, with its standard error.
 
-    To first order, the error of the root is that of the mean square over twice the root.
-
-    Args:
-        deviations: One row per draw, shape `(draws, ...)`, at least two.
-
-    Returns:
-        The root mean square and its standard error, each of the shape of one row.
-
-    Raises:
-        TypeError: If `deviations` is not made of real numbers.
-        ValueError: If there are fewer than two, or one is not finite.
-
-    Examples:
-        >>> value, error = root_mean_square([3.0, -4.0, 5.0, -5.0])
-        >>> f"{value:.3f} {error:.3f}"
-        '4.330 0.448'
+    To first order, the error of the root is that of the mean square over twice the root. There is
+    one row per draw, shape `(draws, ...)`.
     """
     squares = np.square(finite_array("deviations", deviations))
     if squares.ndim == 0 or len(squares) == 1:

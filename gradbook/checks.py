@@ -1,7 +1,17 @@
 """Input checks shared by the package's public entry points.
 
 Each returns the checked value in the form the caller computes with, or raises an error that names
-the argument, its value and what was expected.
+the argument, its value and what was expected: TypeError for what is no number of that kind,
+ValueError for a number or a shape that is out of range. Arrays must not be empty or ragged; they
+keep a floating dtype, and integers become float64.
+
+Examples:
+    >>> positive("lr", -0.1)
+    Traceback (most recent call last):
+    ValueError: lr must be positive, got -0.1
+    >>> finite_array("W", [[1.0, float("nan")]])
+    Traceback (most recent call last):
+    ValueError: W must be finite, got nan at index (0, 1)
 """
 
 import math
@@ -17,26 +27,7 @@ Array: TypeAlias = NDArray[np.floating[Any]]
 
 
 def float_array(name: str, value: ArrayLike) -> Array:
-    """Return `value` as a non-empty floating-point array; infinities and NaN pass.
-
-    Args:
-        name: The argument's name, for the message.
-        value: Numbers of any shape. A floating dtype is kept, integers become float64.
-
-    Returns:
-        The array, same shape.
-
-    Raises:
-        TypeError: If `value` is not made of real numbers.
-        ValueError: If `value` is empty or ragged.
-
-    Examples:
-        >>> float_array("x", [1, 2]).dtype.name
-        'float64'
-        >>> float_array("x", ["one"])
-        Traceback (most recent call last):
-        TypeError: x must hold real numbers, got an array of dtype <U3
-    """
+    """Return `value` as a floating-point array; infinities and NaN pass."""
     try:
         array = np.asarray(value)
     except ValueError:
@@ -49,24 +40,7 @@ def float_array(name: str, value: ArrayLike) -> Array:
 
 
 def finite_array(name: str, value: ArrayLike) -> Array:
-    """Return `value` as a non-empty floating-point array without infinity or NaN.
-
-    Args:
-        name: The argument's name, for the message.
-        value: Numbers of any shape. A floating dtype is kept, integers become float64.
-
-    Returns:
-        The array, same shape.
-
-    Raises:
-        TypeError: If `value` is not made of real numbers.
-        ValueError: If `value` is empty, ragged, or holds an infinity or NaN.
-
-    Examples:
-        >>> finite_array("W", [[1.0, float("nan")]])
-        Traceback (most recent call last):
-        ValueError: W must be finite, got nan at index (0, 1)
-    """
+    """Return `value` as a floating-point array without infinity or NaN."""
     array = float_array(name, value)
     bad = ~np.isfinite(array)
     if bad.any():
@@ -75,31 +49,20 @@ def finite_array(name: str, value: ArrayLike) -> Array:
     return array
 
 
+def non_negative_array(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a finite floating-point array whose entries are at least 0."""
+    array = finite_array(name, value)
+    if (array < 0).any():
+        raise ValueError(f"{name} must not be negative, got {array.min()}")
+    return array
+
+
 def _is_real(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def finite(name: str, value: float) -> float:
-    """Return `value` as a finite Python float.
-
-    Args:
-        name: The argument's name, for the message.
-        value: One real number.
-
-    Returns:
-        The number.
-
-    Raises:
-        TypeError: If `value` is not a real number.
-        ValueError: If `value` is infinite, NaN or beyond the range of a float.
-
-    Examples:
-        >>> finite("w", 1)
-        1.0
-        >>> finite("w", "1")
-        Traceback (most recent call last):
-        TypeError: w must be a real number, got '1'
-    """
+    """Return `value` as a finite Python float."""
     if not _is_real(value):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     try:
@@ -112,24 +75,7 @@ def finite(name: str, value: float) -> float:
 
 
 def positive(name: str, value: float) -> float:
-    """Return `value` as a finite Python float above 0.
-
-    Args:
-        name: The argument's name, for the message.
-        value: One real number.
-
-    Returns:
-        The number.
-
-    Raises:
-        TypeError: If `value` is not a real number.
-        ValueError: If `value` is not finite or not above 0.
-
-    Examples:
-        >>> positive("lr", -0.1)
-        Traceback (most recent call last):
-        ValueError: lr must be positive, got -0.1
-    """
+    """Return `value` as a finite Python float above 0."""
     number = finite(name, value)
     if number <= 0:
         raise ValueError(f"{name} must be positive, got {value}")
@@ -137,24 +83,7 @@ def positive(name: str, value: float) -> float:
 
 
 def non_negative(name: str, value: float) -> float:
-    """Return `value` as a finite Python float of at least 0.
-
-    Args:
-        name: The argument's name, for the message.
-        value: One real number.
-
-    Returns:
-        The number.
-
-    Raises:
-        TypeError: If `value` is not a real number.
-        ValueError: If `value` is not finite or is below 0.
-
-    Examples:
-        >>> non_negative("variance", -1)
-        Traceback (most recent call last):
-        ValueError: variance must not be negative, got -1
-    """
+    """Return `value` as a finite Python float of at least 0."""
     number = finite(name, value)
     if number < 0:
         raise ValueError(f"{name} must not be negative, got {value}")
@@ -162,25 +91,7 @@ def non_negative(name: str, value: float) -> float:
 
 
 def integer_at_least(name: str, value: int, least: int) -> int:
-    """Return `value` as a Python integer of at least `least`.
-
-    Args:
-        name: The argument's name, for the message.
-        value: One integer, Python's or NumPy's.
-        least: The smallest allowed value.
-
-    Returns:
-        The integer.
-
-    Raises:
-        TypeError: If `value` is not an integer.
-        ValueError: If `value` is below `least`.
-
-    Examples:
-        >>> integer_at_least("depth", -1, 0)
-        Traceback (most recent call last):
-        ValueError: depth must be an integer of at least 0, got -1
-    """
+    """Return `value`, Python's or NumPy's, as a Python integer of at least `least`."""
     message = f"{name} must be an integer of at least {least}, got {value!r}"
     if isinstance(value, (bool, np.ndarray)):
         raise TypeError(message)
@@ -194,45 +105,12 @@ def integer_at_least(name: str, value: int, least: int) -> int:
 
 
 def positive_int(name: str, value: int) -> int:
-    """Return `value` as a Python integer of at least 1.
-
-    Args:
-        name: The argument's name, for the message.
-        value: One integer, Python's or NumPy's.
-
-    Returns:
-        The integer.
-
-    Raises:
-        TypeError: If `value` is not an integer.
-        ValueError: If `value` is below 1.
-
-    Examples:
-        >>> positive_int("width", 0)
-        Traceback (most recent call last):
-        ValueError: width must be an integer of at least 1, got 0
-    """
+    """Return `value` as a Python integer of at least 1."""
     return integer_at_least(name, value, 1)
 
 
 def generator(name: str, value: np.random.Generator) -> np.random.Generator:
-    """Return `value` if it is a NumPy random generator.
-
-    Args:
-        name: The argument's name, for the message.
-        value: The generator, made by `numpy.random.default_rng(seed)`.
-
-    Returns:
-        The generator.
-
-    Raises:
-        TypeError: If `value` is anything else, such as a seed.
-
-    Examples:
-        >>> generator("rng", 7)
-        Traceback (most recent call last):
-        TypeError: rng must be a numpy.random.Generator, got 7
-    """
+    """Return `value` if it is a NumPy random generator, which a seed is not."""
     if not isinstance(value, np.random.Generator):
         raise TypeError(f"{name} must be a numpy.random.Generator, got {value!r}")
     return value

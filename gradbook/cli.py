@@ -18,6 +18,9 @@ from gradbook.diagnosis.diagnose_logs import diagnose_log, sizes_of
 BAD_INPUT = 2
 """The exit code for bad input or usage."""
 
+ROWS = 6
+"""The most layers that a report in color shows."""
+
 LONG = 64
 """From how many tensors on progress is shown."""
 
@@ -42,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         "file",
         type=Path,
         metavar="FILE",
-        help="gradients by name (.npz, .safetensors), or a log of norms (.csv, .jsonl)",
+        help="gradients by name (.npz, .safetensors), or a log of norms (.csv, .jsonl, .json)",
     )
     found.add_argument(
         "--weights", type=Path, metavar="FILE", help="the weights under the same names"
@@ -70,13 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: The arguments; those of the process if None.
-
-    Returns:
-        The exit code.
+    """Run the command line and return the exit code.
 
     Examples:
         >>> main(["diagnose", "no-such-file.npz"])
@@ -111,7 +108,7 @@ def _report(given: argparse.Namespace) -> Report:
         extra = [n for n in ("weights", "lr", "activations") if getattr(given, n) is not None]
         if extra:
             raise BadInput(f"--{extra[0]} cannot be used with a log of norms, {given.file.name}")
-        entries = _watched(open_log(given.file), 0)
+        entries = open_log(given.file)
         deltas = None if given.deltas is None else _log_of(given.deltas)
         return diagnose_log(entries, deltas=deltas)
     with ExitStack() as stack:
@@ -180,9 +177,10 @@ def _show_richly(report: Report) -> bool:
     except ImportError:
         return False
     console, table = Console(), Table()
-    for header, side in zip(report.table.headers, report.table.align, strict=True):
+    shown = report.table(ROWS)
+    for header, side in zip(shown.headers, shown.align, strict=True):
         table.add_column(Text(header), justify="right" if side == "r" else "left")
-    for row in report.table.rows:
+    for row in shown.rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     style = "bold red" if report.verdict.is_problem else "bold green"
     console.print(Text(f"Verdict: {report.verdict.value}", style))

@@ -35,31 +35,14 @@ def gaussian_classes(
 ) -> Examples:
     r"""Draw points about class centers, $x = c_k + \text{noise} \cdot z$.
 
-    The centers $c_k$ and the noise $z$ of each example come from $N(0, I)$. All inputs are then
-    multiplied by one number, which makes their mean square exact.
-
-    Args:
-        rng: The random generator, drawn from for the centers first.
-        classes: Number of classes, which follow each other in turn: 0, 1, 2, 0, 1, 2, ...
-        dimension: Number of inputs.
-        examples: Number of examples, at least one per class.
-        noise: Distance of the points from their center, relative to that of the centers from 0.
-        mean_square: Mean square of all numbers in `x`.
-
-    Returns:
-        The examples.
-
-    Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If a size or the mean square is not positive, the noise negative, or there are
-            fewer examples than classes.
+    The centers $c_k$, drawn first, and the noise $z$ of each example come from $N(0, I)$. All
+    inputs are then multiplied by one number, which makes their mean square exact. The classes
+    follow each other in turn: 0, 1, 2, 0, 1, 2, ...
 
     Examples:
         >>> task = gaussian_classes(np.random.default_rng(0), classes=3, dimension=2, examples=7)
         >>> task.x.shape, task.labels.tolist(), f"{np.square(task.x).mean():.3f}"
         ((7, 2), [0, 1, 2, 0, 1, 2, 0], '1.000')
-        >>> task.target[1].tolist()
-        [0.0, 1.0, 0.0]
     """
     rng, noise = generator("rng", rng), non_negative("noise", noise)
     classes, dimension = positive_int("classes", classes), positive_int("dimension", dimension)

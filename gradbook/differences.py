@@ -1,14 +1,9 @@
-r"""Central differences of a function, their error, and the step at which it is smallest.
+"""Central differences of a function, their error, and the step at which it is smallest.
 
 The difference $D(s) = [f(w + s) - f(w - s)]/2s$ is wrong for two reasons. The function is no
 parabola, which leaves a truncation error of $s^2 f'''/6$; and its values are rounded, which leaves
-an error that dividing by $s$ makes large. So the error over $s$ is a V on logarithmic axes.
-
-Examples:
-    >>> w = np.linspace(-2, 2, 1000)
-    >>> at_best, too_small = step_errors(np.sin, np.cos, w, [1e-5, 1e-9])
-    >>> bool(too_small > 1000 * at_best)
-    True
+an error that dividing by $s$ makes large. So the error over $s$ is a V on logarithmic axes, with
+$A$ and $R$ the truncation and the rounding error at $s = 1$.
 """
 
 from collections.abc import Callable
@@ -24,23 +19,9 @@ Function: TypeAlias = Callable[[Array], Array]
 
 
 def central_difference(f: Function, w: ArrayLike, step: float | None = None) -> Array:
-    r"""Estimate $f'(w)$ by $D(s) = [f(w + s) - f(w - s)]/2s$.
+    """Estimate $f'(w)$ by $D(s) = [f(w + s) - f(w - s)]/2s$ in the dtype of $w$.
 
-    Args:
-        f: The function.
-        w: Where, any shape; the computation is carried out in its dtype.
-        step: The step $s$; the cube root of the dtype's $\epsilon$ if None.
-
-    Returns:
-        The estimate, of the shape and dtype of `w`.
-
-    Raises:
-        TypeError: If an argument is not made of numbers.
-        ValueError: If `w` is empty or not finite, or `step` is not positive.
-
-    Examples:
-        >>> f"{central_difference(np.sin, 0.0):.6f}"
-        '1.000000'
+    Without a step, $s$ is the `default_step` of that dtype.
     """
     at = finite_array("w", w)
     s = at.dtype.type(default_step(at.dtype) if step is None else positive("step", step))
@@ -51,9 +32,6 @@ def central_difference(f: Function, w: ArrayLike, step: float | None = None) -> 
 def default_step(dtype: np.dtype[np.floating]) -> float:
     r"""Return $\sqrt[3]{\epsilon}$, near which a central difference is at its best.
 
-    Args:
-        dtype: A floating dtype, with $\epsilon$ the gap above 1.
-
     Examples:
         >>> [f"{default_step(np.dtype(t)):.1e}" for t in (np.float32, np.float64)]
         ['4.9e-03', '6.1e-06']
@@ -62,20 +40,9 @@ def default_step(dtype: np.dtype[np.floating]) -> float:
 
 
 def step_errors(f: Function, df: Function, w: ArrayLike, steps: ArrayLike) -> Array:
-    r"""Measure the root mean square over $w$ of $D(s) - f'(w)$ for each step.
+    """Measure the root mean square over $w$ of $D(s) - f'(w)$ for each step.
 
-    Args:
-        f: The function.
-        df: Its derivative, evaluated in float64.
-        w: Points, shape (n,), in whose dtype the difference is computed.
-        steps: Steps, shape (m,).
-
-    Returns:
-        One error per step, shape (m,), float64.
-
-    Raises:
-        TypeError: If an argument is not made of numbers.
-        ValueError: If an array is empty or not finite, or a step is not positive.
+    The difference is computed in the dtype of $w$, the derivative in float64.
 
     Examples:
         A parabola has no truncation error, and these numbers are not rounded either.
@@ -97,19 +64,6 @@ def error_terms(f: Function, df: Function, third: Function, w: ArrayLike) -> tup
     so its mean square is $g^2/12$; the two values double it and $2s$ divides it. Roundings inside
     $f$ are left out, so that $R$ is somewhat too small.
 
-    Args:
-        f: The function.
-        df: Its derivative.
-        third: Its third derivative.
-        w: Points, shape (n,), in whose dtype the difference is computed.
-
-    Returns:
-        $A$ and $R$.
-
-    Raises:
-        TypeError: If `w` is not made of numbers.
-        ValueError: If `w` is empty or not finite.
-
     Examples:
         >>> A, R = error_terms(np.sin, np.cos, lambda w: -np.cos(w), np.linspace(-3, 3, 1000))
         >>> f"{A:.3f} {R:.1e}"
@@ -123,24 +77,7 @@ def error_terms(f: Function, df: Function, third: Function, w: ArrayLike) -> tup
 
 
 def predicted_step_errors(A: float, R: float, steps: ArrayLike) -> Array:
-    r"""Predict $\sqrt{(A s^2)^2 + (R/s)^2}$ for each step.
-
-    Args:
-        A: The truncation error at $s = 1$.
-        R: The rounding error at $s = 1$.
-        steps: Steps, shape (m,).
-
-    Returns:
-        One error per step, shape (m,).
-
-    Raises:
-        TypeError: If `steps` is not made of numbers.
-        ValueError: If `steps` is empty or not finite.
-
-    Examples:
-        >>> predicted_step_errors(3.0, 4.0, [1.0]).tolist()
-        [5.0]
-    """
+    r"""Predict $\sqrt{(A s^2)^2 + (R/s)^2}$ for each step."""
     s = finite_array("steps", steps).astype(np.float64)
     result: Array = np.hypot(A * s**2, R / s)
     return result
@@ -150,18 +87,6 @@ def best_step(A: float, R: float) -> float:
     r"""Return the step of the smallest predicted error, $\sqrt[3]{R/(\sqrt{2} A)}$.
 
     There the derivative of $A^2 s^4 + R^2/s^2$ vanishes: $4 A^2 s^6 = 2 R^2$.
-
-    Args:
-        A: The truncation error at $s = 1$.
-        R: The rounding error at $s = 1$.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If an argument is not positive.
-
-    Examples:
-        >>> f"{best_step(1.0, 8 * 2**0.5):.3f}"
-        '2.000'
     """
     return float(np.cbrt(positive("R", R) / (np.sqrt(2) * positive("A", A))))
 

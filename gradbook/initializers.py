@@ -22,7 +22,7 @@ import numpy as np
 
 from gradbook.activations import Activation
 from gradbook.checks import Array, finite, generator, non_negative, positive, positive_int
-from gradbook.meanfield import mean_square_slope
+from gradbook.theory.meanfield import mean_square_slope
 
 
 class Draw(Protocol):
@@ -50,16 +50,8 @@ Sampler: TypeAlias = Callable[[np.random.Generator, tuple[int, ...]], Array]
 class Initializer:
     r"""Pair a way to draw weights with the variance of one weight, $\mathrm{Var}(w)$.
 
-    Args:
-        name: The name that tables and figures print.
-        draw: From `(rng, fan_in, fan_out, ensemble=())` to weights of shape
-            `(*ensemble, fan_in, fan_out)`, drawn independently for each member of the ensemble.
-        variance: From `(fan_in, fan_out)` to the variance of one weight.
-
-    Examples:
-        >>> W = glorot.draw(np.random.default_rng(1), fan_in=300, fan_out=100)
-        >>> f"variance {glorot.variance(300, 100):.5f}, drawn {W.var():.5f}"
-        'variance 0.00500, drawn 0.00491'
+    `draw` takes `(rng, fan_in, fan_out, ensemble=())` and returns weights of shape
+    `(*ensemble, fan_in, fan_out)`, drawn independently for each member of the ensemble.
     """
 
     name: str
@@ -104,28 +96,13 @@ def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     longer, shorter = max(fan_in, fan_out), min(fan_in, fan_out)
     q, r = np.linalg.qr(rng.standard_normal((*members, longer, shorter)))
     # QR leaves the signs of r's diagonal open; uniform (Haar) q needs them positive: Mezzadri 2007.
-    q = q * np.copysign(1.0, np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]
+    q = q * np.copysign(1.0, np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]  # mutant(*): signs
     weights: Array = math.sqrt(longer) * (q if fan_in >= fan_out else np.swapaxes(q, -1, -2))
     return weights
 
 
 def constant(value: float) -> Initializer:
-    r"""Make every weight the same, $w = \text{value}$, so that no two units ever differ.
-
-    Args:
-        value: The weight, any finite number.
-
-    Returns:
-        The record; its variance is 0.
-
-    Raises:
-        TypeError: If `value` is not a real number.
-        ValueError: If `value` is not finite.
-
-    Examples:
-        >>> constant(0.5).draw(np.random.default_rng(0), 2, 3).tolist()
-        [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]
-    """
+    r"""Make every weight the same, $w = \text{value}$, so that no two units ever differ."""
     value = finite("value", value)
 
     def variance(fan_in: int, fan_out: int) -> float:
@@ -144,41 +121,14 @@ def constant(value: float) -> Initializer:
 def normal(variance: float) -> Initializer:
     r"""Make $w \sim N(0, \text{variance})$, whatever the size of the layer.
 
-    Args:
-        variance: The variance of one weight, not its standard deviation; at least 0.
-
-    Returns:
-        The record.
-
-    Raises:
-        TypeError: If `variance` is not a real number.
-        ValueError: If `variance` is not finite or below 0.
-
-    Examples:
-        >>> f"{normal(0.01**2).variance(64, 128):.4f}"
-        '0.0001'
+    The argument is the variance, not the standard deviation.
     """
     variance = non_negative("variance", variance)
     return _scaled_to(f"N(0, {variance:g})", lambda fan_in, fan_out: variance, _gaussian)
 
 
 def scaled(factor: float) -> Initializer:
-    r"""Make $w \sim N(0, \text{factor}/\text{fan\_in})$.
-
-    Args:
-        factor: The product of `fan_in` and the variance of one weight; at least 0.
-
-    Returns:
-        The record.
-
-    Raises:
-        TypeError: If `factor` is not a real number.
-        ValueError: If `factor` is not finite or below 0.
-
-    Examples:
-        >>> f"{scaled(4).variance(100, 50):.2f}"
-        '0.04'
-    """
+    r"""Make $w \sim N(0, \text{factor}/\text{fan\_in})$."""
     factor = non_negative("factor", factor)
     return _scaled_to(
         f"N(0, {factor:g}/fan_in)", lambda fan_in, fan_out: factor / fan_in, _gaussian
@@ -189,19 +139,9 @@ def gain(activation: Activation, q: float = 1.0) -> float:
     r"""Derive $[E f'(\sqrt q z)^2]^{-1/2}$, $z \sim N(0, 1)$: the scale that makes up for slopes.
 
     Weights of variance $\text{gain}^2/n$ keep the energy of a gradient on its way back through a
-    layer whose pre-activations have the variance $q$. For the rectifiers no $q$ matters. For others
-    $q$ is in general not the same in the next layer: `gradbook.phases.critical` asks for that, too.
-
-    Args:
-        activation: The activation.
-        q: The length, the variance of $z$; 0 stands for the limit from above.
-
-    Returns:
-        The gain.
-
-    Raises:
-        TypeError: If `q` is not a real number.
-        ValueError: If `q` is not finite or below 0, or the slope is 0 almost surely.
+    layer whose pre-activations have the variance $q$, 0 standing for the limit from above. For the
+    rectifiers no $q$ matters. For others $q$ is in general not the same in the next layer:
+    `theory.phase_diagrams.critical` asks for that, too. Slopes that are 0 almost surely have none.
 
     Examples:
         >>> from gradbook import activations
@@ -214,47 +154,12 @@ def gain(activation: Activation, q: float = 1.0) -> float:
     return 1 / math.sqrt(energy)
 
 
-def suited_to(activation: Activation, q: float = 1.0) -> Initializer:
-    r"""Make $w \sim N(0, \text{gain}^2/\text{fan\_in})$ with the `gain` of an activation.
-
-    Args:
-        activation: The activation of the layer.
-        q: The length at which the energy of gradients is to be kept.
-
-    Returns:
-        The record; for the ReLU it draws as `he` does.
-
-    Raises:
-        TypeError: As `gain`.
-        ValueError: As `gain`.
-
-    Examples:
-        >>> from gradbook import activations
-        >>> f"{100 * suited_to(activations.gelu).variance(100, 50):.3f}"
-        '2.194'
-    """
-    factor = gain(activation, q) ** 2
-    return _scaled_to(
-        f"suited to {activation.name}", lambda fan_in, fan_out: factor / fan_in, _gaussian
-    )
-
-
 def orthogonal_with(gain: float) -> Initializer:
     r"""Make $W = \text{gain} \cdot Q$ with orthonormal columns or rows, drawn uniformly (Haar).
 
     Whichever is the shorter side is orthonormal, so every singular value of $W$ is the gain. The
     squares of $Q$ sum to the shorter side, hence $\mathrm{Var}(w)$ is the squared gain over the
     longer side.
-
-    Args:
-        gain: The singular value, above 0.
-
-    Returns:
-        The record.
-
-    Raises:
-        TypeError: If `gain` is not a real number.
-        ValueError: If `gain` is not finite or not above 0.
 
     Examples:
         >>> W = orthogonal_with(1.5).draw(np.random.default_rng(0), 3, 2)
@@ -273,11 +178,6 @@ r"""$w \sim N(0, 1/\text{fan\_in})$. Source: LeCun, Bottou, Orr & Müller 1998."
 
 glorot = _scaled_to("Glorot", lambda fan_in, fan_out: 2 / (fan_in + fan_out), _gaussian)
 r"""$w \sim N(0, 2/(\text{fan\_in} + \text{fan\_out}))$, also called Xavier.
-
-Source: Glorot & Bengio 2010."""
-
-glorot_uniform = _scaled_to("Glorot uniform", glorot.variance, _uniform)
-r"""$w$ uniform on $\pm\sqrt{6/(\text{fan\_in} + \text{fan\_out})}$: the variance of `glorot`.
 
 Source: Glorot & Bengio 2010."""
 

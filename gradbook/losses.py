@@ -4,13 +4,6 @@ A loss is the mean over the batch of the loss of one example, which sums over th
 have the shape `(..., batch, outputs)`; the leading axes are an ensemble, each member with its own
 loss. The cross-entropies take logits, so that the sigmoid or softmax and the logarithm are one
 stable formula. To add a loss, add a record; `ALL` gathers the records of this module.
-
-Examples:
-    >>> output, target = np.array([[0.7, 0.1]]), np.array([[0.3, 0.0]])
-    >>> f"{half_squared_error.f(output, target):.3f}"
-    '0.085'
-    >>> [f"{d:.1f}" for d in half_squared_error.df(output, target)[0]]
-    ['0.4', '0.1']
 """
 
 from collections.abc import Callable
@@ -30,12 +23,12 @@ Pair: TypeAlias = Callable[[ArrayLike, ArrayLike], Array]
 class Loss:
     r"""Pair a loss $L(o, y)$ with its derivative $\partial L/\partial o$.
 
-    Outputs may have overflowed: a diverged member of an ensemble has a loss of infinity or NaN and
-    does not stop the others.
+    The target broadcasts to the output. Outputs may have overflowed: a diverged member of an
+    ensemble has a loss of infinity or NaN and does not stop the others.
 
     Args:
-        name: The name that tables and figures print.
-        f: The loss: output `(..., batch, outputs)` and a target that broadcasts to it, to `(...)`.
+        name: What tables and figures print.
+        f: The loss, from `(..., batch, outputs)` to `(...)`.
         df: The derivative with respect to the output, in the output's shape and dtype. It includes
             the 1/batch of the mean.
 
@@ -53,23 +46,7 @@ class Loss:
 
 
 def one_hot(labels: ArrayLike, classes: int) -> Array:
-    r"""Encode class $k$ as the unit vector $e_k$.
-
-    Args:
-        labels: Integers from 0 to `classes - 1`, of any shape.
-        classes: The number of classes.
-
-    Returns:
-        Zeros and ones, of shape `(*labels.shape, classes)`.
-
-    Raises:
-        TypeError: If `labels` or `classes` are not integers.
-        ValueError: If a label is out of range, or `classes` below 1.
-
-    Examples:
-        >>> one_hot([2, 0], 3).tolist()
-        [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    """
+    """Encode class $k$, counted from 0, as the unit vector $e_k$ along a new last axis."""
     classes = positive_int("classes", classes)
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":
@@ -120,8 +97,7 @@ def _mean(per_output: Array) -> Array:
 
 def _share(of_example: Array) -> Array:
     """Divide by the batch: the part of one example in the derivative of the mean."""
-    result: Array = of_example / of_example.shape[-2]
-    return result
+    return np.asarray(of_example / of_example.shape[-2])
 
 
 _diverging = np.errstate(over="ignore", invalid="ignore")
@@ -156,8 +132,7 @@ def _sigmoid_cross_entropy_df(output: ArrayLike, target: ArrayLike) -> Array:
 
 def _log_softmax(o: Array) -> Array:
     shifted = o - o.max(axis=-1, keepdims=True)  # -inf, too far below the largest, has p = 0
-    result: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return result
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 @_diverging

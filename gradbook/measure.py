@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradbook.activations import Activation
-from gradbook.backprop import Trace, backprop_from, forward
+from gradbook.backpropagation import Trace, backprop_from, forward
 from gradbook.checks import Array, generator, positive_int
 from gradbook.initializers import Initializer
 from gradbook.layers import Layer
@@ -15,13 +15,7 @@ from gradbook.networks import plain
 
 @dataclass(frozen=True)
 class Recipe:
-    """Say how a network of equal layers is made.
-
-    Args:
-        name: What a figure calls it.
-        activation: The activation of every layer.
-        initializer: How its weights are drawn.
-    """
+    """Say how a network of equal layers is made."""
 
     name: str
     activation: Activation
@@ -31,47 +25,13 @@ class Recipe:
 def boundary_norms(layers: Sequence[Layer], x: Array, da: Array) -> Array:
     r"""Return $\lVert\partial L/\partial h_l\rVert$ at every boundary, from input to output.
 
-    Args:
-        layers: The network.
-        x: Inputs, `(..., batch, fan_in)`.
-        da: The gradient on the output.
-
-    Returns:
-        Norms over batch and units, shape (..., layers + 1).
-
-    Raises:
-        TypeError: As `backprop_from`.
-        ValueError: As `backprop_from`.
-
-    Examples:
-        >>> from gradbook.activations import identity
-        >>> from gradbook.layers import Dense
-        >>> layers = [Dense(0.5 * np.eye(2), None, identity)] * 2
-        >>> boundary_norms(layers, np.ones((1, 2)), np.array([[0.0, 1.0]])).tolist()
-        [0.25, 0.5, 1.0]
+    `da` is the gradient on the output; the norms have shape (..., layers + 1).
     """
     return _norms(backprop_from(layers, x, da).dh, axes=2)
 
 
 def delta_norms(trace: Trace) -> Array:
-    r"""Return $\lVert\delta_l\rVert$ in every layer, from the first to the last.
-
-    Args:
-        trace: What `backprop` or `backprop_from` recorded; every layer has a `z`.
-
-    Returns:
-        Norms over batch and units, shape (..., layers).
-
-    Raises:
-        ValueError: If a layer has no `z`, and so no delta.
-
-    Examples:
-        >>> from gradbook.activations import identity
-        >>> from gradbook.layers import Dense
-        >>> layers = [Dense(0.5 * np.eye(2), None, identity)] * 2
-        >>> delta_norms(backprop_from(layers, np.ones((1, 2)), np.array([[3.0, 4.0]]))).tolist()
-        [2.5, 5.0]
-    """
+    r"""Return $\lVert\delta_l\rVert$ of each layer, shape (..., layers); each needs a `z`."""
     deltas = [delta for delta in trace.delta if delta is not None]
     if len(deltas) != len(trace.delta):
         raise ValueError(f"trace must have a delta in each layer, got {len(deltas)}")
@@ -79,47 +39,14 @@ def delta_norms(trace: Trace) -> Array:
 
 
 def weight_norms(trace: Trace) -> Array:
-    r"""Return $\lVert\partial L/\partial W_l\rVert$ in every layer, the root of the sum of squares.
-
-    Args:
-        trace: What `backprop` or `backprop_from` recorded; every layer has a `W`.
-
-    Returns:
-        Norms, shape (..., layers).
-
-    Raises:
-        ValueError: If a layer has no `W`.
-
-    Examples:
-        >>> from gradbook.activations import identity
-        >>> from gradbook.layers import Dense
-        >>> layers = [Dense(np.array([[2.0]]), None, identity)] * 2
-        >>> weight_norms(backprop_from(layers, [[3.0]], [[1.0]])).tolist()
-        [6.0, 6.0]
-    """
+    r"""Return $\lVert\partial L/\partial W_l\rVert$, shape (..., layers); each needs a `W`."""
     return _norms(_gradients(trace, "W"), axes=2)
 
 
 def bias_norms(trace: Trace) -> Array:
-    r"""Return $\lVert\partial L/\partial b_l\rVert$ in every layer.
+    r"""Return $\lVert\partial L/\partial b_l\rVert$, shape (..., layers); each needs a `b`.
 
     The bias gradient is the sum of $\delta_l$ over the batch.
-
-    Args:
-        trace: What `backprop` or `backprop_from` recorded; every layer has a `b`.
-
-    Returns:
-        Norms, shape (..., layers).
-
-    Raises:
-        ValueError: If a layer has no `b`.
-
-    Examples:
-        >>> from gradbook.activations import identity
-        >>> from gradbook.layers import Dense
-        >>> layers = [Dense(np.eye(2), np.zeros(2), identity)]
-        >>> bias_norms(backprop_from(layers, np.ones((2, 2)), [[3.0, 0.0], [0.0, 4.0]])).tolist()
-        [5.0]
     """
     return _norms(_gradients(trace, "b"), axes=1)
 
@@ -143,21 +70,8 @@ def gradient_norms(
     r"""Measure $\lVert\partial L/\partial h_l\rVert$ in networks that were never trained.
 
     Each draw has its own weights, one input from $N(0, 1)$ per unit, no biases, and a random
-    gradient of length 1 on the output, so that only the layers shape what is measured.
-
-    Args:
-        rng: The random generator.
-        recipe: Activation and initializer.
-        depth: Number of layers.
-        width: Units in each layer, inputs and outputs included.
-        draws: Number of networks.
-
-    Returns:
-        Norms from the input (first) to the output (last, which is 1), shape (draws, depth + 1).
-
-    Raises:
-        TypeError: An argument is of the wrong kind.
-        ValueError: A size is not positive.
+    gradient of length 1 on the output, so that only the layers shape what is measured: norms from
+    the input to the output, where they are 1, shape (draws, depth + 1).
 
     Examples:
         >>> from gradbook.activations import identity
@@ -177,28 +91,9 @@ def gradient_norms(
 def mean_slopes(
     rng: np.random.Generator, recipe: Recipe, *, depth: int, width: int, draws: int
 ) -> Array:
-    r"""Measure the mean of $f'(z)$ over the units of each layer of networks never trained.
+    """Measure the mean of $f'(z)$ over each layer's units in random networks.
 
-    Args:
-        rng: The random generator.
-        recipe: Activation and initializer.
-        depth: Number of layers.
-        width: Units in each layer, inputs and outputs included.
-        draws: Number of networks, each with one input from $N(0, 1)$ per unit and no biases.
-
-    Returns:
-        Mean slopes from the first layer to the last, shape (draws, depth).
-
-    Raises:
-        TypeError: An argument is of the wrong kind.
-        ValueError: A size is not positive.
-
-    Examples:
-        >>> from gradbook.activations import sigmoid
-        >>> from gradbook.initializers import constant
-        >>> zero = Recipe("all weights 0", sigmoid, constant(0.0))
-        >>> mean_slopes(np.random.default_rng(0), zero, depth=3, width=4, draws=1).tolist()
-        [[0.25, 0.25, 0.25]]
+    Each draw has one input from $N(0, 1)$ per unit and no biases; shape (draws, depth).
     """
     nets = _random_networks(rng, recipe, depth=depth, width=width, draws=draws)
     return np.array(
@@ -212,34 +107,16 @@ def mean_slopes(
 def _random_networks(
     rng: np.random.Generator, recipe: Recipe, *, depth: int, width: int, draws: int
 ) -> Iterator[tuple[list[Layer], Array]]:
-    """Draw one network after the other, each with its input."""
     rng = generator("rng", rng)
     depth, width = positive_int("depth", depth), positive_int("width", width)
+    f, how, sizes = recipe.activation, recipe.initializer, [width] * (depth + 1)
     for _ in range(positive_int("draws", draws)):
-        layers = plain(
-            rng,
-            [width] * (depth + 1),
-            recipe.activation,
-            recipe.initializer,
-            output_activation=recipe.activation,
-            bias_variance=None,
-        )
+        layers = plain(rng, sizes, f, how, output_activation=f, bias_variance=None)
         yield layers, rng.standard_normal((1, width))
 
 
 def geometric_mean(values: Array) -> float:
-    r"""Return $\exp \overline{\ln v}$, the mean that suits ratios.
-
-    Args:
-        values: Positive numbers.
-
-    Raises:
-        ValueError: A value is not positive.
-
-    Examples:
-        >>> f"{geometric_mean(np.array([1.0, 100.0])):.1f}"
-        '10.0'
-    """
+    r"""Return $\exp \overline{\ln v}$ of positive numbers, the mean that suits ratios."""
     if not (values > 0).all():
         raise ValueError(f"values must be positive, got {values!r}")
     return float(np.exp(np.log(values).mean()))

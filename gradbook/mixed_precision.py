@@ -17,131 +17,20 @@ Examples:
 Source: Micikevicius et al. 2018; Kahan 1965.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gradbook.checks import Array, float_array, generator, integer_at_least, positive, positive_int
+from gradbook.checks import Array, float_array, generator, integer_at_least, positive
 from gradbook.precision import Format, float32, gap_above, gap_below, round_to
-
-
-@dataclass(frozen=True)
-class LossScale:
-    r"""Multiply the loss by $S$, so that its gradient is $S$ times as large; divide it afterwards.
-
-    A dynamic scale grows after so many sound steps in a row. If a gradient overflows, the step is
-    skipped and the scale shrinks. With `interval=None` the scale is static.
-
-    Args:
-        scale: The factor $S$, positive. Powers of two cost no rounding.
-        growth: By what a dynamic scale is multiplied, above 1.
-        backoff: By what an overflow multiplies it, between 0 and 1.
-        interval: After how many sound steps it grows; None for never, and no backoff either.
-        sound: How many sound steps there were since it last changed.
-
-    Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If an argument is out of range.
-
-    Source: Micikevicius et al. 2018.
-    """
-
-    scale: float
-    growth: float = 2.0
-    backoff: float = 0.5
-    interval: int | None = 2000
-    sound: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse a scale that could not scale."""
-        positive("scale", self.scale)
-        if not positive("growth", self.growth) > 1:
-            raise ValueError(f"growth must be above 1, got {self.growth}")
-        if not positive("backoff", self.backoff) < 1:
-            raise ValueError(f"backoff must be below 1, got {self.backoff}")
-        if self.interval is not None:
-            positive_int("interval", self.interval)
-
-    def after(self, *, sound: bool) -> "LossScale":
-        """Return the scale for the next step.
-
-        Args:
-            sound: Whether all gradients of this step were finite.
-
-        Examples:
-            >>> scale = LossScale(8.0, interval=2)
-            >>> for sound in (True, True, False, True):
-            ...     scale = scale.after(sound=sound)
-            ...     print(f"{scale.scale:g}")
-            8
-            16
-            8
-            8
-        """
-        if self.interval is None:
-            return self
-        if not sound:
-            return replace(self, scale=self.scale * self.backoff, sound=0)
-        if self.sound + 1 == self.interval:
-            return replace(self, scale=self.scale * self.growth, sound=0)
-        return replace(self, sound=self.sound + 1)
-
-
-class Unscaled(NamedTuple):
-    """Hold gradients after division by the scale, and what to do with them.
-
-    Attributes:
-        grads: The gradients, in float64.
-        sound: Whether all of them are finite; if not, skip the step.
-        loss_scale: The scale for the next step.
-    """
-
-    grads: list[Array]
-    sound: bool
-    loss_scale: LossScale
-
-
-def unscale(grads: Sequence[Array], loss_scale: LossScale) -> Unscaled:
-    """Divide gradients by the loss scale and say whether the step is to be taken.
-
-    Args:
-        grads: Gradients of the scaled loss, of any shape; infinities and NaN are reported.
-        loss_scale: The scale that the loss was multiplied by.
-
-    Raises:
-        TypeError: If a gradient does not hold real numbers.
-
-    Examples:
-        >>> small, sound, _ = unscale([np.array([8.0])], LossScale(16.0))
-        >>> small[0].item(), sound
-        (0.5, True)
-        >>> _, sound, scale = unscale([np.array([np.inf])], LossScale(16.0))
-        >>> sound, scale.scale
-        (False, 8.0)
-    """
-    arrays = [float_array(f"grads[{i}]", g).astype(np.float64) for i, g in enumerate(grads)]
-    sound = all(bool(np.isfinite(g).all()) for g in arrays)
-    smaller: list[Array] = [np.asarray(g / loss_scale.scale) for g in arrays]
-    return Unscaled(smaller, sound, loss_scale.after(sound=sound))
 
 
 def scaled_underflow_depth(fmt: Format, factor: float, scale: float = 1.0) -> int:
     r"""Find the first $L$ at which $S \cdot \text{factor}^L$, rounded at each layer, is 0.
 
-    Args:
-        fmt: The format.
-        factor: The factor per layer, positive and at most 1/2 in the format.
-        scale: The loss scale $S$, positive and within the range of the format.
-
-    Returns:
-        The number of layers.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If an argument is out of range.
+    The factor per layer is at most 1/2 in the format, the loss scale $S$ within its range.
 
     Examples:
         >>> from gradbook.precision import float16
@@ -175,17 +64,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Plain:
-    r"""Subtract in the format: $w \leftarrow \mathrm{fl}(w - u)$.
-
-    Args:
-        fmt: The format.
-
-    Examples:
-        >>> from gradbook.precision import float16
-        >>> plain = Plain(float16)
-        >>> plain.step(plain.start(1.0), 2**-12)[0].item()
-        1.0
-    """
+    r"""Subtract in the format: $w \leftarrow \mathrm{fl}(w - u)$."""
 
     fmt: Format
 
@@ -201,17 +80,6 @@ class Plain:
 @dataclass(frozen=True)
 class Master:
     r"""Keep a wide copy $W$: $W \leftarrow \mathrm{fl}_{32}(W - u)$, and show $\mathrm{fl}(W)$.
-
-    Args:
-        fmt: The format that the network sees.
-        wide: The format of the copy.
-
-    Examples:
-        >>> from gradbook.precision import float16
-        >>> master = Master(float16)
-        >>> seen, wide = master.step(master.start(1.0), 2**-12)
-        >>> seen.item(), wide.item()
-        (1.0, 0.999755859375)
 
     Source: Micikevicius et al. 2018.
     """
@@ -237,9 +105,6 @@ class Kahan:
     With the carry $c$, starting at 0: $y = \mathrm{fl}(u + c)$, $w' = \mathrm{fl}(w - y)$ and
     $c' = \mathrm{fl}(y - \mathrm{fl}(w - w'))$. As long as $|y| \le |w|$ the inner operations are
     exact: $w' - c' = w - y$, and only the first rounding is left.
-
-    Args:
-        fmt: The format.
 
     Examples:
         >>> from gradbook.precision import float16
@@ -275,26 +140,7 @@ STORES: tuple[type[Plain] | type[Master] | type[Kahan], ...] = (Plain, Master, K
 
 
 def accumulate(store: Store, w: ArrayLike, u: ArrayLike, steps: int) -> Array:
-    r"""Subtract a step again and again, and return the weights as the network sees them.
-
-    Args:
-        store: How the weights are stored.
-        w: Weights of any shape.
-        u: The step, of a shape that broadcasts with `w`.
-        steps: How often, at least 0.
-
-    Returns:
-        The weights in the end, same shape.
-
-    Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If `steps` is negative, or an array empty.
-
-    Examples:
-        >>> from gradbook.precision import bfloat16
-        >>> f"{accumulate(Kahan(bfloat16), 1.0, 2**-10, 512):.4f}"
-        '0.5000'
-    """
+    """Subtract a step again and again, and return the weights as the network sees them."""
     stored = store.start(w)
     for _ in range(integer_at_least("steps", steps, 0)):
         stored = store.step(stored, u)
@@ -303,18 +149,6 @@ def accumulate(store: Store, w: ArrayLike, u: ArrayLike, steps: int) -> Array:
 
 def round_stochastically(fmt: Format, x: ArrayLike, rng: np.random.Generator) -> Array:
     r"""Round up or down at random, the nearer neighbor more often, so that $E\,\mathrm{fl}(x) = x$.
-
-    Args:
-        fmt: The format.
-        x: Finite numbers of any shape, within the range of the format.
-        rng: The random generator.
-
-    Returns:
-        Numbers of the format, same shape.
-
-    Raises:
-        TypeError: If `x` is not made of real numbers or `rng` is no generator.
-        ValueError: If `x` is empty, not finite or beyond the range.
 
     Examples:
         >>> from gradbook.precision import float16

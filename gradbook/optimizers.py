@@ -3,16 +3,6 @@ r"""Optimizers: what a gradient is turned into before it is subtracted from the 
 Each is a frozen record with two pure functions: `start` gives the state before the first step, and
 `step` takes weights, gradients and state and returns new weights and a new state. All but the clip
 are entry by entry, so that an ensemble trains side by side.
-
-Examples:
-    >>> for optimizer in (GradientDescent(0.1), Momentum(0.1, 0.5), Adam(0.1)):
-    ...     w, state = [np.array([1.0])], optimizer.start([np.array([1.0])])
-    ...     for _ in range(3):
-    ...         w, state = optimizer.step(w, w, state)  # the gradient of w²/2 is w
-    ...     print(f"{w[0][0]:.4f}")
-    0.7290
-    0.6140
-    0.7016
 """
 
 from collections.abc import Sequence
@@ -45,44 +35,17 @@ class Optimizer(Protocol):
     """Turn gradients into new weights, without a memory of its own."""
 
     def start(self, values: Sequence[Array]) -> State:
-        """Return the state before the first step.
-
-        Args:
-            values: The parameters.
-        """
+        """Return the state before the first step."""
 
     def step(
         self, values: Sequence[Array], grads: Sequence[Array], state: State
     ) -> tuple[list[Array], State]:
-        """Take one step.
-
-        Args:
-            values: The parameters.
-            grads: The gradient on each, of the same shape.
-            state: What `start` or the step before returned.
-
-        Returns:
-            The new parameters and the new state.
-        """
+        """Take one step; return the new parameters and the new state."""
 
 
 @dataclass(frozen=True)
 class GradientDescent:
-    r"""Step by $-\eta g$.
-
-    Args:
-        lr: The learning rate $\eta$, positive.
-
-    Raises:
-        TypeError: If `lr` is not a number.
-        ValueError: If `lr` is not positive.
-
-    Examples:
-        >>> descent = GradientDescent(lr=0.5)
-        >>> values, _ = descent.step([np.array([1.0])], [np.array([4.0])], descent.start([]))
-        >>> values[0].tolist()
-        [-1.0]
-    """
+    r"""Step by $-\eta g$."""
 
     lr: float
 
@@ -106,16 +69,8 @@ class Momentum:
     r"""Step along a sum of gradients that forgets: $v \leftarrow \beta v + g$, step $-\eta v$.
 
     With $v_k = (w_{k-1} - w_k)/\eta$ it reads
-    $w_{k+1} = w_k - \eta g_k + \beta (w_k - w_{k-1})$: the heavy ball.
-
-    Args:
-        lr: The learning rate $\eta$, positive. A constant gradient is followed with
-            $\eta/(1 - \beta)$ in the end.
-        beta: The share $\beta$ of the sum that is kept, at least 0 and below 1.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If an argument is out of range.
+    $w_{k+1} = w_k - \eta g_k + \beta (w_k - w_{k-1})$: the heavy ball. A constant gradient is
+    followed with the rate $\eta/(1 - \beta)$ in the end.
 
     Examples:
         >>> heavy, g = Momentum(lr=1.0, beta=0.5), [np.array([1.0])]
@@ -168,16 +123,6 @@ class Adam:
     In the first step $\hat m = g$ and $\hat v = g^2$, so the step is $-\eta g/(|g| + \epsilon)$: of
     length $\eta$ whatever the size of $g$, until that comes down to $\epsilon$.
 
-    Args:
-        lr: The learning rate $\eta$, positive.
-        beta1: What the mean keeps at each step, at least 0 and below 1.
-        beta2: What the mean square keeps, likewise.
-        epsilon: What keeps the denominator away from 0, positive.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If an argument is out of range.
-
     Examples:
         >>> adam, w = Adam(lr=0.1), [np.zeros(3)]
         >>> w, _ = adam.step(w, [np.array([1e3, -1e-3, 1e-8])], adam.start(w))
@@ -223,10 +168,6 @@ class Adam:
 class Clipping:
     """Clip the gradient before another optimizer sees it.
 
-    Args:
-        optimizer: What takes the step.
-        clip: What clips, such as `partial(clip_global_norm, max_norm=1.0, members=1)`.
-
     Examples:
         >>> from functools import partial
         >>> from gradbook.clipping import clip_global_norm
@@ -263,15 +204,8 @@ def momentum_multiplier(product: float, beta: float) -> float:
     smallest, at $\beta = (1 - \sqrt{\eta\lambda})^2$: critical damping.
 
     Args:
-        product: Learning rate times curvature, $\eta\lambda$, positive.
-        beta: The share $\beta$ of the velocity that is kept, at least 0 and below 1.
-
-    Returns:
-        The larger of $|r_1|$ and $|r_2|$.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If an argument is out of range.
+        product: Learning rate times curvature, $\eta\lambda$.
+        beta: The share $\beta$ of the velocity that is kept.
 
     Examples:
         >>> [f"{momentum_multiplier(0.01, beta):.3f}" for beta in (0.0, 0.5, 0.81, 0.9)]

@@ -4,7 +4,7 @@ A parameter is named after its place: `"2.W"` is the `W` of the second layer. La
 so that layer `l` takes `h[l - 1]` to `h[l]` and `h[0]` is the network's input.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,20 +15,7 @@ _OFFERED = ("parameters", "with_parameters", "forward", "backward")
 
 
 def check_layers(layers: Sequence[Layer]) -> None:
-    """Raise unless `layers` is a network: at least one layer, and nothing but layers.
-
-    Args:
-        layers: The network.
-
-    Raises:
-        TypeError: If an element is not a layer.
-        ValueError: If there is none.
-
-    Examples:
-        >>> check_layers([])
-        Traceback (most recent call last):
-        ValueError: layers must hold at least one layer, got []
-    """
+    """Raise unless `layers` is a network: at least one layer, and nothing but layers."""
     if len(layers) == 0:
         raise ValueError(f"layers must hold at least one layer, got {layers!r}")
     # A protocol checks an instance slowly; for classes that have all it asks, the class will do.
@@ -40,26 +27,7 @@ def check_layers(layers: Sequence[Layer]) -> None:
 
 
 def named_parameters(layers: Sequence[Layer]) -> dict[str, Array]:
-    """Return the array at every place, a shared one at each place it has.
-
-    Args:
-        layers: The network.
-
-    Returns:
-        The arrays by name, layer by layer.
-
-    Raises:
-        TypeError: If an element of `layers` is not a layer.
-        ValueError: If there is no layer.
-
-    Examples:
-        >>> import numpy as np
-        >>> from gradbook.activations import tanh
-        >>> from gradbook.layers import Dense
-        >>> layers = [Dense(np.eye(2), np.zeros(2), tanh), Dense(np.eye(2), None, tanh)]
-        >>> list(named_parameters(layers))
-        ['1.W', '1.b', '2.W']
-    """
+    """Return the array at every place, layer by layer, a shared one at each place it has."""
     check_layers(layers)
     return {
         f"{number}.{name}": array
@@ -71,92 +39,34 @@ def named_parameters(layers: Sequence[Layer]) -> dict[str, Array]:
 def places(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
     """Return, for every distinct parameter, the names of the places that share it.
 
-    Args:
-        layers: The network.
-
-    Returns:
-        One tuple of names per parameter, in order of first appearance.
-
-    Raises:
-        TypeError: If an element of `layers` is not a layer.
-        ValueError: If there is no layer.
+    Parameters come in the order of their first appearance.
 
     Examples:
-        >>> import numpy as np
         >>> from gradbook.activations import tanh
         >>> from gradbook.layers import Recurrent
         >>> step = Recurrent(W=np.eye(2), U=None, b=np.zeros(2), activation=tanh)
         >>> places([step, step])
         (('1.W', '2.W'), ('1.b', '2.b'))
     """
-    return shared_places(named_parameters(layers))
-
-
-def shared_places(arrays: Mapping[str, Array]) -> tuple[tuple[str, ...], ...]:
-    """Group the names of `named_parameters` by the array they stand for.
-
-    Args:
-        arrays: The arrays by name.
-
-    Returns:
-        What `places` returns.
-
-    Examples:
-        >>> import numpy as np
-        >>> W = np.eye(2)
-        >>> shared_places({"1.W": W, "1.b": np.zeros(2), "2.W": W})
-        (('1.W', '2.W'), ('1.b',))
-    """
     names: dict[int, list[str]] = {}
-    for name, array in arrays.items():
+    for name, array in named_parameters(layers).items():
         names.setdefault(id(array), []).append(name)
     return tuple(tuple(group) for group in names.values())
 
 
 def distinct_parameters(layers: Sequence[Layer]) -> list[Array]:
-    """Return every distinct parameter once, in the order of `places`.
-
-    Args:
-        layers: The network.
-
-    Returns:
-        The arrays that the layers hold.
-
-    Raises:
-        TypeError: If an element of `layers` is not a layer.
-        ValueError: If there is no layer.
-
-    Examples:
-        >>> import numpy as np
-        >>> from gradbook.activations import tanh
-        >>> from gradbook.layers import Recurrent
-        >>> step = Recurrent(W=np.eye(2), U=None, b=np.zeros(2), activation=tanh)
-        >>> [array.shape for array in distinct_parameters([step, step])]
-        [(2, 2), (2,)]
-    """
+    """Return every distinct parameter once, in the order of `places`."""
     check_layers(layers)
     arrays = (array for layer in layers for array in layer.parameters.values())
     return [*{id(array): array for array in arrays}.values()]
 
 
 def with_parameters(layers: Sequence[Layer], values: Sequence[Array]) -> list[Layer]:
-    """Return the network with other values, sharing them as before.
+    """Return the network with other values in the order of `places`, sharing them as before.
 
-    Args:
-        layers: The network.
-        values: One array per distinct parameter, in the order of `places`. A value may bring
-            ensemble axes that the old one did not have.
-
-    Returns:
-        A new list; `layers` and their arrays stay as they are.
-
-    Raises:
-        TypeError: If an element of `layers` is not a layer, or a value is not a floating-point
-            NumPy array.
-        ValueError: If there is no layer, or the values do not fit in number or shape.
+    A value may bring ensemble axes that the old one did not have.
 
     Examples:
-        >>> import numpy as np
         >>> from gradbook.activations import tanh
         >>> from gradbook.layers import Recurrent
         >>> step = Recurrent(W=np.eye(2), U=None, b=None, activation=tanh)
@@ -178,26 +88,7 @@ def with_parameters(layers: Sequence[Layer], values: Sequence[Array]) -> list[La
 
 
 def in_float32(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the network with parameters in float32, which halves what there is to move.
-
-    Args:
-        layers: The network.
-
-    Returns:
-        A new list, sharing parameters as before.
-
-    Raises:
-        TypeError: If an element of `layers` is not a layer.
-        ValueError: If there is no layer.
-
-    Examples:
-        >>> import numpy as np
-        >>> from gradbook.activations import tanh
-        >>> from gradbook.layers import Dense
-        >>> layers = [Dense(np.eye(2), None, tanh)]
-        >>> in_float32(layers)[0].parameters["W"].dtype.name
-        'float32'
-    """
+    """Return the network with parameters in float32, which halves what there is to move."""
     return with_parameters(
         layers, [value.astype(np.float32) for value in distinct_parameters(layers)]
     )

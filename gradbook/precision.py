@@ -1,11 +1,12 @@
-r"""Number formats: rounding, the gaps between neighbors, and when a step no longer moves a weight.
+"""Number formats: rounding, the gaps between neighbors, and when a step no longer moves a weight.
 
 A binary floating-point number is an integer of at most $p$ significand bits times a power of two.
 Near $w$ the format has gaps, and the update $w - u$ rounds back to $w$ once the step $u$ is too
 small for the gap on the side it moves to: the weight is frozen, bit for bit. All functions compute
 in float64 and give what arithmetic inside the format gives, with gradual underflow and rounding to
-nearest, ties to even (IEEE 754). Arguments are first stored in the format. To add a format, add a
-record; `ALL` gathers the records of this module.
+nearest, ties to even (IEEE 754). Arguments, of any shapes that broadcast, are first stored in the
+format, and must lie within its range. To add a format, add a record; `ALL` gathers the records of
+this module.
 
 Examples:
     >>> {f.name: f"{gap_below(f, 1.0):.2g}" for f in ALL}
@@ -36,12 +37,11 @@ class Format:
     r"""Describe the binary format of numbers $\pm m \cdot 2^{e - p + 1}$ with integer $m < 2^p$.
 
     Args:
-        name: The name that tables and figures print.
+        name: What tables and figures print.
         significand_bits: $p$, the leading bit included whether or not it is stored.
         max_exponent: The largest exponent $e$; the smallest is $1 - e$.
 
     Raises:
-        TypeError: If a size is not an integer.
         ValueError: If the format is neither float64 nor narrow enough to be computed in float64
             exactly: at most 25 bits and a largest exponent of at most 255.
 
@@ -116,18 +116,7 @@ def _unit(fmt: Format, x: Array) -> NDArray[np.signedinteger[Any]]:
 
 
 def round_to(fmt: Format, x: ArrayLike) -> Array:
-    r"""Round $x$ to the nearest number of the format, ties to even.
-
-    Args:
-        fmt: The format.
-        x: Numbers of any shape, infinities included, taken as float64.
-
-    Returns:
-        The nearest numbers of the format as float64, same shape; infinite where $x$ overflows.
-
-    Raises:
-        TypeError: If `x` is not made of real numbers.
-        ValueError: If `x` is empty or holds NaN.
+    """Round $x$ to the nearest number of the format, ties to even; to infinity where it overflows.
 
     Examples:
         >>> [f"{round_to(fmt, 0.1):.20f}" for fmt in (bfloat16, float32)]
@@ -156,22 +145,11 @@ def _stored(fmt: Format, name: str, value: ArrayLike) -> Array:
 
 
 def gap_below(fmt: Format, w: ArrayLike) -> Array:
-    r"""Measure the distance from $w$ to the next smaller number of the format.
+    """Measure the distance from $w$ to the next smaller number of the format.
 
     For $w > 0$ of exponent $e$ it is $2^{e-p+1}$, but half of that if $w$ is a power of two, where
-    the numbers below are denser. Subnormal numbers are all one `smallest` apart.
-
-    Args:
-        fmt: The format.
-        w: Numbers of any shape, first stored in the format.
-
-    Returns:
-        The gaps, same shape. Beyond the largest number the gap that rounding uses, as if there were
-        a larger exponent.
-
-    Raises:
-        TypeError: If `w` is not made of real numbers.
-        ValueError: If `w` is empty, not finite or beyond the range of the format.
+    the numbers below are denser. Subnormal numbers are all one `smallest` apart. Beyond the largest
+    number it is the gap that rounding uses, as if there were a larger exponent.
 
     Examples:
         >>> [f"2^{math.log2(gap_below(float32, w)):.0f}" for w in (1.5, 1.0, 0.75, 0.0, -1.0)]
@@ -184,46 +162,12 @@ def gap_below(fmt: Format, w: ArrayLike) -> Array:
 
 
 def gap_above(fmt: Format, w: ArrayLike) -> Array:
-    r"""Measure the distance from $w$ to the next larger number of the format.
-
-    Args:
-        fmt: The format.
-        w: Numbers of any shape, first stored in the format.
-
-    Returns:
-        The gaps, same shape; see `gap_below`, of which this is the mirror image.
-
-    Raises:
-        TypeError: If `w` is not made of real numbers.
-        ValueError: If `w` is empty, not finite or beyond the range of the format.
-
-    Examples:
-        >>> f"{gap_above(float64, 1.0) / gap_below(float64, 1.0):g}"
-        '2'
-    """
+    """Measure the distance from $w$ to the next larger number: `gap_below` of $-w$."""
     return gap_below(fmt, -_stored(fmt, "w", w))
 
 
 def step_is_lost(fmt: Format, w: ArrayLike, u: ArrayLike) -> NDArray[np.bool_]:
-    r"""Test $\mathrm{fl}(w - u) = w$ by subtracting in the format.
-
-    Args:
-        fmt: The format.
-        w: Weights of any shape, first stored in the format.
-        u: Steps of either sign, of a shape that broadcasts with `w`; first stored in the format.
-
-    Returns:
-        Whether the weight stays as it is, bit for bit.
-
-    Raises:
-        TypeError: If `w` or `u` is not made of real numbers.
-        ValueError: If one is empty, not finite, does not broadcast with the other, or if `w` is
-            beyond the range of the format.
-
-    Examples:
-        >>> step_is_lost(float32, 1.0, [2**-24, 2**-25, -(2**-24)]).tolist()
-        [False, True, True]
-    """
+    r"""Test $\mathrm{fl}(w - u) = w$, bit for bit, by subtracting in the format."""
     weight, step = _stored(fmt, "w", w), round_to(fmt, finite_array("u", u))
     try:
         return _lost(fmt, weight, step)
@@ -243,18 +187,8 @@ def largest_lost_step(fmt: Format, w: ArrayLike) -> Array:
     r"""Predict the largest step $u \ge 0$ of the format with $\mathrm{fl}(w - u) = w$.
 
     The difference rounds back to $w$ iff $u$ is less than half the gap below $w$, or equal to it
-    and the last significand bit of $w$ is even. For steps upwards, take $-w$.
-
-    Args:
-        fmt: The format.
-        w: Weights of any shape, first stored in the format.
-
-    Returns:
-        The steps, same shape; 0 where half the gap is no number of the format.
-
-    Raises:
-        TypeError: If `w` is not made of real numbers.
-        ValueError: If `w` is empty, not finite or beyond the range of the format.
+    and the last significand bit of $w$ is even. It is 0 where half the gap is no number of the
+    format. For steps upwards, take $-w$.
 
     Examples:
         >>> [f"2^{math.log2(largest_lost_step(f, 1.0)):g}" for f in (float16, float32, float64)]
@@ -272,25 +206,7 @@ def largest_lost_step(fmt: Format, w: ArrayLike) -> Array:
 
 
 def frozen_fraction(fmt: Format, weights: ArrayLike, steps: ArrayLike) -> float:
-    r"""Count the share of weights for which $\mathrm{fl}(w - u) = w$.
-
-    Args:
-        fmt: The format.
-        weights: Weights of any shape, first stored in the format.
-        steps: Steps of either sign, of a shape that broadcasts; first stored in the format.
-
-    Returns:
-        A share from 0 to 1. A step of exactly 0 counts as frozen.
-
-    Raises:
-        TypeError: If an argument is not made of real numbers.
-        ValueError: If one is empty, not finite, does not broadcast with the other, or if a weight
-            is beyond the range of the format.
-
-    Examples:
-        >>> f"{frozen_fraction(float16, [0.25, 0.5, 1.0, 2.0], 2**-12):.2f}"
-        '0.50'
-    """
+    r"""Count the share of weights for which $\mathrm{fl}(w - u) = w$; a step of 0 counts."""
     w, u = finite_array("weights", weights), finite_array("steps", steps)
     return float(step_is_lost(fmt, w, u).mean())
 
@@ -307,23 +223,8 @@ def _stored_factor(fmt: Format, factor: float) -> float:
 def underflow_depth(fmt: Format, factor: float) -> int | None:
     r"""Find the first $L$ at which $\text{factor}^L$, multiplied up in the format, is exactly 0.
 
-    Args:
-        fmt: The format.
-        factor: The factor per layer, between 0 and 1; first stored in the format.
-
-    Returns:
-        The depth, or None for a factor above 1/2: the smallest number times that factor rounds back
-        to itself, so the product stays above 0 for good.
-
-    Raises:
-        TypeError: If `factor` is not a real number.
-        ValueError: If `factor` is not between 0 and 1 in the format.
-
-    Examples:
-        >>> {f.name: underflow_depth(f, 0.25) for f in ALL}
-        {'float16': 13, 'bfloat16': 67, 'float32': 75, 'float64': 538}
-        >>> underflow_depth(float16, 0.9) is None
-        True
+    It is None for a factor above 1/2: the smallest number times that factor rounds back to itself,
+    so the product stays above 0 for good.
     """
     factor = _stored_factor(fmt, factor)
     if factor > 0.5:
@@ -340,53 +241,25 @@ def predicted_underflow_depth(fmt: Format, factor: float) -> int:
     That is where it reaches half the smallest number, a tie that rounds to even:
     $L = \lceil \log(\text{smallest}/2) / \log(\text{factor}) \rceil$. For factors of at most 1/2
     the roundings of `underflow_depth` shift it by one layer at most, for powers of two not at all.
-
-    Args:
-        fmt: The format.
-        factor: The factor per layer, between 0 and 1; first stored in the format.
-
-    Returns:
-        The depth.
-
-    Raises:
-        TypeError: If `factor` is not a real number.
-        ValueError: If `factor` is not between 0 and 1 in the format.
-
-    Examples:
-        >>> {f.name: predicted_underflow_depth(f, 0.25) for f in ALL}
-        {'float16': 13, 'bfloat16': 67, 'float32': 75, 'float64': 538}
     """
     factor = _stored_factor(fmt, factor)
     return math.ceil((math.log2(fmt.smallest) - 1) / math.log2(factor))
 
 
-LONGEST_LOOP = 1_000_000
+_LONGEST_LOOP = 1_000_000
 """The most layers that `overflow_depth` multiplies up."""
 
 
 def overflow_depth(fmt: Format, factor: float) -> int:
     r"""Find the first $L$ at which $\text{factor}^L$, multiplied up in the format, is infinite.
 
-    Args:
-        fmt: The format.
-        factor: The factor per layer, above 1; first stored in the format.
-
-    Returns:
-        The depth.
-
     Raises:
-        TypeError: If `factor` is not a real number.
-        ValueError: If `factor` is not above 1 in the format, is beyond its range, or is so close to
-            1 that more than `LONGEST_LOOP` layers are needed.
-
-    Examples:
-        >>> {f.name: overflow_depth(f, 2.0) for f in ALL}
-        {'float16': 16, 'bfloat16': 128, 'float32': 128, 'float64': 1024}
+        ValueError: If the factor is so close to 1 that more than a million layers are needed.
     """
     predicted = predicted_overflow_depth(fmt, factor)
-    if predicted > LONGEST_LOOP:
+    if predicted > _LONGEST_LOOP:
         raise ValueError(
-            f"factor must overflow within {LONGEST_LOOP} layers, got {factor}, which takes "
+            f"factor must overflow within {_LONGEST_LOOP} layers, got {factor}, which takes "
             f"{predicted} in {fmt.name}"
         )
     stored, power, depth = float(_stored(fmt, "factor", factor)), 1.0, 0
@@ -402,21 +275,6 @@ def predicted_overflow_depth(fmt: Format, factor: float) -> int:
     $L = \lceil \log(\text{largest} + \text{gap}/2) / \log(\text{factor}) \rceil$. The roundings of
     `overflow_depth` change the product by at most $L$ half units in the last place, which shifts
     $L$ by one layer or two unless the factor is close to 1.
-
-    Args:
-        fmt: The format.
-        factor: The factor per layer, above 1; first stored in the format.
-
-    Returns:
-        The depth.
-
-    Raises:
-        TypeError: If `factor` is not a real number.
-        ValueError: If `factor` is not above 1 in the format, or is beyond its range.
-
-    Examples:
-        >>> {f.name: predicted_overflow_depth(f, 2.0) for f in ALL}
-        {'float16': 16, 'bfloat16': 128, 'float32': 128, 'float64': 1024}
     """
     stored = float(_stored(fmt, "factor", positive("factor", factor)))
     if not stored > 1:
@@ -435,28 +293,10 @@ def _scalars(fmt: Format, gradient: float, factor: float, lr: float) -> tuple[fl
 def freeze_depth(fmt: Format, w: float, gradient: float, factor: float, lr: float) -> int | None:
     r"""Find the first number of layers $L$ at which the update of $w$ changes nothing.
 
-    The gradient is multiplied by the factor once per layer, then by the learning rate, each time
-    rounded to the format: $\mathrm{fl}(w - \eta g \cdot \text{factor}^L) = w$.
-
-    Args:
-        fmt: The format.
-        w: The weight.
-        gradient: The gradient $g$ with no layer in between.
-        factor: The factor per layer, between 0 and 1.
-        lr: The learning rate $\eta$.
-
-    Returns:
-        The number of layers, or None if the gradient sticks at a subnormal number before the step
-        is lost, as in `underflow_depth`, which takes a factor above 1/2.
-
-    Raises:
-        TypeError: If an argument is not a real number.
-        ValueError: If an argument is not finite or beyond the range of the format, if `lr` is not
-            above 0, or if `factor` is not between 0 and 1 in the format.
-
-    Examples:
-        >>> [freeze_depth(f, 1.0, 1.0, 0.25, lr=0.01) for f in (float16, float32, float64)]
-        [3, 10, 24]
+    The gradient is multiplied by the factor, between 0 and 1, once per layer, then by the learning
+    rate, each time rounded to the format: $\mathrm{fl}(w - \eta g \cdot \text{factor}^L) = w$.
+    It is None if the gradient sticks at a subnormal number before the step is lost, as in
+    `underflow_depth`, which takes a factor above 1/2.
     """
     g, factor, lr = _scalars(fmt, gradient, factor, lr)
     weight, depth = _stored(fmt, "w", finite("w", w)), 0
@@ -474,25 +314,6 @@ def predicted_freeze_depth(fmt: Format, w: float, gradient: float, factor: float
     $L = \lceil \log(u / (\eta |g|)) / \log(\text{factor}) \rceil$, at least 0, where $u$ is the
     `largest_lost_step` on the side moved to; where that is 0, half the smallest number, below which
     the step itself rounds to 0.
-
-    Args:
-        fmt: The format.
-        w: The weight.
-        gradient: The gradient $g$ with no layer in between.
-        factor: The factor per layer, between 0 and 1.
-        lr: The learning rate $\eta$.
-
-    Returns:
-        The number of layers.
-
-    Raises:
-        TypeError: If an argument is not a real number.
-        ValueError: If an argument is not finite or beyond the range of the format, if `lr` is not
-            above 0, or if `factor` is not between 0 and 1 in the format.
-
-    Examples:
-        >>> [predicted_freeze_depth(f, 2.5, 0.2, 0.25, lr=1.0) for f in (float16, float32, float64)]
-        [4, 11, 25]
     """
     g, factor, lr = _scalars(fmt, gradient, factor, lr)
     weight = _stored(fmt, "w", finite("w", w))

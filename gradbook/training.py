@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gradbook.backprop import backprop, forward_loss
+from gradbook.backpropagation import backprop, forward_loss
 from gradbook.checks import Array, finite_array, generator, positive_int
 from gradbook.layers import Layer
 from gradbook.losses import Loss
@@ -17,14 +17,13 @@ from gradbook.parameters import distinct_parameters, named_parameters, with_para
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    r"""Record a training run; the ensemble axes come first everywhere.
+    """Record a training run, before each step and after the last; the ensemble axes come first.
 
     Args:
         layers: The network after the last step.
-        loss: The loss over all examples before each step and after the last, shape
-            (..., steps + 1).
+        loss: The loss over all examples, shape (..., steps + 1).
         movement: How far each layer's weights are from where they began, as `movement` defines
-            it, before each step and after the last, shape (..., steps + 1, layers).
+            it, shape (..., steps + 1, layers).
     """
 
     layers: list[Layer]
@@ -39,25 +38,8 @@ _diverging = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def movement(before: Sequence[Layer], after: Sequence[Layer]) -> Array:
     r"""Return $\lVert W - W_0 \rVert / \lVert W_0 \rVert$ for the weights of each layer.
 
-    Args:
-        before: The network at the start, weights $W_0$.
-        after: The same network later, weights $W$.
-
-    Returns:
-        The relative movements, shape (..., layers); a layer without a `W` is left out. Weights that
-        were all 0 have moved infinitely far, or NaN if they still are.
-
-    Raises:
-        TypeError: If an element is not a layer.
-        ValueError: If there is no layer, no weights, or the two have other weights.
-
-    Examples:
-        >>> from gradbook.activations import tanh
-        >>> from gradbook.layers import Dense
-        >>> before = [Dense(np.eye(2), None, tanh), Dense(np.eye(2), None, tanh)]
-        >>> after = [before[0], Dense(1.5 * np.eye(2), None, tanh)]
-        >>> movement(before, after).tolist()
-        [0.0, 0.5]
+    The shape is (..., layers); a layer without a `W` is left out. Weights that were all 0 have
+    moved infinitely far, or NaN if they still are.
     """
     old, new = _weights(before), _weights(after)
     shapes, found = [W.shape for W in old], [W.shape for W in new]
@@ -80,26 +62,9 @@ def train(
 ) -> Training:
     r"""Take steps, $w \leftarrow w - \eta \, \partial L/\partial w$ or those of an optimizer.
 
-    Args:
-        layers: The network; it is not changed. With ensemble axes in every parameter, each member
-            is trained on its own.
-        x: Inputs, shape (examples, fan_in).
-        target: Targets, shape (examples, outputs).
-        loss: The loss.
-        lr: The learning rate, for gradient descent.
-        optimizer: What takes the steps; needed exactly if `lr` is not given.
-        steps: Number of steps.
-        batch: Examples per step, drawn without replacement; all of them if None.
-        rng: The random generator that draws the batches; needed exactly if `batch` is given.
-
-    Returns:
-        The trained network with its record.
-
-    Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If a size or the learning rate is not positive, the batch is larger than the
-            examples, only one of `batch` and `rng` is given, none or both of `lr` and
-            `optimizer` are, or the shapes do not fit.
+    Either `lr` or `optimizer` is given. With ensemble axes in every parameter, each member is
+    trained on its own. `x` and `target` have one row per example; `batch` of them are drawn by
+    `rng` for each step, without replacement, and all are taken if neither is given.
 
     Examples:
         >>> from gradbook.activations import identity

@@ -7,31 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gradbook.backprop import Trace
+from gradbook.backpropagation import Trace
 from gradbook.checks import Array, finite_array, integer_at_least, positive
 from gradbook.layers import Layer
 from gradbook.parameters import distinct_parameters, with_parameters
 
 
 def gradient_step(values: Sequence[Array], grads: Sequence[Array], lr: float) -> list[Array]:
-    r"""Return $w - \eta \, \partial L/\partial w$ for each array.
+    r"""Return $w - \eta \, \partial L/\partial w$ for each array, all gradients taken at `values`.
 
-    Args:
-        values: The parameters, each of any shape.
-        grads: The gradient on each, of the same shape, all taken at `values`.
-        lr: The learning rate $\eta$, positive.
-
-    Returns:
-        The new parameters; each keeps its dtype if its gradient has the same.
-
-    Raises:
-        TypeError: If `lr` is not a number.
-        ValueError: If `lr` is not positive, or the gradients do not fit in number or shape.
-
-    Examples:
-        >>> [w] = gradient_step([np.array([2.5])], [np.array([0.002])], lr=1)
-        >>> f"{w[0]:.3f}"
-        '2.498'
+    Each array keeps its dtype if its gradient has the same.
     """
     lr = positive("lr", lr)
     shapes, found = [np.shape(w) for w in values], [np.shape(g) for g in grads]
@@ -47,29 +32,9 @@ def _stepped(w: Array, step: Array) -> Array:
 
 
 def descend(layers: Sequence[Layer], trace: Trace, lr: float) -> list[Layer]:
-    """Take one gradient descent step with every parameter of a network.
+    """Take one gradient descent step with every parameter, sharing them as before.
 
-    Args:
-        layers: The network.
-        trace: What `backprop` returned for these layers.
-        lr: The learning rate, positive.
-
-    Returns:
-        A new list of layers, sharing parameters as before; `layers` stay as they are.
-
-    Raises:
-        TypeError: If an element of `layers` is not a layer, or `lr` not a number.
-        ValueError: If `lr` is not positive, or the trace's gradients do not fit the parameters.
-
-    Examples:
-        >>> from gradbook.activations import identity
-        >>> from gradbook.backprop import backprop
-        >>> from gradbook.layers import Dense
-        >>> from gradbook.losses import half_squared_error
-        >>> layers = [Dense(np.array([[1.0]]), None, identity)]
-        >>> trace = backprop(layers, [[2.0]], [[5.0]], half_squared_error)
-        >>> descend(layers, trace, lr=0.25)[0].parameters["W"].item()
-        2.5
+    `trace` is what `backprop` returned for these layers, which stay as they are.
     """
     grads = [parameter.grad for parameter in trace.parameters]
     return with_parameters(layers, gradient_step(distinct_parameters(layers), grads, lr))
@@ -78,21 +43,8 @@ def descend(layers: Sequence[Layer], trace: Trace, lr: float) -> list[Layer]:
 def minimize(df: Callable[[Array], ArrayLike], w: ArrayLike, lr: float, steps: int) -> Array:
     r"""Follow $w_{t+1} = w_t - \eta \, \nabla f(w_t)$ from a starting point.
 
-    A path that diverges runs on to infinity and NaN without a warning.
-
-    Args:
-        df: The gradient of the function, from a point to an array of the point's shape.
-        w: The starting point, of any shape. A floating dtype is kept, integers become float64.
-        lr: The learning rate, positive.
-        steps: The number of steps, at least 0.
-
-    Returns:
-        The path from the start on, `(steps + 1, *w.shape)`.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If `w` is empty or not finite, `lr` not positive, `steps` negative, or the
-            gradient has another shape than `w`.
+    Returns the path from the start on, `(steps + 1, *w.shape)`. A path that diverges runs on to
+    infinity and NaN without a warning.
 
     Examples:
         >>> minimize(lambda w: 2 * w, 8.0, lr=0.25, steps=3).tolist()  # f(w) = w²
@@ -111,12 +63,10 @@ def minimize(df: Callable[[Array], ArrayLike], w: ArrayLike, lr: float, steps: i
 
 @dataclass(frozen=True)
 class Regime:
-    r"""Say how gradient descent moves on a quadratic.
+    """Say how gradient descent moves on a quadratic.
 
-    Args:
-        multiplier: By what each step multiplies the distance to the minimum.
-        name: What that looks like: "creeps", "converges in one step", "oscillates", "cycles" or
-            "diverges".
+    Each step multiplies the distance to the minimum; what that looks like is called "creeps",
+    "converges in one step", "oscillates", "cycles" or "diverges".
     """
 
     multiplier: float
@@ -129,17 +79,6 @@ def quadratic_regime(curvature: float, lr: float) -> Regime:
     Since $f'(w) = \lambda w$, a step gives $w - \eta\lambda w = (1 - \eta\lambda) w$. The point
     creeps in from one side for $\eta < 1/\lambda$, jumps to the minimum at $1/\lambda$, converges
     from alternating sides up to $2/\lambda$, hops between two points there, and diverges beyond.
-
-    Args:
-        curvature: The curvature $\lambda = f''$, positive.
-        lr: The learning rate $\eta$, positive.
-
-    Returns:
-        The multiplier and the regime's name.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If an argument is not positive.
 
     Examples:
         >>> for lr in (0.1, 0.25, 0.4, 0.5, 0.6):
@@ -157,5 +96,6 @@ def quadratic_regime(curvature: float, lr: float) -> Regime:
         return Regime(0.0, "converges in one step")
     if math.isclose(product, 2, rel_tol=2**-51):
         return Regime(-1.0, "cycles")
+    # mutant(<): 1 and 2 have returned
     name = "creeps" if product < 1 else "oscillates" if product < 2 else "diverges"
     return Regime(1 - product, name)

@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from gradbook import figures
-from gradbook.figures import Picture
+from gradbook.show import figures
+from gradbook.show.figures import Picture
 
 TEXTS = {"alt": "What is < seen.", "caption": "What $x < 1$ shows."}
 LAYERS = np.arange(1, 31)
@@ -101,17 +101,6 @@ def deep_network() -> Picture:
 
 
 @cache
-def comparison() -> Picture:
-    return figures.bars(
-        {"sigmoid": 0.25, "tanh": 0.81, "ReLU, He": 1.02, "negative": -0.3},
-        errors={"sigmoid": 0.05, "ReLU, He": 0.1, "negative": 0.1},
-        theory={"ReLU, He": 1.0, "tanh": 0.81},
-        x_label="factor per layer",
-        **TEXTS,
-    )
-
-
-@cache
 def phases() -> Picture:
     w2, b2 = np.linspace(0, 4, 41), np.linspace(0, 0.5, 21)
     return figures.phase_diagram(
@@ -136,6 +125,5 @@ ALL: tuple[Callable[[], Picture], ...] = (
     lecture_note,
     chain,
     deep_network,
-    comparison,
     phases,
 )

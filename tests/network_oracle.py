@@ -14,11 +14,10 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 
+from formulas import ACTIVATIONS, LOSSES
 from gradbook.activations import Activation
 from gradbook.layers import Dense, Layer, Recurrent
 from gradbook.losses import Loss
-from test_activations import FORMULAS as ACTIVATIONS
-from test_losses import FORMULAS as LOSSES
 
 
 @dataclass(frozen=True)

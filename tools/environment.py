@@ -60,6 +60,7 @@ class Setup:
     environment: Path
     lock: Path
     build: Sequence[str] = ()
+    """Constraints, then what each machine has another file of: PyTorch and what is built for it."""
     then: Sequence[str] = ()
     started: float = field(default_factory=time.monotonic)
 
@@ -94,7 +95,7 @@ def make(setup: Setup) -> None:
         raise SetupError("Python has no venv: on Debian or Ubuntu, apt install python3-venv")
     setup.log.parent.mkdir(exist_ok=True)
     setup.log.write_bytes(b"")
-    contents = b"".join(path.read_bytes() for path in (setup.lock, *map(Path, setup.build[1:])))
+    contents = b"".join(path.read_bytes() for path in (setup.lock, *map(Path, setup.build[:1])))
     stamp = f"{sys.version_info[:2]} {hashlib.sha256(contents).hexdigest()}\n"
     _take_back(setup)
     if setup.ready.exists() and setup.ready.read_text(encoding="utf-8") == stamp:
@@ -135,9 +136,9 @@ def _install(setup: Setup) -> None:
     exact = ["--no-deps", "--require-hashes", "--requirement", str(setup.lock)]
     _run(setup, [setup.python, "-m", "pip", "install", *exact], pins)
     if setup.build:
-        name, constraints = setup.build
-        _tell(setup, f"{name}, in the build that pip finds here")
-        _run(setup, [setup.python, "-m", "pip", "install", "--constraint", constraints, name])
+        constraints, *names = setup.build
+        _tell(setup, f"{' and '.join(names)}, in the build that pip finds here")
+        _run(setup, [setup.python, "-m", "pip", "install", "--constraint", constraints, *names])
 
 
 def _finish(setup: Setup) -> None:
@@ -223,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("environment", type=Path, help="the folder to make")
     parser.add_argument("lock", type=Path, help="every package with its hashes")
-    parser.add_argument("--build", nargs=2, default=(), metavar=("PACKAGE", "CONSTRAINTS"))
+    parser.add_argument("--build", nargs="+", default=(), metavar="CONSTRAINTS PACKAGE")
     parser.add_argument("--then", nargs="+", default=(), metavar="MODULE", help="run it at the end")
     setup = Setup(**vars(parser.parse_args(arguments)))
     signal.signal(signal.SIGTERM, signal.default_int_handler)

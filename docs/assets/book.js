@@ -71,6 +71,25 @@
     }
   });
 
+  // An explorer brings its script to the pages that show it; without it, its figure stays.
+  const folder = new URL("explorers/", document.currentScript.src);
+  const kinds = new Set([...document.querySelectorAll("[data-explorer]")].map((element) =>
+    element.localName.replace("gb-", "")));
+  if (kinds.size) {
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = new URL("explorers.css", folder);
+    sheet.addEventListener("load", () => {
+      for (const kind of ["draw", "normal", ...kinds]) {
+        const script = document.createElement("script");
+        script.src = new URL(`${kind}.js`, folder);
+        script.async = false; // in this order
+        document.head.append(script);
+      }
+    });
+    document.head.append(sheet);
+  }
+
   // A printed page shows the answers to its exercises.
   window.addEventListener("beforeprint", () => each("details", (details) => { details.open = true; }));
 })();

@@ -1,9 +1,10 @@
 """Look at the gradients of any network: read them, name its layers, measure, and judge.
 
 Gradients come from a mapping of any framework (`arrays`) or from a file (`files`), one tensor at a
-time; `names` finds the layers, `statistics` measures tensors and `updates` what a step does to the
-weights. From what is known (`evidence`) comes a `verdict`, and from both a `report`; `suite` holds
-the networks that the verdicts are fitted to and judged by. NumPy is all that is needed.
+time; `names` finds the layers, `sizes` measures tensors and `updates` what a step does to the
+weights. A network of PyTorch is a graph of `places` that `watching` records, and `findings` come
+from it. What is known by arrays alone (`evidence`) is judged by its sizes (`verdict`). Both end in
+a `report`; `runs` keeps those of a whole training. NumPy is all that is needed.
 """
 
 from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
@@ -15,11 +16,12 @@ from gradbook.diagnosis.logs import Entry, open_log
 from gradbook.diagnosis.names import Kind, Layer, Named, Order, Role, group, locate, network_order
 from gradbook.diagnosis.report import Report
 from gradbook.diagnosis.rows import Row
-from gradbook.diagnosis.statistics import Measured, Statistics, combine, measure, statistics
+from gradbook.diagnosis.runs import Run, watching
+from gradbook.diagnosis.sizes import Measured, Statistics, combine, measure, statistics
 from gradbook.diagnosis.storage import Storage, Tensor
 from gradbook.diagnosis.updates import Frozen, Update, measure_updates, update
 from gradbook.diagnosis.verdicts import Verdict
-from gradbook.diagnosis.watch import Watched, watch
+from gradbook.diagnosis.watching import Watched, watch
 
 __all__ = [
     "BadInput",
@@ -33,6 +35,7 @@ __all__ = [
     "Report",
     "Role",
     "Row",
+    "Run",
     "Statistics",
     "Storage",
     "Tensor",
@@ -56,4 +59,5 @@ __all__ = [
     "statistics",
     "update",
     "watch",
+    "watching",
 ]

@@ -6,6 +6,7 @@ then, so that a network on a graphics card never lies in this machine's memory a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from functools import partial
 from numbers import Number
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradbook.diagnosis.bad_input import BadInput, reason
+from gradbook.diagnosis.bad_input import BadInput, Odd, reason
 from gradbook.diagnosis.storage import BFLOAT16, Storage, Tensor, as_type, storage_of
 
 
@@ -93,22 +94,19 @@ def checked(place: str, name: str, array: NDArray[Any], storage: Storage | None)
         array: Its bits.
         storage: What they mean, or None if the array's type says it.
 
-    Returns:
-        The tensor.
-
     Raises:
         BadInput: If it is empty or not made of real numbers.
 
     Examples:
         >>> checked("weights['w']", "w", np.array([1j]), None)
         Traceback (most recent call last):
-        gradbook.diagnosis.bad_input.BadInput: weights['w'] must hold real numbers, got complex128
+        gradbook.diagnosis.bad_input.Odd: weights['w'] must hold real numbers, got complex128
     """
     storage = storage or storage_of(array.dtype)
     if storage is None:
-        raise BadInput(f"{place} must hold real numbers, got {array.dtype}")
+        raise Odd(f"{place} must hold real numbers, got {array.dtype}")
     if array.size == 0:
-        raise BadInput(f"{place} must not be empty, got shape {array.shape}")
+        raise Odd(f"{place} must not be empty, got shape {array.shape}")
     if array.dtype.kind in "fV" and storage.raw[0] == "u":  # a type of ml_dtypes: its bits serve
         array = array.view(storage.raw)
     return Tensor(name, array, storage)
@@ -166,6 +164,29 @@ def _key(key: Any) -> str:
     return str(key)
 
 
+def _opened(tree: Any) -> Any:
+    """Return the fields of a module that is a dataclass, as those of Equinox are, by name."""
+    if not _is_module(tree):
+        return tree
+    found = {f.name: getattr(tree, f.name) for f in fields(tree)}
+    return {name: value for name, value in found.items() if not _is_setting(value)}
+
+
+ARRAYS = ("shape", "dtype", "__array__", "__dlpack__", "detach", "data_ptr", "cpu")
+"""What tells an array, also of a framework that nobody knows, from a module."""
+
+
+def _is_module(tree: Any) -> bool:
+    plain = isinstance(tree, type) or any(hasattr(tree, name) for name in ARRAYS)
+    return is_dataclass(tree) and not plain and not hasattr(tree, "unsafe_buffer_pointer")
+
+
+def _is_setting(value: Any) -> bool:
+    """Tell a number, a text or a function, which a module keeps beside its arrays."""
+    plain = isinstance(value, (Number, str, bytes))
+    return plain or (callable(value) and not is_dataclass(value) and not hasattr(value, "shape"))
+
+
 def _is_pair(item: Any) -> bool:
     return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], (str, tuple))
 
@@ -180,6 +201,7 @@ def _is_nest(tree: Any) -> bool:
 
 def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     branches: Iterable[tuple[Any, Any]]
+    tree = _opened(tree)
     if isinstance(tree, Mapping):
         branches = tree.items()
     elif not _is_nest(tree):
@@ -243,9 +265,12 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
     """
     if isinstance(tree, Tensors):
         return tree
-    nest = list(tree) if isinstance(tree, Iterator) else tree
+    nest = list(tree) if isinstance(tree, Iterator) else _opened(tree)
     if not isinstance(nest, Mapping) and not _is_nest(nest):
-        raise BadInput(f"{what} must be a mapping name → array, got {type(tree).__name__}")
+        raise BadInput(
+            f"{what} must be a mapping name → array, got {type(tree).__name__}; of JAX, "
+            "jax.tree_util.tree_flatten_with_path(...)[0] makes one of any tree"
+        )
     leaves = list(_leaves(nest))
     if not leaves:
         raise BadInput(f"{what} must be a mapping name → array, got none")

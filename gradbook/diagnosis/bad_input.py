@@ -34,14 +34,15 @@ class BadInput(ValueError):
         super().__init__("".join(c if c.isprintable() else "?" for c in message))
 
 
+class Odd(BadInput):
+    """Say of one tensor that it cannot be measured, though the others may be."""
+
+
 def reason(error: BaseException) -> str:
     """Return the first line of what another library's error says, or its type's name.
 
     Args:
         error: The error.
-
-    Returns:
-        One line.
 
     Examples:
         >>> reason(RuntimeError("no such device" + chr(10) + "and much more"))
@@ -88,9 +89,6 @@ def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
     Args:
         pairs: Keys and values, as JSON objects give them.
-
-    Returns:
-        The dictionary.
 
     Raises:
         BadInput: If a key comes twice.

@@ -6,6 +6,7 @@ straight from the loss, is set apart from the hidden ones.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,10 +16,9 @@ from typing import Any
 from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.evidence import Profile
-from gradbook.diagnosis.names import Kind, Layer, network_order
-from gradbook.diagnosis.statistics import measure
+from gradbook.diagnosis.names import Kind, Layer, network_order, number_key
+from gradbook.diagnosis.sizes import measure
 from gradbook.diagnosis.storage import Tensor
-from gradbook.diagnosis.watch import Watched
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,23 @@ class Deltas:
         output: The size at the output layer, if it is known by its name.
         nonfinite: The names of those that are NaN or infinite.
         turned: Whether they came last layer first.
+        apart: The same in stacks of which no name tells which comes first.
     """
 
     profile: Profile | None = None
     output: float | None = None
     nonfinite: tuple[str, ...] = ()
     turned: bool = False
+    apart: tuple[Profile, ...] = ()
 
 
 def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
     """Measure δ: arrays, or norms, one for each layer or step.
 
     Args:
-        deltas: A mapping or a sequence of arrays or numbers, or one array of norms.
+        deltas: A mapping or a sequence of arrays or numbers, or one array of norms, or one array
+            whose first axis counts the layers, as `jax.lax.scan` stacks them.
         layers: The layers of the network, by whose names a mapping is put in order.
-
-    Returns:
-        The sizes.
-
-    Raises:
-        BadInput: If it is something else.
 
     Examples:
         >>> read_deltas([0.1, 0.5, 1.0]).profile.rms
@@ -60,25 +57,50 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
         >>> found.profile.names, found.output
         (('fc1', 'fc2'), 1.0)
     """
-    if isinstance(deltas, Watched) and not any(delta is not None for delta in deltas.values()):
-        raise BadInput(
-            "deltas must hold what the backward pass found, got none: call gradbook.watch before "
-            "the forward pass of the same network and before torch.compile, then backward; layers "
-            "that are frozen from the input on have none"
-        )
     sizes = _sizes(deltas)
     if len(sizes) < 2:
-        raise BadInput(f"deltas must have entries for at least 2 layers, got {len(sizes)}")
+        raise BadInput(
+            f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of all "
+            "hidden layers, first to last"
+        )
     known = layers if isinstance(deltas, Mapping) else ()
-    in_order = isinstance(deltas, Watched) or not isinstance(deltas, Mapping)
-    names = list(sizes) if in_order else _in_order(list(sizes), known)
+    names = _in_order(list(sizes), known) if isinstance(deltas, Mapping) else list(sizes)
     bad = tuple(f"δ of {name}" for name in names if not math.isfinite(sizes[name]))
-    to_output = isinstance(deltas, Watched) and deltas.to_output
-    last = names[-1] if to_output else _output(known)
+    last = _output(known)
     output = sizes[last] if last is not None and last == names[-1] else None
     hidden = names if output is None else names[:-1]
-    profile = Profile("δ", tuple(hidden), tuple(sizes[name] for name in hidden))
-    return Deltas(profile, output, bad, turned=names != list(sizes))
+    profile = _profile(hidden, sizes)
+    apart = _apart(hidden, sizes, known) if isinstance(deltas, Mapping) else ()
+    return Deltas(profile, output, bad, turned=names != list(sizes), apart=apart)
+
+
+def _profile(names: Sequence[str], sizes: Mapping[str, float]) -> Profile:
+    return Profile("δ", tuple(names), tuple(sizes[name] for name in names))
+
+
+def _apart(
+    names: list[str], sizes: Mapping[str, float], layers: Sequence[Layer]
+) -> tuple[Profile, ...]:
+    """Split names that came in the order of the alphabet into the stacks that they count.
+
+    The numbers within a stack tell its order; which of two stacks comes first only a network knows.
+    """
+    given = [layer.name for layer in layers]
+    told = len(given) > 1 and given != sorted(given, key=number_key)
+    if told or names != sorted(names, key=number_key):
+        return ()
+    stacks: dict[str, list[str]] = {}
+    for name in names:
+        stacks.setdefault(re.sub(r"[0-9]+", "#", name), []).append(name)
+    several = [found for found in stacks.values() if len(found) > 1]
+    if len(several) < 2 or _by_block(several):
+        return ()
+    return tuple(_profile(found, sizes) for found in several)
+
+
+def _by_block(stacks: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the stacks are but parts of the same numbered blocks."""
+    return len({re.split(r"[0-9]+", found[0])[0] for found in stacks}) == 1
 
 
 def _output(layers: Sequence[Layer]) -> str | None:
@@ -87,7 +109,10 @@ def _output(layers: Sequence[Layer]) -> str | None:
 
 
 def _in_order(names: list[str], layers: Sequence[Layer]) -> list[str]:
-    """Turn names around that come last layer first, as hooks give them."""
+    """Turn names around that came last layer first, as from hooks, and sort what was sorted."""
+    known = {name: place for name in names if (place := _place(name, layers)) is not None}
+    if len(known) == len(names) and names == sorted(names, key=number_key):
+        return sorted(names, key=lambda name: known[name])
     places = [place for place in (_place(name, layers) for name in names) if place is not None]
     if len(places) > 1:
         falling = all(a >= b for a, b in pairwise(places)) and places[0] > places[-1]
@@ -112,9 +137,6 @@ def tensors_of(what: str, tree: Any, layers: Sequence[Layer] = ()) -> list[Tenso
         tree: A mapping or a sequence of arrays.
         layers: The layers of the network.
 
-    Returns:
-        The tensors; those of None are left out.
-
     Examples:
         >>> import numpy as np
         >>> [tensor.name for tensor in tensors_of("activations", [np.ones(2), np.zeros(3)])]
@@ -133,9 +155,6 @@ def size_of(tensor: Tensor) -> float:
 
     Args:
         tensor: The tensor.
-
-    Returns:
-        Its size.
 
     Examples:
         >>> f"{size_of(as_tensor('a', [3.0, 4.0])) ** 2:.2f}"
@@ -157,6 +176,8 @@ def _sizes(deltas: Any) -> dict[str, float]:
         return {name: _norm(name, value) for name, value in zip(names, values, strict=True)}
     if not isinstance(deltas, (Mapping, list, tuple)):
         tensor = as_tensor("norms", deltas, "deltas")
+        if tensor is not None and len(tensor.shape) > 1:  # stacked, a layer at each index
+            return _sizes(list(tensor.values()))
         if tensor is None or len(tensor.shape) != 1:
             raise BadInput(
                 "deltas must be a mapping or a list, one entry per layer or step, or one array of "

@@ -1,18 +1,23 @@
 """Diagnose a log of norms: what is left of the gradients of a whole training."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.deltas import Deltas, read_deltas
-from gradbook.diagnosis.diagnose_tensors import report_of
-from gradbook.diagnosis.evidence import Facts, gather
-from gradbook.diagnosis.examine import Examined
-from gradbook.diagnosis.logs import Entry
+from gradbook.diagnosis.diagnose_tensors import in_order, report_of
+from gradbook.diagnosis.evidence import Evidence, Facts, gather
+from gradbook.diagnosis.examination import Examined
+from gradbook.diagnosis.findings import Finding, listed
+from gradbook.diagnosis.logs import Entry, Log
 from gradbook.diagnosis.names import Kind, Layer, group, network_order
 from gradbook.diagnosis.report import Report
-from gradbook.diagnosis.statistics import Measured, Statistics
+from gradbook.diagnosis.sizes import Measured, Statistics
+from gradbook.diagnosis.verdict import decide
+from gradbook.diagnosis.verdicts import Verdict
 
 
 @dataclass
@@ -43,7 +48,7 @@ class _Logged:
 
 
 def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = None) -> Report:
-    """Diagnose a log of norms per layer over steps.
+    """Diagnose a log of norms over steps: along the layers, and along the time of training.
 
     A log has no shapes: norms of layers of different sizes are compared as they are.
 
@@ -51,30 +56,107 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
         entries: The norms of the weights' gradients.
         deltas: The norms of δ, likewise.
 
-    Returns:
-        The report; sizes are geometric means over the steps.
-
-    Raises:
-        BadInput: If the log is empty.
-
     Examples:
         >>> log = [Entry(0.0, f"fc{layer}", 0.01 ** (6 - layer)) for layer in range(1, 7)]
         >>> diagnose_log(log).verdict.value
         'vanishing'
+        >>> diagnose_log([Entry(i, "", 10.0**i) for i in range(4)]).verdict.value
+        'growing'
     """
-    logged, first_bad = _add_up(entries)
+    kept = list(entries)
+    of_layers = [entry for entry in kept if entry.name]
+    logged, first_bad = _add_up(kept)
+    logged.pop("", None)
+    total = totals(kept)
     layers = group(dict.fromkeys(network_order(logged).names))
     measured = {name: _as_measured(name, found) for name, found in logged.items()}
     facts = [Facts(layer.name, layer.kind, *_weight_and_bias(layer, measured)) for layer in layers]
     given = Deltas() if deltas is None else read_deltas(sizes_of(deltas), layers)
-    bad = [f"step {step:g} of {name}" for name, step in list(first_bad.items())[:1]]
-    evidence = gather(facts, deltas=given.profile, output=given.output, nonfinite=bad)
-    steps = max(found.steps for found in logged.values())
-    notes = (
-        f"Sizes are norms, geometric means over {steps} steps; a log tells no shapes, so layers of "
-        "different sizes are compared as they are.",
+    bad = [_when(name, step) for name, step in list(first_bad.items())[:1]]
+    evidence = gather(
+        facts, deltas=given.profile, output=given.output, nonfinite=bad, apart=given.apart
     )
-    return report_of(Examined(layers, measured, {}, evidence, notes))
+    notes = (*_notes(kept, total), *_beside(entries))
+    examined = Examined(layers, measured, {}, evidence, notes)
+    first = decide(evidence) if of_layers else _of_total(evidence, total)
+    later = growing(total)
+    return report_of(examined, in_order([first, *([later] if later else [])]))
+
+
+def _beside(entries: Iterable[Entry]) -> Iterator[str]:
+    if isinstance(entries, Log) and entries.beside:
+        yield f"These columns are no layers: {listed(list(entries.beside), 8)}."
+
+
+def _when(name: str, step: float) -> str:
+    return f"step {step:g} of {name}" if name else f"step {step:g}: the norm of all gradients"
+
+
+def totals(entries: Sequence[Entry]) -> dict[float, float]:
+    """Return the norm of all gradients for each step, in order.
+
+    Examples:
+        >>> totals([Entry(0.0, "fc1", 3.0), Entry(0.0, "fc2", 4.0)])
+        {0.0: 5.0}
+    """
+    whole = {entry.step: entry.norm for entry in entries if not entry.name}
+    found: dict[float, float] = dict(whole)
+    for entry in entries:
+        if entry.name and entry.step not in whole:
+            found[entry.step] = math.hypot(found.get(entry.step, 0.0), entry.norm)
+    return dict(sorted(found.items()))
+
+
+GROWS = 1.5
+"""By how many decades the norm of all gradients grows that is called growing."""
+
+FIFTH = 5
+"""The ends of a log that are compared are its first and last fifth."""
+
+
+def growing(total: Mapping[float, float]) -> Finding | None:
+    """Find that the norm of all gradients grows from step to step, and not at once."""
+    sizes = [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
+    end = max(len(sizes) // FIFTH, 1)
+    if len(sizes) < 3:
+        return None
+    first, last = median(sizes[:end]), median(sizes[-end:])
+    rising = sum(b > a for a, b in pairwise(sizes)) / (len(sizes) - 1)
+    grown = math.log10(last) - math.log10(first)
+    if grown < GROWS or rising < 0.6:
+        return None
+    steps = list(total)
+    begin = next((s for s, n in total.items() if n > 10 * first), steps[-1])
+    text = (
+        f"The norm of all gradients grows by a factor of 10^{grown:.1f} over {len(sizes)} steps, "
+    )
+    text += f"from {first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
+    return Finding(Verdict.GROWING, text, since=f"step {begin:g}")
+
+
+def _of_total(evidence: Evidence, total: Mapping[float, float]) -> Finding:
+    """Judge a log that has no layers."""
+    if evidence.nonfinite:
+        return decide(evidence)
+    sizes = list(total.values())
+    text = f"Only the norm of all gradients is logged, from {sizes[0]:.3g} to {sizes[-1]:.3g}: it "
+    text += "says nothing of layers. Log the norm of each, or use gradbook.watch(net)."
+    return Finding(Verdict.CANNOT_TELL, text)
+
+
+def _notes(entries: Sequence[Entry], total: Mapping[float, float]) -> Iterator[str]:
+    yield (
+        f"Sizes are norms, geometric means over {len(total)} steps; a log tells no shapes, so "
+        "layers of different sizes are compared as they are."
+    )
+    back = next((b for a, b in pairwise(entries) if b.step < a.step), None)
+    if back is not None:
+        yield f"Steps go back to {back.step:g}: a run was resumed, and both parts count."
+    sizes = [norm for norm in total.values() if math.isfinite(norm)]
+    top = max(sizes, default=0.0)
+    same = [s for s in sizes if math.isclose(s, top, rel_tol=1e-3)]
+    if len(sizes) > FIFTH and len(same) * 2 > len(sizes) and min(sizes) < top / 2:
+        yield f"Most norms are {top:.3g}: they were logged behind a clip. Log them before it."
 
 
 def _add_up(entries: Iterable[Entry]) -> tuple[dict[str, _Logged], dict[str, float]]:
@@ -110,12 +192,6 @@ def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
 
     Args:
         entries: The norms of each layer, or each step of time, over steps of training.
-
-    Returns:
-        The sizes by name, in order.
-
-    Raises:
-        BadInput: If the log is empty.
 
     Examples:
         >>> log = [Entry(0.0, "1", 0.1), Entry(1.0, "1", 10.0), Entry(1.0, "2", 3.0)]

@@ -12,7 +12,8 @@ import numpy as np
 
 from gradbook.diagnosis.names import Kind
 from gradbook.diagnosis.paths import in_a_block, in_one_sequence, place
-from gradbook.diagnosis.statistics import Measured
+from gradbook.diagnosis.places import Path, measured_path
+from gradbook.diagnosis.sizes import Measured
 from gradbook.diagnosis.updates import Update
 from gradbook.precision import ALL, Format, float32
 
@@ -75,6 +76,25 @@ class Profile:
             return -math.inf if first == 0 else math.inf
         return math.log10(first) - math.log10(last)
 
+    @property
+    def path(self) -> Path:
+        """The sizes as a path, with their largest fall and rise."""
+        levels = [math.log10(s) if s > 0 else -math.inf for s in self.rms]
+        return measured_path(self.names, levels)
+
+    @property
+    def largest(self) -> float:
+        """The largest change between any two of them in decades, negative for a fall.
+
+        Examples:
+            >>> Profile("δ", ("1", "2", "3"), (1.0, 1e-3, 1.0)).largest
+            -3.0
+        """
+        if not any(self.rms):
+            return math.nan
+        found = self.path
+        return found.rise[0] if found.rise[0] > found.fall[0] else 0.0 - found.fall[0]
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -87,6 +107,7 @@ class Evidence:
         off: The share of the hidden units that are off for every example, if activations are given.
         underflow: Whether zeros may be gradients too small for their format.
         deltas: The sizes of δ in the hidden layers, if given.
+        apart: The same in stacks of layers of which no name tells which comes first.
         output: That at the output layer, if given.
         ratios: Weights' gradients over the activations that entered, if those are given.
         norms: Gradients of the normalizations' shifts, where no path leads around them.
@@ -109,6 +130,7 @@ class Evidence:
     off: float | None = None
     underflow: bool = False
     deltas: Profile | None = None
+    apart: tuple[Profile, ...] = ()
     output: float | None = None
     ratios: Profile | None = None
     norms: Profile | None = None
@@ -166,9 +188,6 @@ def hidden(facts: Sequence[Facts]) -> list[Facts]:
 
     Args:
         facts: All layers.
-
-    Returns:
-        The layers, in order.
 
     Examples:
         >>> layers = [Facts("1", Kind.DENSE), Facts("n", Kind.NORM), Facts("2", Kind.DENSE)]
@@ -242,8 +261,10 @@ def _underflow(found: Sequence[Measured]) -> bool:
 
 
 def _smallest(found: Measured) -> float:
-    formats: dict[str, Format] = {fmt.name: fmt for fmt in ALL}
-    return formats.get(found.format or "", float32).smallest
+    return _FORMATS.get(found.format or "", float32).smallest
+
+
+_FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in ALL}
 
 
 def frozen_share(updates: Sequence[Update]) -> float | None:
@@ -276,6 +297,7 @@ def gather(
     activations: Sequence[float] = (),
     off: Sequence[float] = (),
     nonfinite: Sequence[str] = (),
+    apart: Sequence[Profile] = (),
 ) -> Evidence:
     """Put together what a verdict is made from.
 
@@ -287,9 +309,7 @@ def gather(
         activations: The sizes of the outputs of each hidden layer, first to last.
         off: The share of each hidden layer's units that are 0 for every example.
         nonfinite: Names of other arrays that hold NaN or infinity.
-
-    Returns:
-        The evidence.
+        apart: The sizes of δ in stacks of layers that cannot be put in order.
 
     Examples:
         >>> gather([]).reached
@@ -312,6 +332,7 @@ def gather(
         off=float(np.mean(off)) if len(off) else None,
         underflow=_underflow(measured),
         deltas=deltas,
+        apart=tuple(apart),
         output=output,
         ratios=_ratios(main, activations) if straight else None,
         norms=profile("gradients of shifts", shifts) if plain else None,

@@ -23,9 +23,6 @@ def is_log(path: str | Path) -> bool:
     Args:
         path: The file.
 
-    Returns:
-        Whether `open_log` reads it.
-
     Raises:
         BadInput: If neither `open_log` nor `open_tensors` does.
 
@@ -34,12 +31,12 @@ def is_log(path: str | Path) -> bool:
         (True, False)
         >>> is_log("m.pt")
         Traceback (most recent call last):
-        gradbook.diagnosis.bad_input.BadInput: m.pt: must end in .npz, .safetensors, .csv, .jsonl
+        gradbook.diagnosis.bad_input.BadInput: m.pt: must end in npz, safetensors, csv, jsonl, json
     """
     path = Path(path)
     endings = [*READERS, *logs.READERS]
     if path.suffix.lower() not in endings:
-        raise BadInput(f"{path.name}: must end in {', '.join(endings)}")
+        raise BadInput(f"{path.name}: must end in {', '.join(e[1:] for e in endings)}")
     return path.suffix.lower() in logs.READERS
 
 

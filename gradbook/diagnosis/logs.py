@@ -1,12 +1,16 @@
-"""Read logs of norms per layer over steps, as CSV or JSONL, line by line.
+"""Read logs of norms over steps, line by line, as the tools that people have write them.
 
-A log is long, one norm to a line under `step,name,norm`, or wide, one step to a line under
-`step,layer1,layer2,...`; JSONL has an object to a line with the same keys.
+A log is long, one norm to a line under `step,name,norm`, or wide, one step to a line with a column
+for each layer. Wide logs come from Lightning's CSVLogger (`grad_2.0_norm/layer`, empty cells), from
+Weights & Biases (`_step`, `gradients/layer`, histograms), from TensorBoard (`Wall time,Step,Value`)
+and from the Trainer of HuggingFace (`trainer_state.json`). Columns that are no layers, such as the
+loss, are told apart. To read one more tool's columns, add to the patterns.
 """
 
 import csv
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +21,37 @@ from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
 LONGEST_LINE = 4 * 2**20
 """The most bytes of a line: a wide log of a hundred thousand layers."""
 
+LONGEST_JSON = 16 * 2**20
+"""The most bytes of a JSON file, which is read as a whole; parsed, it takes up to tenfold."""
+
 LONG = ("step", "name", "norm")
 """The columns of a long log."""
 
+STEPS = ("step", "_step", "global_step", "trainer/global_step", "iteration", "iter")
+"""What a column of steps is called."""
+
+TOTAL = re.compile(
+    r"(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?(?:[_/]total)?(?:_fp\d+)?"
+    r"|(?:total|global)_?norm",
+    re.IGNORECASE,
+)
+"""What the norm of all gradients together is called."""
+
+PREFIX = re.compile(
+    r"(?:.* - )?(?:(?:train|training|model)[/.])?"
+    r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?",
+    re.IGNORECASE,
+)
+"""What stands before a layer's name where a tool writes more than gradients."""
+
+BESIDE = re.compile(
+    r"|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)(?:[/_].*)?"
+    r"|(?:eval|val|valid|validation|test|train|perf|system|parameters)[/_].*"
+    r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
+    r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?",
+    re.IGNORECASE,
+)
+"""What a column is called that holds something else."""
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 """The cells of a log's lines, by column, with the numbers of the lines."""
@@ -31,7 +63,7 @@ class Entry:
 
     Attributes:
         step: The step of training.
-        name: The layer.
+        name: The layer; empty for the norm of all gradients together.
         norm: The norm of its gradient; NaN or infinite where the log says so.
     """
 
@@ -70,29 +102,93 @@ def _step(cell: Any) -> float:
 
 
 def _norm(column: str, cell: Any) -> float:
+    if isinstance(cell, dict):
+        return _of_histogram(column, cell)
     norm = _number(column, cell)
     if norm < 0:
         raise BadInput(f"{column!r} must be a norm, got {cell!r}")
     return norm
 
 
-def _entries(row: dict[str, Any]) -> Iterator[Entry]:
+def _of_histogram(column: str, cell: dict[str, Any]) -> float:
+    """Estimate a norm from a histogram of Weights & Biases: counts at the middles of their bins."""
+    bins, counts = cell.get("bins"), cell.get("values")
+    if not isinstance(bins, list) or not isinstance(counts, list) or len(bins) != len(counts) + 1:
+        raise BadInput(f"{column!r} must be a number or a histogram with bins and values")
+    edges, many = [_number(column, b) for b in bins], [_number(column, c) for c in counts]
+    pairs = zip(edges, edges[1:], many, strict=False)
+    # The mean square of numbers that are spread evenly over a bin.
+    return math.sqrt(sum(n * (a * a + a * b + b * b) / 3 for a, b, n in pairs))
+
+
+def _empty(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a wide log are.
+
+    Attributes:
+        step: The column of steps.
+        layers: Column → layer.
+        total: The column of the norm of all gradients, if there is one.
+        beside: The columns that are something else.
+    """
+
+    step: str
+    layers: dict[str, str]
+    total: str | None
+    beside: tuple[str, ...]
+
+
+def columns_of(names: list[str]) -> Columns:
+    """Tell layers from what else is logged.
+
+    Args:
+        names: The columns, as they are called in the file.
+
+    Examples:
+        >>> found = columns_of(["epoch", "step", "grad_norm/fc1", "grad_norm_total", "loss"])
+        >>> found.layers, found.total, found.beside
+        ({'grad_norm/fc1': 'fc1'}, 'grad_norm_total', ('epoch', 'loss'))
+    """
+    lower = {name.lower(): name for name in reversed(names)}
+    step = next((lower[s] for s in STEPS if s in lower), lower.get("epoch"))
+    if step is None:
+        got = ", ".join(map(repr, names[:5]))
+        raise BadInput(f"must have a column 'step', got {got}: name the column of steps so")
+    rest = [name for name in names if name != step]
+    if set(lower) == {"wall time", "step", "value"}:
+        return Columns(step, {}, lower["value"], ("Wall time",))
+    rest = [name for name in rest if not name.endswith(("__MIN", "__MAX"))]
+    total = next((n for n in rest if TOTAL.fullmatch(n.rpartition(" - ")[2])), None)
+    layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
+    if not layers:
+        kept = (n for n in rest if n != total and not BESIDE.fullmatch(n))
+        layers = {n: n for n in kept}
+    beside = tuple(n for n in rest if n not in layers and n != total and n)
+    return Columns(step, layers, total, beside)
+
+
+def _entries(row: dict[str, Any], columns: Columns | None) -> Iterator[Entry]:
     """Turn the cells of one line into norms."""
-    if "step" not in row:
-        raise BadInput(f"must have a column 'step', got {', '.join(map(repr, list(row)[:5]))}")
-    step = _step(row["step"])
-    if row.keys() == set(LONG):
+    if columns is None:
+        step = _step(row["step"])
         if not isinstance(row["name"], str) or not row["name"].strip():
             raise BadInput(f"'name' must name a layer, got {row['name']!r}")
         yield Entry(step, row["name"].strip(), _norm("norm", row["norm"]))
         return
-    if {"name", "norm"} & row.keys():
-        raise BadInput(f"must have the columns {', '.join(LONG)} alone, got {', '.join(row)}")
-    if len(row) == 1:
-        raise BadInput("must have a column per layer beside 'step', got none")
-    for name, cell in row.items():
-        if name != "step":
-            yield Entry(step, name, _norm(name, cell))
+    cells = [(n, name) for n, name in columns.layers.items() if not _empty(row.get(n))]
+    if columns.total is not None and not _empty(row.get(columns.total)):
+        cells.append((columns.total, ""))
+    if not cells:
+        return
+    if _empty(row.get(columns.step)):
+        raise BadInput(f"{columns.step!r} must be a number, got nothing")
+    step = _step(row[columns.step])
+    for column, name in cells:
+        yield Entry(step, name, _norm(column, row[column]))
 
 
 def _csv_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -109,21 +205,24 @@ def _csv_rows(path: Path) -> Rows:
     rows = _csv_cells(path)
     for number, header in rows:
         with one_line(f"line {number}"):
-            columns = _columns(header)
+            names = _header(header)
         for line, cells in rows:
-            if len(cells) != len(columns):
-                raise BadInput(f"line {line}: must have {len(columns)} cells, got {len(cells)}")
-            yield line, dict(zip(columns, cells, strict=True))
+            if len(cells) != len(names):
+                raise BadInput(f"line {line}: must have {len(names)} cells, got {len(cells)}")
+            yield line, dict(zip(names, cells, strict=True))
 
 
-def _columns(cells: list[str]) -> list[str]:
-    columns = [cell.strip() for cell in cells]
-    if "" in columns:
+def _header(cells: list[str]) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    if "" in names[1:]:
         raise BadInput("must name every column, got an empty name")
-    distinct_keys([(column, None) for column in columns])
-    if "step" not in columns:
-        raise BadInput(f"must have a column 'step', got {', '.join(map(repr, columns[:5]))}")
-    return columns
+    distinct_keys([(name, None) for name in names])
+    if not {"name", "norm"} & set(names):
+        found = columns_of(names)
+        if not found.layers and found.total is None:
+            only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
+            raise BadInput(f"must have a column per layer beside {found.step!r}{only}")
+    return names
 
 
 def _jsonl_rows(path: Path) -> Rows:
@@ -136,22 +235,93 @@ def _jsonl_rows(path: Path) -> Rows:
             yield number, row
 
 
-READERS: dict[str, Callable[[Path], Rows]] = {".csv": _csv_rows, ".jsonl": _jsonl_rows}
+def _json_rows(path: Path) -> Rows:
+    if path.stat().st_size > LONGEST_JSON:
+        raise BadInput(f"has more than {LONGEST_JSON} bytes: write one object to a line, as .jsonl")
+    found = json.loads(path.read_bytes().decode(), object_pairs_hook=distinct_keys)
+    history = found.get("log_history") if isinstance(found, dict) else found
+    if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+        raise BadInput("must be a list of objects, or hold one under 'log_history'")
+    yield from enumerate(history, start=1)
+
+
+READERS: dict[str, Callable[[Path], Rows]] = {
+    ".csv": _csv_rows,
+    ".jsonl": _jsonl_rows,
+    ".json": _json_rows,
+}
 """What reads the lines of a file, by the ending of its name."""
 
 
-def open_log(path: str | Path) -> Iterator[Entry]:
+class Log(Iterator[Entry]):
+    """The norms of a file, one record after the other, in its order.
+
+    Attributes:
+        beside: The columns that are no layers, as far as it was read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open it when the first record is asked for."""
+        self.beside: dict[str, None] = {}
+        self._known: dict[tuple[str, ...], Columns | None] = {}
+        self._entries = self._read(path)
+
+    def __next__(self) -> Entry:
+        """Return the next record."""
+        return next(self._entries)
+
+    def _read(self, path: Path) -> Iterator[Entry]:
+        with one_line(path.name):
+            if not path.is_file():
+                raise BadInput("there is no such file")
+            yield from self._checked(READERS[path.suffix.lower()](path))
+
+    def _checked(self, rows: Rows) -> Iterator[Entry]:
+        last, seen, some = -math.inf, set[str](), False
+        for number, row in rows:
+            with one_line(f"line {number}"):
+                found = list(_entries(row, self._columns(row)))
+                if found and found[0].step != last:
+                    seen, last = set(), found[0].step
+                for entry in found:
+                    if entry.name in seen:
+                        raise BadInput(f"step {last:g} has {entry.name!r} twice")
+                    seen.add(entry.name)
+            some |= bool(found)
+            yield from found
+        if not some:
+            only = f", only {', '.join(map(repr, list(self.beside)[:5]))}" if self.beside else ""
+            raise BadInput(f"holds no norms{only}: log them under step,name,norm")
+
+    def _columns(self, row: dict[str, Any]) -> Columns | None:
+        """Return what a line's columns are; None for a line of a long log."""
+        names = tuple(row)
+        if names not in self._known:
+            self._known[names] = _told(row)
+            found = self._known[names]
+            self.beside |= dict.fromkeys(found.beside if found else ())
+        return self._known[names]
+
+
+def _told(row: dict[str, Any]) -> Columns | None:
+    if row.keys() == set(LONG):
+        return None
+    if {"name", "norm"} & row.keys():
+        raise BadInput(f"must have the columns {', '.join(LONG)} alone, got {', '.join(row)}")
+    return columns_of(list(row))
+
+
+def open_log(path: str | Path) -> Log:
     r"""Read the norms of a log, line by line.
 
-    Args:
-        path: A `.csv` or `.jsonl` file, long (`step,name,norm`) or wide (`step,fc1,fc2`), whose
-            steps do not go back. NaN and infinity are spelled as Python or JSON libraries do.
+    Where steps go back a run was resumed; what comes later counts beside what came before.
 
-    Yields:
-        One record per norm, in the order of the file.
+    Args:
+        path: A `.csv`, `.jsonl` or `.json` file. NaN and infinity are spelled as Python or JSON
+            libraries do.
 
     Raises:
-        BadInput: If the file is no such log; the message tells the line.
+        BadInput: If the file is no such log, when it is read; the message tells the line.
 
     Examples:
         >>> import tempfile
@@ -164,25 +334,4 @@ def open_log(path: str | Path) -> Iterator[Entry]:
     path = Path(path)
     if path.suffix.lower() not in READERS:
         raise BadInput(f"{path.name}: must end in {' or '.join(READERS)}")
-    with one_line(path.name):
-        if not path.is_file():
-            raise BadInput("there is no such file")
-        yield from _entries_of(READERS[path.suffix.lower()](path))
-
-
-def _entries_of(rows: Rows) -> Iterator[Entry]:
-    last, names = -math.inf, set[str]()
-    for number, row in rows:
-        with one_line(f"line {number}"):
-            found = list(_entries(row))
-            if found[0].step < last:
-                raise BadInput(f"step {found[0].step:g} comes after step {last:g}")
-            names = names if found[0].step == last else set()
-            last = found[0].step
-            for entry in found:
-                if entry.name in names:
-                    raise BadInput(f"step {last:g} has {entry.name!r} twice")
-                names.add(entry.name)
-        yield from found
-    if not math.isfinite(last):
-        raise BadInput("holds no norms")
+    return Log(path)

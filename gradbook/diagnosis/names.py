@@ -179,9 +179,6 @@ def locate(name: str, shape: Shape | None = None) -> Named:
         name: The name.
         shape: The tensor's shape, if it is known.
 
-    Returns:
-        The tensor's place.
-
     Examples:
         >>> for name, shape in [("h.0.attn.c_attn.weight", (64, 192)), ("rnn.bias_hh_l0", (64,))]:
         ...     found = locate(name, shape)
@@ -234,7 +231,8 @@ class Order:
     sorted_by_number: bool
 
 
-def _number_key(name: str) -> list[tuple[int, str]]:
+def number_key(name: str) -> list[tuple[int, str]]:
+    """Return what sorts layer 2 before layer 10."""
     parts = re.split(r"(\d+)", name)
     return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]
 
@@ -249,9 +247,6 @@ def network_order(names: Iterable[str], ordered: bool = True) -> Order:
         names: The names as they came.
         ordered: Whether their order is kept unless it is that of the alphabet.
 
-    Returns:
-        The names in order.
-
     Examples:
         >>> network_order(["fc1", "fc10", "fc2"])
         Order(names=('fc1', 'fc2', 'fc10'), sorted_by_number=True)
@@ -261,5 +256,5 @@ def network_order(names: Iterable[str], ordered: bool = True) -> Order:
     given = list(names)
     if ordered and given not in (sorted(given), sorted(given, key=lambda name: name.split("/"))):
         return Order(tuple(given), sorted_by_number=False)
-    counted = sorted(given, key=_number_key)
+    counted = sorted(given, key=number_key)
     return Order(tuple(counted), sorted_by_number=counted != given)

@@ -17,9 +17,6 @@ def place(name: str) -> str:
     Args:
         name: The name.
 
-    Returns:
-        The place.
-
     Examples:
         >>> [place(name) for name in ("blocks.3.fc1", "layers.11", "fc2", "head")]
         ['blocks.#.fc1', 'layers.#', 'fc#', 'head']
@@ -41,9 +38,6 @@ def in_a_block(name: str) -> bool:
     Args:
         name: The name.
 
-    Returns:
-        Whether it does.
-
     Examples:
         >>> in_a_block("blocks.3.fc1"), in_a_block("layers.11"), in_a_block("net.fc2")
         (True, False, False)
@@ -60,9 +54,6 @@ def in_one_sequence(layers: Sequence[tuple[str, Kind]], weighted: Sequence[str])
     Args:
         layers: The names and kinds of all layers, first to last.
         weighted: The names of the layers whose weights are compared.
-
-    Returns:
-        Whether they do.
 
     Examples:
         >>> kinds = (Kind.DENSE, Kind.NORM) * 3

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradbook.bisection import last_true
 from gradbook.checks import Array, float_array, integer_at_least
-from gradbook.search import last_true
 
 CONFIDENCE = 0.95
 """The share of intervals that are to hold the true rate."""
@@ -39,13 +39,6 @@ def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     Args:
         freedom: The degrees of freedom $\nu$, at least 1.
         confidence: The probability, between 0 and 1.
-
-    Returns:
-        The quantile.
-
-    Raises:
-        TypeError: If `freedom` is not an integer.
-        ValueError: If an argument is out of range.
 
     Examples:
         >>> [f"{student_quantile(n):.3f}" for n in (1, 2, 10)]
@@ -92,10 +85,6 @@ def rate(rms: Sequence[float] | Array) -> Rate | None:
 
     Returns:
         The rate; None if fewer than two sizes are left.
-
-    Raises:
-        TypeError: If `rms` is not made of numbers.
-        ValueError: If it is empty.
 
     Examples:
         >>> found = rate([0.1, 0.2, 0.5, 1.0])

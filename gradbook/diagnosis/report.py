@@ -10,14 +10,24 @@ from typing import Any
 
 from gradbook.diagnosis.advice import Advice
 from gradbook.diagnosis.evidence import Profile
+from gradbook.diagnosis.findings import Finding
 from gradbook.diagnosis.rates import Rate
 from gradbook.diagnosis.rows import Row
 from gradbook.diagnosis.verdicts import Verdict
-from gradbook.formats import true_minus
-from gradbook.tables import Table
+from gradbook.show.formats import true_minus
+from gradbook.show.tables import Table
 
 MOST_SERIES = 6
 """The most kinds of layers in one figure."""
+
+LINES = 20
+"""The most lines of a report in a terminal."""
+
+WIDE = 160
+"""The most characters of a note there."""
+
+SCHEMA = "gradbook-report/2"
+"""The version of the JSON; the page on diagnosis describes it."""
 
 
 @dataclass(frozen=True)
@@ -25,26 +35,40 @@ class Report:
     """The outcome of a diagnosis.
 
     Attributes:
-        verdict: What is wrong, if anything.
-        reason: Why.
-        since: Where it starts, going back from the output.
-        rate: The factor per layer on the way back.
-        profile: The sizes that the verdict rests on.
+        findings: What was found, in order of consequence.
+        rate: The factor per layer on the way back, of the sizes that the first one rests on.
         freeze_depth: How many layers back a float32 weight would stand still, at that rate.
         rows: The layers, first to last.
         steps: What to try, in order.
         notes: How it was measured.
     """
 
-    verdict: Verdict
-    reason: str
-    since: str | None
+    findings: tuple[Finding, ...]
     rate: Rate | None
-    profile: Profile | None
     freeze_depth: int | None
     rows: tuple[Row, ...]
     steps: tuple[Advice, ...]
     notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the first finding says."""
+        return self.findings[0].verdict
+
+    @property
+    def reason(self) -> str:
+        """What it rests on."""
+        return self.findings[0].reason
+
+    @property
+    def since(self) -> str | None:
+        """Where it starts, going back from the output."""
+        return self.findings[0].since
+
+    @property
+    def profile(self) -> Profile | None:
+        """The sizes that it rests on."""
+        return self.findings[0].profile
 
     @property
     def exit_code(self) -> int:
@@ -68,36 +92,66 @@ class Report:
             )
         return tuple(lines)
 
-    @property
-    def table(self) -> Table:
-        """The layers as a table; columns without any entry are left out."""
-        columns = [c for c in _COLUMNS if c[0] in _ALWAYS or any(c[1](r) for r in self.rows)]
+    def table(self, most: int | None = None) -> Table:
+        """Return the layers as a table; columns without any entry are left out.
+
+        Args:
+            most: The most rows; those that tell most are kept, in order.
+        """
+        rows = self.rows if most is None else self._telling(most)
+        columns = [c for c in _COLUMNS if c[0] in _ALWAYS or any(c[1](r) for r in rows)]
         return Table(
             [header for header, _ in columns],
-            [[cell(row) for _, cell in columns] for row in self.rows],
+            [[cell(row) for _, cell in columns] for row in rows],
             caption="Gradients, layer by layer.",
             align="ll" + "r" * (len(columns) - 3) + "l"
             if _remarked(columns)
             else "ll" + "r" * (len(columns) - 2),
         )
 
+    def _telling(self, most: int) -> tuple[Row, ...]:
+        """Return the rows that tell most: the ends, where it starts, the least and the largest."""
+        places = range(len(self.rows))
+        sized = [i for i in places if self.rows[i].count]
+        names = [i for i in places if self.since and self.rows[i].name == self.since]
+        bad = [i for i in sized if self.rows[i].nonfinite]
+        by_size = sorted(sized, key=lambda i: self.rows[i].rms)
+        ends = [*sized[:1], *sized[-1:]]
+        kept = list(dict.fromkeys([*names, *bad[:2], *ends, *by_size[:1], *by_size[-1:], *places]))
+        return tuple(self.rows[i] for i in sorted(kept[:most]))
+
     def __str__(self) -> str:
-        """Write the report for a terminal."""
-        parts = [f"Verdict: {self.verdict.value}", *self.summary, "", str(self.table), ""]
-        parts += [f"{i}. {step.text} ({step.link})" for i, step in enumerate(self.steps, start=1)]
-        return "\n".join([*parts, *(["", *self.notes] if self.notes else [])])
+        """Write the report for a terminal, in at most `LINES` lines whatever the network."""
+        head = [f"Verdict: {self.verdict.value}", *self.summary]
+        head += [f"Also {f.verdict.value}: {f.reason}" for f in self.findings[1:3]]
+        tail = [f"{i}. {step.text} ({step.link})" for i, step in enumerate(self.steps, start=1)]
+        notes = [n if len(n) <= WIDE else f"{n[: WIDE - 4]} ..." for n in self.notes[:2]]
+        tail += ["", *notes] if notes else []
+        # A table has two lines of its own; blank lines and the one that counts the rest take three.
+        room = LINES - len(head) - len(tail) - 6
+        if room < 1 or not self.rows:
+            return "\n".join([*head, "", *tail][:LINES])
+        rows = self.table(min(room, len(self.rows)))
+        left = len(self.rows) - len(rows.rows)
+        more = [f"... {left} more rows: report.table()"] if left else []
+        return "\n".join([*head, "", *str(rows).splitlines(), *more, "", *tail])
 
     def _repr_html_(self) -> str:
         """Write the report for a notebook; names of layers are text, whatever they hold."""
         lines = "".join(f"<p>{_raised(html.escape(line))}</p>" for line in self.summary)
+        others = "".join(
+            f"<p>Also {html.escape(f.verdict.value)}: {_raised(html.escape(f.reason))}</p>"
+            for f in self.findings[1:]
+        )
         steps = "".join(
             f"<li>{html.escape(step.text)} <code>{html.escape(step.link)}</code></li>"
             for step in self.steps
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        table = _plain(self.table())._repr_html_()
         return (
             f'<div class="gb-report"><p><strong>Verdict: {html.escape(self.verdict.value)}</strong>'
-            f"</p>{lines}{_plain(self.table)._repr_html_()}<p>Next steps:</p><ol>{steps}</ol>"
+            f"</p>{lines}{others}{table}<p>Next steps:</p><ol>{steps}</ol>"
             f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )
 
@@ -106,16 +160,18 @@ class Report:
 
         Args:
             indent: How far to indent; None for one line.
-
-        Returns:
-            A JSON object.
         """
         record = {
+            "schema": SCHEMA,
             "verdict": self.verdict.value,
             "reason": self.reason,
             "since": self.since,
             "rate": None if self.rate is None else vars(self.rate),
             "profile": None if self.profile is None else vars(self.profile),
+            "findings": [
+                {"verdict": f.verdict.value, "reason": f.reason, "since": f.since}
+                for f in self.findings
+            ],
             "freeze_depth": self.freeze_depth,
             "layers": [vars(row) for row in self.rows],
             "steps": [{"text": step.text, "link": step.link} for step in self.steps],
@@ -126,13 +182,10 @@ class Report:
     def figure(self) -> Any:
         """Draw the sizes from the first layer to the last; needs Matplotlib.
 
-        Returns:
-            The `Picture`, in the style of the book.
-
         Raises:
             ValueError: If no size is positive and finite.
         """
-        from gradbook.figures import lines  # noqa: PLC0415 - Matplotlib is not always there
+        from gradbook.show.figures import lines  # noqa: PLC0415 - Matplotlib is not always there
 
         series = self._series()
         if not series:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradbook.diagnosis.names import Layer
-from gradbook.diagnosis.statistics import Measured, combine
+from gradbook.diagnosis.sizes import Measured, combine
 from gradbook.diagnosis.updates import Update
 
 
@@ -48,9 +48,6 @@ def shown(name: str) -> str:
     Args:
         name: The name.
 
-    Returns:
-        One line of printable characters.
-
     Examples:
         >>> shown("fc" + chr(27) + "[2J")
         'fc?[2J'
@@ -72,13 +69,10 @@ def row_of(
         updates: What a step does to each tensor, by name.
         loss_scale: What the gradients are divided by.
 
-    Returns:
-        Its row, not yet compared with others.
-
     Examples:
         >>> from gradbook.diagnosis.arrays import hand_over
         >>> from gradbook.diagnosis.names import group
-        >>> from gradbook.diagnosis.statistics import measure
+        >>> from gradbook.diagnosis.sizes import measure
         >>> measured = {m.name: m for m in measure(hand_over({"1.W": [[3.0, 4.0]]}))}
         >>> [layer] = group({"1.W": (1, 2)})
         >>> row_of(layer, measured, {}).norm
@@ -123,7 +117,7 @@ def _frozen(updates: Sequence[Update]) -> dict[str, float]:
     for part in (part for step in updates for part in step.frozen):
         count = totals.setdefault(part.format.name, [0, 0])
         count[0], count[1] = count[0] + part.count, count[1] + part.total
-    return {name: still / total for name, (still, total) in totals.items()}
+    return {name: still / max(total, 1) for name, (still, total) in totals.items()}
 
 
 def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -131,9 +125,6 @@ def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
 
     Args:
         rows: The layers, first to last.
-
-    Returns:
-        The rows with their ratios and decades.
 
     Examples:
         >>> sizes = {"1": 0.1, "2": 1.0}

@@ -6,7 +6,7 @@ it; in a network without biases the zeros of its line among the weights are all 
 
 import numpy as np
 
-from gradbook.diagnosis.statistics import Measured
+from gradbook.diagnosis.sizes import Measured
 from gradbook.diagnosis.storage import Tensor
 
 WORTH_A_LOOK = 0.25
@@ -19,12 +19,9 @@ def zero_share(found: Measured | None) -> float | None:
     Args:
         found: What was measured, or None.
 
-    Returns:
-        The share, or None if there is no gradient.
-
     Examples:
         >>> from gradbook.diagnosis.arrays import hand_over
-        >>> from gradbook.diagnosis.statistics import measure
+        >>> from gradbook.diagnosis.sizes import measure
         >>> [zero_share(found) for found in measure(hand_over({"b": np.array([0.0, 2.0])}))]
         [0.5]
     """
@@ -41,9 +38,6 @@ def zero_lines(tensor: Tensor) -> float:
 
     Args:
         tensor: A matrix.
-
-    Returns:
-        The share.
 
     Examples:
         >>> from gradbook.diagnosis.arrays import as_tensor
@@ -94,9 +88,6 @@ def off_share(tensor: Tensor) -> float:
     Args:
         tensor: The outputs of a layer; the last axis counts its units, the others examples, or,
             with more than two axes, the second counts channels, as in PyTorch's convolutions.
-
-    Returns:
-        The share.
 
     Examples:
         >>> from gradbook.diagnosis.arrays import as_tensor

@@ -45,9 +45,6 @@ def widen_bfloat16(raw: NDArray[Any]) -> Array:
     Args:
         raw: Bits as uint16, of any shape.
 
-    Returns:
-        The numbers, same shape.
-
     Examples:
         >>> widen_bfloat16(np.array([0x3F80, 0xC000, 0x7F80], np.uint16)).tolist()
         [1.0, -2.0, inf]
@@ -62,9 +59,6 @@ def widen_float8_e5m2(raw: NDArray[Any]) -> Array:
     Args:
         raw: Bits as uint8, of any shape.
 
-    Returns:
-        The numbers as float32, same shape.
-
     Examples:
         >>> widen_float8_e5m2(np.array([0x3C, 0xC0, 0x7C], np.uint8)).tolist()
         [1.0, -2.0, inf]
@@ -78,9 +72,6 @@ def widen_float8_e4m3fn(raw: NDArray[Any]) -> Array:
 
     Args:
         raw: Bits as uint8, of any shape.
-
-    Returns:
-        The numbers as float32, same shape.
 
     Examples:
         >>> widen_float8_e4m3fn(np.array([0x38, 0xC0, 0x7E, 0x7F], np.uint8)).tolist()

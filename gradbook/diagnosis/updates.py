@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gradbook.checks import Array, positive
 from gradbook.diagnosis.arrays import Tensors
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.statistics import Statistics, combine, of_chunk
+from gradbook.diagnosis.sizes import Statistics, combine, of_chunk
 from gradbook.diagnosis.storage import Tensor, chunks
 from gradbook.precision import ALL, Format, bfloat16, float16, float32, round_to
 
@@ -159,7 +159,7 @@ class Frozen:
     Attributes:
         format: The number format of weights, gradients and learning rate.
         count: How many stand still.
-        total: Of how many.
+        total: Of how many that a step is meant for: whose gradient is not exactly 0.
     """
 
     format: Format
@@ -168,8 +168,8 @@ class Frozen:
 
     @property
     def fraction(self) -> float:
-        """The share, from 0 to 1."""
-        return self.count / self.total
+        """The share, from 0 to 1; 0 of none."""
+        return self.count / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True)
@@ -209,25 +209,25 @@ class Update:
         return next((found for found in self.frozen if found.format.name == self.stored_in), None)
 
 
-def _formats(stored_in: str) -> Sequence[Format]:
-    return FORMATS + tuple(f for f in ALL if f.name == stored_in and f not in FORMATS)
+def _formats(stored_in: str, own: bool) -> Sequence[Format]:
+    mine = tuple(f for f in ALL if f.name == stored_in)
+    return mine if own else FORMATS + tuple(f for f in mine if f not in FORMATS)
 
 
-def update(weight: Tensor, gradient: Tensor, lr: float) -> Update:
+def update(
+    weight: Tensor, gradient: Tensor, lr: float, most: int | None = None, *, own: bool = False
+) -> Update:
     r"""Compare a tensor of weights with its gradient, in one pass over both.
 
     Args:
         weight: The weights.
         gradient: Their gradients, of the same shape.
         lr: The learning rate $\eta$, positive.
+        most: How many numbers are enough; of a larger tensor every k-th is looked at.
+        own: Whether to count in the format that the weights are stored in alone.
 
     Returns:
         The sizes of both, and the weights that stand still.
-
-    Raises:
-        TypeError: If `lr` is not a number.
-        ValueError: If `lr` is not positive.
-        BadInput: If the shapes differ.
 
     Examples:
         >>> from gradbook.diagnosis.arrays import as_tensor
@@ -244,20 +244,36 @@ def update(weight: Tensor, gradient: Tensor, lr: float) -> Update:
             f"weights[{weight.name!r}] must have the shape of its gradient, {gradient.shape}, "
             f"got {weight.shape}"
         )
-    formats = _formats(weight.storage.name)
-    counts = [0] * len(formats)
+    if most is not None and weight.raw.size > most:
+        weight, gradient = _thinned(most, weight, gradient)
+    formats = _formats(weight.storage.name, own)
+    counts, total = [0] * len(formats), 0
     of_weight, of_gradient = [], []
     for w, g in chunks(weight, gradient):
         of_weight.append(of_chunk(w))
         of_gradient.append(of_chunk(g))
-        counts = [n + frozen_count(f, w, g, lr) for f, n in zip(formats, counts, strict=True)]
-    total = weight.raw.size
+        meant = g != 0  # rows of an embedding that are not in the batch are not to move
+        wanted, step = (w, g) if meant.all() else (w[meant], g[meant])
+        total += wanted.size
+        counts = [
+            n + frozen_count(f, wanted, step, lr) for f, n in zip(formats, counts, strict=True)
+        ]
     frozen = tuple(Frozen(f, n, total) for f, n in zip(formats, counts, strict=True))
     sizes = combine(of_weight), combine(of_gradient)
     return Update(gradient.name, lr, *sizes, weight.storage.name, frozen)
 
 
-def measure_updates(gradients: Tensors, weights: Tensors, lr: float) -> Iterator[Update]:
+def _thinned(most: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return tensors of every k-th number, about so many of each, if that copies nothing."""
+    if not all(tensor.raw.flags.c_contiguous for tensor in tensors):
+        return tensors
+    every = tensors[0].raw.size // most | 1  # odd, so that no column is met again and again
+    return tuple(Tensor(t.name, t.raw.reshape(-1)[::every], t.storage) for t in tensors)
+
+
+def measure_updates(
+    gradients: Tensors, weights: Tensors, lr: float, most: int | None = None
+) -> Iterator[Update]:
     r"""Compare all weights that have a gradient with it, one after the other.
 
     Args:
@@ -281,16 +297,18 @@ def measure_updates(gradients: Tensors, weights: Tensors, lr: float) -> Iterator
         [('W', 0.125)]
     """
     for name in gradients:
-        found = _update_of(name, gradients, weights, lr)
+        found = _update_of(name, gradients, weights, lr, most)
         if found is not None:
             yield found
 
 
-def _update_of(name: str, gradients: Tensors, weights: Tensors, lr: float) -> Update | None:
+def _update_of(
+    name: str, gradients: Tensors, weights: Tensors, lr: float, most: int | None
+) -> Update | None:
     gradient = gradients[name]
     if gradient is None:
         return None
     weight = weights.get(name)
     if weight is None:
         raise BadInput(f"weights must hold {name!r}, which has a gradient, got none")
-    return update(weight, gradient, lr)
+    return update(weight, gradient, lr, most)

@@ -4,19 +4,21 @@ import math
 from dataclasses import dataclass
 
 from gradbook.diagnosis.evidence import Evidence, Profile
+from gradbook.diagnosis.findings import Finding
 from gradbook.diagnosis.verdicts import Verdict
 
 
 @dataclass(frozen=True)
 class Limits:
-    r"""The thresholds of a verdict; `python -m gradbook.diagnosis.suite --fit` prints them.
+    r"""The thresholds of a verdict; `python -m gradbook.book.diagnose.suite --fit` prints them.
 
     Those that are fitted lie in the middle between the largest value of a healthy network and the
     next larger one of a faulty network, in the half of the suite that they are fitted on.
 
     Attributes:
-        deltas: Fitted. Decades of δ between the first layer and the last. Truth calls 2 a fault and
-            up to 1 healthy, and δ differs a little from the gradient that truth is measured on.
+        deltas: Fitted. Decades of δ between any two layers, the largest fall or rise. Truth calls
+            2 a fault and up to 1 healthy, and δ differs a little from the gradient that truth is
+            measured on.
         ratios: Fitted. The same of weights' gradients over the activations that entered, with which
             networks are healthy up to `flat` only, as with all that stands in for δ.
         norms: Fitted. The same of normalizations' shifts, where no path leads around them: in a
@@ -39,7 +41,7 @@ class Limits:
         frozen: Stated. The share of weights that stand still: half, as in the definition of truth.
     """
 
-    deltas: float = 1.54
+    deltas: float = 1.84
     ratios: float = 1.42
     norms: float = 1.73
     biases: float = 1.34
@@ -62,21 +64,6 @@ It is a thousand times the smallest number of float16, and one layer does not sh
 """
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A verdict with its grounds.
-
-    Attributes:
-        verdict: What is wrong, if anything.
-        reason: Why, in a sentence.
-        profile: The sizes it rests on, if it rests on sizes.
-    """
-
-    verdict: Verdict
-    reason: str
-    profile: Profile | None = None
-
-
 def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
     """Say what is wrong with a network.
 
@@ -85,9 +72,6 @@ def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
     Args:
         evidence: What is known about it.
         limits: The thresholds.
-
-    Returns:
-        The verdict.
 
     Examples:
         >>> fall = Profile("δ", ("1", "2", "3"), (1e-4, 1e-2, 1.0))
@@ -114,7 +98,13 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
             Verdict.DEAD,
             "The loss has a gradient at the output, and that of every hidden layer is exactly 0.",
         )
-    if not e.reached:
+    if e.output == 0 and e.deltas and not any(e.deltas.rms) and not e.reached:
+        return Finding(
+            Verdict.LOSS,
+            "Nothing comes from the loss: δ at the output is exactly 0. It is not your layers; "
+            "look at what stands between the last one and the loss.",
+        )
+    if not e.reached and not (e.deltas and any(e.deltas.rms)):
         return Finding(
             Verdict.CANNOT_TELL,
             "All gradients are exactly 0: all units may be off, the loss may be at its minimum or "
@@ -130,11 +120,16 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
 
 
 def _judged(profile: Profile, limit: float) -> Finding | None:
-    if math.isnan(profile.decades) or abs(profile.decades) < limit:
+    found = _extent(profile)
+    if math.isnan(found) or abs(found) < limit:
         return None
-    falls = profile.decades < 0
-    verdict = Verdict.VANISHING if falls else Verdict.EXPLODING
+    verdict = Verdict.VANISHING if found < 0 else Verdict.EXPLODING
     return Finding(verdict, f"{change(profile)}.", profile)
+
+
+def _extent(profile: Profile) -> float:
+    """Return the largest change of δ, and of what stands in for it that of its ends."""
+    return profile.largest if profile.source == "δ" else profile.decades
 
 
 def change(profile: Profile) -> str:
@@ -143,19 +138,20 @@ def change(profile: Profile) -> str:
     Args:
         profile: The sizes.
 
-    Returns:
-        A clause.
-
     Examples:
         >>> change(Profile("δ", ("1", "2", "3"), (1.0, 1.0, 1.0)))
         'From 3 back to 1 the sizes of δ stay as they are'
     """
-    way = "fall" if profile.decades < 0 else "grow"
-    size = abs(profile.decades)
+    extent = _extent(profile)
+    way = "fall" if extent < 0 else "grow"
+    size = abs(extent)
     by = f"by a factor of 10^{size:.1f}" if math.isfinite(size) else "without end: some are 0"
+    start, end = profile.names[-1], profile.names[0]
     if size < 0.05:
         way, by = "stay as they", "are"
-    ends = f"From {profile.names[-1]} back to {profile.names[0]}"
+    elif profile.source == "δ":
+        _, start, end = profile.path.fall if extent < 0 else profile.path.rise
+    ends = f"From {start} back to {end}"
     return f"{ends} the sizes of {profile.source} {way} {by}"
 
 
@@ -182,6 +178,11 @@ def trusted(e: Evidence, limits: Limits) -> tuple[Profile, float] | None:
 
 def _sized(e: Evidence, limits: Limits) -> Finding | None:
     """Judge by sizes: trusted ones, or such as cannot be flat by accident because they are not."""
+    for stack in e.apart:
+        if (found := _judged(stack, limits.deltas)) is not None:
+            return found
+    if e.apart:
+        return None
     best = trusted(e, limits)
     if best is not None:
         return _judged(*best)
@@ -223,6 +224,8 @@ def _chained(e: Evidence, limits: Limits) -> bool:
 
 def _flat(e: Evidence, limits: Limits) -> Finding | None:
     """Say that nothing vanishes or explodes, if that is known."""
+    if e.apart:
+        return None
     best = trusted(e, limits)
     if best is not None:
         return _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
@@ -270,7 +273,7 @@ _WATCH = "Give δ, the gradient at the layers' outputs; in PyTorch gradbook.watc
 def _open(e: Evidence, limits: Limits) -> Finding:
     still = _stand_still(e, limits)
     frozen = f"{still}, because the step is small or because δ vanishes. " if still else ""
-    best = trusted(e, limits)
+    best = None if e.apart else trusted(e, limits)
     if best is not None:
         between = f"{change(best[0])}: too little for a fault and too much for none. {_WATCH}"
         return Finding(Verdict.CANNOT_TELL, frozen + between, best[0])
@@ -278,6 +281,12 @@ def _open(e: Evidence, limits: Limits) -> Finding:
 
 
 def _question(e: Evidence) -> str:
+    if e.apart:
+        return (
+            f"{' and '.join(p.names[-1] for p in e.apart[:3])} end stacks of layers, and the "
+            "names, which came in the order of the alphabet, do not tell which is "
+            "first. Give δ in the order of the network, or use gradbook.watch(net), which sees it."
+        )
     if e.recurrent:
         return (
             "The gradient of a recurrent weight is a sum over all steps and says nothing about "

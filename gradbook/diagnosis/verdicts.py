@@ -4,22 +4,30 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """What a diagnosis says, in the order in which one hides the next.
+    """What a finding says, in the order of consequence: each hides or explains what is below it.
 
     Examples:
-        >>> [verdict.value for verdict in Verdict if verdict.is_problem]
-        ['non-finite', 'dead units', 'vanishing', 'exploding', 'frozen']
+        >>> [verdict.value for verdict in Verdict if not verdict.is_problem]
+        ['zero start', 'healthy', 'cannot tell']
     """
 
     NON_FINITE = "non-finite"
+    LOSS = "nothing from the loss"
+    CUT = "cut"
+    STUCK = "stuck at zero"
+    SYMMETRIC = "symmetric"
     DEAD = "dead units"
     VANISHING = "vanishing"
     EXPLODING = "exploding"
+    STARVED = "starved branches"
+    LARGE_STEP = "step too large"
+    GROWING = "growing"
     FROZEN = "frozen"
+    ZERO_START = "zero start"
     HEALTHY = "healthy"
     CANNOT_TELL = "cannot tell"
 
     @property
     def is_problem(self) -> bool:
         """Whether something must be done to the network."""
-        return self not in (Verdict.HEALTHY, Verdict.CANNOT_TELL)
+        return self not in (Verdict.ZERO_START, Verdict.HEALTHY, Verdict.CANNOT_TELL)

@@ -27,9 +27,9 @@ class Backward(NamedTuple):
     r"""Record what one layer computed going backward.
 
     Attributes:
-        dx: The gradient on the layer's input, $\partial L/\partial x$, `(..., batch, fan_in)`.
+        dx: The gradient on the layer's input, $\partial L/\partial x$.
         grads: The gradient on each parameter, under the parameter's name and of its shape.
-        delta: $\partial L/\partial z$, `(..., batch, fan_out)`; None for a layer without a `z`.
+        delta: $\partial L/\partial z$; None for a layer without a `z`.
         dinput: The gradient on a step's own input; None for a layer without one.
     """
 
@@ -85,31 +85,11 @@ class Parameterized(ABC):
     def with_parameters(self, values: Mapping[str, Array]) -> Self:
         """Return a copy in which the parameters named in `values` have other values.
 
-        The new values need not be finite: training that diverges in one member of an ensemble shall
-        not stop the others.
-
-        Args:
-            values: New arrays by name; a parameter not named stays the same object.
-
-        Returns:
-            The copy.
-
-        Raises:
-            ValueError: If the layer has no parameter of a given name, or a value does not fit.
-
-        Examples:
-            >>> import numpy as np
-            >>> from gradbook.activations import tanh
-            >>> from gradbook.layers import Dense
-            >>> layer = Dense(W=np.array([[2.0]]), b=None, activation=tanh)
-            >>> layer.with_parameters({"W": np.array([[3.0]])}).W.item(), layer.W.item()
-            (3.0, 2.0)
+        The others stay the same objects. The new values need not be finite: training that diverges
+        in one member of an ensemble shall not stop the others.
         """
         parameters = self.parameters
-        unknown = [name for name in values if name not in parameters]
-        if unknown:
-            known = ", ".join(parameters)
-            raise ValueError(f"values must name parameters of the layer ({known}), got {unknown}")
+        check_names(values, parameters)
         layer = object.__new__(type(self))
         vars(layer).update(vars(self), **values)
         if any(_kind(value) != _kind(parameters[name]) for name, value in values.items()):
@@ -120,6 +100,14 @@ class Parameterized(ABC):
 def _kind(array: Array) -> tuple[object, ...]:
     """Return all that the checks of shapes look at: what has the same has passed them already."""
     return type(array), getattr(array, "shape", None), getattr(array, "dtype", None)
+
+
+def check_names(values: Mapping[str, Array], known: Mapping[str, Array]) -> None:
+    """Raise unless every value is named as one of the known parameters."""
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        names = ", ".join(known)
+        raise ValueError(f"values must name parameters of the layer ({names}), got {unknown}")
 
 
 def present(arrays: Mapping[str, Array | None]) -> dict[str, Array]:

@@ -24,10 +24,6 @@ class Dense(Parameterized):
         b: Biases, `(..., fan_out)`, or None for a layer without.
         activation: The activation `f` with its derivative.
 
-    Raises:
-        TypeError: If a parameter is not a floating-point NumPy array.
-        ValueError: If a parameter is empty or not finite, or the shapes do not fit.
-
     Examples:
         >>> import numpy as np
         >>> from gradbook.activations import relu
@@ -35,6 +31,9 @@ class Dense(Parameterized):
         >>> record = layer.forward(np.array([[3.0]]))
         >>> print(record.z, record.a)
         [[ 6.5 -2.5]] [[6.5 0. ]]
+        >>> back = layer.backward(record, da=np.array([[1.0, 1.0]]))
+        >>> back.delta.tolist(), back.grads["W"].tolist(), back.dx.tolist()
+        ([[1.0, 0.0]], [[3.0, 0.0]], [[2.0]])
     """
 
     _names = ("W", "b")
@@ -47,24 +46,7 @@ class Dense(Parameterized):
         check_weights("W", self.W, self.b)
 
     def forward(self, x: Array) -> Forward:
-        """Compute `z = x @ W + b` and `a = f(z)`.
-
-        Args:
-            x: Inputs, `(..., batch, fan_in)`.
-
-        Returns:
-            The record of `x`, `z` and `a`.
-
-        Raises:
-            ValueError: If the shape of `x` does not fit `W`.
-
-        Examples:
-            >>> import numpy as np
-            >>> from gradbook.activations import identity
-            >>> layer = Dense(W=np.eye(2), b=np.array([1.0, 0.0]), activation=identity)
-            >>> layer.forward(np.array([[3.0, 4.0]])).a.tolist()
-            [[4.0, 4.0]]
-        """
+        """Compute `z = x @ W + b` and `a = f(z)`."""
         check_input("x", x, self.W)
         z = biased(x @ self.W, self.b)
         return Forward(x, a=self.activation.f(z), z=z)
@@ -84,24 +66,6 @@ class Dense(Parameterized):
         The transpose in $\delta W^\top$ comes from the last sum, which runs over the second index
         of $W$ where the forward pass sums over the first. Every example of the batch used the same
         parameters, so their gradients add up: $x^\top \delta$ and the column sums of $\delta$.
-
-        Args:
-            record: What `forward` returned.
-            da: Upstream gradient, `(..., batch, fan_out)`.
-
-        Returns:
-            `dx`, `delta` and the gradients on `W` and `b`.
-
-        Raises:
-            ValueError: If `record` has no `z`, so did not come from this layer.
-
-        Examples:
-            >>> import numpy as np
-            >>> from gradbook.activations import relu
-            >>> layer = Dense(W=np.array([[2.0, -1.0]]), b=np.array([0.5, 0.5]), activation=relu)
-            >>> back = layer.backward(layer.forward(np.array([[3.0]])), da=np.array([[1.0, 1.0]]))
-            >>> back.delta.tolist(), back.grads["W"].tolist(), back.dx.tolist()
-            ([[1.0, 0.0]], [[3.0, 0.0]], [[2.0]])
         """
         delta = delta_of(self.activation, record, da)
         grads = {

@@ -22,15 +22,8 @@ class Dropout(Parameterless):
 
     $$E a^2 = \frac{x^2}{p}, \qquad \operatorname{Var}(a) = x^2 \Bigl(\frac{1}{p} - 1\Bigr).$$
 
-    The layer draws nothing itself: with its mask it is as fixed as any other.
-
-    Args:
-        mask: Which entries are kept, a Boolean array that broadcasts to the input's shape.
-        keep: The probability with which an entry is kept, above 0 and at most 1.
-
-    Raises:
-        TypeError: If `mask` is not a Boolean array, or `keep` is not a number.
-        ValueError: If `mask` is empty, or `keep` is out of range.
+    The layer draws nothing itself: with its mask, a Boolean array that broadcasts to the input's
+    shape, it is as fixed as any other.
 
     Examples:
         >>> layer = Dropout(np.array([[True, False]]), keep=0.5)
@@ -57,45 +50,15 @@ class Dropout(Parameterless):
     def drawn(cls, rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> Self:
         """Draw a mask whose entries are kept with the probability `keep`, each on its own.
 
-        Args:
-            rng: The random generator.
-            shape: The shape of the mask, mostly that of the input. The shape `(1, width)` leaves
-                out the same units for every example.
-            keep: The probability, above 0 and at most 1; with 1 the layer is the identity.
-
-        Returns:
-            The layer.
-
-        Raises:
-            TypeError: If an argument is of the wrong kind.
-            ValueError: If a size is not positive, or `keep` is out of range.
-
-        Examples:
-            >>> layer = Dropout.drawn(np.random.default_rng(0), (1, 1000), keep=0.25)
-            >>> int(layer.mask.sum())
-            231
+        Its shape is mostly that of the input; `(1, width)` leaves out the same units for every
+        example. With `keep=1` the layer is the identity.
         """
         sizes = [positive_int(f"shape[{i}]", size) for i, size in enumerate(shape)]
         keep = finite("keep", keep)
         return cls(np.asarray(generator("rng", rng).random(sizes) < keep), keep)
 
     def forward(self, x: Array) -> Forward:
-        """Compute `a = x * mask / keep`.
-
-        Args:
-            x: Inputs, `(..., batch, width)`.
-
-        Returns:
-            The record, without a `z`.
-
-        Raises:
-            ValueError: If the mask does not broadcast to the shape of a batch.
-
-        Examples:
-            >>> everything = Dropout.drawn(np.random.default_rng(0), (1, 2), keep=1)
-            >>> everything.forward(np.array([[3.0, 4.0]])).a.tolist()
-            [[3.0, 4.0]]
-        """
+        """Compute `a = x * mask / keep`."""
         return Forward(x, a=self._thinned("x", x))
 
     def backward(self, record: Forward, da: Array) -> Backward:
@@ -103,21 +66,6 @@ class Dropout(Parameterless):
 
         The Jacobian is a diagonal matrix, so a gradient passes where its signal has passed, and is
         scaled up as its signal was.
-
-        Args:
-            record: What `forward` returned.
-            da: Upstream gradient, `(..., batch, width)`.
-
-        Returns:
-            `dx`.
-
-        Raises:
-            ValueError: As `forward`.
-
-        Examples:
-            >>> layer, x = Dropout(np.array([[True, False]]), keep=0.5), np.array([[3.0, 4.0]])
-            >>> layer.backward(layer.forward(x), np.ones((1, 2))).dx.tolist()
-            [[2.0, 0.0]]
         """
         return Backward(self._thinned("da", da), {})
 

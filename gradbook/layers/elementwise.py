@@ -19,23 +19,7 @@ class Parameterless:
         return {}
 
     def with_parameters(self, values: Mapping[str, Array]) -> Self:
-        """Return the layer itself, which has nothing to replace.
-
-        Args:
-            values: Must be empty.
-
-        Returns:
-            The layer.
-
-        Raises:
-            ValueError: If `values` names a parameter.
-
-        Examples:
-            >>> from gradbook.activations import relu
-            >>> layer = Activate(relu)
-            >>> layer.with_parameters({}) is layer
-            True
-        """
+        """Return the layer itself, which has nothing to replace."""
         if values:
             raise ValueError(f"values must be empty, the layer has no parameters, got {[*values]}")
         return self
@@ -47,49 +31,15 @@ class Activate(Parameterless):
 
     It stands wherever an activation is not the end of a dense layer: behind a normalization, or
     before the weights.
-
-    Args:
-        activation: The activation `f` with its derivative.
-
-    Examples:
-        >>> import numpy as np
-        >>> from gradbook.activations import relu
-        >>> Activate(relu).forward(np.array([[-1.0, 2.0]])).a.tolist()
-        [[0.0, 2.0]]
     """
 
     activation: Activation
 
     def forward(self, x: Array) -> Forward:
-        """Compute `a = f(x)`.
-
-        Args:
-            x: Inputs, `(..., batch, width)`.
-
-        Returns:
-            The record, in which `z` is `x`.
-        """
+        """Compute `a = f(x)`, with `z` the very `x`."""
         return Forward(x, a=self.activation.f(x), z=x)
 
     def backward(self, record: Forward, da: Array) -> Backward:
-        r"""Compute $\partial L/\partial x = \partial L/\partial a \cdot f'(x)$.
-
-        Args:
-            record: What `forward` returned.
-            da: Upstream gradient, `(..., batch, width)`.
-
-        Returns:
-            `dx` and `delta`, which are the same.
-
-        Raises:
-            ValueError: If `record` has no `z`, so did not come from this layer.
-
-        Examples:
-            >>> import numpy as np
-            >>> from gradbook.activations import relu
-            >>> layer, x = Activate(relu), np.array([[-1.0, 2.0]])
-            >>> layer.backward(layer.forward(x), np.array([[3.0, 3.0]])).dx.tolist()
-            [[0.0, 3.0]]
-        """
+        r"""Compute $\partial L/\partial x = \delta = \partial L/\partial a \cdot f'(x)$."""
         delta = delta_of(self.activation, record, da)
         return Backward(delta, {}, delta)

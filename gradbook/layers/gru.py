@@ -7,13 +7,7 @@ import numpy as np
 from gradbook.activations import sigmoid, tanh
 from gradbook.checks import Array
 from gradbook.layers.base import Backward, Forward, present
-from gradbook.layers.shared import (
-    bias_gradient,
-    biased,
-    check_ensemble,
-    floating,
-    weight_gradient,
-)
+from gradbook.layers.shared import bias_gradient, biased, check_ensemble, floating
 from gradbook.layers.step import Step, saved_gates
 
 
@@ -58,10 +52,6 @@ class GRU(Step):
         x: The step's own input, `(..., batch, fan_in)`; given exactly if `U` is.
         b_h: The bias inside the reset, `(..., width)`, or None for a step without.
 
-    Raises:
-        TypeError: If a parameter is not a floating-point NumPy array.
-        ValueError: If an array is empty or not finite, or the shapes do not fit.
-
     Examples:
         With an update gate that is open, the hidden state stays as it is:
 
@@ -92,22 +82,7 @@ class GRU(Step):
             check_ensemble("b_h", self.b_h.shape[:-1], "W", self.W.shape[:-2])
 
     def forward(self, x: Array) -> Forward:
-        """Compute the gates and the new hidden state.
-
-        Args:
-            x: The hidden state `h`, `(..., batch, width)`.
-
-        Returns:
-            The record, in which `x` is the hidden state that came in, `a` the one that leaves, and
-            `saved[0]` the gates.
-
-        Raises:
-            ValueError: If the shape of the hidden state does not fit `W` or the step's own input.
-
-        Examples:
-            >>> GRU(W=np.zeros((1, 3)), U=None, b=None).forward(np.array([[8.0]])).a.item()
-            4.0
-        """
+        """Compute the new hidden state from `x`, the old one; `saved[0]` are the gates."""
         self._check_state("h", x)
         n = 2 * self.width  # the columns from here on are the candidate's
         from_h, from_x = x @ self.W, self._from_x()
@@ -120,7 +95,7 @@ class GRU(Step):
 
     def _from_x(self) -> Array:
         """Compute `x @ U + b`, or what there is of it."""
-        if self.x is None or self.U is None:
+        if self.x is None or self.U is None:  # mutant(or): both or none
             return biased(np.zeros((1, 3 * self.width), self.W.dtype), self.b)
         return biased(self.x @ self.U, self.b)
 
@@ -152,24 +127,6 @@ class GRU(Step):
             \frac{\partial L}{\partial W} = h^\top \delta', \qquad
             \frac{\partial L}{\partial x} = \delta U^\top, \qquad
             \frac{\partial L}{\partial U} = x^\top \delta.$$
-
-        Args:
-            record: What `forward` returned.
-            da: Upstream gradient on `h'`, `(..., batch, width)`.
-
-        Returns:
-            `dx` on the hidden state, `dinput` on the step's own input, and the gradients on `W`,
-            `U`, `b` and `b_h`.
-
-        Raises:
-            ValueError: If `record` has no gates, so did not come from this step.
-
-        Examples:
-            >>> step = GRU(W=np.zeros((1, 3)), U=None, b=np.array([0.0, 3.0, 0.0]))
-            >>> record = step.forward(np.array([[8.0]]))
-            >>> back = step.backward(record, da=np.array([[1.0]]))
-            >>> bool(back.dx.item() == record.saved[0].u.item())
-            True
         """
         gates, width = saved_gates(record, GRUGates), self.width
         delta_n = da * (1 - gates.u) * tanh.df(gates.z[..., 2 * width :])
@@ -178,11 +135,6 @@ class GRU(Step):
         dm = delta_n * gates.r
         delta = np.concatenate([delta_gates, delta_n], axis=-1)
         delta_h = np.concatenate([delta_gates, dm], axis=-1)
-        grads = {
-            "W": weight_gradient(self.W, record.x, delta_h),
-            "U": weight_gradient(self.U, self.x, delta),
-            "b": bias_gradient(self.b, delta),
-            "b_h": bias_gradient(self.b_h, dm),
-        }
-        dinput = None if self.U is None else delta @ self.U.mT
-        return Backward(delta_h @ self.W.mT + da * gates.u, present(grads), dinput=dinput)
+        grads, dinput = self._gradients(record.x, delta_h, delta)
+        grads |= present({"b_h": bias_gradient(self.b_h, dm)})
+        return Backward(delta_h @ self.W.mT + da * gates.u, grads, dinput=dinput)

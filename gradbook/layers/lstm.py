@@ -6,8 +6,7 @@ import numpy as np
 
 from gradbook.activations import sigmoid, tanh
 from gradbook.checks import Array
-from gradbook.layers.base import Backward, Forward, present
-from gradbook.layers.shared import bias_gradient, weight_gradient
+from gradbook.layers.base import Backward, Forward
 from gradbook.layers.step import Step, saved_gates
 
 
@@ -52,10 +51,6 @@ class LSTM(Step):
         b: Biases, `(..., 4 * width)`, or None for a step without.
         x: The step's own input, `(..., batch, fan_in)`; given exactly if `U` is.
 
-    Raises:
-        TypeError: If a parameter is not a floating-point NumPy array.
-        ValueError: If an array is empty or not finite, or the shapes do not fit.
-
     Examples:
         With a forget gate that is open and an input gate that is shut, the cell stays as it is:
 
@@ -63,9 +58,6 @@ class LSTM(Step):
         >>> record = step.forward(np.array([[0.0, 0.5]]))
         >>> [f"{number:.4f}" for number in record.a[0]]
         ['0.4621', '0.5000']
-        >>> (gates,) = record.saved
-        >>> f"{gates.f.item():.2f}"
-        '1.00'
 
     Source: Hochreiter & Schmidhuber 1997; Gers et al. 2000 for the forget gate.
     """
@@ -79,24 +71,7 @@ class LSTM(Step):
     x: Array | None = None
 
     def forward(self, x: Array) -> Forward:
-        """Compute the gates, the new cell and the new hidden state.
-
-        Args:
-            x: The state, `[h, c]` side by side, `(..., batch, 2 * width)`.
-
-        Returns:
-            The record, in which `x` is the state that came in, `a` the one that leaves, and
-            `saved[0]` the gates.
-
-        Raises:
-            ValueError: If the shape of the state does not fit `W` or the step's own input.
-
-        Examples:
-            >>> step = LSTM(W=np.zeros((1, 4)), U=None, b=None)
-            >>> gates = step.forward(np.array([[0.0, 8.0]])).saved[0]
-            >>> gates.i.item(), gates.f.item(), gates.g.item(), gates.o.item(), gates.c.item()
-            (0.5, 0.5, 0.0, 0.5, 4.0)
-        """
+        """Compute the new state `[h', c']` from `x`, the old one; `saved[0]` are the gates."""
         self._check_state("[h, c]", x)
         n = self.width
         z = self._mixed(x[..., :n])
@@ -137,24 +112,6 @@ class LSTM(Step):
             \frac{\partial L}{\partial W} = h^\top \delta, \qquad
             \frac{\partial L}{\partial x} = \delta U^\top, \qquad
             \frac{\partial L}{\partial U} = x^\top \delta.$$
-
-        Args:
-            record: What `forward` returned.
-            da: Upstream gradient on `[h', c']`, `(..., batch, 2 * width)`.
-
-        Returns:
-            `dx` on the state `[h, c]`, `dinput` on the step's own input, and the gradients on `W`,
-            `U` and `b`.
-
-        Raises:
-            ValueError: If `record` has no gates, so did not come from this step.
-
-        Examples:
-            >>> step = LSTM(W=np.zeros((1, 4)), U=None, b=np.array([0.0, 3.0, 0.0, 0.0]))
-            >>> record = step.forward(np.array([[0.0, 8.0]]))
-            >>> back = step.backward(record, da=np.array([[0.0, 1.0]]))
-            >>> bool(back.dx[0, 1] == record.saved[0].f.item())
-            True
         """
         gates, n = saved_gates(record, LSTMGates), self.width
         h, c = record.x[..., :n], record.x[..., n:]
@@ -169,11 +126,6 @@ class LSTM(Step):
             ],
             axis=-1,
         )
-        grads = {
-            "W": weight_gradient(self.W, h, delta),
-            "U": weight_gradient(self.U, self.x, delta),
-            "b": bias_gradient(self.b, delta),
-        }
+        grads, dinput = self._gradients(h, delta, delta)
         dx = np.concatenate([delta @ self.W.mT, e * gates.f], axis=-1)
-        dinput = None if self.U is None else delta @ self.U.mT
-        return Backward(dx, present(grads), dinput=dinput)
+        return Backward(dx, grads, dinput=dinput)

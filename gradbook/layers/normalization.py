@@ -8,14 +8,16 @@ import numpy as np
 from gradbook.checks import Array, non_negative
 from gradbook.layers.base import Backward, Forward, Parameterized, present
 from gradbook.layers.shared import bias_gradient, biased, check_ensemble, floating, sum_to
-from gradbook.layers.standardize import standardize, standardize_back
+from gradbook.layers.standardization import standardize, standardize_back
 
 
 class Normalization(Parameterized):
     r"""Share what the normalizations have in common: $a = \gamma \hat x + \beta$.
 
     A kind of normalization says along which axis it takes its statistics, and whether it subtracts
-    the mean; see `gradbook.layers.standardize` for $\hat x$ and its gradient, derived by hand.
+    the mean; see `gradbook.layers.standardization` for $\hat x$ and its gradient, derived by hand.
+    Each has factors `gamma`, `(..., width)`, or None for 1; shifts `beta`, or None for 0; and
+    `epsilon`, which is added to the variance.
     """
 
     _names: ClassVar[tuple[str, ...]] = ("gamma", "beta")
@@ -39,22 +41,11 @@ class Normalization(Parameterized):
             raise ValueError(f"gamma and beta must have the same width, got {widths}")
 
     def forward(self, x: Array) -> Forward:
-        r"""Compute $a = \gamma \hat x + \beta$ with $\hat x = (x - \mu)/s$.
-
-        Args:
-            x: Inputs, `(..., batch, width)`.
-
-        Returns:
-            The record; `saved` holds $\hat x$ and the divisor $s$.
+        r"""Compute $a = \gamma \hat x + \beta$ with $\hat x = (x - \mu)/s$, and save $\hat x$, $s$.
 
         Raises:
-            ValueError: If `x` does not fit the parameters, or there is one number where the mean
-                is subtracted, which leaves nothing; or nothing to divide by, and epsilon is 0.
-
-        Examples:
-            >>> layer = LayerNorm(gamma=np.array([1.0, 10.0]), beta=None, epsilon=0.0)
-            >>> layer.forward(np.array([[1.0, 5.0], [2.0, 0.0]])).a.tolist()
-            [[-1.0, 10.0], [1.0, -10.0]]
+            ValueError: If one number is left where the mean is subtracted, which leaves nothing; or
+                nothing to divide by, and epsilon is 0.
         """
         self._check_input(x)
         x_hat, s = self._standardized(x)
@@ -74,25 +65,8 @@ class Normalization(Parameterized):
         \frac{\partial L}{\partial \gamma} = \sum \frac{\partial L}{\partial a} \, \hat x, \qquad
         \frac{\partial L}{\partial \beta} = \sum \frac{\partial L}{\partial a},$$
 
-        the sums over the batch. `gradbook.layers.standardize` derives the first. RMSNorm has no
+        the sums over the batch. `gradbook.layers.standardization` derives the first. RMSNorm has no
         $\overline{g}$; fixed statistics leave $g/s$ alone.
-
-        Args:
-            record: What `forward` returned.
-            da: Upstream gradient, `(..., batch, width)`.
-
-        Returns:
-            `dx`, and the gradients on the parameters.
-
-        Raises:
-            ValueError: If `record` did not come from this layer.
-
-        Examples:
-            >>> layer, x = RMSNorm(gamma=None, epsilon=0.0), np.array([[3.0, 4.0]])
-            >>> along, across = np.array([[3.0, 4.0]]), np.array([[-4.0, 3.0]])
-            >>> record = layer.forward(x)
-            >>> [layer.backward(record, da).dx.round(4).tolist() for da in (along, across)]
-            [[[0.0, 0.0]], [[-1.1314, 0.8485]]]
         """
         if len(record.saved) != 2:
             raise ValueError(
@@ -132,20 +106,8 @@ class BatchNorm(Normalization):
 
     In training, $\mu$ and $\sigma^2 = s^2 - \varepsilon$ are each unit's mean and (biased) variance
     in the batch, so the output for one example depends on the others. For evaluation the layer is
-    given a mean and a variance and treats every example on its own: then `a` is `x`, scaled and
-    shifted.
-
-    Args:
-        gamma: Factors, `(..., width)`, or None for 1.
-        beta: Shifts, `(..., width)`, or None for 0.
-        epsilon: What is added to the variance.
-        mean: A fixed mean, `(..., width)`, or None for that of the batch.
-        variance: A fixed variance; given together with the mean.
-
-    Raises:
-        TypeError: If an array is not a floating-point NumPy array.
-        ValueError: If one is empty, not finite or does not fit, or a variance or epsilon is
-            negative.
+    given a mean and a variance, `(..., width)`, and treats every example on its own: then `a` is
+    `x`, scaled and shifted.
 
     Examples:
         >>> layer = BatchNorm(gamma=None, beta=np.array([0.0, 10.0]), epsilon=0.0)
@@ -175,22 +137,7 @@ class BatchNorm(Normalization):
             raise ValueError(f"variance + epsilon must be positive, got {self.variance!r}")
 
     def fixed(self, x: Array) -> Self:
-        r"""Return the layer for evaluation, with the mean and variance that `x` has.
-
-        Args:
-            x: Inputs, `(..., batch, width)`, such as those of all training examples.
-
-        Returns:
-            A layer with the same parameters and fixed statistics.
-
-        Raises:
-            ValueError: If `x` does not fit.
-
-        Examples:
-            >>> layer = BatchNorm(None, None, epsilon=0.0).fixed(np.array([[1.0], [5.0]]))
-            >>> layer.forward(np.array([[7.0]])).a.tolist()
-            [[2.0]]
-        """
+        """Return the layer for evaluation, with the mean and variance that `x` has."""
         self._check_input(x)
         wide = x.astype(np.result_type(x, np.float32))
         return type(self)(self.gamma, self.beta, self.epsilon, wide.mean(-2), wide.var(-2))
@@ -218,15 +165,6 @@ class LayerNorm(Normalization):
     $\mu$ and $\sigma^2 = s^2 - \varepsilon$ are the mean and (biased) variance of one example's
     units, so examples do not depend on each other, in training or afterwards.
 
-    Args:
-        gamma: Factors, `(..., width)`, or None for 1.
-        beta: Shifts, `(..., width)`, or None for 0.
-        epsilon: What is added to the variance.
-
-    Raises:
-        TypeError: If a parameter is not a floating-point NumPy array.
-        ValueError: If one is empty or not finite, the shapes do not fit, or epsilon is negative.
-
     Examples:
         >>> layer = LayerNorm(gamma=None, beta=None, epsilon=0.0)
         >>> layer.forward(np.array([[1.0, 5.0]])).a.tolist()
@@ -246,18 +184,12 @@ class RMSNorm(Normalization):
 
     It is layer normalization without the mean and without the shift.
 
-    Args:
-        gamma: Factors, `(..., width)`, or None for 1.
-        epsilon: What is added to the mean square.
-
-    Raises:
-        TypeError: If `gamma` is not a floating-point NumPy array.
-        ValueError: If it is empty or not finite, or epsilon is negative.
-
     Examples:
-        >>> layer = RMSNorm(gamma=None, epsilon=0.0)
-        >>> layer.forward(np.array([[1.0, 7.0]])).a.tolist()
+        >>> layer, x = RMSNorm(gamma=None, epsilon=0.0), np.array([[1.0, 7.0]])
+        >>> (record := layer.forward(x)).a.tolist()
         [[0.2, 1.4]]
+        >>> layer.backward(record, x).dx.round(4).tolist()  # no gradient along x is left
+        [[0.0, 0.0]]
 
     Source: Zhang & Sennrich 2019.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gradbook.checks import Array, finite
-from gradbook.layers.base import Backward, Forward, Layer
+from gradbook.layers.base import Backward, Forward, Layer, check_names
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -18,15 +18,8 @@ class Residual:
     *post-norm* one stands behind the sum, `[Residual([...]), LayerNorm(...)]`. What stands behind
     the sum is on the path of every signal and of every gradient.
 
-    The parameters of the block are named after their place in it: `"1.W"`, `"2.W"`.
-
-    Args:
-        layers: The block, one layer or several; its output must be as wide as its input.
-        scale: The factor $\alpha$ on the block's output.
-
-    Raises:
-        TypeError: If an element of `layers` is not a layer, or `scale` is not a number.
-        ValueError: If the block is empty, or `scale` is not finite.
+    The block is one layer or several; its output must be as wide as its input. Its parameters are
+    named after their place in it: `"1.W"`, `"2.W"`.
 
     Examples:
         >>> import numpy as np
@@ -61,64 +54,18 @@ class Residual:
         return _prefixed([layer.parameters for layer in self.layers])
 
     def with_parameters(self, values: Mapping[str, Array]) -> Self:
-        """Return a copy in which the named parameters have other values.
-
-        Args:
-            values: New arrays by name; a parameter not named stays the same object.
-
-        Returns:
-            The copy.
-
-        Raises:
-            ValueError: If the block has no parameter of a given name, or a value does not fit.
-
-        Examples:
-            >>> import numpy as np
-            >>> from gradbook.activations import identity
-            >>> from gradbook.layers import Dense
-            >>> layer = Residual(Dense(np.array([[2.0]]), None, identity))
-            >>> layer.with_parameters({"1.W": np.array([[4.0]])}).forward(np.ones((1, 1))).a.item()
-            5.0
-        """
-        known = self.parameters
-        unknown = [name for name in values if name not in known]
-        if unknown:
-            names = ", ".join(known)
-            raise ValueError(f"values must name parameters of the layer ({names}), got {unknown}")
-        block = [
-            layer.with_parameters(
-                {
-                    name: values[f"{n}.{name}"]
-                    for name in layer.parameters
-                    if f"{n}.{name}" in values
-                }
-            )
-            for n, layer in enumerate(self.layers, start=1)
-        ]
+        """Return a copy in which the named parameters have other values."""
+        check_names(values, self.parameters)
+        block = []
+        for n, layer in enumerate(self.layers, start=1):
+            own = {k: values[f"{n}.{k}"] for k in layer.parameters if f"{n}.{k}" in values}
+            block.append(layer.with_parameters(own))
         changed = copy(self)
         object.__setattr__(changed, "layers", tuple(block))
         return changed
 
     def forward(self, x: Array) -> Forward:
-        r"""Compute $a = x + \alpha \, \text{block}(x)$.
-
-        Args:
-            x: Inputs, `(..., batch, width)`.
-
-        Returns:
-            The record; `saved` holds the records of the block's layers.
-
-        Raises:
-            ValueError: If `x` does not fit the block, or the block changes the width.
-
-        Examples:
-            >>> import numpy as np
-            >>> from gradbook.activations import identity
-            >>> from gradbook.layers import Dense
-            >>> Residual(Dense(np.ones((2, 1)), None, identity)).forward(np.ones((1, 2)))
-            Traceback (most recent call last):
-            ValueError: the block must return the shape (..., 1, 2) of its input, got (1, 1)
-        """
+        r"""Compute $a = x + \alpha \, \text{block}(x)$, and save the records of the block."""
         records, h = list[Forward](), x
         for number, layer in enumerate(self.layers, start=1):
             try:
@@ -140,25 +87,6 @@ class Residual:
         The input reaches the output on two ways, and their contributions add up: the gradient
         `da` arrives as it is on the path, and as $\alpha \, da \, J$ through the block, whose
         layers bring it back one after the other.
-
-        Args:
-            record: What `forward` returned.
-            da: Upstream gradient, `(..., batch, width)`.
-
-        Returns:
-            `dx`, and the gradients on the block's parameters.
-
-        Raises:
-            ValueError: If the record does not hold one record for each layer of the block.
-
-        Examples:
-            >>> import numpy as np
-            >>> from gradbook.activations import relu
-            >>> from gradbook.layers import Dense
-            >>> layer = Residual(Dense(np.array([[2.0]]), None, relu), scale=0.5)
-            >>> back = layer.backward(layer.forward(np.array([[3.0], [-3.0]])), np.ones((2, 1)))
-            >>> back.dx.tolist(), back.grads["1.W"].item()
-            ([[2.0], [1.0]], 1.5)
         """
         if len(record.saved) != len(self.layers):
             expected = f"{len(self.layers)} records of wrapped layers"

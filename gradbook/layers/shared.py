@@ -12,17 +12,6 @@ def sum_to(array: Array, shape: tuple[int, ...]) -> Array:
 
     If $y$ is $w$ repeated, each copy sends back its own gradient, and
     $\partial L/\partial w = \sum_\text{copies} \partial L/\partial y$.
-
-    Args:
-        array: The gradient on the broadcast array, of a shape that `shape` broadcasts to.
-        shape: The shape before broadcasting.
-
-    Returns:
-        The gradient on the original, of shape `shape`.
-
-    Examples:
-        >>> sum_to(np.ones((5, 2, 3)), (2, 1)).tolist()
-        [[15.0], [15.0]]
     """
     if array.shape == shape:  # a sum over no axis would be a copy
         return array
@@ -37,6 +26,7 @@ def biased(z: Array, b: Array | None) -> Array:
     if b is None:
         return z
     rows = b if b.ndim == 1 else b[..., None, :]
+    # mutant(and,2): the sum is the same, in z or not
     if b.dtype != z.dtype or (b.ndim > 1 and b.shape[:-1] != z.shape[:-2]):
         return z + rows
     z += rows
@@ -56,6 +46,7 @@ def weight_gradient(W: Array | None, x: Array | None, delta: Array) -> Array | N
         return None
     if delta.ndim == 2:
         return x.T @ delta
+    # mutant(1,-): what is below gives the same
     if W.ndim == 2 and x.shape[:-1] == delta.shape[:-1]:  # all rows share W: one product, no stack
         return x.reshape(-1, x.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
     return sum_to(x.mT @ delta, W.shape)

@@ -1,11 +1,19 @@
 """What the steps of recurrent networks have in common: a state, an input of their own, gates."""
 
 from copy import copy
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from gradbook.checks import Array, finite_array
-from gradbook.layers.base import Forward, Parameterized
-from gradbook.layers.shared import biased, check_ensemble, check_input, check_weights, floating
+from gradbook.layers.base import Forward, Parameterized, present
+from gradbook.layers.shared import (
+    bias_gradient,
+    biased,
+    check_ensemble,
+    check_input,
+    check_weights,
+    floating,
+    weight_gradient,
+)
 
 Gates = TypeVar("Gates")
 
@@ -43,27 +51,7 @@ class Step(Parameterized):
         return self._states * self.width
 
     def with_input(self, x: Array) -> Self:
-        """Return the same step, sharing its parameters, with another input of its own.
-
-        Args:
-            x: The step's own input, `(..., batch, fan_in)`.
-
-        Returns:
-            The copy.
-
-        Raises:
-            TypeError: If `x` is not a floating-point NumPy array.
-            ValueError: If the step has no input weights, or `x` is not finite or does not fit.
-
-        Examples:
-            >>> import numpy as np
-            >>> from gradbook.activations import identity
-            >>> from gradbook.layers import Recurrent
-            >>> step = Recurrent(np.eye(1), np.eye(1), None, identity, x=np.array([[3.0]]))
-            >>> other = step.with_input(np.array([[5.0]]))
-            >>> other.forward(np.array([[1.0]])).a.item(), other.W is step.W
-            (6.0, True)
-        """
+        """Return the same step, sharing its parameters, with another input `x` of its own."""
         step = copy(self)
         object.__setattr__(step, "x", x)
         step._check_input()
@@ -87,11 +75,10 @@ class Step(Parameterized):
         if (self.U is None) != (self.x is None):
             missing = "x" if self.x is None else "U"
             raise ValueError(f"U and x must be given together, got {missing}=None")
-        if self.U is not None and self.x is not None:
+        if self.U is not None and self.x is not None:  # mutant(and): both or none
             check_input("x", floating("x", self.x), self.U)
 
     def _check_state(self, name: str, state: Array) -> None:
-        """Raise unless the state fits the weights and the step's own input."""
         if self._states == 1:
             check_input(name, state, self.W)
         elif state.ndim < 2 or state.shape[-1] != self.state_width or state.size == 0:
@@ -111,6 +98,15 @@ class Step(Parameterized):
         if self.U is not None and self.x is not None:
             z = z + self.x @ self.U
         return biased(z, self.b)
+
+    def _gradients(self, h: Array, on_h: Array, delta: Array) -> tuple[dict[str, Array], Any]:
+        """Return the gradients on `W`, `U` and `b`, and that on the step's own input."""
+        grads = {
+            "W": weight_gradient(self.W, h, on_h),
+            "U": weight_gradient(self.U, self.x, delta),
+            "b": bias_gradient(self.b, delta),
+        }
+        return present(grads), None if self.U is None else delta @ self.U.mT
 
 
 def saved_gates(record: Forward, kind: type[Gates]) -> Gates:

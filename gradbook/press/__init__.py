@@ -1,4 +1,4 @@
-"""The press: Markdown extensions that turn chapters into pages.
+"""The press: Markdown extensions that turn chapters into pages, and what proofreads them.
 
 They are plain Python-Markdown extensions, so that MkDocs and Zensical build the same book from
 the same `mkdocs.yml`. Nothing in the rest of the package imports this one.

@@ -1,4 +1,4 @@
-"""Build, check, pack or serve the book: `python -m gradbook.press --help`."""
+"""Build, check, measure, pack or serve the book: `python -m gradbook.press --help`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradbook.press.check import check_site
-from gradbook.press.katex import ROOT, ensure_assets
+from gradbook.press.katex import ensure_assets
+from gradbook.press.places import ROOT
+from gradbook.press.reading import report
 from gradbook.press.readme import FIGURE, story
 from gradbook.press.results import CACHE_VARIABLE
 
-CACHE = ROOT / ".cache" / "press"
 GENERATORS = ("mkdocs", "zensical")
 _DEFAULTS = {
     # 1980, the first year a zip file can name: two builds are the same, byte for byte.
@@ -44,13 +45,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         building.add_argument("--site", type=Path, default=ROOT / "site")
         building.add_argument("--generator", choices=GENERATORS, default="mkdocs")
         building.add_argument("--fresh", action="store_true", help="run every block again")
+    checking = commands.add_parser("check", help="find what is typed that could be computed")
+    checking.add_argument("pages", type=Path, nargs="*", help="all pages by default")
+    numbers = "also change the numbers in their code; of all pages, those that were edited"
+    checking.add_argument("--numbers", action="store_true", help=numbers)
+    checking.add_argument("--every-number", action="store_true", help="of all, edited or not")
+    commands.add_parser("reading", help="measure what each page asks of its reader")
     commands.add_parser("figure", help="draw the README's figure again")
     commands.add_parser("assets", help="fetch what the pages need from the npm registry")
     given = parser.parse_args(arguments)
     if given.command == "serve":
         return serve(given.port)
+    if given.command == "check":
+        return check(given.pages, numbers=given.numbers, every_number=given.every_number)
     if given.command == "assets":
         ensure_assets()
+        return 0
+    if given.command == "reading":
+        print(report())
         return 0
     if given.command == "figure":
         FIGURE.write_text(story(), encoding="utf-8", newline="\n")
@@ -61,6 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if offline and code == 0:
         print(pack(given.site, ROOT / "dist" / "gradbook-offline.zip"))
     return code
+
+
+def check(pages: Sequence[Path], *, numbers: bool, every_number: bool) -> int:
+    """Proofread pages, print their faults and return the exit code."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from gradbook.press.proofreading import proofread  # noqa: PLC0415 - a build does without
+
+    faults = proofread(pages, numbers=numbers, every_number=every_number)
+    print("\n".join(faults), end="\n" if faults else "")
+    return min(len(faults), 1)
 
 
 def serve(port: int) -> int:
@@ -79,7 +102,7 @@ def serve(port: int) -> int:
             return 1
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from gradbook.press.serve import serve as serve_pages  # noqa: PLC0415 - a build does without
+    from gradbook.press.serving import serve as serve_pages  # noqa: PLC0415 - a build does without
 
     serve_pages(ROOT / "mkdocs.yml", port, open_browser=_has_display())
     return 0

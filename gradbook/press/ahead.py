@@ -15,9 +15,11 @@ from functools import cache
 from pathlib import Path
 
 from gradbook.press.errors import PressError
-from gradbook.press.results import CACHE_VARIABLE, PACKAGE, Results, folder
+from gradbook.press.fences import PageError
+from gradbook.press.places import PACKAGE
+from gradbook.press.reach import stamp
+from gradbook.press.results import CACHE_VARIABLE, Results, folder
 from gradbook.press.work import Done, Work, is_kept, work_of
-from gradbook.reach import stamp
 
 WORKERS_VARIABLE = "GRADBOOK_WORKERS"
 """The environment variable that says how many processes run blocks: by default, one a core."""
@@ -44,41 +46,54 @@ def _cores() -> int:
 
 @cache
 def ahead_of(docs: Path) -> Ahead:
-    """Return what runs ahead of the pages of a folder; it has begun with them all.
+    """Return what runs ahead of the pages of a folder, once it is begun.
 
     Args:
         docs: The folder of the pages.
     """
     paths = sorted(docs.rglob("*.md"), key=lambda path: (path != docs / "index.md", path))
     found = (_work(path.relative_to(docs).as_posix(), path) for path in paths)
-    return Ahead([work for work in found if work and work.blocks], workers())
+    return Ahead([work for work in found if work and work.blocks])
 
 
 def _work(page: str, path: Path) -> Work | None:
     try:
         return work_of(page, path.read_text(encoding="utf-8"))
-    except (PressError, UnicodeDecodeError):
+    except (PageError, UnicodeDecodeError):
         return None  # whoever builds the page says what is wrong with it
 
 
 class Ahead:
     """Processes that run the blocks of pages and keep the results; a page in need comes first."""
 
-    def __init__(self, queue: Iterable[Work], workers: int) -> None:
-        """Begin.
+    def __init__(self, queue: Iterable[Work]) -> None:
+        """Take the pages.
 
         Args:
             queue: The pages, in the order in which they will be needed.
-            workers: How many processes there shall be.
         """
         self._turn = threading.Condition()
         self._queue: list[Work] = []
         self._futures: dict[Work, Future[Done]] = {}
         self._results = Results(folder())
+        self._needed: set[Work] = set()
+        self._begun = False
         for work in queue:
             self.start(work)
-        for _ in range(max(1, workers)):
-            threading.Thread(target=self._run, daemon=True).start()
+
+    def begin(self, workers: int, *, spare: bool = False) -> Ahead:
+        """Run the pages, unless that has begun.
+
+        Args:
+            workers: How many processes there shall be.
+            spare: Keep one of several for pages that somebody waits for.
+        """
+        if not self._begun:
+            self._begun = True
+            for n in range(workers):
+                waits = spare and 0 < n == workers - 1
+                threading.Thread(target=self._run, args=(waits,), daemon=True).start()
+        return self
 
     def start(self, work: Work, *, first: bool = False) -> Future[Done]:
         """Have a page run, unless it was asked for before, and return what will become of it.
@@ -94,6 +109,7 @@ class Ahead:
             if first and work in self._queue:
                 self._queue.remove(work)
                 self._queue.insert(0, work)
+                self._needed.add(work)
             self._turn.notify_all()
             return self._futures[work]
 
@@ -118,17 +134,23 @@ class Ahead:
                 self._futures = {work: self._futures[work] for work in self._queue}
                 self._results = Results(folder())
 
-    def _run(self) -> None:
+    def _run(self, spare: bool) -> None:
         process = Process()
+        if spare:
+            process.begin()
         while True:
             with self._turn:
-                self._turn.wait_for(lambda: self._queue)
+                self._turn.wait_for(lambda: self._next(spare))
                 work = self._queue.pop(0)
+                self._needed.discard(work)
                 future = self._futures[work]
             done = process.compute(work)
             if done.ran:
                 self._say(work, done)
             future.set_result(done)
+
+    def _next(self, spare: bool) -> bool:
+        return bool(self._queue) and (not spare or self._queue[0] in self._needed)
 
     def _say(self, work: Work, done: Done) -> None:
         with self._turn:
@@ -144,6 +166,10 @@ class Process:
     def __init__(self) -> None:
         """Start nothing yet."""
         self._process: subprocess.Popen[str] | None = None
+
+    def begin(self) -> None:
+        """Load what blocks need, before any is there."""
+        self._process = self._process or self._start()
 
     def compute(self, work: Work) -> Done:
         """Have a page run; where that cannot be done, nothing is kept and the builder runs it.

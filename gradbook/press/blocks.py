@@ -8,9 +8,10 @@ import markdown_exec
 from markdown.preprocessors import Preprocessor
 from markdown_exec import base_format
 
-from gradbook.press.ahead import ahead_of
+from gradbook.press.ahead import ahead_of, workers
 from gradbook.press.errors import PressError, docs_of, page_of
-from gradbook.press.fences import Fence, check_fence, find_fences
+from gradbook.press.fences import Fence, PageError, check_fence, find_fences
+from gradbook.press.folding import checks, folded, unpinned
 from gradbook.press.session import BlockError, Session
 from gradbook.press.work import work_of
 
@@ -29,6 +30,8 @@ class Page:
         self.session = session
         self.expected: list[Fence] = []
         self.ran: list[str] = []
+        self.set_up: list[str] = []
+        self.pins: list[Fence] = []
 
     def next_block(self) -> Fence | None:
         """Return the block that is to run now, if any is left."""
@@ -36,7 +39,7 @@ class Page:
 
 
 class Announce(Preprocessor):
-    """Read which blocks the page holds, before SuperFences, and refuse unknown options."""
+    """Read which blocks the page holds, before SuperFences, and take the pins out of the text."""
 
     def __init__(self, md: Markdown, page: Page) -> None:
         """Hang on a converter."""
@@ -44,25 +47,26 @@ class Announce(Preprocessor):
         self.page = page
 
     def run(self, lines: list[str]) -> list[str]:
-        """Leave the lines as they are."""
+        """Leave all lines but those of pins as they are; an unknown option is refused."""
         text = "\n".join(lines)
+        page, docs = page_of(self.md), docs_of(self.md)
         try:
             fences = find_fences(text)
             for fence in fences:
                 check_fence(fence)
-        except PressError as error:
-            raise PressError(f"{page_of(self.md)}: {error}") from None
+            work = work_of(page, text)
+        except PageError as error:
+            raise PressError(f"{page}:{error}") from None
         self.page.expected = [fence for fence in fences if fence.executed]
-        self.page.ran = []
-        docs = docs_of(self.md)
-        if docs and self.page.expected:
-            work = work_of(page_of(self.md), text)
-            self.page.session.failed = ahead_of(docs).need(work)
-        return lines
+        self.page.ran, self.page.set_up = [], []
+        self.page.pins = [fence for fence in fences if fence.pinned]
+        if docs and work.blocks:
+            self.page.session.failed = ahead_of(docs).begin(workers()).need(work)
+        return unpinned(lines, self.page.pins)
 
 
 class Confirm(Preprocessor):
-    """Compare the blocks that ran with those that were announced."""
+    """Compare the blocks that ran with those announced, and end the page with what is folded."""
 
     def __init__(self, md: Markdown, page: Page) -> None:
         """Hang on a converter."""
@@ -70,7 +74,7 @@ class Confirm(Preprocessor):
         self.page = page
 
     def run(self, lines: list[str]) -> list[str]:
-        """Leave the lines as they are."""
+        """Add one line, which stands for the folded code and the checks."""
         missing = self.page.next_block()
         if missing is not None:
             number = len(self.page.ran) + 1
@@ -78,7 +82,8 @@ class Confirm(Preprocessor):
                 f"{page_of(self.md)}: block {number} (line {missing.line}) did not run; "
                 "is it indented or nested so that it is not a fence there?"
             )
-        return lines
+        end = folded("Set-up", self.page.set_up) + checks(self.page.pins)
+        return [*lines, "", self.md.htmlStash.store(end)] if end else lines
 
 
 def validator(
@@ -131,9 +136,14 @@ def format_python(*, code: str, md: Markdown, **options: Any) -> str:
 
     options["html"] = True
     options["update_toc"] = False
-    if options["source"] == "none":
-        options["source"] = ""
-    return str(base_format(language="python", run=run, code=code, md=md, **options))
+    if options["source"] != "none":
+        return str(base_format(language="python", run=run, code=code, md=md, **options))
+    options["source"] = ""
+    shown = str(base_format(language="python", run=run, code=code, md=md, **options))
+    if not shown:
+        page.set_up.append(code)
+        return ""
+    return shown + folded("Code", [code])
 
 
 markdown_exec.formatters["python"] = format_python

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markdown.extensions import Extension
 
 from gradbook.press import blocks, inline, katex
-from gradbook.press.display import display
 from gradbook.press.results import Results, folder
 from gradbook.press.session import Session
+from gradbook.press.shown import display
 
 if TYPE_CHECKING:
     from markdown import Markdown
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 class Press(Extension):
     """Executed blocks, inline values, math at build time, and strictness about all of them."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take what the book's settings say of its pages: `gradbook.press.excuses` reads it."""
+        known = ("cited", "programs", "excuses")
+        self.config = {name: ["", "see gradbook.press.excuses"] for name in known}
+        super().__init__(**options)
 
     def extendMarkdown(self, md: Markdown) -> None:
         """Hang a fresh page, with a session of its own, on the converter."""

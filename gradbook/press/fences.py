@@ -3,38 +3,80 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
-from gradbook.press.errors import PressError
-
-_OPENING = re.compile(r"^(?P<indent>[ >]*)(?P<ticks>`{3,}|~{3,})(?P<info>[^`]*)$")
+_OPENING = re.compile(r"(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})(?P<info>[^`\n]*)")
+_MISPLACED = re.compile(r"\s*(?:>|[-*+] |\d+[.)] )\s*(?:`{3,}|~{3,})[^`]*$")
 _OPTION = re.compile(r"""\s*(?P<key>[\w-]+)(?:=(?:"(?P<quoted>[^"]*)"|(?P<bare>[^\s"]+)))?""")
 
 SOURCES = ("above", "below", "none", "block", "tabbed-left", "tabbed-right")
 """Where an executed block may show its source; `above` unless the fence says otherwise."""
 
-LANGUAGES: dict[str, dict[str, tuple[str, ...]]] = {
+LANGUAGES: dict[str, dict[str, tuple[str | None, ...]]] = {
     "python": {"exec": ("on",), "source": SOURCES},
-    "pycon": {},
+    "pycon": {"pin": (None,)},
     "console": {},
     "text": {},
 }
 """The fences a page may hold and, for each, the options and values it understands."""
 
 
+class PageError(ValueError):
+    """A page cannot be read as its author meant it; `str` of it is `line: what`."""
+
+    def __init__(self, line: int, what: str) -> None:
+        """Take the line, from 1, and what is wrong there."""
+        super().__init__(f"{line}: {what}")
+        self.line, self.what = line, what
+
+
 @dataclass(frozen=True)
 class Fence:
-    """One fenced block: where it opens, what it is called, what it says."""
+    """One fenced block: where it opens, what it is called, what it says.
+
+    Attributes:
+        line: That on which it opens, counted from 1.
+        info: What stands behind its ticks.
+        indent: What stands before its lines.
+        content: Its lines as they stand, from `start` to `end` of the page's text.
+        outer: The span with the two fence lines.
+    """
 
     line: int
-    language: str
-    options: tuple[tuple[str, str | None], ...]
-    source: str
+    info: str
+    indent: str
+    content: str
+    start: int
+    end: int
+    outer: tuple[int, int]
+
+    @property
+    def language(self) -> str:
+        """What the block is written in."""
+        return self.info.split(maxsplit=1)[0] if self.info else ""
+
+    @cached_property
+    def options(self) -> tuple[tuple[str, str | None], ...]:
+        """The options behind the language, with their values."""
+        found = _OPTION.finditer(self.info, len(self.language))
+        return tuple((m["key"], m["bare"] if m["quoted"] is None else m["quoted"]) for m in found)
 
     @property
     def executed(self) -> bool:
         """Whether the block is to run."""
-        return ("exec", "on") in self.options
+        return self.language == "python" and ("exec", "on") in self.options
+
+    @cached_property
+    def source(self) -> str:
+        """Its lines without what indents the fence."""
+        return "\n".join(line.removeprefix(self.indent) for line in self.content.splitlines())
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it is a check of the page, to be kept out of the reader's way."""
+        return ("pin", None) in self.options
 
 
 def find_fences(text: str) -> list[Fence]:
@@ -43,53 +85,34 @@ def find_fences(text: str) -> list[Fence]:
     Args:
         text: A page's Markdown.
 
-    Returns:
-        The fences with the line, counted from 1, on which each opens.
-
     Raises:
-        PressError: A fence is never closed.
+        PageError: A fence does not start its own line, is left by its text, or is never closed.
 
     Examples:
         >>> find_fences('```python exec="on"\n2 + 2\n```')[0].source
         '2 + 2'
     """
-    found: list[Fence] = []
-    lines = text.splitlines()
-    at = 0
-    while at < len(lines):
-        opening = _OPENING.match(lines[at])
+    return list(_fences(text))
+
+
+def _fences(text: str) -> Iterator[Fence]:
+    opening, before, start, first = None, 0, 0, 0
+    for number, row in enumerate(re.finditer(r"[^\n]*\n|[^\n]+", text), 1):
+        bare = row[0].rstrip()
         if opening is None:
-            at += 1
-            continue
-        end = _closing(lines, at, opening)
-        body = [_dedent(line, opening["indent"]) for line in lines[at + 1 : end]]
-        language, options = _parse(opening["info"])
-        found.append(Fence(at + 1, language, options, "\n".join(body)))
-        at = end + 1
-    return found
-
-
-def _closing(lines: list[str], at: int, opening: re.Match[str]) -> int:
-    fence = opening["ticks"]
-    closing = re.compile(rf"^[ >]*{re.escape(fence[0])}{{{len(fence)},}}\s*$")
-    for end in range(at + 1, len(lines)):
-        if closing.match(lines[end]):
-            return end
-    raise PressError(f"the fence opened on line {at + 1} is never closed")
-
-
-def _dedent(line: str, indent: str) -> str:
-    return line[len(indent) :] if line.startswith(indent) else line.lstrip()
-
-
-def _parse(info: str) -> tuple[str, tuple[tuple[str, str | None], ...]]:
-    info = info.strip().removeprefix("{").removesuffix("}").strip()
-    language, _, rest = info.partition(" ")
-    options = []
-    for match in _OPTION.finditer(rest):
-        value = match["quoted"] if match["quoted"] is not None else match["bare"]
-        options.append((match["key"], value))
-    return language.removeprefix("."), tuple(options)
+            if _MISPLACED.match(bare):
+                raise PageError(number, "a fence starts its own line, indented by spaces only")
+            if opening := _OPENING.fullmatch(bare):
+                before, start, first = row.start(), row.end(), number
+        elif bare == opening["indent"] + opening["ticks"]:
+            info, indent = opening["info"].strip(), opening["indent"]
+            span, outer = (start, row.start()), (before, row.end())
+            yield Fence(first, info, indent, text[slice(*span)], *span, outer)
+            opening = None
+        elif bare and not bare.startswith(opening["indent"]):
+            raise PageError(number, f"a line stands left of the fence of line {first}")
+    if opening is not None:
+        raise PageError(first, "this fence is never closed")
 
 
 def check_fence(fence: Fence) -> None:
@@ -99,21 +122,22 @@ def check_fence(fence: Fence) -> None:
         fence: The fence.
 
     Raises:
-        PressError: Naming the fence's line, the offender and what is understood.
+        PageError: Naming the fence's line, the offender and what is understood.
 
     Examples:
         >>> check_fence(find_fences('```python exec="on"\n1\n```')[0])
     """
-    where = f"the fence on line {fence.line}"
+
+    def refuse(what: str) -> PageError:
+        return PageError(fence.line, f"the fence has {what}")
+
     if fence.language not in LANGUAGES:
-        raise PressError(
-            f"{where} has the language {fence.language!r}; expected one of {sorted(LANGUAGES)}"
-        )
+        raise refuse(f"the language {fence.language!r}; expected one of {sorted(LANGUAGES)}")
     known = LANGUAGES[fence.language]
     for key, value in fence.options:
         if key not in known:
-            raise PressError(f"{where} has the option {key!r}; expected one of {sorted(known)}")
+            raise refuse(f"the option {key!r}; expected one of {sorted(known)}")
         if value not in known[key]:
-            raise PressError(f"{where} has {key}={value!r}; expected one of {list(known[key])}")
-    if fence.options and not fence.executed:
-        raise PressError(f'{where} has options but no exec="on", so it would not run')
+            raise refuse(f"{key}={value!r}; expected one of {list(known[key])}")
+    if fence.options and not (fence.executed or fence.pinned):
+        raise refuse('options but no exec="on", so it would not run')

@@ -12,10 +12,10 @@ from markdown.inlinepatterns import InlineProcessor
 from markdown.treeprocessors import Treeprocessor
 from pymdownx.arithmatex import ArithmatexExtension
 
-from gradbook.press.display import math
 from gradbook.press.errors import PressError, page_of
 from gradbook.press.katex import TexError
 from gradbook.press.session import BlockError
+from gradbook.press.shown import math
 
 if TYPE_CHECKING:
     from markdown import Markdown
@@ -71,19 +71,6 @@ def expand(md: Markdown, tex: str) -> str:
         done += tex[at:start] + evaluate(md, expression)
         at = end
     return done + tex[at:]
-
-
-def formula_expressions(text: str) -> list[str]:
-    r"""Return the expressions of a page's formulas.
-
-    Args:
-        text: Markdown.
-
-    Examples:
-        >>> formula_expressions(r"$x = \py{f'{2}'}$ and \py{never closed")
-        ["f'{2}'"]
-    """
-    return [expression for expression, _, end in _values(text) if end >= 0]
 
 
 def _values(text: str) -> Iterator[tuple[str, int, int]]:

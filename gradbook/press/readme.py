@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.press.fences import find_fences
-from gradbook.press.katex import ROOT
+from gradbook.press.places import DOCS, ROOT
 from gradbook.press.session import execute
 
 FIGURE = ROOT / ".github" / "story.svg"
 _PAPER = '<rect width="100%" height="100%" fill="#ffffff" rx="6"/>'
 
 
-def story(page: Path = ROOT / "docs" / "index.md") -> str:
+def story(page: Path = DOCS / "index.md") -> str:
     """Return the first figure of a page as an SVG document on white paper.
 
     Args:

@@ -7,23 +7,31 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from gradbook.press.places import PACKAGE, ROOT
+from gradbook.press.reach import Package, imports, stamp
 from gradbook.press.slices import needed
-from gradbook.reach import Package, imports, stamp
 
 CACHE_VARIABLE = "GRADBOOK_CACHE"
 """The environment variable that names another folder for results, such as an empty one."""
-
-PACKAGE = Path(__file__).resolve().parents[1]
-ROOT = PACKAGE.parent
 
 
 def folder() -> Path:
     """Return the folder of results: what the environment names, or `.cache/press`."""
     return Path(os.environ.get(CACHE_VARIABLE) or ROOT / ".cache" / "press")
+
+
+def package_now() -> Package:
+    """Return the package's sources as they are now; what has not changed is not read again."""
+    return _package(stamp(PACKAGE))
+
+
+@lru_cache(maxsize=1)
+def _package(_: str) -> Package:
+    return Package(PACKAGE)
 
 
 class Results:
@@ -46,7 +54,7 @@ class Results:
     @cached_property
     def package(self) -> Package:
         """The sources, looked at when the first result is asked for."""
-        return self._package or Package(PACKAGE)
+        return self._package or package_now()
 
     def key(self, sources: Sequence[str], figures: int, expression: str = "") -> str:
         """Return the name of a result.
@@ -91,7 +99,7 @@ class Results:
         partial.replace(self.folder / f"{key}.html")
 
 
-_PRESS = imports("import gradbook.press.display").anywhere
+_PRESS = imports("import gradbook.press.shown").anywhere
 
 
 def _seal(html: str) -> str:

@@ -115,7 +115,7 @@ class Session:
         value, _ = execute(expression, self.namespace, "<inline>")
         if isinstance(value, float):
             raise BlockError(f"{expression!r} gives {value!r}: format it, as in f'{{x:.3f}}'")
-        if not isinstance(value, str | int):
+        if not isinstance(value, str | int | np.integer):
             raise BlockError(
                 f"{expression!r} gives a {type(value).__name__}; expected text or a whole number"
             )

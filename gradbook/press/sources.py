@@ -10,10 +10,10 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, get_files
 
-from gradbook.press.errors import PressError
-from gradbook.press.results import PACKAGE
+from gradbook.press.fences import PageError
+from gradbook.press.reach import Package, imports
+from gradbook.press.results import package_now
 from gradbook.press.work import Work, work_of
-from gradbook.reach import Package, imports
 
 _MODULE = re.compile(r"^::: ([\w.]+)", re.MULTILINE)
 
@@ -41,7 +41,7 @@ def read_sources(settings: MkDocsConfig) -> dict[str, Source]:
     Args:
         settings: The book's.
     """
-    package = Package(PACKAGE)
+    package = package_now()
     told = Path(str(settings.config_file_path)).read_text(encoding="utf-8")
     pages = sorted(get_files(settings).documentation_pages(), key=lambda file: file.url != "./")
     return {file.url.removeprefix("./"): _read(file, told, package) for file in pages}
@@ -51,7 +51,7 @@ def _read(file: File, settings: str, package: Package) -> Source:
     text = Path(str(file.abs_src_path)).read_text(encoding="utf-8", errors="replace")
     try:
         work = work_of(file.src_uri, text)
-    except PressError:  # told when the page is built
+    except PageError:  # told when the page is built
         work = Work(file.src_uri, (), ())
     modules = _MODULE.findall(text)
     code = [*work.blocks, *(f"import {name}" for name in modules)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
-
-from gradbook.formats import inline_html
-from gradbook.theme import CSS, TEXT_SIZE
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{3,8}\b")
 _DECIMAL = re.compile(r"-?\d*\.\d+(?:e[+-]?\d+)?")
@@ -20,18 +20,26 @@ _INHERITED = {"fill": "currentColor", "stroke-linejoin": "round", "stroke-lineca
 
 
 class Drawn(Protocol):
-    """What can be shown: a drawing with its texts, such as `gradbook.figures.Picture`."""
+    """What can be shown: a drawing with its texts and its colors."""
 
     @property
     def alt(self) -> str:
         """What a reader sees, in words."""
 
     @property
-    def caption(self) -> str:
-        """What the drawing shows."""
+    def caption_html(self) -> str:
+        """What the drawing shows, as HTML."""
+
+    @property
+    def palette(self) -> Mapping[str, str]:
+        """What a page writes in place of each color."""
+
+    @property
+    def text_size(self) -> float:
+        """The size of most of its text, in points."""
 
     def svg(self) -> str:
-        """Return an SVG document drawn in the colors of `gradbook.theme`."""
+        """Return an SVG document drawn in the colors of the palette."""
 
 
 def to_html(picture: Drawn, prefix: str, *, caption: str | None = None) -> str:
@@ -43,46 +51,57 @@ def to_html(picture: Drawn, prefix: str, *, caption: str | None = None) -> str:
     Args:
         picture: The picture.
         prefix: The figure's `id`, unique on the page; the ids inside begin with it.
-        caption: The caption as HTML; by default the picture's own, its `$...$` marked as math.
+        caption: The caption as HTML; by default the picture's own.
 
     Raises:
-        ValueError: If a color is not one of `gradbook.theme`, so that it could not follow the
-            page's theme.
+        ValueError: If a color is not in the palette, so that it could not follow the page's theme.
 
     Examples:
         >>> from types import SimpleNamespace
         >>> line = '<path d="M 0 0.123 L 9 9" style="stroke: #0072b2"/>'
         >>> source = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{line}</svg>'
-        >>> drawn = SimpleNamespace(alt="A line.", caption="Up.", svg=lambda: source)
+        >>> drawn = SimpleNamespace(
+        ...     alt="A line.", caption_html="Up.", svg=lambda: source, text_size=10.5,
+        ...     palette={"#0072b2": "var(--gb-1,#0072b2)"},
+        ... )
         >>> page = to_html(drawn, "figure-1")
         >>> '<path d="M0 .12L9 9" style="stroke:var(--gb-1,#0072b2)" />' in page
         True
     """
-    svg = themed(picture.svg(), prefix, picture.alt)
-    width = float(svg.attrib["viewBox"].split()[2]) / TEXT_SIZE
-    text = inline_html(picture.caption) if caption is None else caption
+    svg = themed(picture.svg(), prefix, picture.alt, Look(picture.palette, picture.text_size))
+    width = float(svg.attrib["viewBox"].split()[2]) / picture.text_size
+    text = picture.caption_html if caption is None else caption
     return (
         f'<figure class="gb-figure" id="{html.escape(prefix)}" style="max-width:{width:.1f}em">'
         f"{ET.tostring(svg, encoding='unicode')}<figcaption>{text}</figcaption></figure>"
     )
 
 
-def themed(source: str, prefix: str, alt: str) -> ET.Element:
+@dataclass(frozen=True)
+class Look:
+    """The colors of a drawing, as a page writes them, and the size of its text in points."""
+
+    palette: Mapping[str, str]
+    text_size: float
+
+
+def themed(source: str, prefix: str, alt: str, look: Look) -> ET.Element:
     """Return an SVG document as an element to stand inside a page.
 
     Args:
         source: The document, its viewBox in points.
         prefix: What every id begins with.
         alt: What a reader sees, in words.
+        look: Its colors and the size of its text.
 
     Raises:
-        ValueError: If a color is not one of `gradbook.theme`.
+        ValueError: If a color is not in the palette.
     """
     root = ET.fromstring(source)
     for element in root.iter():
         element.tag = _local(element.tag)
         element.attrib = {_local(name): value for name, value in element.attrib.items()}
-        _compact(element)
+        _compact(element, look)
     _drop(root)
     _rename(root, prefix)
     _unwrap(root)
@@ -92,7 +111,7 @@ def themed(source: str, prefix: str, alt: str) -> ET.Element:
         "role": "img",
         "aria-labelledby": described,
         "data-search-exclude": "",
-        "style": f"font-size:calc({TEXT_SIZE}px*var(--gb-text,1))",
+        "style": f"font-size:calc({look.text_size}px*var(--gb-text,1))",
         **_INHERITED,
     }
     description = ET.Element("desc", {"id": described})
@@ -105,7 +124,7 @@ def _local(name: str) -> str:
     return name.rpartition("}")[2]
 
 
-def _compact(element: ET.Element) -> None:
+def _compact(element: ET.Element, look: Look) -> None:
     attributes = element.attrib
     for name in _GEOMETRY:
         if name in attributes:
@@ -113,7 +132,7 @@ def _compact(element: ET.Element) -> None:
     if not attributes.get("transform", "-"):
         del attributes["transform"]
     if "style" in attributes:
-        style = _style(attributes.pop("style"))
+        style = _style(attributes.pop("style"), look)
         if style:
             attributes["style"] = style
     element.text, element.tail = (
@@ -134,34 +153,34 @@ def _rounded(value: str) -> str:
     return _DECIMAL.sub(two, value)
 
 
-def _style(value: str) -> str:
+def _style(value: str, look: Look) -> str:
     declarations = (item.split(":", 1) for item in value.split(";") if ":" in item)
-    pairs = (_declaration(name.strip(), given.strip()) for name, given in declarations)
+    pairs = (_declaration(name.strip(), given.strip(), look) for name, given in declarations)
     return ";".join(pair for pair in pairs if pair)
 
 
-def _declaration(name: str, value: str) -> str:
+def _declaration(name: str, value: str, look: Look) -> str:
     if name == "font-family":
         return ""
     if name == "font":  # Matplotlib before 3.10: "italic 700 10.5px 'DejaVu Sans', ..."
         *face, size = value[: value.index("px")].split()
         faces = [f"font-{'weight' if word.isdigit() else 'style'}:{word}" for word in face]
-        return ";".join(filter(None, [*faces, _declaration("font-size", size)]))
+        return ";".join(filter(None, [*faces, _declaration("font-size", size, look)]))
     if name == "font-size":
-        size = _rounded(f"{float(value.removesuffix('px')) / TEXT_SIZE:.2f}")
+        size = _rounded(f"{float(value.removesuffix('px')) / look.text_size:.2f}")
         return "" if size == "1" else f"font-size:{size}em"
-    themed_value = _COLOR.sub(_variable, _rounded(value))
+    themed_value = _COLOR.sub(partial(_variable, look), _rounded(value))
     # What the root hands down need not be repeated; Matplotlib sets no color on groups.
     return "" if _INHERITED.get(name) == themed_value else f"{name}:{themed_value}"
 
 
-def _variable(color: re.Match[str]) -> str:
+def _variable(look: Look, color: re.Match[str]) -> str:
     try:
-        return CSS[color[0].lower()]
+        return look.palette[color[0].lower()]
     except KeyError:
         raise ValueError(
-            f"a figure must be drawn in the colors of gradbook.theme, which follow the page's "
-            f"light or dark scheme, got {color[0]}"
+            f"a figure must be drawn in the colors of its palette, which follow the page's light "
+            f"or dark scheme, got {color[0]}"
         ) from None
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from dataclasses import asdict, dataclass
 
-from gradbook.press.display import display
-from gradbook.press.fences import find_fences
-from gradbook.press.inline import INLINE, formula_expressions
-from gradbook.press.results import PACKAGE, Results, folder
+from gradbook.press.pages import Page
+from gradbook.press.places import PACKAGE
+from gradbook.press.reach import Package
+from gradbook.press.results import Results, folder
 from gradbook.press.session import BlockError, Session
-from gradbook.reach import Package
+from gradbook.press.shown import display
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,9 @@ def work_of(page: str, text: str) -> Work:
         >>> work_of("a.md", '```python exec="on"\nx = 1\n```\nIt is `{python} x`.')
         Work(page='a.md', blocks=('x = 1',), expressions=('x',))
     """
-    fences = find_fences(text)
-    lines = text.splitlines()
-    for fence in reversed(fences):
-        del lines[fence.line - 1 : fence.line + fence.source.count("\n") + 2]
-    prose = "\n".join(lines)
-    inline = [found.strip() for found in re.findall(INLINE, prose)]
-    expressions = dict.fromkeys([*inline, *formula_expressions(prose)])
-    blocks = tuple(fence.source for fence in fences if fence.executed)
+    read = Page(text, page)
+    blocks = tuple(fence.source for fence in read.fences if fence.executed)
+    expressions = dict.fromkeys(value.expr for value in read.values)
     return Work(page, blocks, tuple(expressions))
 
 

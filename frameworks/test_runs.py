@@ -1,0 +1,140 @@
+"""A run of training is kept, told and drawn; callbacks of the libraries do it by themselves."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as lightning
+import torch
+import transformers
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradbook
+from gradbook.diagnosis import BadInput, Verdict
+from gradbook.diagnosis.callbacks import lightning_callback, trainer_callback
+
+
+def mlp(depth: int = 4, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
+    torch.manual_seed(0)
+    sizes = [8, *[16] * depth]
+    hidden = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), activation())]
+    return nn.Sequential(*hidden, nn.Linear(16, 3))
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    return torch.randn(32, 8), torch.randint(3, (32,))
+
+
+def train(net: nn.Module, optimizer: Any, steps: int, run: Any = None) -> None:
+    for _ in range(steps):
+        x, y = batch()
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x), y)
+        loss.backward()
+        if run is not None:
+            run.step(loss)
+        optimizer.step()
+
+
+def test_a_run_keeps_every_kth_step_and_writes_a_page(tmp_path: Path) -> None:
+    net = mlp()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer, every=5) as run:
+        train(net, optimizer, 12)
+    assert [m.step for m in run.moments] == [1, 6, 11]
+    assert run.report().verdict is Verdict.HEALTHY
+    assert not any(module._forward_hooks for module in net.modules())
+    run.html(tmp_path / "run.html")
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 3  # no loss was told
+    assert "http" not in page.replace("https://", "").replace("http://www.w3.org", "")
+    record = json.loads(run.to_json())
+    assert [step["step"] for step in record["steps"]] == [1, 6, 11]
+    assert set(record["steps"][0]["deltas"]) == {"0", "2", "4", "6", "8"}
+
+
+def test_a_step_that_is_not_finite_is_kept_and_comes_first() -> None:
+    net = mlp(activation=nn.ReLU)
+    optimizer = torch.optim.SGD(net.parameters(), 1e6)
+    with gradbook.watching(net, optimizer=optimizer, every=1) as run:
+        train(net, optimizer, 8, run)
+    report = run.report()
+    assert report.verdict is Verdict.NON_FINITE
+    assert "earlier step" in report.reason or "forward" in report.reason or "loss" in report.reason
+    assert all(m.loss is not None for m in run.moments)
+
+
+def test_what_is_true_of_the_first_step_alone_is_said_to_have_ended() -> None:
+    net = mlp()
+    nn.init.zeros_(net[-1].weight)
+    optimizer = torch.optim.SGD(net.parameters(), 0.5)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        train(net, optimizer, 3)
+    verdicts = [m.report.verdict for m in run.moments]
+    assert verdicts[0] is Verdict.ZERO_START
+    assert Verdict.ZERO_START not in verdicts[1:]
+    assert any("From step 2 on" in note for note in run.report().notes)
+
+
+def test_a_run_without_a_step_says_what_to_do() -> None:
+    with gradbook.watching(mlp()) as run:
+        pass
+    with pytest.raises(BadInput, match=r"call run\.step"):
+        run.report()
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's own, of PyTorch
+def test_lightning_calls_it(tmp_path: Path) -> None:
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = mlp(8, nn.Sigmoid)
+
+        def training_step(self, pair: Any, _: int) -> Tensor:
+            return F.cross_entropy(self.net(pair[0]), pair[1])
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    callback = lightning_callback(html=tmp_path / "run.html")
+    data = torch.utils.data.DataLoader(
+        [(x, y) for x, y in zip(*batch(), strict=True)], batch_size=8
+    )
+    trainer = lightning.Trainer(
+        max_steps=3,
+        callbacks=[callback],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
+    trainer.fit(Module(), data)
+    assert callback.kept.run.report().verdict is Verdict.VANISHING
+    assert (tmp_path / "run.html").is_file()
+
+
+def test_the_trainer_calls_it(tmp_path: Path) -> None:
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = mlp(8, nn.Sigmoid)
+
+        def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
+            out = self.net(x)
+            return {"loss": F.cross_entropy(out, labels), "logits": out}
+
+    callback = trainer_callback(html=tmp_path / "run.html")
+    rows = [{"x": x, "labels": y} for x, y in zip(*batch(), strict=True)]
+    options = transformers.TrainingArguments(
+        output_dir=str(tmp_path), max_steps=3, report_to=[], use_cpu=True, disable_tqdm=True
+    )
+    transformers.Trainer(Model(), options, train_dataset=rows, callbacks=[callback]).train()
+    assert callback.kept.run.report().verdict is Verdict.VANISHING
+    assert (tmp_path / "run.html").is_file()

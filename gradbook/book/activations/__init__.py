@@ -1,0 +1,1 @@
+"""What the chapter "Activations" runs, and what it claims."""

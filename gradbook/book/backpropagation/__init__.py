@@ -1,0 +1,1 @@
+"""What the chapter "Backpropagation" runs, and what it claims."""

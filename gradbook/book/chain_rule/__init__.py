@@ -1,0 +1,1 @@
+"""What the chapter "The chain rule" runs, and what it claims."""

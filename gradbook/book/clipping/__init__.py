@@ -1,0 +1,1 @@
+"""What the chapter "Clipping and steps" runs, and what it claims."""

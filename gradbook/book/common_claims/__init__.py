@@ -1,0 +1,1 @@
+"""What the page "Common claims, tested" runs: what others say, and what a run says."""

@@ -1,0 +1,1 @@
+"""What the chapter "Diagnose your own" runs, and what it claims."""

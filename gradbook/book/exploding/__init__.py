@@ -1,0 +1,1 @@
+"""What the chapter "Exploding gradients" runs, and what it claims."""

@@ -1,0 +1,1 @@
+"""What the chapter "Initialization" runs, and what it claims."""

@@ -1,0 +1,1 @@
+"""What the chapter "Normalization" runs, and what it claims."""

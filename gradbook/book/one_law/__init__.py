@@ -1,0 +1,1 @@
+"""What the chapter "One law" runs, and what it claims."""

@@ -1,0 +1,1 @@
+"""What the chapter "Residual paths" runs, and what it claims."""

@@ -1,0 +1,618 @@
+"""What the book cites: one record per source, used by chapters, claims and the references page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that can be cited: who, when, what, where.
+
+    Attributes:
+        authors: As the citation names them, "He et al.".
+        year: Of publication; none for an undated handout.
+        title: The work.
+        where: Journal, conference, publisher or site.
+        used_for: What the book takes from it.
+    """
+
+    authors: str
+    year: int | None
+    title: str
+    where: str
+    used_for: str
+
+    @property
+    def label(self) -> str:
+        """The citation in running text."""
+        return f"{self.authors} ({self.year})" if self.year else self.authors
+
+    @property
+    def anchor(self) -> str:
+        """The source's anchor on the references page."""
+        letters = "".join(c if c.isalnum() else "-" for c in self.label.lower())
+        return "-".join(part for part in letters.split("-") if part)
+
+
+IEEE_754 = Source(
+    "IEEE",
+    2019,
+    "Standard for Floating-Point Arithmetic, IEEE Std 754-2019",
+    "IEEE",
+    "rounding to nearest, ties to even; gradual underflow",
+)
+RUMELHART = Source(
+    "Rumelhart et al.",
+    1986,
+    "Learning representations by back-propagating errors",
+    "Nature, volume 323",
+    "the chain rule, layer by layer, as the way to train hidden units",
+)
+CAUCHY = Source(
+    "Cauchy",
+    1847,
+    "Méthode générale pour la résolution des systèmes d'équations simultanées",
+    "Comptes rendus de l'Académie des sciences, volume 25",
+    "the update rule: a step against the gradient",
+)
+ROBBINS_MONRO = Source(
+    "Robbins and Monro",
+    1951,
+    "A Stochastic Approximation Method",
+    "The Annals of Mathematical Statistics, volume 22",
+    "steps along an unbiased estimate of the gradient",
+)
+NESTEROV = Source(
+    "Nesterov",
+    2004,
+    "Introductory Lectures on Convex Optimization",
+    "Kluwer Academic Publishers",
+    "gradient descent on a quadratic converges only for a learning rate below two over curvature",
+)
+GRIEWANK_WALTHER = Source(
+    "Griewank and Walther",
+    2008,
+    "Evaluating Derivatives",
+    "Society for Industrial and Applied Mathematics",
+    "a derivative as a sum over paths of products along each path",
+)
+NUMERICAL_RECIPES = Source(
+    "Press et al.",
+    2007,
+    "Numerical Recipes: The Art of Scientific Computing",
+    "Cambridge University Press",
+    "the step of a central difference, and its error",
+)
+COCHRAN = Source(
+    "Cochran",
+    1977,
+    "Sampling Techniques, third edition",
+    "John Wiley & Sons",
+    "the standard error of a mean sampled without replacement",
+)
+MICIKEVICIUS = Source(
+    "Micikevicius et al.",
+    2018,
+    "Mixed Precision Training",
+    "International Conference on Learning Representations",
+    "a float32 copy of the weights, so that small updates are not lost in float16",
+)
+LINNAINMAA = Source(
+    "Linnainmaa",
+    1976,
+    "Taylor expansion of the accumulated rounding error",
+    "BIT Numerical Mathematics, volume 16",
+    "one backward sweep for all derivatives of a program, long before networks used it",
+)
+BISHOP = Source(
+    "Bishop",
+    1995,
+    "Neural Networks for Pattern Recognition",
+    "Oxford University Press",
+    "outputs and losses that match, so that the gradient is output minus target",
+)
+DU = Source(
+    "Du et al.",
+    2018,
+    "Algorithmic Regularization in Learning Deep Homogeneous Models: Layers are Automatically "
+    "Balanced",
+    "Advances in Neural Information Processing Systems, volume 31",
+    "the product of weights and their gradient, which is the same in every layer",
+)
+NUMPY_TUTORIALS = Source(
+    "NumPy tutorials",
+    None,
+    "Deep learning on MNIST",
+    "The NumPy project, numpy.org/numpy-tutorials",
+    "a real example of a slope taken at the wrong place",
+)
+NIELSEN = Source(
+    "Nielsen",
+    2015,
+    "Neural Networks and Deep Learning",
+    "Determination Press, chapter 5 and the code that comes with it",
+    "norms of initial gradients in the hidden layers of three networks",
+)
+HOCHREITER = Source(
+    "Hochreiter",
+    1991,
+    "Untersuchungen zu dynamischen neuronalen Netzen",
+    "Diploma thesis, Technische Universität München",
+    "the first analysis of gradients that vanish or explode",
+)
+BENGIO = Source(
+    "Bengio et al.",
+    1994,
+    "Learning long-term dependencies with gradient descent is difficult",
+    "IEEE Transactions on Neural Networks, volume 5",
+    "why a recurrent network that stores information safely has gradients that vanish",
+)
+GLOROT_BENGIO = Source(
+    "Glorot and Bengio",
+    2010,
+    "Understanding the difficulty of training deep feedforward neural networks",
+    "International Conference on Artificial Intelligence and Statistics",
+    "variances of signals and gradients layer by layer; flat weight gradients",
+)
+HE = Source(
+    "He et al.",
+    2015,
+    "Delving Deep into Rectifiers",
+    "IEEE International Conference on Computer Vision",
+    "weights of variance two over fan-in, which a ReLU needs",
+)
+POOLE = Source(
+    "Poole et al.",
+    2016,
+    "Exponential expressivity in deep neural networks through transient chaos",
+    "Advances in Neural Information Processing Systems, volume 29",
+    "the length of a signal as a map from layer to layer",
+)
+SCHOENHOLZ = Source(
+    "Schoenholz et al.",
+    2017,
+    "Deep Information Propagation",
+    "International Conference on Learning Representations",
+    "the gain of a gradient's energy per layer",
+)
+PASCANU = Source(
+    "Pascanu et al.",
+    2013,
+    "On the difficulty of training recurrent neural networks",
+    "International Conference on Machine Learning",
+    "conditions on singular values, the cliff in the loss, and clipping",
+)
+WERBOS = Source(
+    "Werbos",
+    1990,
+    "Backpropagation through time: what it does and how to do it",
+    "Proceedings of the IEEE, volume 78",
+    "gradients of weights that many time steps share",
+)
+DOYA = Source(
+    "Doya",
+    1993,
+    "Bifurcations of recurrent neural networks in gradient descent learning",
+    "Cited by Pascanu et al. (2013)",
+    "folds, where the behavior of a recurrent network jumps",
+)
+NEWMAN = Source(
+    "Newman",
+    1986,
+    "The distribution of Lyapunov exponents: exact results for random matrices",
+    "Communications in Mathematical Physics, volume 103",
+    "all exponents of products of random matrices",
+)
+GEMAN = Source(
+    "Geman",
+    1980,
+    "A limit theorem for the norm of random matrices",
+    "The Annals of Probability, volume 8",
+    "the largest singular value of a wide random matrix",
+)
+DIVE = Source(
+    "Zhang et al.",
+    2023,
+    "Dive into Deep Learning",
+    "Cambridge University Press",
+    "a product of random matrices that explodes, and why constant weights never come apart",
+)
+CHERNOFF = Source(
+    "Chernoff",
+    1981,
+    "A Note on an Inequality Involving the Normal Distribution",
+    "The Annals of Probability, volume 9",
+    "the variance of a function of a normal variable is at most its mean square slope",
+)
+NAIR_HINTON = Source(
+    "Nair and Hinton",
+    2010,
+    "Rectified Linear Units Improve Restricted Boltzmann Machines",
+    "International Conference on Machine Learning",
+    "the rectified linear unit, ReLU",
+)
+MAAS = Source(
+    "Maas et al.",
+    2013,
+    "Rectifier Nonlinearities Improve Neural Network Acoustic Models",
+    "International Conference on Machine Learning, Workshop on Deep Learning for Audio, Speech "
+    "and Language Processing",
+    "the leaky ReLU",
+)
+CLEVERT = Source(
+    "Clevert et al.",
+    2016,
+    "Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)",
+    "International Conference on Learning Representations",
+    "the exponential linear unit, ELU",
+)
+HENDRYCKS_GIMPEL = Source(
+    "Hendrycks and Gimpel",
+    2016,
+    "Gaussian Error Linear Units (GELUs)",
+    "arXiv:1606.08415",
+    "the GELU",
+)
+KLAMBAUER = Source(
+    "Klambauer et al.",
+    2017,
+    "Self-Normalizing Neural Networks",
+    "Advances in Neural Information Processing Systems, volume 30",
+    "the SELU and its two constants",
+)
+BALDUZZI = Source(
+    "Balduzzi et al.",
+    2017,
+    "The Shattered Gradients Problem: If resnets are the answer, then what is the question?",
+    "International Conference on Machine Learning",
+    "looks-linear initialization, gradients that shatter, and gates that are on by chance",
+)
+ELFWING = Source(
+    "Elfwing et al.",
+    2018,
+    "Sigmoid-Weighted Linear Units for Neural Network Function Approximation in Reinforcement "
+    "Learning",
+    "Neural Networks, volume 107",
+    "the SiLU",
+)
+LU = Source(
+    "Lu et al.",
+    2019,
+    "Dying ReLU and Initialization: Theory and Numerical Examples",
+    "arXiv:1903.06733",
+    "how often a ReLU network is dead before training",
+)
+LECUN = Source(
+    "LeCun et al.",
+    1998,
+    "Efficient BackProp",
+    "Neural Networks: Tricks of the Trade, Springer",
+    "weights of variance one over fan-in",
+)
+SAXE = Source(
+    "Saxe et al.",
+    2014,
+    "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
+    "International Conference on Learning Representations",
+    "orthogonal weights, from which deep linear networks learn in a time that depth hardly changes",
+)
+HANIN = Source(
+    "Hanin",
+    2018,
+    "Which Neural Net Architectures Give Rise to Exploding and Vanishing Gradients?",
+    "Advances in Neural Information Processing Systems, volume 31",
+    "gradients of a ReLU network fluctuate with the sum of its reciprocal widths",
+)
+HANIN_NICA = Source(
+    "Hanin and Nica",
+    2020,
+    "Products of Many Large Random Matrices and Gradients in Deep Neural Networks",
+    "Communications in Mathematical Physics, volume 376",
+    "the energy of a ReLU network of finite width is nearly log-normal",
+)
+PYTORCH = Source(
+    "Paszke et al.",
+    2019,
+    "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
+    "Advances in Neural Information Processing Systems, volume 32",
+    "the default weights of a linear layer",
+)
+PENNINGTON = Source(
+    "Pennington et al.",
+    2017,
+    "Resurrecting the sigmoid in deep learning through dynamical isometry",
+    "Advances in Neural Information Processing Systems, volume 30",
+    "the singular values of a random network's Jacobian, whose spread grows with depth",
+)
+CS231N = Source(
+    "Stanford course notes",
+    None,
+    "CS231n: Deep Learning for Computer Vision",
+    "Stanford University, cs231n.github.io",
+    "claims about recurrent networks that this book tests",
+)
+LIPPE = Source(
+    "Lippe",
+    2024,
+    "UvA Deep Learning Tutorials",
+    "University of Amsterdam, uvadlc-notebooks.readthedocs.io",
+    "claims about activations and initialization that this book tests",
+)
+CRASH_COURSE = Source(
+    "Machine Learning Crash Course",
+    None,
+    "Neural networks: training using backpropagation",
+    "Google, developers.google.com/machine-learning",
+    "claims about remedies that this book tests",
+)
+MUKHERJEE = Source(
+    "Mukherjee",
+    None,
+    "AI knowledge base: Orthogonal Initialization",
+    "subhadityamukherjee.github.io",
+    "a claim about orthogonal weights that this book tests",
+)
+MERITY = Source(
+    "Merity",
+    2016,
+    "Explaining and illustrating orthogonal initialization for recurrent neural networks",
+    "smerity.com",
+    "a claim about orthogonal weights that this book tests",
+)
+PRINCE = Source(
+    "Prince",
+    2023,
+    "Understanding Deep Learning",
+    "MIT Press, with notebooks at udlbook.github.io",
+    "claims about residual networks, and an open question of its notebook 11.1",
+)
+KINGMA_BA = Source(
+    "Kingma and Ba",
+    2015,
+    "Adam: A Method for Stochastic Optimization",
+    "International Conference on Learning Representations",
+    "steps that do not depend on the scale of the gradient",
+)
+HOCHREITER_SCHMIDHUBER = Source(
+    "Hochreiter and Schmidhuber",
+    1997,
+    "Long Short-Term Memory",
+    "Neural Computation, volume 9",
+    "a cell that is added to, so that its gradient has a path without weights; the adding problem",
+)
+GERS = Source(
+    "Gers et al.",
+    2000,
+    "Learning to Forget: Continual Prediction with LSTM",
+    "Neural Computation, volume 12",
+    "the forget gate, which the first LSTM did not have",
+)
+CHO = Source(
+    "Cho et al.",
+    2014,
+    "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation",
+    "Conference on Empirical Methods in Natural Language Processing",
+    "the gated recurrent unit",
+)
+JOZEFOWICZ = Source(
+    "Jozefowicz et al.",
+    2015,
+    "An Empirical Exploration of Recurrent Network Architectures",
+    "International Conference on Machine Learning",
+    "a bias of one for the forget gate",
+)
+CHEN = Source(
+    "Chen et al.",
+    2018,
+    "Dynamical Isometry and a Mean Field Theory of RNNs",
+    "International Conference on Machine Learning",
+    "the gain of a gradient's energy per step in recurrent networks with inputs",
+)
+TALLEC_OLLIVIER = Source(
+    "Tallec and Ollivier",
+    2018,
+    "Can recurrent neural networks warp time?",
+    "International Conference on Learning Representations",
+    "biases of gates from the length of the memory that is wanted",
+)
+GINIBRE = Source(
+    "Ginibre",
+    1965,
+    "Statistical ensembles of complex, quaternion, and real matrices",
+    "Journal of Mathematical Physics, volume 6",
+    "where the eigenvalues of a random matrix lie",
+)
+HE_RESIDUAL = Source(
+    "He et al.",
+    2016,
+    "Deep Residual Learning for Image Recognition",
+    "IEEE Conference on Computer Vision and Pattern Recognition",
+    "the residual path",
+)
+IDENTITY_MAPPINGS = Source(
+    "He, Zhang et al.",
+    2016,
+    "Identity Mappings in Deep Residual Networks",
+    "European Conference on Computer Vision",
+    "a path with nothing on it, not even an activation behind the sum",
+)
+VEIT = Source(
+    "Veit et al.",
+    2016,
+    "Residual Networks Behave Like Ensembles of Relatively Shallow Networks",
+    "Advances in Neural Information Processing Systems, volume 29",
+    "the routes through a residual network, counted by length, and that in a trained network of "
+    "110 layers most of the gradient comes on those of 10 to 34",
+)
+YANG_SCHOENHOLZ = Source(
+    "Yang and Schoenholz",
+    2017,
+    "Mean Field Residual Networks: On the Edge of Chaos",
+    "Advances in Neural Information Processing Systems, volume 30",
+    "gradients of residual networks with tanh, whose logarithm grows with the root of the depth",
+)
+HANIN_ROLNICK = Source(
+    "Hanin and Rolnick",
+    2018,
+    "How to Start Training: The Effect of Initialization and Architecture",
+    "Advances in Neural Information Processing Systems, volume 31",
+    "residual blocks whose scales must sum to something finite",
+)
+FIXUP = Source(
+    "Zhang et al.",
+    2019,
+    "Fixup Initialization: Residual Learning Without Normalization",
+    "International Conference on Learning Representations",
+    "energies of residual networks that double per block, and a scale against it",
+)
+BACHLECHNER = Source(
+    "Bachlechner et al.",
+    2020,
+    "ReZero is All You Need: Fast Convergence at Large Depth",
+    "arXiv:2003.04887",
+    "a learned factor of zero on each block",
+)
+DE_SMITH = Source(
+    "De and Smith",
+    2020,
+    "Batch Normalization Biases Residual Blocks Towards the Identity Function in Deep Networks",
+    "Advances in Neural Information Processing Systems, volume 33",
+    "that normalized blocks are added with a share that falls with depth; a small learned factor",
+)
+RADFORD = Source(
+    "Radford et al.",
+    2019,
+    "Language Models are Unsupervised Multitask Learners",
+    "OpenAI",
+    "a scale of one over the root of the number of branches for the last weights of each",
+)
+CHO_SAUL = Source(
+    "Cho and Saul",
+    2009,
+    "Kernel Methods for Deep Learning",
+    "Advances in Neural Information Processing Systems, volume 22",
+    "the angle between two inputs behind a ReLU layer",
+)
+SRIVASTAVA = Source(
+    "Srivastava et al.",
+    2014,
+    "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
+    "Journal of Machine Learning Research, volume 15",
+    "leaving out units at random",
+)
+IOFFE_SZEGEDY = Source(
+    "Ioffe and Szegedy",
+    2015,
+    "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
+    "ICML",
+    "batch normalization, and that the scale of the weights drops out",
+)
+BA = Source(
+    "Ba et al.",
+    2016,
+    "Layer Normalization",
+    "arXiv:1607.06450",
+    "normalization over the units of one example",
+)
+ZHANG_SENNRICH = Source(
+    "Zhang and Sennrich",
+    2019,
+    "Root Mean Square Layer Normalization",
+    "NeurIPS",
+    "normalization without the mean",
+)
+SALIMANS_KINGMA = Source(
+    "Salimans and Kingma",
+    2016,
+    "Weight Normalization: A Simple Reparameterization to Accelerate Training of Deep Neural "
+    "Networks",
+    "Advances in Neural Information Processing Systems, volume 29",
+    "that gradient descent makes normalized weights longer",
+)
+VAN_LAARHOVEN = Source(
+    "van Laarhoven",
+    2017,
+    "L2 Regularization versus Batch and Weight Normalization",
+    "arXiv:1706.05350",
+    "the effective learning rate of normalized weights, and what weight decay does to it",
+)
+WU_HE = Source(
+    "Wu and He",
+    2018,
+    "Group Normalization",
+    "European Conference on Computer Vision",
+    "normalization over groups of an example's channels, independent of the batch",
+)
+YANG = Source(
+    "Yang et al.",
+    2019,
+    "A Mean Field Theory of Batch Normalization",
+    "ICLR",
+    "that batch normalization makes gradients grow with depth whatever the activation",
+)
+XIONG = Source(
+    "Xiong et al.",
+    2020,
+    "On Layer Normalization in the Transformer Architecture",
+    "International Conference on Machine Learning",
+    "pre-norm and post-norm; at the last layer a bound on the gradient that falls with the root of "
+    "the depth for pre-norm alone",
+)
+POLYAK = Source(
+    "Polyak",
+    1964,
+    "Some methods of speeding up the convergence of iteration methods",
+    "USSR Computational Mathematics and Mathematical Physics, volume 4",
+    "the heavy ball: a step that keeps part of the step before",
+)
+KAHAN = Source(
+    "Kahan",
+    1965,
+    "Further remarks on reducing truncation errors",
+    "Communications of the ACM, volume 8",
+    "a sum that carries along what rounding lost",
+)
+GUPTA = Source(
+    "Gupta et al.",
+    2015,
+    "Deep Learning with Limited Numerical Precision",
+    "International Conference on Machine Learning",
+    "rounding at random, so that small steps are taken on average",
+)
+LECTURE_NOTE = Source(
+    "Lecture note",
+    None,
+    "Vanishing and exploding gradient problem",
+    "unpublished course handout",
+    "the network, the numbers and the claims that this book examines",
+)
+THIS_BOOK = Source(
+    "This book",
+    None,
+    "Diagnose your own",
+    "its chapter on diagnosis",
+    "the definitions by which a gradient is called healthy, vanishing or exploding there",
+)
+
+ALL: tuple[Source, ...] = tuple(
+    sorted(
+        (value for value in list(globals().values()) if isinstance(value, Source)),
+        key=lambda source: source.anchor,
+    )
+)
+
+
+@dataclass(frozen=True)
+class ReferenceList:
+    """Show sources as a list in which each can be linked to."""
+
+    sources: tuple[Source, ...]
+
+    def _repr_html_(self) -> str:
+        items = [
+            f'<li id="{source.anchor}"><b>{source.label}.</b> <cite>{source.title}</cite>. '
+            f"{source.where}. Used for: {source.used_for}.</li>"
+            for source in self.sources
+        ]
+        return "<ul>\n" + "\n".join(items) + "\n</ul>"

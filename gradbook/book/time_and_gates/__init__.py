@@ -1,0 +1,1 @@
+"""What the chapter "Time and gates" runs, and what it claims."""

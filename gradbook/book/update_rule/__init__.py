@@ -1,0 +1,1 @@
+"""What the chapter "The update rule" runs, and what it claims."""

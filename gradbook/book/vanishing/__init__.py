@@ -1,0 +1,1 @@
+"""What the chapter "Vanishing gradients" runs, and what it claims."""

@@ -1,0 +1,1 @@
+"""What the page "What do I try?" runs: networks that do not train, and remedies."""

@@ -1,0 +1,71 @@
+r"""Train weights that are stored in a small number format: an optimizer that rounds.
+
+The gradient of the scaled loss is rounded to the format and unscaled, the step is made of it, and a
+store of `gradbook.mixed_precision` subtracts it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from gradbook.checks import Array, positive
+from gradbook.mixed_precision import Store
+from gradbook.optimizers import State
+from gradbook.precision import Format, round_to
+
+
+class _FormatStore(Store, Protocol):
+    """Store weights in a number format."""
+
+    @property
+    def fmt(self) -> Format:
+        """The format that the network sees."""
+
+
+@dataclass(frozen=True)
+class InFormat:
+    r"""Step by $-\eta g$ on weights in a store, with gradients rounded to the store's format.
+
+    Args:
+        scale: What the loss is multiplied by before its gradient is rounded.
+
+    Examples:
+        >>> from gradbook.mixed_precision import Kahan, Plain
+        >>> from gradbook.precision import float16
+        >>> for store in (Plain(float16), Kahan(float16)):
+        ...     optimizer, w = InFormat(2**-12, store), [np.array([1.0])]
+        ...     state = optimizer.start(w)
+        ...     for _ in range(4):
+        ...         w, state = optimizer.step(w, [np.array([1.0])], state)
+        ...     print(w[0].item())
+        1.0
+        0.9990234375
+    """
+
+    lr: float
+    store: _FormatStore
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a learning rate that descends nowhere and a scale that does not scale."""
+        positive("lr", self.lr)
+        positive("scale", self.scale)
+
+    def start(self, values: Sequence[Array]) -> State:
+        """Return the state that holds what the store keeps."""
+        return State(averages=tuple(tuple(self.store.start(value)) for value in values))
+
+    def step(
+        self, values: Sequence[Array], grads: Sequence[Array], state: State
+    ) -> tuple[list[Array], State]:
+        """Return the weights as the network sees them after one step, and what is stored."""
+        kept = tuple(
+            tuple(self.store.step(stored, self.lr * self._rounded(g)))
+            for stored, g in zip(state.averages, grads, strict=True)
+        )
+        return [stored[0] for stored in kept], replace(state, steps=state.steps + 1, averages=kept)
+
+    def _rounded(self, g: Array) -> Array:
+        return np.asarray(round_to(self.store.fmt, self.scale * g) / self.scale)

@@ -1,0 +1,333 @@
+r"""Treat a patient with a remedy and measure what becomes of its gradient and of its training.
+
+Both networks get the same task, the same number of updates, and for each optimizer of the plan a
+run of its own, of which the best counts. Losses are in units of chance, the logarithm of the number
+of classes: 1 is what knowing nothing costs.
+
+Examples:
+    >>> from gradbook.book.what_do_i_try import patients, remedies
+    >>> for remedy in (remedies.smaller_rate, remedies.suited_weights):
+    ...     outcome = treat(patients.HASTY, remedy)
+    ...     print(f"{remedy.name}: {outcome.verdict.value}")
+    smaller rate: helps
+    suited weights: does not apply
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache, reduce
+from math import log
+
+import numpy as np
+
+from gradbook.backpropagation import Trace, backprop, forward_loss
+from gradbook.book.four_classes import CLASSES
+from gradbook.book.what_do_i_try.patients import Patient, Symptom
+from gradbook.book.what_do_i_try.plans import Deep, PatientCase, Unrolled
+from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
+from gradbook.book.what_do_i_try.stored_weights import InFormat
+from gradbook.checks import Array
+from gradbook.layers import Layer
+from gradbook.losses import softmax_cross_entropy
+from gradbook.optimizers import Clipping, Optimizer, State
+from gradbook.parameters import distinct_parameters, in_float32, named_parameters, with_parameters
+
+CHANCE = log(CLASSES)
+"""The loss of giving every class the same probability."""
+
+DECADES = 2.0
+"""How many factors of ten a gradient must lose or gain to be called vanishing or exploding."""
+
+SHARE = 0.5
+"""The share of units or weights that must be dead or frozen to be a symptom."""
+
+LEARNED = 0.5
+"""The share of the chance loss that must be gone for a remedy to help."""
+
+NOTICED = 0.1
+"""The difference of that share, either way, that is more than none."""
+
+
+class RemedyVerdict(Enum):
+    """What a remedy does, by the thresholds of this module."""
+
+    HELPS = "helps"
+    LITTLE = "helps a little"
+    NOT = "does not help"
+    WORSE = "makes it worse"
+    NONE = "does not apply"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Say how many networks of each plan are drawn, and from which seed.
+
+    Args:
+        seed: Of the random generator; every plan begins with the same.
+    """
+
+    seeds: int = 5
+    seed: int = 0
+
+
+COHORT = Cohort()
+"""The setting of the book."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """Say what a network costs.
+
+    Args:
+        multiply_adds: In the matrix products of one forward pass for one example.
+        parameters: Numbers that are trained.
+        kept: Numbers that the optimizer keeps beside each of them.
+    """
+
+    multiply_adds: int
+    parameters: int
+    kept: float
+
+
+@dataclass(frozen=True, eq=False)
+class Signs:
+    r"""Hold what was measured on a plan; one entry per network.
+
+    Args:
+        decades: Decimal logarithm of the gradient's norm behind the first hidden layer or step over
+            that behind the last, before training; minus infinity if nothing arrives.
+        dead: Share of hidden units whose slope is 0 for every example, before training.
+        frozen: Share of weights that the first update leaves as they are, bit for bit.
+        start: The loss before training, in units of chance.
+        loss: The loss after it, with the best optimizer; infinite or NaN if the run is lost.
+        optimizer: The best optimizer.
+        price: What the network costs.
+    """
+
+    decades: Array
+    dead: Array
+    frozen: Array
+    start: Array
+    loss: Array
+    optimizer: Optimizer
+    price: Price
+
+    @property
+    def learned(self) -> float:
+        """Return the share of the chance loss that is gone, the median, from -1 to 1.
+
+        A run that is lost, or ends above twice the chance loss, counts as -1.
+        """
+        return float(np.clip(1 - np.median(_ordered(self.loss)), -1, 1))
+
+    def has(self, symptom: Symptom) -> bool:
+        """Say whether the median network has a symptom, by the thresholds of this module."""
+        decades = float(np.median(self.decades))
+        return {
+            Symptom.VANISHING: decades < -DECADES,
+            Symptom.EXPLODING: decades > DECADES,
+            Symptom.DEAD: float(np.median(self.dead)) > SHARE,
+            Symptom.FROZEN: float(np.median(self.frozen)) > SHARE,
+            Symptom.NON_FINITE: bool(np.median(~np.isfinite(self.loss)) > SHARE),
+        }[symptom]
+
+
+@dataclass(frozen=True, eq=False)
+class TreatmentOutcome:
+    """Hold a patient before and after a remedy.
+
+    Args:
+        after: Treated; None if the remedy does not apply.
+    """
+
+    patient: Patient
+    remedy: Remedy
+    before: Signs
+    after: Signs | None
+
+    @property
+    def verdict(self) -> RemedyVerdict:
+        """Judge what the remedy does to the training."""
+        if self.after is None:
+            return RemedyVerdict.NONE
+        return verdict_on(self.before.learned, self.after.learned)
+
+    @property
+    def cured(self) -> bool:
+        """Say whether the patient's symptom is gone."""
+        return self.after is not None and not self.after.has(self.patient.symptom)
+
+
+def verdict_on(before: float, after: float) -> RemedyVerdict:
+    """Say what a remedy does, from the shares of the chance loss that are gone.
+
+    Examples:
+        >>> [verdict_on(0.0, after).value for after in (0.9, 0.2, 0.05, -1.0)]
+        ['helps', 'helps a little', 'does not help', 'makes it worse']
+    """
+    for name, share in (("before", before), ("after", after)):
+        if not -1 <= share <= 1:
+            raise ValueError(f"{name} must lie between -1 and 1, got {share}")
+    if after - before <= -NOTICED:
+        return RemedyVerdict.WORSE
+    if after - before < NOTICED:
+        return RemedyVerdict.NOT
+    return RemedyVerdict.HELPS if after >= LEARNED else RemedyVerdict.LITTLE
+
+
+def treat(patient: Patient, remedy: Remedy, setting: Cohort = COHORT) -> TreatmentOutcome:
+    """Measure a patient with and without a remedy.
+
+    Returns:
+        The outcome; each plan is measured once, however often it is asked for.
+    """
+    for name, value, kind in (("patient", patient, Patient), ("remedy", remedy, Remedy)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
+    plan = remedy.treated(patient.plan)
+    after = None if plan is None else signs_of(plan, setting)
+    return TreatmentOutcome(patient, remedy, signs_of(patient.plan, setting), after)
+
+
+@cache
+def try_remedies(patient: Patient, setting: Cohort = COHORT) -> tuple[TreatmentOutcome, ...]:
+    """Treat a patient with every remedy that applies, and sort by what that does.
+
+    Returns:
+        The outcomes: those that learn most first, and among equals the healthier gradient.
+    """
+    found = [treat(patient, remedy, setting) for remedy in REMEDIES]
+    return tuple(sorted((o for o in found if o.after is not None), key=_rank))
+
+
+@cache
+# Gradients that are lost and losses that are not finite are what is looked for.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
+    """Draw the networks of a plan, look at their gradients, and train them.
+
+    Examples:
+        >>> from gradbook.activations import relu
+        >>> from gradbook.initializers import lecun
+        >>> signs = signs_of(Deep(relu, lecun, depth=10, updates=1), Cohort(seeds=3))
+        >>> signs.decades.shape, signs.price.multiply_adds, signs.price.kept
+        ((3,), 5088, 0.0)
+    """
+    case = plan.case(np.random.default_rng(setting.seed), setting.seeds)
+    trace = backprop(case.layers, case.x, case.target, softmax_cross_entropy)
+    values = distinct_parameters(case.layers)
+    losses, states = _train(case, plan)
+    ends = [float(np.median(_ordered(loss))) for loss in losses]
+    best = int(np.argmin(ends))
+    return Signs(
+        decades=_decades(trace, plan, case),
+        dead=_dead(case.layers, trace),
+        frozen=_frozen(plan.optimizers[best], values, [p.grad for p in trace.parameters]),
+        start=trace.loss / CHANCE,
+        loss=losses[best],
+        optimizer=plan.optimizers[best],
+        price=_price(case.layers, values, plan.optimizers[best], states[best], setting.seeds),
+    )
+
+
+def _decades(trace: Trace, plan: Plan, case: PatientCase) -> Array:
+    if isinstance(plan, Unrolled) and plan.window is not None and plan.window < plan.steps:
+        return np.full(trace.loss.shape, -np.inf)
+    first, last = (np.linalg.norm(trace.dh[i], axis=(-2, -1)) for i in (case.first, case.last))
+    return np.asarray(np.log10(first / last))
+
+
+def _train(case: PatientCase, plan: Plan) -> tuple[list[Array], list[State]]:
+    """Train side by side, on a leading axis, one ensemble for each optimizer."""
+    # Gradients that vanish through time would meet float32's subnormal numbers, which are slow.
+    layers, x = case.layers, case.x
+    if isinstance(plan, Deep):  # the gradients that are looked at are computed in float64
+        layers, x = in_float32(layers), x.astype(np.float32)
+    start = distinct_parameters(layers)
+    values = [np.stack([value] * len(plan.optimizers)) for value in start]
+    states = [optimizer.start(start) for optimizer in plan.optimizers]
+    now = with_parameters(layers, values)
+    for _ in range(plan.updates):
+        grads = _gradient(backprop(now, x, case.target, softmax_cross_entropy), plan, case)
+        new = []
+        for k, optimizer in enumerate(plan.optimizers):
+            own = [value[k] for value in values], [grad[k] for grad in grads]
+            stepped, states[k] = optimizer.step(*own, states[k])
+            new.append(stepped)
+        values = [np.stack(slices) for slices in zip(*new, strict=True)]
+        now = with_parameters(now, values)
+    loss = forward_loss(now, x, case.target, softmax_cross_entropy) / CHANCE
+    return list(loss), states
+
+
+def _gradient(trace: Trace, plan: Plan, case: PatientCase) -> list[Array]:
+    """Add up the places of each parameter, but for those that a truncated gradient leaves out."""
+    if isinstance(plan, Deep) or plan.window is None:
+        return [parameter.grad for parameter in trace.parameters]
+    begin = case.last - plan.window * case.last // plan.steps
+    return [
+        reduce(
+            np.add,
+            [
+                trace.gradients[int(number) - 1][name]
+                for number, _, name in (place.partition(".") for place in parameter.places)
+                if int(number) > begin
+            ],
+        )
+        for parameter in trace.parameters
+    ]
+
+
+def _ordered(loss: Array) -> Array:
+    """Put lost runs where the largest losses are."""
+    return np.where(np.isnan(loss), np.inf, loss)
+
+
+def _dead(layers: Sequence[Layer], trace: Trace) -> Array:
+    """Count units of hidden layers whose slope is 0 for all examples."""
+    shares = [
+        (layer.activation.df(z) == 0).all(axis=-2).mean(axis=-1)
+        for layer, z in zip(layers[:-1], trace.z[:-1], strict=True)
+        if z is not None and hasattr(layer, "activation")
+    ]
+    return np.mean(shares, axis=0) if shares else np.zeros(trace.loss.shape)
+
+
+def _frozen(optimizer: Optimizer, values: Sequence[Array], grads: Sequence[Array]) -> Array:
+    """Count entries for which an update leaves everything that is stored as it was."""
+    state = optimizer.start(values)
+    stepped, after = optimizer.step(values, grads, state)
+    in_format = _rounds(optimizer)
+    old = state.averages if in_format else tuple((value,) for value in values)
+    new = after.averages if in_format else tuple((value,) for value in stepped)
+    same = [
+        np.all([a == b for a, b in zip(*pair, strict=True)], axis=0).reshape(len(value), -1)
+        for value, *pair in zip(values, old, new, strict=True)
+    ]
+    return np.asarray(np.concatenate(same, axis=-1).mean(axis=-1))
+
+
+def _rounds(optimizer: Optimizer) -> bool:
+    inner = optimizer.optimizer if isinstance(optimizer, Clipping) else optimizer
+    return isinstance(inner, InFormat)
+
+
+def _price(
+    layers: Sequence[Layer],
+    values: Sequence[Array],
+    optimizer: Optimizer,
+    state: State,
+    seeds: int,
+) -> Price:
+    products = [w.size for w in named_parameters(layers).values() if w.ndim > 2]
+    size = sum(value.size for value in values)
+    kept = sum(array.size for arrays in state.averages for array in arrays)
+    shown = size if _rounds(optimizer) else 0  # a store's first array is the weight
+    return Price(sum(products) // seeds, size // seeds, (kept - shown) / size)
+
+
+def _rank(outcome: TreatmentOutcome) -> tuple[float, float]:
+    signs = outcome.after
+    assert signs is not None
+    return -signs.learned, abs(float(np.median(signs.decades)))

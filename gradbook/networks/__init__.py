@@ -1,0 +1,32 @@
+"""Builders of networks; each returns a list of layers."""
+
+from gradbook.networks.dense import looks_linear, plain, unrolled
+from gradbook.networks.gated import unrolled_gru, unrolled_lstm, zero_state
+from gradbook.networks.normalization import batch_norm, layer_norm, normalized, rms_norm
+from gradbook.networks.residual_blocks import (
+    chained,
+    one_layer_blocks,
+    post_norm,
+    pre_norm,
+    residual,
+    two_layer_blocks,
+)
+
+__all__ = [
+    "batch_norm",
+    "chained",
+    "layer_norm",
+    "looks_linear",
+    "normalized",
+    "one_layer_blocks",
+    "plain",
+    "post_norm",
+    "pre_norm",
+    "residual",
+    "rms_norm",
+    "two_layer_blocks",
+    "unrolled",
+    "unrolled_gru",
+    "unrolled_lstm",
+    "zero_state",
+]

@@ -1,0 +1,88 @@
+"""Turn the value of a block into the HTML that a page shows."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+from gradbook.press import katex, svg
+
+_MARKED = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
+
+
+def display(value: Any, printed: str, figures: int) -> str:
+    """Return the HTML of what a block printed, then of its value.
+
+    Args:
+        value: The value of the block's last expression, `None` for nothing.
+        printed: What the block printed.
+        figures: How many figures the page has shown before.
+
+    Raises:
+        TypeError: The value is a bare Matplotlib figure, which has no alt text.
+
+    Examples:
+        >>> display(None, "5 layers", 0)
+        '<pre class="gb-output">5 layers</pre>'
+    """
+    shown = [_text(printed)] if printed else []
+    if value is not None:
+        shown.append(_value(value, figures))
+    return "\n".join(shown)
+
+
+def _value(value: Any, figures: int) -> str:
+    if hasattr(value, "element") and hasattr(value, "picture"):
+        return _explorer(value, _picture(value.picture, figures + 1))
+    if hasattr(value, "figure") and hasattr(value, "alt"):
+        return _picture(value, figures + 1)
+    if hasattr(value, "savefig"):
+        raise TypeError("a figure needs an alt text and a caption: wrap it in one that has them")
+    if hasattr(value, "_repr_html_"):
+        return typeset(str(value._repr_html_()))
+    return _text(value if isinstance(value, str) else repr(value))
+
+
+def _picture(picture: svg.Drawn, number: int) -> str:
+    caption = f"<b>Figure {number}.</b> {picture.caption_html}"
+    return typeset(svg.to_html(picture, f"figure-{number}", caption=caption))
+
+
+def _explorer(value: Any, figure: str) -> str:
+    """Put a figure into the element whose script brings it to life, with the data it needs."""
+    data = json.dumps(value.data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    # Between single quotes, so that the many double ones of the data stay single characters.
+    quoted = html.escape(data, quote=False).replace("'", "&#39;")
+    # Markdown takes an element that it does not know for a part of a paragraph: hence the frame.
+    return f"<div><{value.element} data-explorer='{quoted}'>{figure}</{value.element}></div>"
+
+
+def _text(text: str) -> str:
+    return f'<pre class="gb-output">{html.escape(text.rstrip())}</pre>'
+
+
+def typeset(markup: str) -> str:
+    r"""Return `markup` with every `arithmatex` element typeset.
+
+    Args:
+        markup: HTML in which math is marked as Arithmatex's generic mode marks it.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        return math(html.unescape(match[2]).strip(), display=match[1] == "div")
+
+    return _MARKED.sub(replace, markup)
+
+
+def math(tex: str, *, display: bool) -> str:
+    """Return a formula as KaTeX's HTML, kept out of the search index, which cannot read it.
+
+    Args:
+        tex: The formula.
+        display: Whether it stands on a line of its own.
+    """
+    tag = "div" if display else "span"
+    typeset = katex.render(tex, display=display)
+    return f'<{tag} class="arithmatex" data-search-exclude>{typeset}</{tag}>'

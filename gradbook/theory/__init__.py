@@ -1,0 +1,1 @@
+"""What is known of a gradient before any network is run."""

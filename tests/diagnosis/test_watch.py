@@ -1,0 +1,226 @@
+"""Places and findings without any framework; those of real networks are in `frameworks/`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from gradbook.diagnosis import Verdict, watch
+from gradbook.diagnosis.findings import (
+    FALL,
+    RISE_OF_BLOCK,
+    Known,
+    Parameter,
+    findings_of,
+    over_steps,
+)
+from gradbook.diagnosis.places import Place, paths
+from gradbook.diagnosis.watching import Record, Steps
+
+V = Verdict
+
+
+def chain(sizes: Sequence[float], **more: object) -> list[Place]:
+    places = [
+        Place(f"{i}", size, before=(f"{i - 1}",) if i else (), module=f"{i}")
+        for i, size in enumerate(sizes)
+    ]
+    return [replace(place, **more) for place in places]  # type: ignore[arg-type]
+
+
+def said(places: Sequence[Place], *parameters: Parameter, **more: object) -> list[Verdict]:
+    known = Known(Record(tuple(places)), tuple(parameters))
+    return [found.verdict for found in findings_of(replace(known, **more))]  # type: ignore[arg-type]
+
+
+def residual(blocks: int, share: float, growth: float = 1.0) -> list[Place]:
+    """Return a path with branches of two layers that get a share of the gradient."""
+    places = [Place("h0", growth**blocks)]
+    for i in range(blocks):
+        size = growth ** (blocks - i - 1)
+        places += [
+            Place(f"a{i}", share * size, before=(f"h{i}",)),
+            Place(f"b{i}", share * size, before=(f"a{i}",)),
+            Place(f"h{i + 1}", size, before=(f"h{i}", f"b{i}")),
+        ]
+    return places
+
+
+def test_a_fall_between_any_two_places_is_found() -> None:
+    assert said(chain([1.0, 1e-3, 1e-3, 1.0])) == [V.VANISHING]
+    assert said(chain([1.0, 0.9, 1.1, 1.0])) == [V.HEALTHY]
+    assert said(chain([1e3, 1e2, 10.0, 1.0])) == [V.EXPLODING]
+    assert said(chain([10**-FALL, 1.0])) == [V.VANISHING]
+
+
+def test_a_branch_may_get_any_share() -> None:
+    for share in (1.0, 1e-6, 0.0):
+        assert said(residual(6, share)) == [V.HEALTHY]
+    assert said(residual(6, 1e-6, growth=0.3)) == [V.VANISHING]
+
+
+def test_what_all_paths_cross_counts_though_a_branch_gets_more() -> None:
+    falls = [
+        replace(p, delta=p.delta and p.delta * 3) if p.name[0] in "ab" else p
+        for p in residual(6, 1.0, growth=0.3)
+    ]
+    assert said(falls) == [V.VANISHING]
+
+
+def test_what_falls_within_a_branch_counts() -> None:
+    # The bottom of a U: what goes down gets its share, and each layer of it takes its own.
+    names = ["in", "d1", "d2", "u2", "u1", "out"]
+    sizes = [1.0, 1e-2, 1e-4, 1e-2, 1.0, 1.0]
+    before = [(), ("in",), ("d1",), ("d2",), ("u2", "in"), ("u1",)]
+    places = [Place(n, s, before=b) for n, s, b in zip(names, sizes, before, strict=True)]
+    assert said(places) == [V.VANISHING]
+
+
+def test_heads_side_by_side_are_no_chain() -> None:
+    heads = [Place(f"head{i}", 10.0 ** (-3 * i), before=("h",)) for i in range(3)]
+    assert said([Place("h", 1.0), *heads]) == [V.HEALTHY]
+
+
+def test_resolution_does_not_count() -> None:
+    strided = [
+        Place(
+            f"{i}",
+            0.5 ** (8 - i),
+            4 ** (8 - i) * 16,
+            4 ** (8 - i),
+            before=(f"{i - 1}",) if i else (),
+        )
+        for i in range(8)
+    ]
+    layered = [strided[0]]
+    for a, b in pairwise(strided):
+        z = replace(b, name=f"z{b.name}", before=(a.name,), state=False)
+        layered += [z, replace(b, before=(z.name,))]
+    assert said(layered) == [V.HEALTHY]
+    assert paths(layered)[0].fall[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_rise_behind_normalizations_counts_by_its_blocks() -> None:
+    steep = 10 ** (2 * RISE_OF_BLOCK)
+    assert said(residual(20, 1.0, growth=1.3), normalized=True) == [V.HEALTHY]
+    assert said(residual(20, 1.0, growth=1.3)) == [V.EXPLODING]
+    assert said(residual(20, 1.0, growth=steep), normalized=True) == [V.EXPLODING]
+
+
+def test_nan_is_looked_for_forward_then_in_the_loss_then_back() -> None:
+    fine = chain([1.0, 1.0, 1.0], out=1.0)
+    lost = [replace(p, out=math.nan if int(p.name) > 0 else 1.0, delta=math.nan) for p in fine]
+    cases = {
+        "forward 1": lost,
+        "the loss": [replace(p, delta=math.nan) for p in fine],
+        "back 1": [replace(p, delta=math.nan if int(p.name) < 2 else 1.0) for p in fine],
+    }
+    for where, places in cases.items():
+        (found,) = findings_of(Known(Record(tuple(places))))
+        assert found.verdict is V.NON_FINITE
+        assert found.since == where.removeprefix("forward ").removeprefix("back ")
+    record = Record(tuple(lost), bad_input=("0",))
+    assert "data" in findings_of(Known(record))[0].reason
+    broken = Parameter("0.weight", norm=math.nan, finite=False, broken=True)
+    assert "earlier step" in findings_of(Known(Record(tuple(lost)), (broken,)))[0].reason
+
+
+def test_a_loss_that_sends_nothing_is_not_the_layers_fault() -> None:
+    assert said(chain([0.0, 0.0, 0.0]), Parameter("0.weight", norm=0.0)) == [V.LOSS]
+    faint = chain([1e-9, 1e-9, 1e-9])
+    assert said(faint, Parameter("0.weight", norm=1e-9)) == [V.LOSS]
+    assert said(faint, Parameter("0.weight", norm=1e-9), loss_scale=1e-6)[0] is V.HEALTHY
+
+
+def test_who_gets_nothing_is_said_first() -> None:
+    places = [*chain([1.0, 1.0, 1.0])]
+    places[0] = replace(places[0], delta=None)
+    places[1] = replace(places[1], before=())
+    owned = {p.name: (f"{p.name}.weight",) for p in places}
+    parameters = (
+        Parameter("0.weight"),
+        Parameter("1.weight", norm=1.0),
+        Parameter("2.weight", norm=1.0),
+        Parameter("frozen.weight", trainable=False),
+    )
+    record = Record(tuple(places), owned=owned, called=frozenset("012"))
+    (found,) = findings_of(Known(record, parameters))
+    assert found.verdict is V.CUT
+    assert "1 of 3 trainable" in found.reason
+    assert "between 0 and 1" in found.reason
+
+
+def test_zeros_are_called_what_they_are() -> None:
+    shut = chain([0.0, 0.0, 1.0])
+    head = Parameter("2.weight", norm=1.0, zero=True)
+    before = (Parameter("0.weight", norm=0.0), Parameter("1.weight", norm=0.0))
+    assert said(shut, *before, head) == [V.ZERO_START]
+    owned = {"2": ("2.weight",)}
+    both = (Parameter("1.weight", norm=0.0, zero=True), Parameter("2.weight", norm=0.0, zero=True))
+    known = Known(Record(tuple(shut), owned=owned), (*both, Parameter("3.weight", norm=1.0)))
+    assert findings_of(known)[0].verdict is V.STUCK
+    alike = [Parameter(f"{i}.weight", norm=1.0, alike=True) for i in range(3)]
+    assert said(chain([1.0, 1.0, 1.0]), *alike) == [V.SYMMETRIC]
+
+
+def test_dead_is_said_where_outputs_are_off_alone() -> None:
+    assert said(chain([1.0, 1.0, 1.0], off=0.9)) == [V.DEAD]
+    assert said(chain([1.0, 1.0, 1.0], off=0.5)) == [V.HEALTHY]
+
+
+def test_steps_and_frozen_shares_are_judged_where_the_gradient_arrives() -> None:
+    fine = chain([1.0, 1.0, 1.0])
+    assert said(fine, Parameter("0.weight", norm=1.0, ratio=1e3)) == [V.LARGE_STEP]
+    assert said(fine, Parameter("0.weight", norm=1.0), frozen=0.9) == [V.FROZEN]
+    left = Parameter("0.weight", norm=1.0, stepped=False)
+    assert said(fine, left) == [V.CUT]
+
+
+def test_time_is_judged_for_the_longest_sequence_and_each_direction() -> None:
+    ragged = Steps("rnn", tuple((10.0 ** (t - 5), 1.0)[: 2 if t < 2 else 1] for t in range(6)))
+    path = over_steps(ragged)
+    assert path is not None
+    assert path.fall[0] == pytest.approx(5)
+    dip = tuple((10.0 ** -min(t, 8 - t),) for t in range(9))
+    fine = chain([1.0, 1.0])
+    both = Record(tuple(fine), steps=(Steps("rnn", dip, both=True),))
+    (found,) = findings_of(Known(both))
+    assert found.verdict is V.VANISHING
+    assert "either direction" in found.reason
+    one_end = tuple((10.0**-t,) for t in range(9))
+    rising = Record(tuple(fine), steps=(Steps("rnn", one_end, both=True),))
+    assert findings_of(Known(rising))[0].verdict is V.HEALTHY
+
+
+def test_a_loss_at_every_step_is_said_with_its_lag() -> None:
+    flat = tuple((1.0, 1.0) for _ in range(10))
+    steps = Steps("rnn", flat, every=True, lags=tuple(10.0 ** (t - 9) for t in range(10)))
+    places = [Place("x", 1.0), Place("y", 1.0, 20, 20, before=("x",))]
+    (found,) = findings_of(Known(Record(tuple(places), steps=(steps,))))
+    assert found.verdict is V.CANNOT_TELL
+    assert "2 steps back" in found.reason
+
+
+def test_branches_that_get_nothing_are_starved() -> None:
+    experts = [
+        Place(f"e.{i}", 1.0 if i == 0 else 1e-9, before=("h",), module=f"e.{i}", also=(f"e.{i}",))
+        for i in range(4)
+    ]
+    out = Place("out", 1.0, before=tuple(e.name for e in experts))
+    assert said([Place("h", 1.0), *experts, out]) == [V.STARVED]
+    level = [replace(e, delta=1.0) for e in experts]
+    assert said([Place("h", 1.0), *level, out]) == [V.HEALTHY]
+
+
+def test_what_is_no_network_is_refused() -> None:
+    with pytest.raises(TypeError, match="must be a network of PyTorch"):
+        watch({"W": 1.0})
+
+
+def test_nothing_that_came_back_is_no_verdict() -> None:
+    places = [replace(p, delta=None) for p in chain([1.0, 1.0])]
+    assert said(places) == [V.CANNOT_TELL]

@@ -1,0 +1,199 @@
+"""The book's own pages hold together: terms, symbols, form, links between them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gradbook.press.fences import find_fences
+from gradbook.press.places import DOCS, ROOT
+
+PAGES = sorted((DOCS / "chapters").glob("*.md"))
+DEEPER = [path for path in PAGES if path.stem.endswith("-deeper")]
+CHAPTERS = [path for path in PAGES if path not in DEEPER]
+VISIBLE_LINES = 8
+LINE_WIDTH = 80
+MOST_WORDS_OF_THE_ANSWER = 25
+BOARD = "Claims of this chapter"
+SECTIONS = ("Remember", "Exercises", "Sources")
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def is_turned(path: Path) -> bool:
+    """Whether a chapter is written for its reader: its board is on the results page."""
+    return f"\n## {BOARD}\n" not in text_of(path)
+
+
+TURNED = [path for path in CHAPTERS if is_turned(path)]
+
+
+def without_fences(text: str) -> str:
+    """Drop every fenced block, so that what is left is prose."""
+    return re.sub(r"(?ms)^ *(```+).*?^ *\1\s*$", "", text)
+
+
+def glossary() -> dict[str, str]:
+    """Return each term of the glossary with its definition."""
+    entries = re.findall(r"(?m)^(\S[^\n]*)\n:   ((?:.+\n?)+)", text_of(DOCS / "glossary.md"))
+    return {term.lower(): definition for term, definition in entries}
+
+
+def defined_terms(text: str) -> set[str]:
+    """Return what a page sets in bold within a sentence: the terms it defines there."""
+    bold = re.findall(r"\*\*(.+?)\*\*", without_fences(text).replace("\n", " "))
+    words = {term.lower() for term in bold if re.fullmatch(r"[A-Za-z][\w' -]*", term)}
+    return {term for term in words if len(term.split()) <= 4}
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+class TestEveryChapter:
+    def test_asks_first_and_answers_in_one_sentence(self, path: Path) -> None:
+        head = text_of(path).split("\n## ")[0]
+        assert "?" in head
+        assert '!!! abstract "In one sentence"' in head
+
+    def test_ends_as_every_chapter_does(self, path: Path) -> None:
+        headings = re.findall(r"(?m)^## (.+)$", without_fences(text_of(path)))
+        assert tuple(name for name in headings if name != BOARD)[-len(SECTIONS) :] == SECTIONS
+
+    def test_has_executed_answers_to_its_exercises(self, path: Path) -> None:
+        exercises = re.split(r"## (?:Claims|Sources)", text_of(path).split("## Exercises")[1])[0]
+        questions = re.findall(r"(?m)^\*\*\d+\.", exercises)
+        answers = exercises.split('??? success "Answer"')[1:]
+        assert len(questions) == len(answers) >= 4
+        for answer in answers:
+            assert ">>>" in answer or "exec=" in answer
+
+    def test_shows_blocks_that_fit_a_page(self, path: Path) -> None:
+        for fence in find_fences(text_of(path)):
+            if fence.executed and ("source", "none") not in fence.options and not fence.pinned:
+                lines = fence.source.splitlines()
+                assert len(lines) <= VISIBLE_LINES, f"line {fence.line}: {len(lines)} lines"
+                assert max(map(len, lines)) <= LINE_WIDTH, f"line {fence.line} is too wide"
+
+    def test_shows_a_figure_and_a_table(self, path: Path) -> None:
+        text = text_of(path)
+        assert "alt=" in text or "explorers." in text
+        assert "Table(" in text or "board(" in text or is_turned(path)
+
+    def test_explains_its_terms_in_the_glossary(self, path: Path) -> None:
+        missing = defined_terms(text_of(path)) - set(glossary())
+        assert not missing
+
+
+@pytest.mark.parametrize("path", TURNED, ids=lambda path: path.stem)
+class TestEveryTurnedChapter:
+    def test_answers_its_question_in_a_short_sentence(self, path: Path) -> None:
+        box = text_of(path).split('!!! abstract "In one sentence"')[1]
+        answer = re.match(r"\n+((?:    .*\n)+)", box)
+        assert answer is not None
+        assert len(answer[1].split()) <= MOST_WORDS_OF_THE_ANSWER
+
+    def test_marks_how_hard_each_exercise_is(self, path: Path) -> None:
+        exercises = text_of(path).split("## Exercises")[1].split("## Sources")[0]
+        questions = re.findall(r"(?m)^\*\*\d+\.[^\n]*", exercises)
+        assert len(questions) >= 7
+        assert all(re.match(r"\*\*\d+\. ★{1,3}\*\*", question) for question in questions)
+
+    def test_leads_to_its_claims(self, path: Path) -> None:
+        assert f"results.md#{path.stem}" in text_of(path).split("## Sources")[1]
+
+
+@pytest.mark.parametrize("path", DEEPER, ids=lambda path: path.stem)
+def test_a_deeper_page_is_led_to_by_its_chapter_and_leads_back(path: Path) -> None:
+    chapter = path.with_name(f"{path.stem.removesuffix('-deeper')}.md")
+    assert f"({path.name}" in text_of(chapter)
+    assert f"({chapter.name}" in text_of(path)
+
+
+def test_the_glossary_is_sorted_and_says_where_each_term_is_introduced() -> None:
+    terms = list(glossary())
+    assert terms == sorted(terms)
+    for term, definition in glossary().items():
+        linked = re.findall(r"\]\(([\w/-]+\.md)[^)]*\)", definition)
+        assert linked, f"{term} names no page"
+        assert any(term in defined_terms(text_of(DOCS / page)) for page in linked), term
+
+
+def math_symbols(text: str) -> set[str]:
+    """Return the letters and Greek letters that a page's formulas use as symbols."""
+    formulas = re.findall(r"(?s)\$\$(.+?)\$\$|\$([^$\n]+(?:\n[^$\n]+)?)\$", without_fences(text))
+    tex = " ".join(part for pair in formulas for part in pair)
+    tex = re.sub(r"\\py\{(?:[^{}]|\{[^{}]*\})*\}", " ", tex)
+    tex = re.sub(r"\\(?:text|operatorname|mathrm|begin|end|mathbf|texttt)\{[^}]*\}", " ", tex)
+    greek = "alpha|beta|gamma|delta|Delta|epsilon|varepsilon|eta|kappa|lambda|mu|nabla|xi|pi|rho|"
+    greek += "sigma|Sigma|tau|phi|varphi|chi|psi|omega|Omega|theta|partial|ell"
+    named = set(re.findall(rf"\\({greek})(?![a-zA-Z])", tex))
+    letters = set(
+        re.findall(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", re.sub(r"\\[a-zA-Z]+", " ", tex))
+    )
+    return named | letters
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_symbol_of_a_chapter_is_in_the_notation(path: Path) -> None:
+    known = math_symbols(text_of(DOCS / "notation.md"))
+    # Indices and the base of the natural logarithm mean what they mean everywhere.
+    missing = math_symbols(text_of(path)) - known - set("eijkdmpqrt")
+    assert not missing
+
+
+VERDICTS = ("right", "imprecise", "incomplete", "misleading", "wrong", "overclaim")
+
+
+def test_the_audit_has_a_verdict_and_a_computation_for_each_of_the_notes_claims() -> None:
+    rows = re.split(r"(?m)^### ", text_of(DOCS / "audit.md").split("\n## What to take")[0])[1:]
+    assert len(rows) == 21, "the lecture note makes twenty-one claims"
+    for row in rows:
+        heading, _, body = row.partition("\n")
+        verdict = re.search(r"\*\*(.+?)\*\*", body)
+        assert verdict is not None, heading
+        assert any(word in verdict[1].lower() for word in VERDICTS), heading
+        assert ">>>" in body, f"{heading}: nothing is computed"
+
+
+def test_the_chapters_are_numbered_in_order_and_called_by_their_headings() -> None:
+    navigation = text_of(DOCS.parent / "mkdocs.yml")
+    entries = re.findall(r"- (\d+) (.+): chapters/(.+)\.md\n", navigation)
+    assert [int(number) for number, _, _ in entries] == list(range(1, len(entries) + 1))
+    assert len(entries) + len(DEEPER) == navigation.count(": chapters/")
+    for _, title, name in entries:
+        assert text_of(DOCS / "chapters" / f"{name}.md").startswith(f"# {title}\n")
+
+
+def test_every_chapter_is_in_the_navigation() -> None:
+    navigation = text_of(DOCS.parent / "mkdocs.yml")
+    for path in PAGES:
+        assert f"chapters/{path.name}" in navigation
+
+
+def test_every_module_is_in_the_reference() -> None:
+    pages = "".join(text_of(path) for path in (DOCS / "reference").glob("*.md"))
+    package = DOCS.parent / "gradbook"
+    for path in sorted(package.glob("[a-z]*.py")):
+        assert f"::: gradbook.{path.stem}\n" in pages, path.stem
+
+
+def test_every_module_of_the_library_is_on_one_page_of_the_reference() -> None:
+    shown = [
+        name
+        for path in sorted((DOCS / "reference").glob("*.md"))
+        for name in re.findall(r"(?m)^::: gradbook\.([\w.]+)$", text_of(path))
+    ]
+    assert len(shown) == len(set(shown))
+    package = ROOT / "gradbook"
+    modules = {
+        ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
+        for path in package.rglob("*.py")
+        if not {"book", "press"} & set(path.relative_to(package).parts)
+    }
+    # A package that gathers names shows what its modules hold.
+    gathering = {"layers", "networks", "show.explorers", "show.figures"}
+    left = {m for m in modules if not any(m.startswith(f"{g}.") for g in gathering)}
+    assert left - set(shown) == {"__init__", "__main__", "diagnosis", "show", "theory"}
+    assert set(shown) <= left
