@@ -20,9 +20,13 @@ LEFT_OUT = tuple(
 IMPORT_ALL = f"""
 import importlib, json, pkgutil, sys
 import gradbook
-for module in pkgutil.walk_packages(gradbook.__path__, "gradbook.", onerror=lambda name: None):
-    if not module.name.startswith({LEFT_OUT!r}):
-        importlib.import_module(module.name)
+def load(package):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        if not module.name.startswith({LEFT_OUT!r}):
+            found = importlib.import_module(module.name)
+            if module.ispkg:
+                load(found)
+load(gradbook)
 print(json.dumps([gradbook.__file__, "matplotlib" in sys.modules]))
 """
 
