@@ -194,6 +194,32 @@ def test_a_head_that_begins_with_zeros_is_called_so() -> None:
         assert "first step alone" in report.reason
 
 
+class LowRank(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.base, self.down = nn.Linear(32, 32), nn.Linear(32, 4, bias=False)
+        self.lora_up = nn.Linear(4, 32, bias=False)
+        self.base.requires_grad_(False)
+        nn.init.zeros_(self.lora_up.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.base(x) + self.lora_up(self.down(x))).relu()
+
+
+def test_low_rank_adapters_are_no_fault_at_the_first_step() -> None:
+    x, y = torch.randn(32, 32), torch.randint(4, (32,))
+    report = ask(nn.Sequential(*(LowRank() for _ in range(4)), nn.Linear(32, 4)), entropy(x, y))
+    assert [found.verdict for found in report.findings] == [V.HEALTHY, V.ZERO_START]
+    assert "LoRA" in report.findings[1].reason
+
+
+def test_a_sigmoid_that_is_saturated_at_the_output_is_the_loss_s_fault() -> None:
+    net = nn.Sequential(*dense([16, 32, 32, 4], nn.ReLU), nn.Sigmoid())
+    nn.init.constant_(net[-2].bias, -60.0)
+    x, _ = rows()
+    assert ask(net, lambda net: F.mse_loss(net(x), torch.ones(32, 4))).verdict is V.LOSS
+
+
 def test_constant_weights_are_symmetric() -> None:
     net = dense([16, 32, 32, 4], nn.ReLU, lambda w: nn.init.constant_(w, 0.01))
     assert ask(net, entropy(*rows())).verdict is V.SYMMETRIC
@@ -273,6 +299,26 @@ def test_both_directions_vanish_to_the_middle(kind: Any) -> None:
     report = ask(Reader(kind, both=True), entropy(ids, y))
     assert report.verdict is V.VANISHING
     assert "either direction" in report.reason
+
+
+def test_the_mean_over_all_steps_is_no_loss_at_every_step() -> None:
+    class Mean(Reader):
+        def forward(self, ids: Tensor, lengths: Any = None) -> Tensor:
+            return self.out(self.rnn(self.embed(ids))[0].mean(1))
+
+    ids, y = torch.randint(50, (8, 20)), torch.randint(50, (8,))
+    assert ask(Mean(nn.GRU, both=True), entropy(ids, y)).verdict is V.HEALTHY
+    floats = nn.GRU(8, 32, batch_first=True, bidirectional=True)
+
+    class Direct(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn, self.head = floats, nn.Linear(64, 50)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.rnn(x)[0].mean(1))
+
+    assert ask(Direct(), entropy(torch.randn(8, 20, 8), y)).verdict is V.HEALTHY
 
 
 def test_the_longest_sequence_is_judged() -> None:

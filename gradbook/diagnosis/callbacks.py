@@ -3,6 +3,7 @@
 Nothing of either is imported before. Both keep a `Run` and write its page at the end.
 """
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ class _Kept:
 
 
 def _base(*modules: str, name: str) -> type[Any]:
-    for module in modules:
+    # Of two that are installed the one that is in use.
+    for module in sorted(modules, key=lambda one: one not in sys.modules):
         try:
             found: type[Any] = getattr(import_module(module), name)
         except ImportError:

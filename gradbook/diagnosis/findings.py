@@ -6,7 +6,7 @@ stand beside it. `FINDINGS` lists them in order of consequence; the first one na
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gradbook.diagnosis.evidence import Profile
@@ -198,11 +198,9 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
     ends = known.ends
     if not ends or any(p.norm for p in known.asked):
-        if not ends or not 0 < max(_sum(p) for p in ends) / known.loss_scale < LEAST:
+        size = max((_sent(known, p) for p in ends), default=0.0) / known.loss_scale
+        if known.record.differentiated or not 0 < size < LEAST:
             return None
-        if known.record.differentiated:
-            return None
-        size = max(_sum(p) for p in ends) / known.loss_scale
         return Finding(
             Verdict.LOSS,
             f"The loss sends back next to nothing: the δ at {listed([p.name for p in ends])} add "
@@ -219,8 +217,11 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     )
 
 
-def _sum(place: Place) -> float:
-    return (place.delta or 0.0) * place.count
+def _sent(known: Known, end: Place) -> float:
+    """Return the sum of |δ| at an output, or at the last layer if only an activation is between."""
+    places = known.record.places
+    last = [p for p in places if p.name in end.before and not p.state and p.layer]
+    return min((p.delta or 0.0) * p.count for p in [end, *last])
 
 
 # --- who gets nothing ---------------------------------------------------------------------------
@@ -398,6 +399,9 @@ def zero_start(known: Known) -> Finding | None:
 FALL, RISE = 1.95, 1.95
 """Decades that δ falls or rises by in a network that is ill; truth calls 2 a fault, 1 healthy."""
 
+RISE_NORMALIZED = 2.5
+"""Decades of a rise where normalizations are and no path leads around: VGG-16 rises by 2.2."""
+
 RISE_OF_BLOCK = 0.25
 """Decades for each block by which a rise is none where normalizations are and paths lead around.
 
@@ -547,9 +551,9 @@ def _lag(path: Path) -> int:
 def sized(known: Known) -> Finding | None:
     """Judge the largest fall and the largest rise between any two places of a path."""
     down, up = worst(known.paths)
-    limit = RISE
+    limit = RISE_NORMALIZED if known.normalized else RISE
     if known.normalized and known.splits:
-        limit = max(RISE, RISE_OF_BLOCK * _steps(up))
+        limit = max(limit, RISE_OF_BLOCK * _steps(up))
     if down.fall[0] >= FALL and down.fall[0] >= min(up.rise[0], limit):
         size, start, end = down.fall
         text = f"From {start} back to {end} δ falls by {decades(size)}{_why(known, down)}."
@@ -709,10 +713,9 @@ def _all(known: Known) -> Iterator[Finding]:
     by_design = zero_start(known)
     hidden = by_design is not None and not any(p.delta for p in _hidden(known))
     ill = False
+    seen = known if by_design is None else _without_zeros(known)
     for find in FINDINGS:
-        if by_design is not None and find is sized and hidden:
-            continue
-        found = find(known)
+        found = find(seen if find is sized else known)
         if found is not None:
             ill = True
             yield found
@@ -720,9 +723,17 @@ def _all(known: Known) -> Iterator[Finding]:
         yield by_design
         return
     if not ill:
-        yield every_step(known) or healthy(known) or _nothing()
+        yield every_step(known) or healthy(seen) or _nothing()
     if by_design is not None:
         yield by_design
+
+
+def _without_zeros(known: Known) -> Known:
+    """Leave out places that get exactly 0 for as long as something begins with 0."""
+    places = (
+        replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.record.places
+    )
+    return replace(known, record=replace(known.record, places=tuple(places)))
 
 
 def _hidden(known: Known) -> list[Place]:

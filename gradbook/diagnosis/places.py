@@ -44,6 +44,7 @@ class Place:
         normed: Whether a normalization returns it.
         fed: How many positions the layer has that it comes from, if it comes from one.
         weak: Whether a normalization reads it.
+        layer: Whether a layer with weights returns it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Place:
     normed: bool = False
     fed: int = 0
     weak: bool = False
+    layer: bool = False
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ class Seen:
     layer: bool = False
     op: bool = False
     normed: bool = False
+    data: bool = False
     channels: bool | None = None
     also: set[str] = field(default_factory=set)
     before: set[str] = field(default_factory=set)
@@ -163,6 +164,10 @@ def graph_below(
             continue
         seen.add((node, output))
         if hasattr(node, "variable"):
+            leaf = known.get(("leaf", id(node.variable)))
+            if leaf is not None:  # data that ask for a gradient
+                before.add(leaf)
+                continue
             if node.variable.ndim > 1:
                 weights.append((id(node.variable), reader))
             else:

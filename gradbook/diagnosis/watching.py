@@ -340,8 +340,16 @@ def _own(module: Any) -> list[Any]:
 
 
 def _axes(module: Any) -> int:
-    """Return the number of axes of a module's own weights, 0 if it has none with several."""
-    return max((p.ndim for p in _own(module)), default=0)
+    """Return the number of axes of a module's own weights, 0 if it has none."""
+    if module not in _AXES:
+        own = _own(module)
+        if any(type(p).__name__ == "UninitializedParameter" for p in own):
+            return 2
+        _AXES[module] = max((p.ndim for p in own), default=0)
+    return _AXES[module]
+
+
+_AXES: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
 def _enter(watched: Watched, made: _Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:
@@ -435,6 +443,9 @@ def _ask(watched: Watched, made: _Pass, place: Seen, tensor: Any, own: Any = fro
     tensor.register_hook(compiler_off(arrived))
     node = tensor.grad_fn
     if node is None:
+        if not backwards():  # there a checkpoint begins anew with what came to it
+            made.nodes["leaf", id(tensor)] = place.name
+            place.data = True
         return
     names = watched._names
     before, weights = graph_below((node, tensor.output_nr), made.nodes)
@@ -635,8 +646,8 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         rows=sum(s.rows for s in found),
         examples=examples,
         before=tuple(dict.fromkeys(shown[b] for s in found for b in s.before if b in shown)),
-        state=last.state,
-        weak=last.norm_reads,
+        state=last.state and not last.data,
+        weak=last.norm_reads and not last.data,
         module=last.module,
         asks=any(s.asks for s in found),
         norm=(squares / max(examples, 1)) ** 0.5 if count else None,
@@ -646,6 +657,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         spread=None if last.spread is None else number(last.spread),
         also=tuple(sorted(last.also)),
         normed=last.normed,
+        layer=last.layer,
         total=number(last.total) if last.total is not None and len(found) == 1 else None,
     )
 
