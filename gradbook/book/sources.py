@@ -266,7 +266,8 @@ BALDUZZI = Source(
     2017,
     "The Shattered Gradients Problem: If resnets are the answer, then what is the question?",
     "International Conference on Machine Learning",
-    "looks-linear initialization, gradients that shatter, and gates that are on by chance",
+    "looks-linear initialization, and gradients that shatter; from memory, that gates are taken "
+    "to be on by chance",
 )
 ELFWING = Source(
     "Elfwing et al.",
