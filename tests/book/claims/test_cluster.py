@@ -59,7 +59,7 @@ class Cluster:
     def __post_init__(self) -> None:
         self.where = self.folder / "scheduler.json"
         self.scheduler = self._dask("scheduler", "--port", "0")
-        wait_for(self.where.exists)
+        wait_for(lambda: self.where.exists() and self.where.read_bytes().rstrip().endswith(b"}"))
         self.address = str(json.loads(self.where.read_text(encoding="utf-8"))["address"])
 
     def _dask(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
