@@ -23,9 +23,10 @@ from gradbook.precision import Format, bfloat16, float16
 CHAPTER = "clipping"
 
 LIMITS = (0.1, 1.0, 2.0)
+NORM_LIMITS = (0.25, 1.0, 3.0)
 LONG, SHORT = 5.0, 0.5
 ENTRIES = 20_000
-SIZES = (1e-6, 1e-8, 1e-10)
+SIZES, EPSILON = (1e-6, 1e-8, 1e-10), 1e-8
 PRODUCT = 0.04
 CRITICAL = (1 - math.sqrt(PRODUCT)) ** 2
 BETAS = (0.3, CRITICAL, 0.9)
@@ -40,13 +41,12 @@ def _per_array(rng: np.random.Generator, _: int) -> Measurement:
         np.asarray(size * part / np.linalg.norm(part))
         for size, part in zip((LONG, SHORT), parts, strict=True)
     ]
-    limits = (0.25, 1.0, 3.0)
-    return Measurement.of([angle(grads, clip_norm(grads, limit).grads) for limit in limits])
+    return Measurement.of([angle(grads, clip_norm(grads, limit).grads) for limit in NORM_LIMITS])
 
 
 def _per_array_theory() -> list[float]:
     full = math.atan(SHORT / LONG)
-    return [math.atan(min(SHORT, c) / min(LONG, c)) - full for c in (0.25, 1.0, 3.0)]
+    return [math.atan(min(SHORT, c) / min(LONG, c)) - full for c in NORM_LIMITS]
 
 
 def _cut_cosine(limit: float) -> float:
@@ -69,20 +69,18 @@ def _cut_angles(rng: np.random.Generator, draws: int) -> Measurement:
     return Measurement.mean(np.degrees(np.stack(turned, axis=-1)))
 
 
-def _first_steps() -> list[float]:
-    adam, w = Adam(lr=1.0), [np.zeros(len(SIZES))]
-    (end,), _ = adam.step(w, [np.array(SIZES)], adam.start(w))
-    return [float(-x) for x in end]
-
-
-def _tenth_steps() -> list[float]:
-    adam, g = Adam(lr=1.0), [np.array(SIZES)]
+def _nth_steps(n: int) -> list[float]:
+    adam, g = Adam(lr=1.0, epsilon=EPSILON), [np.array(SIZES)]
     w: list[Array] = [np.zeros(len(SIZES))]
     state = adam.start(w)
-    for _ in range(10):
+    for _ in range(n):
         before = w
         w, state = adam.step(w, g, state)
     return [float(x) for x in before[0] - w[0]]
+
+
+def _adam_theory() -> list[float]:
+    return [g / (g + EPSILON) for g in SIZES]
 
 
 def _multiplier(beta: float) -> float:
@@ -169,8 +167,8 @@ ADAM_FIRST = Claim(
     source=KINGMA_BA,
     kind=ClaimKind.EXACT,
     cases=tuple(f"g = {g:g}" for g in SIZES),
-    theory=lambda: [g / (g + 1e-8) for g in SIZES],
-    measure=lambda _, __: Measurement.of(_first_steps()),
+    theory=_adam_theory,
+    measure=lambda _, __: Measurement.of(_nth_steps(1)),
     format=".6f",
 )
 ADAM_TENTH = Claim(
@@ -181,8 +179,8 @@ ADAM_TENTH = Claim(
     source=KINGMA_BA,
     kind=ClaimKind.EXACT,
     cases=tuple(f"g = {g:g}" for g in SIZES),
-    theory=lambda: [g / (g + 1e-8) for g in SIZES],
-    measure=lambda _, __: Measurement.of(_tenth_steps()),
+    theory=_adam_theory,
+    measure=lambda _, __: Measurement.of(_nth_steps(10)),
     format=".6f",
 )
 DAMPING = Claim(
