@@ -7,7 +7,7 @@ the size of the gradient: one learning rate for all would compare the rate, not 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,7 +28,6 @@ class Trial(FourClasses):
     blocks: int = 16
     width: int = 24
     examples: int = 64
-    lr: float = 0.05
     steps: int = 40
     seeds: int = 5
 
@@ -74,23 +73,6 @@ def deep_networks(rng: np.random.Generator, trial: Trial = TRIAL) -> dict[str, l
     return {name: [first, *middle, last] for name, middle in joined.items()}
 
 
-def deep_losses(rng: np.random.Generator, trial: Trial = TRIAL) -> dict[str, Array]:
-    """Train every kind of network of `deep_networks` on the same Gaussian classes.
-
-    Args:
-        rng: The random generator; draws the task first, then the networks.
-
-    Returns:
-        The loss before each step and after the last by name, shape (seeds, steps + 1); NaN from
-        where a run is lost.
-    """
-    task = trial.task(rng)
-    return {
-        name: trial.trained(layers, task, GradientDescent(trial.lr)).loss
-        for name, layers in deep_networks(rng, trial).items()
-    }
-
-
 CHANCE = math.log(CLASSES)
 """The loss of a network that guesses."""
 
@@ -115,13 +97,13 @@ def swept_losses(
     task = trial.task(rng)
     networks = deep_networks(rng, trial)
     return {
-        name: np.stack([_last_loss(networks[name], task, replace(trial, lr=lr)) for lr in chosen])
+        name: np.stack([_last_loss(networks[name], task, trial, lr) for lr in chosen])
         for name, chosen in rates.items()
     }
 
 
 # A rate that is too large for a network is part of the record.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def _last_loss(layers: list[Layer], task: Examples, trial: Trial) -> Array:
-    loss = trial.trained(layers, task, GradientDescent(trial.lr)).loss[:, -1]
+def _last_loss(layers: list[Layer], task: Examples, trial: Trial, lr: float) -> Array:
+    loss = trial.trained(layers, task, GradientDescent(lr)).loss[:, -1]
     return np.where(np.isfinite(loss), loss, np.nan)
