@@ -711,18 +711,11 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
 
 def _all(known: Known) -> Iterator[Finding]:
     by_design = zero_start(known)
-    hidden = by_design is not None and not any(p.delta for p in _hidden(known))
-    ill = False
     seen = known if by_design is None else _without_zeros(known)
-    for find in FINDINGS:
-        found = find(seen if find is sized else known)
-        if found is not None:
-            ill = True
-            yield found
-    if by_design is not None and hidden:
-        yield by_design
-        return
-    if not ill:
+    found = [one for find in FINDINGS if (one := find(seen if find is sized else known))]
+    yield from found
+    reached = by_design is None or any(p.delta for p in _hidden(known))
+    if not found and reached:
         yield every_step(known) or healthy(seen) or _nothing()
     if by_design is not None:
         yield by_design
