@@ -9,5 +9,6 @@ import torch
 
 torch.set_num_threads(1)
 
-# It may be imported once in a process; doctests would be looked for in a second copy.
-collect_ignore = ["stand_ins.py"]
+# Doctests would be looked for in a second copy of the one; the other takes Keras' other backend,
+# for a process of its own.
+collect_ignore = ["stand_ins.py", "keras_on_torch.py"]
