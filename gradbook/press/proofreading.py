@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import subprocess
+import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,6 +16,12 @@ from gradbook.press.honesty import violations
 from gradbook.press.pages import read
 from gradbook.press.places import ROOT, paths
 from gradbook.press.replay import PageFails
+
+if sys.platform != "win32":
+    import resource
+
+MEMORY = 4 << 30
+"""Bytes that a process may address in which numbers are changed: a change that needs more fails."""
 
 
 def proofread(
@@ -41,8 +48,16 @@ def held_by_nothing(pages: Iterable[Path]) -> list[str]:
     """Return what is wrong with the checks of pages: they run side by side, the longest first."""
     longest_first = sorted(pages, key=lambda path: (-path.stat().st_size, path))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers(), mp_context=context) as pool:
+    with ProcessPoolExecutor(workers(), mp_context=context, initializer=_limit_memory) as pool:
         return [fault for faults in pool.map(_faults, longest_first) for fault in faults]
+
+
+def _limit_memory() -> None:
+    if sys.platform == "win32":
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    within = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (within, hard))
 
 
 def _faults(path: Path) -> list[str]:

@@ -11,11 +11,13 @@ import ast
 import io
 import pickle
 import re
+import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from doctest import OutputChecker
 from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, ModuleType
@@ -27,6 +29,9 @@ from gradbook.press.pages import FLAGS, NAME, Cell, Page
 
 # Not copied: they are what they are, or nothing on a page is computed from them.
 _SHARED = (FunctionType, BuiltinFunctionType, ModuleType, type)
+
+PATIENCE, GRACE = 10, 10.0
+"""A changed page fails if it computes longer than so many times the page's time, and seconds."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,25 @@ class Step:
     writes: frozenset[str]
 
 
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what computes longer, by the process's own time."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"computed for more than {seconds:.0f} s")
+
+    if not hasattr(signal, "setitimer"):  # Windows
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 class PageFails(AssertionError):
     """A page's own checks fail although nothing was changed."""
 
@@ -200,10 +224,12 @@ class Replay:
         self.namespace: dict[str, Any] = {"__name__": NAME}
         self.keeper = Keeper(self.namespace)
         self.steps: list[Step] = []
+        began = time.process_time()
         for cell in page.cells:
             if not (only_blocks and cell.example):
                 self._step(cell)
         self._needed = self._find_needed()
+        self.seconds = GRACE + PATIENCE * (time.process_time() - began)
 
     def _step(self, cell: Cell) -> None:
         tree = literals.parse(cell)
@@ -238,8 +264,13 @@ class Replay:
         return needed[::-1]
 
     def survives(self, index: int, changed: CodeType) -> bool:
-        """Whether every check passes with the code of one cell changed."""
-        return self._survives_where_it_matters(index, changed) and self._survives(index, changed)
+        """Whether every check passes, in time, with the code of one cell changed."""
+        try:
+            with within(self.seconds):
+                matters = self._survives_where_it_matters(index, changed)
+                return matters and self._survives(index, changed)
+        except TimeoutError:  # between two cells: within one it is an error of the cell
+            return False
 
     def confirm(self) -> None:
         """Run again what checks need: had a change leaked into what was kept, this would tell.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from gradbook.press import mutation
+from gradbook.press import mutation, replay
 from gradbook.press.pages import Page
 from gradbook.press.places import paths
 from gradbook.press.proofreading import differing, held_by_nothing
@@ -235,6 +236,18 @@ def test_a_page_whose_state_cannot_be_taken_back_is_refused() -> None:
     page = Page(page.text + doctest(">>> next(g)", "0"), page.path)
     with pytest.raises(PageFails, match=r"docs/a\.md:6: does not give the same"):
         mutation.survivors(page)
+
+
+def test_a_change_that_computes_for_ever_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "GRACE", 0.2)
+    loop = block("n = 0", "while n != 6:", "    n += 2")
+    assert survivors(loop) == [(4, "2")]  # steps of three arrive as well; the others never do
+
+
+def test_a_change_that_asks_for_too_much_memory_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(block("import numpy as np", "k = 1", "x = np.zeros(1 << 30 * k - 30)"))
+    assert not [fault for fault in held_by_nothing([page]) if ":3: 1 became 2" in fault]
 
 
 RNG = block("import numpy as np", "rng = np.random.default_rng(1)")
