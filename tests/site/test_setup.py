@@ -98,7 +98,10 @@ class Project:
 
     def cut_off(self, sent: signal.Signals) -> str:
         """Start a set-up, end it half-way and return what it said."""
+        # What was started in the background ignores SIGINT, and so would all that it starts.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = self.start(*self.make())
+        signal.signal(signal.SIGINT, before)
         end = time.monotonic() + 60
         while not (self.root / ".venv" / "bin").exists():
             assert time.monotonic() < end
