@@ -181,7 +181,7 @@ SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
 PALE = [
     # One word of a block of code; all words of a kind; a word of two behind a single letter.
     "document.querySelector('pre code span:not(:has(*))').style.color = '#999a'",
-    STYLE % "pre .o { color: #8889 !important }",
+    ADD % "<pre><code><b style='color: #8889'>and</b> <b style='color: #8889'>or</b></code></pre>",
     ADD % "<p><b style='color: #99a'>a</b> and <b style='color: #99a'>ab</b></p>",
     # Seen through, and over a ground that is not around it.
     ADD % "<p style='opacity: 0.3'>a veil</p>",
