@@ -14,7 +14,7 @@
   for (const element of document.body.querySelectorAll("*")) {
     element.removeAttribute("data-alike");
     const above = places.get(element.parentElement);
-    if (above === undefined || element.matches(".katex-html")) continue;
+    if (above === undefined || element.matches("math")) continue;
     const style = getComputedStyle(element);
     const ground = style.backgroundColor === clear && style.backgroundImage === "none"
       ? "" : `${style.backgroundColor} ${style.backgroundImage}`;

@@ -9,18 +9,16 @@ async () => {
   const fonts = new Set([...document.fonts].filter((font) => font.status === "loaded")
     .map((font) => font.family.replaceAll('"', "")));
 
-  for (const math of document.querySelectorAll(".katex")) {
-    const tex = math.querySelector("annotation").textContent;
-    const drawn = math.querySelector(".katex-html");
-    if (!seen(drawn)) faults.push(`the formula ${tex} cannot be seen: find the rule that hides it`);
-    if (getComputedStyle(drawn).color !== getComputedStyle(math.parentElement).color) {
-      faults.push(`the formula ${tex} has not the color of its text: let it inherit its color`);
+  for (const math of document.querySelectorAll("article math")) {
+    const text = math.textContent;
+    if (!seen(math)) faults.push(`the formula ${text} cannot be seen: find the rule that hides it`);
+    if (getComputedStyle(math).color !== getComputedStyle(math.parentElement).color) {
+      faults.push(`the formula ${text} has not the color of its text: let it inherit its color`);
     }
-    for (const part of drawn.querySelectorAll("*")) {
-      if (![...part.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
+    for (const part of math.querySelectorAll("mi, mn, mo")) {
       const font = getComputedStyle(part).fontFamily.split(",")[0].replaceAll('"', "");
-      if (!font.startsWith("KaTeX_") || !fonts.has(font)) {
-        faults.push(`the font ${font} of the formula ${tex} is not loaded: run make setup again, ` +
+      if (!["STIX2", "Temml"].includes(font) || !fonts.has(font)) {
+        faults.push(`the font ${font} of the formula ${text} is not loaded: run make setup again, ` +
           "and see that no rule changes the font of formulas");
         break;
       }

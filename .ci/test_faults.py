@@ -55,10 +55,10 @@ async def test_what_a_page_does_wrong_is_noted(
 
 
 LOOKED = {
-    "a hidden formula": (STYLE % ".katex-html { visibility: hidden }", "cannot be seen"),
-    "a formula of another color": (STYLE % ".katex-html { color: red }", "not the color of its"),
+    "a hidden formula": (STYLE % "math { visibility: hidden }", "cannot be seen"),
+    "a formula of another color": (STYLE % "math { color: red }", "not the color of its"),
     "a formula in another font": (
-        STYLE % ".katex * { font-family: serif !important }",
+        STYLE % "math * { font-family: serif !important }",
         "font serif of the",
     ),
     "a hidden figure": (STYLE % "figure > svg { opacity: 0 }", "a figure cannot be seen"),
@@ -181,7 +181,7 @@ SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
 PALE = [
     # One word of a block of code; all words of a kind; a word of two behind a single letter.
     "document.querySelector('pre code span:not(:has(*))').style.color = '#999a'",
-    STYLE % "pre .n { color: #8889 !important }",
+    ADD % "<pre><code><b style='color: #8889'>and</b> <b style='color: #8889'>or</b></code></pre>",
     ADD % "<p><b style='color: #99a'>a</b> and <b style='color: #99a'>ab</b></p>",
     # Seen through, and over a ground that is not around it.
     ADD % "<p style='opacity: 0.3'>a veil</p>",

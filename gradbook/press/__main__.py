@@ -13,8 +13,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from gradbook.press.assets import ensure_assets
 from gradbook.press.check import check_site
-from gradbook.press.katex import ensure_assets
 from gradbook.press.places import ROOT
 from gradbook.press.reading import report
 from gradbook.press.readme import FIGURE, story

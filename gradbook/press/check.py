@@ -9,10 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from gradbook.press.assets import has_glyph
+
 # What a browser fetches by itself; an `a` waits for the reader.
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "use": "href"}
 _FETCHED_LINKS = {"stylesheet", "icon", "preload", "preconnect", "dns-prefetch", "manifest"}
-_LEFT_OVER = re.compile(r"\\py\{|\{python\}|katex-error")
+_LEFT_OVER = re.compile(r"\\py\{|\{python\}|temml-error")
 _CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)")
 
 
@@ -25,6 +27,7 @@ class _Page(HTMLParser):
     fetched: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     quoted: int = 0
+    formulas: int = 0
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -32,6 +35,7 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.quoted += tag in ("code", "pre", "script", "style")
+        self.formulas += tag == "math"
         if "id" in given:
             if given["id"] in self.ids and not given["id"].startswith("__"):
                 self.faults.append(f"the id {given['id']!r} is used twice")
@@ -53,18 +57,23 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self.quoted -= tag in ("code", "pre", "script", "style")
+        self.formulas -= tag == "math"
 
     def handle_data(self, data: str) -> None:
         left = _LEFT_OVER.search(data)
         if left and not self.quoted:
             self.faults.append(f"{left[0]!r} was left unprocessed in {data.strip()[:60]!r}")
+        for sign in data if self.formulas else "":
+            if not has_glyph(sign):
+                self.faults.append(f"the font has no glyph for {sign!r}, in a formula")
 
 
 def check_site(site: Path) -> list[str]:
     """Return every fault of a built site, each with the page it is on.
 
     Looked for: dead links and anchors, files a page fetches that are missing or lie on another
-    host, images and figures without alternative text, ids used twice, unprocessed syntax.
+    host, images and figures without alternative text, ids used twice, unprocessed syntax, signs
+    of formulas that the book's font does not hold.
 
     Args:
         site: The folder that holds the built pages.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from markdown.extensions import Extension
 
-from gradbook.press import blocks, inline, katex
+from gradbook.press import assets, blocks, inline
 from gradbook.press.results import Results, folder
 from gradbook.press.session import Session
 from gradbook.press.shown import display
@@ -26,7 +26,7 @@ class Press(Extension):
 
     def extendMarkdown(self, md: Markdown) -> None:
         """Hang a fresh page, with a session of its own, on the converter."""
-        katex.ensure_assets()
+        assets.ensure_assets()
         page = blocks.Page(Session(display, Results(folder())))
         md.gradbook = page  # type: ignore[attr-defined]
         inline.BuildTimeMath().extendMarkdown(md)
@@ -36,3 +36,4 @@ class Press(Extension):
         value = inline.InlineValue(inline.INLINE, md)
         md.inlinePatterns.register(value, "gradbook-value", inline.ABOVE_BACKTICK)
         md.treeprocessors.register(inline.Typeset(md), "gradbook-math", inline.BELOW_INLINE)
+        md.postprocessors.register(blocks.PlainNames(md), "gradbook-names", blocks.ALL_IN_PLACE)

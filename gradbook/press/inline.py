@@ -13,7 +13,7 @@ from markdown.treeprocessors import Treeprocessor
 from pymdownx.arithmatex import ArithmatexExtension
 
 from gradbook.press.errors import PressError, page_of
-from gradbook.press.katex import TexError
+from gradbook.press.mathml import TexError
 from gradbook.press.session import BlockError
 from gradbook.press.shown import math
 

