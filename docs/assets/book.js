@@ -90,6 +90,13 @@
     document.head.append(sheet);
   }
 
+  // So does a field for an answer; without it, the answer below stays.
+  if (document.querySelector("gb-answer")) {
+    const script = document.createElement("script");
+    script.src = new URL("answer.js", document.currentScript.src);
+    document.head.append(script);
+  }
+
   // A printed page shows the answers to its exercises.
   window.addEventListener("beforeprint", () => each("details", (details) => { details.open = true; }));
 })();

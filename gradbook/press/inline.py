@@ -33,8 +33,10 @@ class InlineValue(InlineProcessor):
     def handleMatch(  # type: ignore[override]
         self, m: re.Match[str], data: str
     ) -> tuple[str, int, int]:
-        """Return the value as text."""
-        return evaluate(self.md, m[1].strip()), m.start(0), m.end(0)
+        """Return the value as text, or as it is if it is one of the book's own elements."""
+        value = evaluate(self.md, m[1].strip())
+        kept = self.md.htmlStash.store(value) if value.startswith("<gb-") else value
+        return kept, m.start(0), m.end(0)
 
 
 def evaluate(md: Markdown, expression: str) -> str:
