@@ -15,6 +15,7 @@ from gradbook.activations import ALL, identity, relu, sigmoid, tanh
 from gradbook.backpropagation import (
     DerivativeCheck,
     Trace,
+    _exposure,
     backprop,
     backprop_from,
     direction_check,
@@ -488,3 +489,17 @@ def test_the_network_modules_do_not_import_matplotlib() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_rounding_may_do_to_networks_side_by_side_adds_up() -> None:
+    """The difference of their losses is one of sums, so its error is, too."""
+    rng = np.random.default_rng(4)
+    layers = plain(rng, (3, 5, 2), tanh, lecun, ensemble=(2,))
+    x, target = rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
+    values = list(named_parameters(layers).values())
+    alone = [
+        backprop(with_parameters(layers, [v[k] for v in values]), x, target, half_squared_error)
+        for k in range(2)
+    ]
+    together = backprop(layers, x, target, half_squared_error)
+    assert _exposure(together) == pytest.approx(sum(map(_exposure, alone)), rel=1e-12)

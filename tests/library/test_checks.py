@@ -74,6 +74,8 @@ def test_signs_are_checked_at_zero() -> None:
     assert checks.finite("eta", -3.5) == -3.5
     assert checks.non_negative("eta", 0) == 0.0
     refuses(checks.non_negative, ValueError, -1e-300, "-1e-300")
+    assert checks.non_negative_array("q", [0, 1]).tolist() == [0.0, 1.0]
+    refuses(checks.non_negative_array, ValueError, [0.0, -1e-300], "-1e-300")
     refuses(checks.positive, ValueError, 0, "positive, got 0")
     refuses(checks.positive, ValueError, -2.5, "-2.5")
     assert checks.positive("eta", 1e-300) == 1e-300
