@@ -591,9 +591,9 @@ LECTURE_NOTE = Source(
 THIS_BOOK = Source(
     "This book",
     None,
-    "Diagnose your own",
-    "its chapter on diagnosis",
-    "the definitions by which a gradient is called healthy, vanishing or exploding there",
+    "gradbook",
+    "its own chapters",
+    "its definitions, and what follows from them in a few lines",
 )
 
 ALL: tuple[Source, ...] = tuple(

@@ -163,7 +163,8 @@ def test_the_chapters_are_numbered_in_order_and_called_by_their_headings() -> No
     assert [int(number) for number, _, _ in entries] == list(range(1, len(entries) + 1))
     assert len(entries) + len(DEEPER) == navigation.count(": chapters/")
     for _, title, name in entries:
-        assert text_of(DOCS / "chapters" / f"{name}.md").startswith(f"# {title}\n")
+        page = text_of(DOCS / "chapters" / f"{name}.md")
+        assert f"\n# {title}\n" in f"\n{page}"
 
 
 def test_every_chapter_is_in_the_navigation() -> None:

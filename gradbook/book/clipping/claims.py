@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from gradbook.book.claims.record import Claim, ClaimKind, Measurement
-from gradbook.book.sources import GUPTA, KAHAN, KINGMA_BA, MICIKEVICIUS, PASCANU, POLYAK
+from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
+from gradbook.book.sources import GUPTA, KAHAN, KINGMA_BA, MICIKEVICIUS, POLYAK, THIS_BOOK
 from gradbook.checks import Array
 from gradbook.clipping import angle, clip_norm, clip_value
 from gradbook.mixed_precision import (
@@ -136,12 +136,15 @@ PER_ARRAY = Claim(
     statement="Clipping each of two arrays, of norms a > b, turns the gradient by "
     "atan(min(b, c)/min(a, c)) − atan(b/a)",
     setting=f"two random arrays of norms {LONG:g} and {SHORT:g}, radians",
-    source=PASCANU,
+    source=THIS_BOOK,
     kind=ClaimKind.EXACT,
     cases=("c = 0.25", "c = 1", "c = 3"),
     theory=_per_array_theory,
     measure=_per_array,
     format=".5f",
+    rival=Rival(
+        "It keeps the direction, as the global clip does", lambda: [0.0] * len(NORM_LIMITS)
+    ),
 )
 BY_VALUE = Claim(
     name="by-value-angle",
@@ -149,7 +152,7 @@ BY_VALUE = Claim(
     statement="Clipping by value turns even a gradient of equal layers, by up to "
     f"{math.degrees(math.acos(math.sqrt(2 / math.pi))):.1f} degrees",
     setting=f"{ENTRIES:,} entries N(0, 1) cut off at ±c, degrees; exact for infinitely many",
-    source=PASCANU,
+    source=THIS_BOOK,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"c = {c:g}" for c in LIMITS),
     theory=lambda: [math.degrees(math.acos(_cut_cosine(c))) for c in LIMITS],
@@ -158,6 +161,10 @@ BY_VALUE = Claim(
     draws=8,
     full=200,
     format=".3f",
+    rival=Rival(
+        "Only the signs are left, whatever the limit",
+        lambda: [math.degrees(math.acos(math.sqrt(2 / math.pi)))] * len(LIMITS),
+    ),
 )
 ADAM_FIRST = Claim(
     name="adam-first-step",
@@ -170,6 +177,7 @@ ADAM_FIRST = Claim(
     theory=_adam_theory,
     measure=lambda _, __: Measurement.of(_nth_steps(1)),
     format=".6f",
+    rival=Rival("Adam's first step is η for every g", lambda: [1.0] * len(SIZES)),
 )
 ADAM_TENTH = Claim(
     name="adam-bias-correction",
@@ -182,6 +190,10 @@ ADAM_TENTH = Claim(
     theory=_adam_theory,
     measure=lambda _, __: Measurement.of(_nth_steps(10)),
     format=".6f",
+    rival=Rival(
+        "Uncorrected, the averages of ten steps",
+        lambda: [(1 - 0.9**10) * g / (math.sqrt(1 - 0.999**10) * g + EPSILON) for g in SIZES],
+    ),
 )
 DAMPING = Claim(
     name="critical-damping",
@@ -195,6 +207,7 @@ DAMPING = Claim(
     measure=lambda _, __: Measurement.of([_multiplier(beta) for beta in BETAS]),
     tolerance=1e-5,  # at the double root a rounding moves both roots by its square root
     format=".6f",
+    rival=Rival("Momentum does not change the rate, 1 − ηλ", lambda: [1 - PRODUCT] * len(BETAS)),
 )
 COMPENSATED = Claim(
     name="compensated-steps",
@@ -208,6 +221,7 @@ COMPENSATED = Claim(
     measure=lambda _, __: Measurement.of(_kahan_ends()),
     tolerance=2.0**-8,  # what is shown is a number of the format: half a gap of bfloat16
     format=".5f",
+    rival=Rival("What is lost step by step stays lost: the weight stays 1", lambda: [1.0, 1.0]),
 )
 SCALING = Claim(
     name="loss-scale-depth",
@@ -222,6 +236,10 @@ SCALING = Claim(
         [scaled_underflow_depth(float16, 0.25, 2.0**k) for k in SCALES]
     ),
     format=".0f",
+    rival=Rival(
+        "Each layer takes one power of two of the scale",
+        lambda: [_scaled_depths()[0] + k for k in SCALES],
+    ),
 )
 STOCHASTIC = Claim(
     name="stochastic-rounding",
@@ -236,4 +254,5 @@ STOCHASTIC = Claim(
     draws=400,
     full=10_000,
     format=".5f",
+    rival=Rival("Rounded to nearest, no step is taken", lambda: 1.0),
 )

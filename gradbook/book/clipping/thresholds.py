@@ -20,7 +20,7 @@ from gradbook.initializers import lecun, orthogonal_with
 from gradbook.layers import Dense, Layer, Recurrent
 from gradbook.losses import half_squared_error
 from gradbook.networks import unrolled
-from gradbook.optimizers import Clipping, GradientDescent
+from gradbook.optimizers import Clipping, Optimizer
 from gradbook.parameters import distinct_parameters, with_parameters
 
 
@@ -37,7 +37,6 @@ class Adders:
     gain: float = 2.0
     examples: int = 16
     seeds: int = 12
-    lr: float = 0.1
     updates: int = 100
     limits: tuple[float, ...] = (0.01, 0.1, 0.3, 1, 3, 10, 100)
 
@@ -94,22 +93,25 @@ def gradients(
     return [parameter.grad for parameter in trace.parameters], trace.loss
 
 
-def _clipped_run(setting: Adders, clip: Clip, rng: np.random.Generator) -> ClippedRun:
-    """Train by gradient descent with clipped gradients.
+def _clipped_run(
+    setting: Adders, optimizer: Optimizer, clip: Clip, rng: np.random.Generator
+) -> ClippedRun:
+    """Train with clipped gradients.
 
     Args:
         clip: The clip, with one ensemble axis.
 
     Examples:
         >>> from functools import partial
-        >>> from gradbook.clipping import clip_global_norm
+        >>> from gradbook import GradientDescent, clip_global_norm
         >>> clip = partial(clip_global_norm, max_norm=1.0, members=1)
-        >>> run = _clipped_run(Adders(steps=4, updates=3), clip, np.random.default_rng(0))
+        >>> short, descent = Adders(steps=4, updates=3), GradientDescent(0.1)
+        >>> run = _clipped_run(short, descent, clip, np.random.default_rng(0))
         >>> run.norm.shape, bool((run.clipped == (run.norm > 1)).all())
         ((3, 12), True)
     """
     layers, h, target = setting.draw(rng)
-    stepper = Clipping(GradientDescent(setting.lr), clip)
+    stepper = Clipping(optimizer, clip)
     values = distinct_parameters(layers)
     state, losses, norms, clips = stepper.start(values), [], [], []
     for _ in range(setting.updates):
@@ -122,16 +124,17 @@ def _clipped_run(setting: Adders, clip: Clip, rng: np.random.Generator) -> Clipp
     return ClippedRun(np.stack(losses), np.stack(norms), np.stack(clips))
 
 
-def scan(setting: Adders, seed: int = 0) -> list[ClippedRun]:
+def scan(setting: Adders, optimizer: Optimizer, seed: int = 0) -> list[ClippedRun]:
     """Train the same networks once for each limit on the global norm.
 
     Args:
         seed: Of the generator that draws networks and examples, afresh for each limit.
 
     Examples:
-        >>> runs = scan(Adders(steps=4, updates=2, limits=(0.1, 100)))
+        >>> from gradbook import GradientDescent
+        >>> runs = scan(Adders(steps=4, updates=2, limits=(0.1, 100)), GradientDescent(0.1))
         >>> [bool(run.clipped.any()) for run in runs]
         [True, False]
     """
     clips = [partial(clip_global_norm, max_norm=c, members=1) for c in setting.limits]
-    return [_clipped_run(setting, clip, np.random.default_rng(seed)) for clip in clips]
+    return [_clipped_run(setting, optimizer, clip, np.random.default_rng(seed)) for clip in clips]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradbook import Adam, GradientDescent
 from gradbook.book.clipping.thresholds import Adders, ClippedRun, scan
 
 SMALL = Adders(steps=6, seeds=3, updates=8)
@@ -23,7 +24,7 @@ def test_a_network_is_to_add_numbers_whose_sum_has_variance_one() -> None:
 
 def test_if_every_step_is_clipped_only_rate_times_limit_counts() -> None:
     def end(lr: float, limit: float) -> ClippedRun:
-        (run,) = scan(replace(SMALL, lr=lr, limits=(limit,)))
+        (run,) = scan(replace(SMALL, limits=(limit,)), GradientDescent(lr))
         assert run.clipped.all()
         return run
 
@@ -31,8 +32,16 @@ def test_if_every_step_is_clipped_only_rate_times_limit_counts() -> None:
     np.testing.assert_allclose(one.loss, other.loss, rtol=1e-12)
 
 
+def test_if_every_step_is_clipped_to_one_length_adam_does_not_see_the_limit() -> None:
+    limits = (1e-3, 1e-2)
+    one, other = scan(replace(SMALL, limits=limits), Adam(0.01, epsilon=1e-60))
+    assert one.clipped.all()
+    assert other.clipped.all()
+    np.testing.assert_allclose(one.loss, other.loss, rtol=1e-9)
+
+
 def test_every_limit_starts_from_the_same_networks() -> None:
-    runs = scan(replace(SMALL, limits=(0.01, 1, 1e6)))
+    runs = scan(replace(SMALL, limits=(0.01, 1, 1e6)), GradientDescent(0.1))
     for run in runs[1:]:
         np.testing.assert_array_equal(run.loss[0], runs[0].loss[0])
         np.testing.assert_array_equal(run.norm[0], runs[0].norm[0])
