@@ -27,6 +27,7 @@ from gradbook.backpropagation import Trace, backprop
 from gradbook.book.backpropagation.counting import forward_cost
 from gradbook.book.exploding import adding
 from gradbook.book.residual import theory
+from gradbook.book.time_and_gates import lifetime
 from gradbook.book.update_rule import bowls
 from gradbook.checks import Array
 from gradbook.clipping import clip_global_norm
@@ -188,6 +189,20 @@ def _arrow(data: Values, given: Inputs) -> Values:
     }
 
 
+def _gate(data: Values, given: Inputs) -> Values:
+    told = lifetime.lifetimes(given["bias"])
+    opened, variance = float(sigmoid.f(given["entering"])), [0.0]
+    for _ in range(data["most"]):
+        variance.append(told.keep**2 * variance[-1] + opened**2)
+    return {
+        "keep": told.keep,
+        "half": told.half_life,
+        "life": told.mean,
+        "left": np.cumprod([1.0, *[told.keep] * data["most"]]),
+        "size": np.sqrt(variance),
+    }
+
+
 def _wall(data: Values, given: Inputs) -> Values:
     lr, norm, time = 10 ** given["power"], 10 ** given["limit"], given["time"]
 
@@ -248,6 +263,10 @@ CASES = {
             "angle": int(rng.integers(181)),
         },
         _arrow,
+    ),
+    "gate": Case(
+        lambda rng, data: {"bias": rng.uniform(-2, 8), "entering": rng.uniform(-8, 2), "lag": 5},
+        _gate,
     ),
     "wall": Case(
         lambda rng, data: {

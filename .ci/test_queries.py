@@ -19,7 +19,7 @@ FOUND = """(query) => {
   const said = document.querySelector(".md-search-result__meta").textContent;
   const field = document.querySelector("input.md-search__input").value;
   if (field !== query || !/\\d|No matching/.test(said)) return null;
-  return [...document.querySelectorAll(".md-search-result__item > a, .md-search-result__item > .md-search-result__link")]
+  return [...document.querySelectorAll(".md-search-result__item > a")]
     .map((link) => new URL(link.href).pathname.replace(/\\/$/, "").split("/").at(-1) || "index");
 }"""
 

@@ -103,10 +103,12 @@ class DirectPath:
             $k = 0 \ldots K$, shape (seeds, K + 1); in a GRU that on $h_{T-k}$.
         direct: The norm of the same gradient on $c_T$ times the products of the gates that the
             network had, unit by unit.
+        end: $c_T$, unit by unit; in a GRU $h_T$.
     """
 
     whole: Array
     direct: Array
+    end: Array
 
 
 def lstm_path(
@@ -115,12 +117,14 @@ def lstm_path(
     recurrent: float = 1.0,
     entering: float = 1.0,
     setting: Gated = Gated(),
+    *,
+    input_bias: float = 0.0,
 ) -> DirectPath:
     """Measure the gradient on the cell of random LSTMs against the lag.
 
-    Weights are drawn from $N(0, s^2/n)$, inputs from $N(0, 1)$; the biases are 0 but for that of
-    the forget gate. Without recurrent weights there is no way back but the direct one, and the two
-    norms are equal.
+    Weights are drawn from $N(0, s^2/n)$, inputs from $N(0, 1)$; the biases are 0 but for those of
+    the forget and the input gate. Without recurrent weights there is no way back but the direct
+    one, and the two norms are equal.
 
     Args:
         rng: The random generator, drawn from for weights, inputs and output gradient.
@@ -132,7 +136,8 @@ def lstm_path(
         >>> path.whole[0, :3].round(12).tolist()
         [1.0, 0.5, 0.25]
     """
-    W, U, b = _drawn(rng, (recurrent, entering), (0.0, finite("bias", bias), 0.0, 0.0), setting)
+    biases = finite("input_bias", input_bias), finite("bias", bias), 0.0, 0.0
+    W, U, b = _drawn(rng, (recurrent, entering), biases, setting)
     steps = [LSTM(W, U, b, x) for x in _inputs(rng, setting)]
     return _path(rng, steps, setting, 2, lambda record: saved_gates(record, LSTMGates).f)
 
@@ -185,6 +190,7 @@ def _path(
     return DirectPath(
         whole=np.stack([_norm(dh[..., -size:]) for dh in back], axis=-1),
         direct=np.stack([_norm(dh) for dh in direct], axis=-1),
+        end=records[-1].a[:, 0, -size:],
     )
 
 

@@ -7,6 +7,7 @@ its controls. What a script computes is held against the package in the browser 
 
 from gradbook.show.explorers.bells import Bands, bell
 from gradbook.show.explorers.explorer import Explorer
+from gradbook.show.explorers.gates import gate
 from gradbook.show.explorers.networks import backward, routes
 from gradbook.show.explorers.products import arrow
 from gradbook.show.explorers.steps import bowl, parabola
@@ -22,6 +23,7 @@ __all__ = [
     "backward",
     "bell",
     "bowl",
+    "gate",
     "parabola",
     "routes",
     "stream",
