@@ -11,16 +11,15 @@ import numpy as np
 from gradbook.activations import identity, tanh
 from gradbook.backpropagation import backprop_from, forward
 from gradbook.bisection import last_true
-from gradbook.book.claims.record import Claim, ClaimKind, Measurement
+from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.sources import (
     BENGIO,
     CHEN,
     GERS,
     GINIBRE,
     HOCHREITER_SCHMIDHUBER,
-    PASCANU,
     TALLEC_OLLIVIER,
-    WERBOS,
+    THIS_BOOK,
 )
 from gradbook.book.time_and_gates.latch import hold, latch_margin, latch_state
 from gradbook.book.time_and_gates.lifetime import Gated, bias_for, gru_path, lifetimes, lstm_path
@@ -194,13 +193,14 @@ EDGE = Claim(
     tolerance=0.04,
     draws=4,
     full=50,
+    rival=Rival("Both tend to g", lambda: (GAIN, GAIN)),
 )
 RADIUS = Claim(
     name="radius-is-the-rate",
     chapter=CHAPTER,
     statement="The powers of a matrix grow at its spectral radius, whatever its singular values",
     setting=f"one matrix as above, ‖Aᵏ‖^(1/k) at k = 2^{DOUBLINGS} by squaring, no eigenvalues",
-    source=PASCANU,
+    source=THIS_BOOK,
     kind=ClaimKind.EXACT,
     cases=("rate",),
     theory=lambda: spectral_radius(_one_matrix()),
@@ -208,6 +208,9 @@ RADIUS = Claim(
     # The norm is off by a factor of 100 or so, whose logarithm is divided by 2^20.
     tolerance=1e-5,
     format=".6f",
+    rival=Rival(
+        "They grow at its largest singular value", lambda: largest_singular_value(_one_matrix())
+    ),
 )
 PEAK = Claim(
     name="transient-peak",
@@ -215,12 +218,16 @@ PEAK = Claim(
     statement="A matrix of spectral radius below one can first multiply a gradient "
     f"by {_peak()[0]:.1f}",
     setting=f"powers of {JORDAN.tolist()}, closed form beside matrix products",
-    source=PASCANU,
+    source=THIS_BOOK,
     kind=ClaimKind.EXACT,
     cases=("largest norm", "at the power"),
     theory=_peak,
     measure=lambda _, __: Measurement.of(_measured_peak()),
     format=".5g",
+    rival=Rival(
+        "With a radius below one the first power is the largest",
+        lambda: (float(largest_singular_value(JORDAN)), 1.0),
+    ),
 )
 DRIVEN = Claim(
     name="driven-chi",
@@ -237,6 +244,7 @@ DRIVEN = Claim(
     draws=20,
     full=200,
     format=".4f",
+    rival=Rival("The spectral radius alone decides", lambda: [radius**2 for radius in RADII]),
 )
 LATCH = Claim(
     name="latch",
@@ -249,6 +257,7 @@ LATCH = Claim(
     theory=lambda: (latch_state(2.0), *map(_factor, WEIGHTS)),
     measure=lambda _, __: Measurement.of([_settled(2.0)[0], *(_settled(w)[1] for w in WEIGHTS)]),
     format=".6f",
+    rival=Rival("The weight multiplies it", lambda: (latch_state(2.0), *WEIGHTS)),
 )
 MARGIN = Claim(
     name="latch-margin",
@@ -265,6 +274,7 @@ MARGIN = Claim(
     # Beyond the fold the state lingers: N steps cannot tell a push that is off by 10/N².
     tolerance=2e-6,
     format=".6f",
+    rival=Rival("It stands any push that is smaller than its state", lambda: latch_state(2.0)),
 )
 NOISE = Claim(
     name="latch-holds",
@@ -278,6 +288,7 @@ NOISE = Claim(
     measure=lambda rng, _: Measurement.of(
         [hold(rng, 2.0, noise, 100, 1000).kept.mean() for noise in NOISES]
     ),
+    rival=Rival("Noise of any size flips half of them in the end", lambda: [0.5] * len(NOISES)),
 )
 FORGETTING = Claim(
     name="forget-bias",
@@ -296,6 +307,10 @@ FORGETTING = Claim(
     theory=_forgetting_theory,
     measure=lambda _, __: Measurement.of(_forgetting()),
     format=".4g",
+    rival=Rival(
+        "Each step loses a half, whatever the bias",
+        lambda: (2.0**-FAR, 2.0**-FAR, 1.0, 1 / math.log(2), 2.0),
+    ),
 )
 CHRONO = Claim(
     name="chrono-bias",
@@ -307,6 +322,7 @@ CHRONO = Claim(
     cases=tuple(f"T = {steps}" for steps in MEMORIES),
     theory=lambda: MEMORIES,
     measure=lambda _, __: Measurement.of([_lifetime(steps) for steps in MEMORIES]),
+    rival=Rival("ln T gives the lifetime T", lambda: [steps - 1 for steps in MEMORIES]),
 )
 DIRECT = Claim(
     name="direct-path",
@@ -318,6 +334,7 @@ DIRECT = Claim(
     cases=tuple(f"network {number}" for number in range(1, 5)),
     theory=lambda: np.ones(4),
     measure=_cell,
+    rival=Rival("The output gates multiply it, too, about a half", lambda: [0.5] * 4),
 )
 BASELINE = Claim(
     name="adding-baseline",
@@ -331,6 +348,7 @@ BASELINE = Claim(
     measure=_always_one,
     draws=20_000,
     full=1_000_000,
+    rival=Rival("It is wrong by the variance of one number", lambda: ADDING_BASELINE / 2),
 )
 TRUNCATED = Claim(
     name="truncation",
@@ -338,7 +356,7 @@ TRUNCATED = Claim(
     statement="A gradient truncated after K steps is off by ρᴷ, if the state multiplies by ρ",
     setting=f"ρ = {RHO:g}, orthogonal, linear, {CUTS.steps} steps, width {CUTS.width}, "
     "input weights; root mean square of relative errors",
-    source=WERBOS,
+    source=THIS_BOOK,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"K = {length}" for length in CUTS.lengths),
     theory=lambda: truncation_error(RHO, CUTS.lengths, CUTS.steps),
@@ -348,4 +366,8 @@ TRUNCATED = Claim(
     draws=60,
     full=1000,
     format=".4f",
+    rival=Rival(
+        "It is off by the share of steps that are left out",
+        lambda: [1 - length / CUTS.steps for length in CUTS.lengths],
+    ),
 )
