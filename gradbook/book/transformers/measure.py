@@ -106,13 +106,18 @@ def deviations(h: Array) -> Array:
     return np.asarray(np.square(h - h.mean(axis=-2, keepdims=True)).mean(axis=(-2, -1)))
 
 
-def bare_deviations(rng: np.random.Generator, depth: int, draws: int, time: int = 16) -> Array:
-    """Return the deviations behind each layer of attention alone, shape (draws, depth + 1)."""
+def apart(h: Array) -> Array:
+    """Return the share of tokens' energy by which they differ from their sequence's mean token."""
+    return np.asarray(deviations(h) / np.square(h).mean(axis=(-2, -1)))
+
+
+def bare_shares(rng: np.random.Generator, depth: int, draws: int, time: int = 16) -> Array:
+    """Return the shares that set tokens apart, layer by layer of attention without a path."""
     setting = Setting("path", "A" * depth, time)
     drawn = blocks(rng, setting, equal=False, ensemble=(draws,))
     x = tokens(rng, setting, draws)
     records = forward([layer for block in drawn for layer in block], x)
-    found = [deviations(h) for h in (x, *(record.a for record in records[2::3]))]
+    found = [apart(h) for h in (x, *(record.a for record in records[2::3]))]
     return np.stack(found, axis=-1)
 
 

@@ -47,7 +47,7 @@ def test_what_is_left_of_a_deviation_is_its_third_power() -> None:
 
 
 def test_bare_attention_collapses_to_rounding() -> None:
-    left = np.median(measure.bare_deviations(np.random.default_rng(0), 4, 5), axis=0)
+    left = np.median(measure.bare_shares(np.random.default_rng(0), 4, 5), axis=0)
     assert left[0] > 0.8
     assert left[-1] < 1e-25
 
