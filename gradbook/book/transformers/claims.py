@@ -21,14 +21,15 @@ from gradbook.book.transformers.measured import (
     DEPTH,
     DEPTHS,
     DEVIATIONS,
+    FEW,
     KEYS,
     LAST,
-    MIDDLE,
     PATHS,
     SCALED,
     SIZES,
     STREAMS,
     TIME,
+    WIDE,
     WIDTHS,
 )
 
@@ -178,16 +179,16 @@ BEHIND_ATTENTION = Claim(
     chapter=CHAPTER,
     statement="In a post-norm stream it is attention that loses the gradient: a norm divides by "
     "what tokens share, and a gradient that differs between them does not come back through a mean",
-    setting=f"{DEPTH} pairs, the gradient's energy {MIDDLE} blocks below the output; {DEPTH} ReLU "
-    f"blocks alone; {EQUAL}",
+    setting=f"energy at the input, that at the output being one, tokens of correlation 1/2; {FEW} "
+    f"blocks of each kind, query weights zero, T = {TIME}, n = {WIDE}",
     source=THIS_BOOK,
     kind=ClaimKind.ASYMPTOTIC,
     cases=("with attention", "ReLU alone"),
-    theory=lambda: [theory.gradient(BEHIND)[0][-1 - MIDDLE], 1.0],
+    theory=lambda: [theory.gradient(setting)[0][0] for setting in BEHIND],
     measure=measured.behind,
-    tolerance=0.2,  # of order blocks/width
+    tolerance=0.08,  # of order blocks/width
     rival=Rival("Post-norm keeps it, with or without", lambda: 1.0),
-    draws=60,
-    full=600,
+    draws=100,
+    full=1000,
     format=".3f",
 )

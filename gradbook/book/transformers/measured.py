@@ -22,8 +22,8 @@ LAST = [Setting(kind, "AF" * d, TIME) for kind in ("pre-norm", "post-norm") for 
 PATHS = [Setting("path", "A" * DEPTH, TIME, scale=s) for s in (1.0, DEPTH**-0.5)]
 STREAMS = [Setting("pre-norm", "AF" * DEPTH, TIME, scale=s) for s in (1.0, (2 * DEPTH) ** -0.5)]
 SCALED = [Setting("pre-norm", "AF" * d, TIME, scale=(2 * d) ** -0.5) for d in DEPTHS]
-BEHIND = Setting("post-norm", "AF" * DEPTH, TIME)
-MIDDLE = DEPTH
+WIDE, FEW = 128, 3
+BEHIND = [Setting("post-norm", kinds * FEW, TIME, correlation=0.5) for kinds in ("AF", "F")]
 
 
 def score_sizes(rng: np.random.Generator, draws: int) -> Measurement:
@@ -55,7 +55,7 @@ def third_power(rng: np.random.Generator, draws: int) -> Measurement:
     """Return by what one layer of attention multiplies the deviations of tokens."""
     n, found = 64, []
     for size in DEVIATIONS:
-        h = rng.standard_normal((draws, 1, n)) + size * rng.standard_normal((draws, TIME, n))
+        h: Array = rng.standard_normal((draws, 1, n)) + size * rng.standard_normal((draws, TIME, n))
         before = measure.deviations(h)
         for layer in attention_block(rng, n, Attention(TIME, 4), ensemble=(draws,)):
             h = layer.forward(h).a
@@ -86,12 +86,9 @@ def scaled_last_weights(rng: np.random.Generator, draws: int) -> Measurement:
 
 
 def behind(rng: np.random.Generator, draws: int) -> Measurement:
-    """Return the gradient's energy in the middle of a post-norm stack, and without attention."""
-    columns = [
-        measure.run(rng, setting, draws).G[:, -1 - MIDDLE]
-        for setting in (BEHIND, Setting("post-norm", "F" * DEPTH, TIME))
-    ]
-    return Measurement.mean(np.stack(columns, axis=-1))
+    """Return the gradient's energy at the input of a post-norm stream, with and without "A"."""
+    found = [measure.run(rng, setting, draws, width=WIDE).G[:, 0] for setting in BEHIND]
+    return Measurement.mean(np.stack(found, axis=-1))
 
 
 def _last(rng: np.random.Generator, settings: Sequence[Setting], draws: int) -> Array:
