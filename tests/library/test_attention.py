@@ -86,7 +86,15 @@ def test_softmax_is_that_of_its_definition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "found"), [((5, 6), "5, 6"), ((4, 7), "4, 7"), ((6,), "6,"), ((0, 6), "0, 6")]
+    ("shape", "found"),
+    [
+        ((5, 6), "5, 6"),
+        ((4, 7), "4, 7"),
+        ((4, 9), "4, 9"),
+        ((2, 6, 9), "2, 6, 9"),
+        ((6,), "6,"),
+        ((0, 6), "0, 6"),
+    ],
 )
 def test_an_input_that_cannot_be_cut_is_named(shape: tuple[int, ...], found: str) -> None:
     with pytest.raises(ValueError, match=rf"2 rows, a multiple of 6\) .*got \({found}\)"):

@@ -19,7 +19,7 @@ LARGEST = 16.0
 
 
 def attention(
-    rng: np.random.Generator, *, size: float = 1.0, keys: int = 16, most: int = 64, rows: int = 400
+    rng: np.random.Generator, *, size: float = 1.0, keys: int = 16, most: int = 64, rows: int = 4000
 ) -> Explorer:
     r"""Show what rows of attention let through, for scores of a size from zero on.
 
