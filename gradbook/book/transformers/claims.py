@@ -8,7 +8,6 @@ from gradbook.book.claims.record import Claim, ClaimKind, Rival
 from gradbook.book.sources import (
     DERRIDA,
     DONG,
-    GIORLANDINO,
     NOCI,
     RADFORD,
     THIS_BOOK,
@@ -77,7 +76,7 @@ PASSED = Claim(
     chapter=CHAPTER,
     statement="Small scores let more gradient through a softmax than none do: about e^(s²/2) times",
     setting=f"T = {KEYS}, norm of the softmax's Jacobian beside that of equal weights",
-    source=GIORLANDINO,
+    source=THIS_BOOK,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"s = {size:g}" for size in SIZES),
     theory=lambda: [attending.expected_passed(size, KEYS) for size in SIZES],

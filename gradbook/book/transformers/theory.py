@@ -12,10 +12,9 @@ numbers, its mean square $G$ and the correlation $\gamma$ of what arrives at two
 sends $(1 + (T - 1)\gamma)G/T$ back, the same to every token. A ReLU lets through what both tokens
 switch on: $G$, with the correlation $\gamma \kappa_0(c)$.
 
-All of it is exact for infinite width and query weights of zero, which make the attention equal:
-the case that Xiong et al. analyze.
+All of it is exact for infinite width and query weights of zero, which make the attention equal.
 
-Source: Xiong et al. 2020 for the setting; Noci et al. 2022 for the correlation; Cho & Saul 2009.
+Source: Cho & Saul 2009 for the ReLU; Noci et al. 2022, that tokens align with depth.
 """
 
 from __future__ import annotations
