@@ -603,6 +603,13 @@ HENRY = Source(
     "Findings of the Association for Computational Linguistics: EMNLP 2020",
     "queries and keys that are normalized, against a softmax that saturates",
 )
+YANG_HU = Source(
+    "Yang, Hu et al.",
+    2022,
+    "Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer",
+    "arXiv:2203.03466",
+    "a parametrization in which the best learning rate is the same for narrow and wide networks",
+)
 POLYAK = Source(
     "Polyak",
     1964,

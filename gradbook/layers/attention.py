@@ -17,8 +17,8 @@ class Attention(Parameterless):
     The rows of a batch are sequences of `time` rows, one sequence after the other; no row sees
     another sequence. The columns are queries, keys and values, `[Q, K, V]`, each as wide as the
     output. A dense layer in front makes them from `x`, another behind mixes the heads;
-    `gradbook.networks.attention_block` draws the three. Cut mini-batches between sequences: rows that
-    are drawn one by one, as `train` draws a `batch`, tear them apart.
+    `gradbook.networks.attention_block` draws the three. Cut mini-batches between sequences: rows
+    that are drawn one by one, as `train` draws a `batch`, tear them apart.
 
     Each head has its own $d$ columns of each, and $S = \alpha \, Q K^\top$ with
     $\alpha = 1/\sqrt{d}$. With `causal`, row $i$ sees the rows up to $i$.

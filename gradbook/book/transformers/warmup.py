@@ -8,6 +8,7 @@ warm-up, on the same sequences.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,25 +83,48 @@ def reversed_tokens(rng: np.random.Generator, trial: Trial, sequences: int) -> t
 def final_losses(seed: int, kind: str, trial: Trial = TRIAL) -> Array:
     """Train a kind and return its losses on new sequences, shape (warm, rates, seeds)."""
     rng = np.random.default_rng(seed)
-    layers = transformer(rng, kind, trial, trial.seeds)
-    copies = len(trial.warm) * len(trial.rates)
+    layers = copied(transformer(rng, kind, trial, trial.seeds), len(trial.warm) * len(trial.rates))
+    losses = trained_losses(rng, trial, layers, lambda step: _rates(trial, step))
+    return losses.reshape(len(trial.warm), len(trial.rates), trial.seeds)
+
+
+def copied(layers: list[Layer], copies: int) -> list[Layer]:
+    """Repeat an ensemble, its members one after the other."""
     values = [np.concatenate([value] * copies) for value in distinct_parameters(layers)]
-    layers = with_parameters(layers, values)
-    adam = Adam(lr=1.0)
-    state = adam.start(values)
+    return with_parameters(layers, values)
+
+
+# A rate that is too large for a network is part of the record.
+@np.errstate(over="ignore", invalid="ignore")
+def trained_losses(
+    rng: np.random.Generator,
+    trial: Trial,
+    layers: list[Layer],
+    rate: Callable[[int], Array],
+    shares: Sequence[float] | None = None,
+) -> Array:
+    """Train an ensemble with Adam and return each member's loss on new sequences.
+
+    Args:
+        rng: Draws the sequences, the same for all members.
+        trial: The task, and how many steps are taken.
+        layers: The ensemble.
+        rate: Returns the learning rate of each member at a step, counted from 1.
+        shares: A factor on the rate for each parameter; 1 if None.
+    """
+    values, adam = distinct_parameters(layers), Adam(lr=1.0)
+    state, factors = adam.start(values), shares or [1.0] * len(values)
     for step in range(1, trial.steps + 1):
         x, y = reversed_tokens(rng, trial, trial.sequences)
         grads = [p.grad for p in backprop(layers, x, y, softmax_cross_entropy).parameters]
         moved, state = adam.step(values, grads, state)
-        rate = _rates(trial, step)
         values = [
-            old + rate.reshape(-1, *[1] * (old.ndim - 1)) * (new - old)
-            for old, new in zip(values, moved, strict=True)
+            old + share * rate(step).reshape(-1, *[1] * (old.ndim - 1)) * (new - old)
+            for old, new, share in zip(values, moved, factors, strict=True)
         ]
         layers = with_parameters(layers, values)
     x, y = reversed_tokens(rng, trial, 32)
-    losses = forward_loss(layers, x, y, softmax_cross_entropy)
-    return losses.reshape(len(trial.warm), len(trial.rates), trial.seeds)
+    return forward_loss(layers, x, y, softmax_cross_entropy)
 
 
 def _rates(trial: Trial, step: int) -> Array:
