@@ -28,11 +28,13 @@ from gradbook.book.backpropagation.counting import forward_cost
 from gradbook.book.exploding import adding
 from gradbook.book.residual import theory
 from gradbook.book.time_and_gates import lifetime
+from gradbook.book.transformers import attending
 from gradbook.book.update_rule import bowls
 from gradbook.checks import Array
 from gradbook.clipping import clip_global_norm
 from gradbook.jacobians import largest_singular_value, spectral_radius
 from gradbook.layers import Dense
+from gradbook.layers.attention import softmax
 from gradbook.losses import half_squared_error
 from gradbook.press.__main__ import build
 from gradbook.routing import route_count, routes
@@ -236,6 +238,20 @@ def _stream(_: Values, given: Inputs) -> Values:
     return {**found, "log energy": np.log(energy)}
 
 
+def _attention(data: Values, given: Inputs) -> Values:
+    seen = np.array(data["draws"][: given["keys"]])
+    p, rows = softmax(given["size"] * seen), softmax(np.outer(np.linspace(0, 16, 65), seen))
+    entropy = attending.entropy(p)
+    return {
+        "p": p,
+        "entropy": entropy,
+        "even": np.exp(entropy),
+        "passed": attending.passed(p),
+        "curve": attending.passed(rows),
+        "evens": np.exp(attending.entropy(rows)),
+    }
+
+
 CASES = {
     "parabola": Case(
         lambda rng, data: {
@@ -285,6 +301,13 @@ CASES = {
             "blocks": int(rng.integers(1, data["most"] + 1)),
         },
         _stream,
+    ),
+    "attention": Case(
+        lambda rng, data: {
+            "size": rng.uniform(0, 16),
+            "keys": int(rng.integers(2, len(data["draws"]) + 1)),
+        },
+        _attention,
     ),
     "bell": Case(
         lambda rng, data: {

@@ -32,17 +32,27 @@ if TYPE_CHECKING:
         GRU,
         LSTM,
         Activate,
+        Attention,
         BatchNorm,
         Dense,
         Dropout,
         LayerNorm,
+        Positions,
         Recurrent,
         Residual,
         RMSNorm,
     )
     from gradbook.losses import half_squared_error, sigmoid_cross_entropy, softmax_cross_entropy
     from gradbook.measure import gradient_norms
-    from gradbook.networks import plain, post_norm, pre_norm, residual, unrolled
+    from gradbook.networks import (
+        attention_block,
+        plain,
+        post_norm,
+        pre_norm,
+        residual,
+        transformer_blocks,
+        unrolled,
+    )
     from gradbook.optimizers import Adam, GradientDescent, Momentum
     from gradbook.training import train
     from gradbook.update import gradient_step
@@ -56,10 +66,11 @@ _HOMES = {
     "diagnosis": "diagnose watch watching",
     "initializers": "glorot he lecun orthogonal scaled",
     "jacobians": "layer_jacobians singular_values",
-    "layers": "Activate BatchNorm Dense Dropout GRU LayerNorm LSTM Recurrent Residual RMSNorm",
+    "layers": "Activate Attention BatchNorm Dense Dropout GRU LayerNorm LSTM Positions Recurrent "
+    "Residual RMSNorm",
     "losses": "half_squared_error sigmoid_cross_entropy softmax_cross_entropy",
     "measure": "gradient_norms",
-    "networks": "plain post_norm pre_norm residual unrolled",
+    "networks": "attention_block plain post_norm pre_norm residual transformer_blocks unrolled",
     "optimizers": "Adam GradientDescent Momentum",
     "training": "train",
     "update": "gradient_step",

@@ -18,12 +18,14 @@ from gradbook.layers import (
     GRU,
     LSTM,
     Activate,
+    Attention,
     BatchNorm,
     Dense,
     Dropout,
     Forward,
     Layer,
     LayerNorm,
+    Positions,
     Recurrent,
     Residual,
     RMSNorm,
@@ -150,6 +152,26 @@ def gru_without_input(rng: np.random.Generator, _: Activation) -> Drawn:
 def ensemble_of_grus(rng: np.random.Generator, _: Activation) -> Drawn:
     W, U, b, b_h = (rng.standard_normal(s) for s in ((2, 4, 12), (3, 12), (2, 12), (1, 4)))
     return GRU(W, U, b, rng.standard_normal((2, 5, 3)), b_h), rng.standard_normal((2, 5, 4))
+
+
+def attention(rng: np.random.Generator, _: Activation) -> Drawn:
+    return Attention(time=3), rng.standard_normal((6, 12))
+
+
+def causal_attention_of_two_heads(rng: np.random.Generator, _: Activation) -> Drawn:
+    return Attention(time=3, heads=2, causal=True), rng.standard_normal((2, 6, 18))
+
+
+def attention_without_a_scale(rng: np.random.Generator, _: Activation) -> Drawn:
+    return Attention(time=5, heads=2, scale=1.3), rng.standard_normal((5, 12))
+
+
+def positions(rng: np.random.Generator, _: Activation) -> Drawn:
+    return Positions(rng.standard_normal((3, 4))), rng.standard_normal((6, 4))
+
+
+def ensemble_of_positions(rng: np.random.Generator, _: Activation) -> Drawn:
+    return Positions(rng.standard_normal((2, 3, 4))), rng.standard_normal((2, 6, 4))
 
 
 def columns_selected(rng: np.random.Generator, _: Activation) -> Drawn:

@@ -560,6 +560,56 @@ XIONG = Source(
     "pre-norm and post-norm; at the last layer a bound on the gradient that falls with the root of "
     "the depth for pre-norm alone",
 )
+VASWANI = Source(
+    "Vaswani et al.",
+    2017,
+    "Attention Is All You Need",
+    "Advances in Neural Information Processing Systems, volume 30",
+    "attention, its scores of variance d and the division by the root of d; heads; positions",
+)
+DONG = Source(
+    "Dong et al.",
+    2021,
+    "Attention is Not All You Need: Pure Attention Loses Rank Doubly Exponentially with Depth",
+    "International Conference on Machine Learning",
+    "that attention alone makes tokens equal, doubly exponentially, and that paths stop it",
+)
+NOCI = Source(
+    "Noci et al.",
+    2022,
+    "Signal Propagation in Transformers: Theoretical Perspectives and the Role of Rank Collapse",
+    "Advances in Neural Information Processing Systems, volume 35",
+    "that tokens align with depth at initialization unless branches are scaled down",
+)
+DERRIDA = Source(
+    "Derrida",
+    1981,
+    "Random-energy model: An exactly solvable model of disordered systems",
+    "Physical Review B, volume 24",
+    "the entropy of a softmax of many normal scores, and where it freezes",
+)
+GIORLANDINO = Source(
+    "Giorlandino and Goldt",
+    2025,
+    "Two failure modes of deep transformers and how to avoid them: a unified theory of signal "
+    "propagation at initialisation",
+    "arXiv:2505.24333",
+    "a row of attention as a random energy model: tokens that collapse, or an entropy that does",
+)
+HENRY = Source(
+    "Henry et al.",
+    2020,
+    "Query-Key Normalization for Transformers",
+    "Findings of the Association for Computational Linguistics: EMNLP 2020",
+    "queries and keys that are normalized, against a softmax that saturates",
+)
+YANG_HU = Source(
+    "Yang, Hu et al.",
+    2022,
+    "Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer",
+    "arXiv:2203.03466",
+    "a parametrization in which the best learning rate is the same for narrow and wide networks",
+)
 POLYAK = Source(
     "Polyak",
     1964,

@@ -10,6 +10,7 @@ feed a hundred networks. A gradient on an activation keeps an entry for every me
 ensemble; a gradient on a parameter has the parameter's shape, summed over whatever shares it.
 """
 
+from gradbook.layers.attention import Attention
 from gradbook.layers.base import Backward, Forward, Layer
 from gradbook.layers.dense import Dense
 from gradbook.layers.dropout import Dropout
@@ -17,6 +18,7 @@ from gradbook.layers.elementwise import Activate
 from gradbook.layers.gru import GRU, GRUGates
 from gradbook.layers.lstm import LSTM, LSTMGates
 from gradbook.layers.normalization import BatchNorm, LayerNorm, RMSNorm
+from gradbook.layers.positions import Positions
 from gradbook.layers.recurrent import Recurrent
 from gradbook.layers.residual import Residual
 from gradbook.layers.select import Select
@@ -27,6 +29,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "Activate",
+    "Attention",
     "Backward",
     "BatchNorm",
     "Dense",
@@ -36,6 +39,7 @@ __all__ = [
     "LSTMGates",
     "Layer",
     "LayerNorm",
+    "Positions",
     "RMSNorm",
     "Recurrent",
     "Residual",

@@ -11,8 +11,10 @@ from gradbook.networks.residual_blocks import (
     residual,
     two_layer_blocks,
 )
+from gradbook.networks.transformer import attention_block, transformer_blocks
 
 __all__ = [
+    "attention_block",
     "batch_norm",
     "chained",
     "layer_norm",
@@ -24,6 +26,7 @@ __all__ = [
     "pre_norm",
     "residual",
     "rms_norm",
+    "transformer_blocks",
     "two_layer_blocks",
     "unrolled",
     "unrolled_gru",

@@ -23,12 +23,14 @@ from gradbook.layers import (
     GRU,
     LSTM,
     Activate,
+    Attention,
     BatchNorm,
     Dense,
     Dropout,
     Forward,
     Layer,
     LayerNorm,
+    Positions,
     Recurrent,
     Residual,
     RMSNorm,
@@ -135,21 +137,50 @@ def select(layer: Any, p: Values, x: Any, own: Any) -> Any:
     return anp.stack([x[:, column] for column in range(layer.start, layer.stop)], axis=1)
 
 
+def attention(layer: Any, p: Values, x: Any, own: Any) -> Any:
+    """Compute row by row, over the rows of its sequence that each one sees."""
+    n = x.shape[1] // 3
+    d = n // layer.heads
+    scale = d**-0.5 if layer.scale is None else layer.scale
+    rows = []
+    for i in range(x.shape[0]):
+        first = i - i % layer.time
+        seen = range(first, i + 1 if layer.causal else first + layer.time)
+        heads = []
+        for c in range(0, n, d):
+            powers = [
+                anp.exp(scale * anp.dot(x[i, c : c + d], x[j, n + c : n + c + d])) for j in seen
+            ]
+            values = [
+                w * x[j, 2 * n + c : 2 * n + c + d] for w, j in zip(powers, seen, strict=True)
+            ]
+            heads.append(sum(values) / sum(powers))
+        rows.append(anp.concatenate(heads))
+    return anp.array(rows)
+
+
+def positions(layer: Any, p: Values, x: Any, own: Any) -> Any:
+    time = p["P"].shape[0]
+    return anp.array([row + p["P"][i % time] for i, row in enumerate(x)])
+
+
 TWINS: dict[type, Twin] = {
     Activate: activate,
+    Attention: attention,
     BatchNorm: batch_norm,
     Dense: dense,
     Dropout: dropout,
     GRU: gru,
     LSTM: lstm,
     LayerNorm: layer_norm,
+    Positions: positions,
     RMSNorm: rms_norm,
     Recurrent: recurrent,
     Residual: residual,
     Select: select,
 }
 
-CORES = {"W": 2, "U": 2, "b": 1, "b_h": 1, "gamma": 1, "beta": 1}
+CORES = {"W": 2, "U": 2, "b": 1, "b_h": 1, "gamma": 1, "beta": 1, "P": 2}
 """How many axes of a parameter are its own; those before are an ensemble."""
 
 
@@ -259,6 +290,9 @@ def test_a_network_of_all_kinds_has_the_gradients_of_its_twins_in_a_row() -> Non
         Recurrent(draw((4, 4)), draw((3, 4)), None, tanh, own),
         GRU(draw((4, 12)), draw((3, 12)), draw(12), own),
         RMSNorm(draw(4)),
+        Dense(draw((4, 12)), None, tanh),
+        Attention(time=5, heads=2, causal=True),
+        Positions(draw((5, 4))),
         LSTM(draw((2, 8)), draw((3, 8)), draw(8), own),
         Select(1, 3),
     ]

@@ -13,6 +13,7 @@ from gradbook.book import bell, lecture_note, survey
 from gradbook.book.exploding import adding
 from gradbook.book.residual import theory
 from gradbook.layers import Dense
+from gradbook.layers.attention import softmax
 from gradbook.losses import half_squared_error
 from gradbook.press.places import DOCS, ROOT
 from gradbook.show import explorers
@@ -31,6 +32,7 @@ ALL: dict[str, Callable[[], Explorer]] = {
     "bowl": explorers.bowl,
     "bell": lambda: explorers.bell(BANDS),
     "arrow": lambda: explorers.arrow(np.random.default_rng(1)),
+    "attention": lambda: explorers.attention(np.random.default_rng(1)),
     "wall": explorers.wall,
     "survey": lambda: explorers.survey(SURVEY, **SHOWN),
     "stream": explorers.stream,
@@ -191,3 +193,15 @@ def test_the_stream_s_caption_says_how_many_blocks_the_routes_cross():
 def test_a_stream_is_of_a_known_kind():
     with pytest.raises(ValueError, match=r"^kind must be one of"):
         explorers.stream(kind="post-norm")
+
+
+def test_attention_s_figure_begins_at_equal_weights_and_shows_what_the_softmax_lets_through():
+    axes = explorers.attention(np.random.default_rng(1), rows=50).picture.figure.axes[0]
+    drawn = np.random.default_rng(1).standard_normal((50, 16))
+    p = softmax(8 * drawn)
+    jacobians = p[:, :, None] * (np.eye(16) - p[:, None, :])
+    norms = np.linalg.norm(jacobians, axis=(1, 2)) / np.sqrt(15 / 256)
+    middle = next(np.asarray(line.get_ydata()) for line in axes.lines)
+    assert middle[0] == pytest.approx(1)
+    # What is left of one weight near 1 is a difference of numbers near 1.
+    assert middle[16] == pytest.approx(np.median(norms), rel=1e-6)

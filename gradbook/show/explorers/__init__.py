@@ -5,6 +5,7 @@ without scripts, and the data from which `docs/assets/explorers/` draws it anew 
 its controls. What a script computes is held against the package in the browser tests.
 """
 
+from gradbook.show.explorers.attending import attention
 from gradbook.show.explorers.bells import Bands, bell
 from gradbook.show.explorers.explorer import Explorer
 from gradbook.show.explorers.gates import gate
@@ -20,6 +21,7 @@ __all__ = [
     "Explorer",
     "Survey",
     "arrow",
+    "attention",
     "backward",
     "bell",
     "bowl",

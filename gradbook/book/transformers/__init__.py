@@ -1,0 +1,1 @@
+"""What the chapter on Transformers runs: attention, its collapse, and where the norm stands."""
