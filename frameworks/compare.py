@@ -1,11 +1,13 @@
 """Show what gradbook and three other tools say of networks whose truth is known: `make compare`.
 
 The truth of each network is measured first, in float64 and without any of them, and must be what
-was planted. A tool is right if it names the illness, or none where there is none.
+was planted. A tool is right if it names the illness, or none where there is none. The sums go into
+the table of the book.
 """
 
 from __future__ import annotations
 
+import csv
 import platform
 import sys
 from collections import Counter
@@ -18,7 +20,7 @@ from planted_networks import CASES
 from planted_truth import Case, truth_of
 from rival_tools import TOOLS, Tool
 
-ANSWERS = ("right", "false alarm", "missed", "wrong illness", "failed")
+from gradbook.book.diagnose.compared import ANSWERS, COMPARED
 
 
 def answer(tool: Tool, case: Case, seed: int = 0) -> tuple[str, str]:
@@ -39,9 +41,10 @@ def judged(kinds: set[str], illness: str) -> str:
     return "right" if illness in kinds else "wrong illness"
 
 
-def table(cases: Sequence[Case], tools: Sequence[Tool]) -> Iterator[str]:
-    """Yield the lines as they are found: each network, then the sums."""
-    sums: list[Counter[str]] = [Counter() for _ in tools]
+def table(
+    cases: Sequence[Case], tools: Sequence[Tool], sums: Sequence[Counter[str]]
+) -> Iterator[str]:
+    """Yield the lines as they are found: each network, then the sums, which are counted on."""
     yield f"{'network':32}{'truth':12}" + "".join(f"{tool.package:33}" for tool in tools)
     for case in cases:
         truth = truth_of(case).illness
@@ -58,12 +61,23 @@ def table(cases: Sequence[Case], tools: Sequence[Tool]) -> Iterator[str]:
         yield f"{tool!s:28}" + "".join(f"{counted[a]:14}" for a in ANSWERS)
 
 
+def records(tools: Sequence[Tool], sums: Sequence[Counter[str]]) -> list[list[str]]:
+    """Return what the book shows: one row for each tool."""
+    return [
+        [*str(tool).split(), *(str(counted[a]) for a in ANSWERS)]
+        for tool, counted in zip(tools, sums, strict=True)
+    ]
+
+
 def main() -> int:
-    """Print the table."""
+    """Print the table, and write its sums where the book reads them."""
     torch.set_num_threads(1)
     print(f"Python {platform.python_version()}, PyTorch {version('torch')}")
-    for line in table(CASES, TOOLS):
+    sums: list[Counter[str]] = [Counter() for _ in TOOLS]
+    for line in table(CASES, TOOLS, sums):
         print(line.rstrip(), flush=True)
+    with COMPARED.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(records(TOOLS, sums))
     return 0
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import compare
 import pytest
 from planted_networks import CASES
 from planted_truth import TRAINED, Case, truth_of
 from rival_tools import TOOLS, Tool
+
+from gradbook.book.diagnose import compared
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -57,6 +61,14 @@ def test_what_breaks_in_a_tool_is_its_answer() -> None:
 
 
 def test_the_table_ends_with_the_sums() -> None:
-    lines = [*compare.table([named("a state detached")], TOOLS[1:2])]
+    sums = [Counter[str]()]
+    lines = [*compare.table([named("a state detached")], TOOLS[1:2], sums)]
     assert "right: cut" in lines[1]
     assert lines[-1].split()[1:] == ["0.1.0", "1", "0", "0", "0", "0"]
+    assert compare.records(TOOLS[1:2], sums) == [lines[-1].split()]
+
+
+def test_the_book_shows_what_the_command_finds() -> None:
+    sums = [Counter[str]() for _ in TOOLS]
+    assert [*compare.table(CASES, TOOLS, sums)]
+    assert compare.records(TOOLS, sums) == compared.rows(), "run make compare, and read the page"

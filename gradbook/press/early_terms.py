@@ -19,6 +19,7 @@ _CODE = re.compile(r"(?<![\\`])(`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)\1(?!`)", re.DOT
 _NOT_READ = re.compile(
     r"<!--(?s:.*?)-->|</?[a-zA-Z][^<>]*>|^ *(?:\||#+ |!!! |\?\?\?\+? ).*$", re.MULTILINE
 )
+_FRONT = re.compile(r"\A---\n.*?^---$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]\(\s*<?([^()\s#>]*)[^()]*\)")
 _BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 _ENTRY = re.compile(r"(?m)^(\S[^\n]*)\n:   ((?:.+\n?)+)")
@@ -44,7 +45,8 @@ def plain(page: Page) -> str:
 
     Formulas, inline values and pieces of code are one word each; link targets are spaces.
     """
-    text = _erase(page.text, [fence.outer for fence in page.fences])
+    text = _erase(page.text, [m.span() for m in _FRONT.finditer(page.text)])
+    text = _erase(text, [fence.outer for fence in page.fences])
     for pattern in (_CODE, MATH):
         text = _erase(text, [m.span() for m in pattern.finditer(text)], WORD)
     text = _erase(text, [m.span() for m in _NOT_READ.finditer(text)])

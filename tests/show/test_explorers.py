@@ -34,6 +34,7 @@ ALL: dict[str, Callable[[], Explorer]] = {
     "arrow": lambda: explorers.arrow(np.random.default_rng(1)),
     "attention": lambda: explorers.attention(np.random.default_rng(1)),
     "wall": explorers.wall,
+    "gate": explorers.gate,
     "survey": lambda: explorers.survey(SURVEY, **SHOWN),
     "stream": explorers.stream,
     "backward": lambda: explorers.backward(DEEPER.layers, DEEPER.x, DEEPER.target),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradbook.book.claims.record import Claim, ClaimKind, Measurement
+from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.diagnose.suite import DELTAS, GIVEN, TEST, TRUTHS, Matrix, see
 from gradbook.book.sources import THIS_BOOK
 
@@ -33,13 +33,14 @@ CONFUSION = Claim(
     statement="With δ the diagnosis says what was built in: the diagonal of the confusion matrix",
     setting=SETTING,
     source=THIS_BOOK,
-    kind=ClaimKind.EXACT,
+    kind=ClaimKind.CHOSEN,
     cases=tuple(truth.value for truth in TRUTHS),
     theory=lambda: np.ones(len(TRUTHS)),
     measure=lambda rng, draws: _shares(),
     # The aim is 95 % right.
     tolerance=0.05,
     format=".2f",
+    rival=Rival("It says one of the truths at random", lambda: [1 / len(TRUTHS)] * len(TRUTHS)),
 )
 
 FALSE_ALARMS = Claim(
@@ -48,11 +49,12 @@ FALSE_ALARMS = Claim(
     statement="However little is given, no healthy network is called faulty",
     setting=SETTING,
     source=THIS_BOOK,
-    kind=ClaimKind.EXACT,
+    kind=ClaimKind.CHOSEN,
     cases=tuple(given.name for given in GIVEN),
     theory=lambda: np.zeros(len(GIVEN)),
     measure=lambda rng, draws: _false_alarms(),
     # The aim is at most 2 %.
     tolerance=0.02,
     format=".2f",
+    rival=Rival("It calls every tenth healthy network ill", lambda: [0.1] * len(GIVEN)),
 )

@@ -19,7 +19,7 @@ from gradbook.diagnosis.verdicts import Verdict
 from gradbook.losses import softmax_cross_entropy
 from gradbook.press.places import ROOT
 
-PAGE = (ROOT / "docs" / "chapters" / "diagnose.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "chapters" / "diagnose-deeper.md").read_text(encoding="utf-8")
 REACHED = [exhibit for exhibit in GALLERY if exhibit is not DEAD]
 
 
