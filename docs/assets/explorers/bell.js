@@ -28,9 +28,9 @@
     static say({ bands, depth, draws, small }, { activation, at }, { w2, slopes, chi, norms, layer }) {
       const end = small ? 0 : layer, x = chi[layer];
       const [low, high] = bands[activation].map((edge) => text(10 ** edge[at][end], 2));
-      const fate = Math.abs(x - 1) < 0.02 ? "the gradient keeps its length" : x < 1 ? "the gradient dies" : "the gradient blows up";
+      const fate = Math.abs(x - 1) < 0.02 ? "the gradient keeps its length" : x < 1 ? "the gradient shrinks there" : "the gradient grows there";
       return `In layer ${layer + 1} the mean of f′² under the bell is ${text(slopes[layer])}; times ${text(w2)} that is χ = ${text(x)}: ` +
-        `${fate}, × √χ = ${text(Math.sqrt(x))} there. ${counted(depth - 1 - end, "layer")} back from layer ${depth} the length of δ is multiplied by ` +
+        `${fate}, × √χ = ${text(Math.sqrt(x))}.  ${counted(depth - 1 - end, "layer")} back from layer ${depth} the length of δ is multiplied by ` +
         `${text(norms[end], 2)}; in 90 % of ${draws} networks by ${low} to ${high}.`;
     }
     paint({ q, norms, layer }, { activation, at }) {

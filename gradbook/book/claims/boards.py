@@ -116,7 +116,10 @@ def _details(outcome: Outcome) -> str:
         ClaimKind.EXPECTATION: "within four standard errors",
     }
     wider = f"within a relative {claim.tolerance:g} and four standard errors"
-    rival = f" Ruled out: {claim.rival.statement}." if claim.rival else ""
+    rival = ""
+    if claim.rival:
+        cases = f"{int(outcome.rejects.sum())} of {len(claim.cases)}"
+        rival = f" Ruled out in {cases} cases: {claim.rival.statement}."
     return (
         f"Setting: {claim.setting}. Source: {claim.source.label}. "
         f"Comparison: {claim.kind.value}, {allowed.get(claim.kind, wider)}.{rival}"
