@@ -638,6 +638,20 @@ LECTURE_NOTE = Source(
     "unpublished course handout",
     "the network, the numbers and the claims that this book examines",
 )
+LOSHCHILOV_HUTTER = Source(
+    "Loshchilov and Hutter",
+    2019,
+    "Decoupled Weight Decay Regularization",
+    "International Conference on Learning Representations",
+    "weight decay beside Adam's step and not within its gradient",
+)
+SEETHARAMAN = Source(
+    "Seetharaman et al.",
+    2020,
+    "AutoClip: Adaptive Gradient Clipping for Source Separation Networks",
+    "IEEE International Workshop on Machine Learning for Signal Processing",
+    "a limit that is a quantile of the norms so far",
+)
 THIS_BOOK = Source(
     "This book",
     None,

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
+from gradbook.book.clipping.averages import step_after_a_spike, steps_around_a_spike
 from gradbook.book.sources import GUPTA, KAHAN, KINGMA_BA, MICIKEVICIUS, POLYAK, THIS_BOOK
 from gradbook.checks import Array
 from gradbook.clipping import angle, clip_norm, clip_value
@@ -33,6 +34,7 @@ BETAS = (0.3, CRITICAL, 0.9)
 SMALL_STEP, SMALL_STEPS = 1e-4, 500
 SCALES = (0, 8, 15)
 TIE = 2.0**-14
+USUAL, AFTER = Adam(lr=1.0), (50, 100, 1000)
 
 
 def _per_array(rng: np.random.Generator, _: int) -> Measurement:
@@ -255,4 +257,20 @@ STOCHASTIC = Claim(
     full=10_000,
     format=".5f",
     rival=Rival("Rounded to nearest, no step is taken", lambda: 1.0),
+)
+MEMORY = Claim(
+    name="adam-remembers-a-spike",
+    chapter=CHAPTER,
+    statement="A spike among equal gradients shortens Adam's steps for about 1/(1 − β₂) of them",
+    setting="a gradient of 100 among ones; step over learning rate, so many steps later",
+    source=KINGMA_BA,
+    kind=ClaimKind.EXACT,
+    cases=tuple(f"after {after} steps" for after in AFTER),
+    theory=lambda: [step_after_a_spike(USUAL, 100.0, 200, after) for after in AFTER],
+    measure=lambda _, __: Measurement.of(
+        [float(steps_around_a_spike(USUAL, 100.0, 200, after)[-1]) for after in AFTER]
+    ),
+    tolerance=1e-6,  # ε is left out of the closed form
+    format=".5f",
+    rival=Rival("It is forgotten with the mean, after some ten steps", lambda: [1.0] * len(AFTER)),
 )

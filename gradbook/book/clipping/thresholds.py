@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gradbook.activations import identity, tanh
 from gradbook.backpropagation import backprop
 from gradbook.checks import Array
-from gradbook.clipping import Clip, clip_global_norm
+from gradbook.clipping import Clipped, clip_global_norm
 from gradbook.initializers import lecun, orthogonal_with
 from gradbook.layers import Dense, Layer, Recurrent
 from gradbook.losses import half_squared_error
@@ -93,48 +93,53 @@ def gradients(
     return [parameter.grad for parameter in trace.parameters], trace.loss
 
 
-def _clipped_run(
-    setting: Adders, optimizer: Optimizer, clip: Clip, rng: np.random.Generator
-) -> ClippedRun:
-    """Train with clipped gradients.
-
-    Args:
-        clip: The clip, with one ensemble axis.
+def clipped_to(limits: Sequence[float], grads: Sequence[Array]) -> Clipped:
+    """Clip members by the global norm: as many to each limit, those of the first limit first.
 
     Examples:
-        >>> from functools import partial
-        >>> from gradbook import GradientDescent, clip_global_norm
-        >>> clip = partial(clip_global_norm, max_norm=1.0, members=1)
-        >>> short, descent = Adders(steps=4, updates=3), GradientDescent(0.1)
-        >>> run = _clipped_run(short, descent, clip, np.random.default_rng(0))
-        >>> run.norm.shape, bool((run.clipped == (run.norm > 1)).all())
-        ((3, 12), True)
+        >>> three = [np.array([[5.0], [5.0], [5.0]])]
+        >>> clipped_to((1, 2, 9), three).grads[0].ravel().tolist()
+        [1.0, 2.0, 5.0]
     """
-    layers, h, target = setting.draw(rng)
-    stepper = Clipping(optimizer, clip)
-    values = distinct_parameters(layers)
-    state, losses, norms, clips = stepper.start(values), [], [], []
+    parts = [
+        clip_global_norm(part, limit, members=1)
+        for limit, part in zip(
+            limits,
+            zip(*(np.split(g, len(limits)) for g in grads), strict=True),
+            strict=True,
+        )
+    ]
+    return Clipped(
+        [np.concatenate(part) for part in zip(*(clip.grads for clip in parts), strict=True)],
+        np.concatenate([clip.norm for clip in parts]),
+        np.concatenate([clip.clipped for clip in parts]),
+    )
+
+
+def scan(setting: Adders, optimizer: Optimizer, seed: int = 0) -> list[ClippedRun]:
+    """Train the same networks once for each limit on the global norm, all side by side.
+
+    Args:
+        seed: Of the generator that draws networks and examples.
+
+    Examples:
+        >>> from gradbook import GradientDescent
+        >>> runs = scan(Adders(steps=4, updates=2, limits=(0.1, 100)), GradientDescent(0.1))
+        >>> runs[0].norm.shape, [bool(run.clipped.any()) for run in runs]
+        ((2, 12), [True, False])
+    """
+    layers, h, target = setting.draw(np.random.default_rng(seed))
+    stepper = Clipping(optimizer, partial(clipped_to, setting.limits))
+    values = [np.concatenate([v] * len(setting.limits)) for v in distinct_parameters(layers)]
+    state, losses, clips = stepper.start(values), [], []
     for _ in range(setting.updates):
         grads, loss = gradients(layers, values, h, target)
         values, state = stepper.step(values, grads, state)
         assert state.clip is not None
         losses.append(loss)
-        norms.append(state.clip.norm)
-        clips.append(state.clip.clipped)
-    return ClippedRun(np.stack(losses), np.stack(norms), np.stack(clips))
-
-
-def scan(setting: Adders, optimizer: Optimizer, seed: int = 0) -> list[ClippedRun]:
-    """Train the same networks once for each limit on the global norm.
-
-    Args:
-        seed: Of the generator that draws networks and examples, afresh for each limit.
-
-    Examples:
-        >>> from gradbook import GradientDescent
-        >>> runs = scan(Adders(steps=4, updates=2, limits=(0.1, 100)), GradientDescent(0.1))
-        >>> [bool(run.clipped.any()) for run in runs]
-        [True, False]
-    """
-    clips = [partial(clip_global_norm, max_norm=c, members=1) for c in setting.limits]
-    return [_clipped_run(setting, optimizer, clip, np.random.default_rng(seed)) for clip in clips]
+        clips.append(state.clip)
+    of_limit = (
+        np.split(np.stack(records), len(setting.limits), axis=1)
+        for records in (losses, [clip.norm for clip in clips], [clip.clipped for clip in clips])
+    )
+    return [ClippedRun(*records) for records in zip(*of_limit, strict=True)]
