@@ -20,7 +20,7 @@ from gradbook.press.replay import PageFails
 if sys.platform != "win32":
     import resource
 
-MEMORY = 4 << 30
+MEMORY = 6 << 30
 """Bytes that a process may address in which numbers are changed: a change that needs more fails."""
 
 
