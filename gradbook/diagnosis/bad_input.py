@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 LONGEST = 400
@@ -104,3 +105,15 @@ def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise BadInput(f"must name everything once, got {key!r} twice")
         found[key] = value
     return found
+
+
+def require_file(path: Path) -> None:
+    """Raise unless a path is a file that ends: a pipe or a device may never give anything.
+
+    Raises:
+        BadInput: It is not there, or not a regular file.
+    """
+    if not path.exists():
+        raise BadInput("there is no such file")
+    if not path.is_file():
+        raise BadInput("it is no regular file: write what it holds into one")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gradbook.diagnosis import logs
 from gradbook.diagnosis.arrays import Tensors
-from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
 from gradbook.diagnosis.npz import open_npz
 from gradbook.diagnosis.safetensors_file import open_safetensors
 
@@ -69,7 +69,7 @@ def open_tensors(path: str | Path) -> Iterator[Tensors]:
     opener = READERS.get(path.suffix.lower())
     if opener is None:
         raise BadInput(f"{path.name}: must end in {' or '.join(READERS)}")
-    if not path.is_file():
-        raise BadInput(f"{path.name}: there is no such file")
+    with one_line(path.name):
+        require_file(path)
     with opener(path) as tensors:
         yield tensors

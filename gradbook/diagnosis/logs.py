@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
+from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line, require_file
 
 LONGEST_LINE = 4 * 2**20
 """The most bytes of a line: a wide log of a hundred thousand layers."""
@@ -272,8 +272,7 @@ class Log(Iterator[Entry]):
 
     def _read(self, path: Path) -> Iterator[Entry]:
         with one_line(path.name):
-            if not path.is_file():
-                raise BadInput("there is no such file")
+            require_file(path)
             yield from self._checked(READERS[path.suffix.lower()](path))
 
     def _checked(self, rows: Rows) -> Iterator[Entry]:

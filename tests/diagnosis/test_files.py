@@ -276,7 +276,8 @@ ARCHIVES: list[tuple[Callable[[Path], Any], str]] = [
     (np.savez, "holds no arrays"),
     (lambda path: path.write_bytes(b""), "not a zip file"),
     (lambda path: path.write_bytes(pickle.dumps({"w": 1})), "not a zip file"),
-    (lambda path: path.mkdir(), "no such file"),
+    (lambda path: path.mkdir(), "no regular file"),
+    (os.mkfifo, "no regular file"),
     (lambda path: None, "no such file"),
 ]
 
