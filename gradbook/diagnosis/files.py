@@ -34,10 +34,12 @@ def is_log(path: str | Path) -> bool:
         gradbook.diagnosis.bad_input.BadInput: m.pt: must end in npz, safetensors, csv, jsonl, json
     """
     path = Path(path)
-    endings = [*READERS, *logs.READERS]
-    if path.suffix.lower() not in endings:
+    if logs.reader_of(path):
+        return True
+    if path.suffix.lower() not in READERS:
+        endings = [*READERS, *logs.READERS]
         raise BadInput(f"{path.name}: must end in {', '.join(e[1:] for e in endings)}")
-    return path.suffix.lower() in logs.READERS
+    return False
 
 
 @contextmanager

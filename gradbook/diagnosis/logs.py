@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line, require_file
+from gradbook.diagnosis.event_files import MARK, event_rows
 
 LONGEST_LINE = 4 * 2**20
 """The most bytes of a line: a wide log of a hundred thousand layers."""
@@ -253,6 +254,11 @@ READERS: dict[str, Callable[[Path], Rows]] = {
 """What reads the lines of a file, by the ending of its name."""
 
 
+def reader_of(path: Path) -> Callable[[Path], Rows] | None:
+    """Return what reads a log, None for a file that is none."""
+    return event_rows if MARK in path.name else READERS.get(path.suffix.lower())
+
+
 class Log(Iterator[Entry]):
     """The norms of a file, one record after the other, in its order.
 
@@ -260,8 +266,9 @@ class Log(Iterator[Entry]):
         beside: The columns that are no layers, as far as it was read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reader: Callable[[Path], Rows]) -> None:
         """Open it when the first record is asked for."""
+        self._reader = reader
         self.beside: dict[str, None] = {}
         self._known: dict[tuple[str, ...], Columns | None] = {}
         self._entries = self._read(path)
@@ -273,7 +280,7 @@ class Log(Iterator[Entry]):
     def _read(self, path: Path) -> Iterator[Entry]:
         with one_line(path.name):
             require_file(path)
-            yield from self._checked(READERS[path.suffix.lower()](path))
+            yield from self._checked(self._reader(path))
 
     def _checked(self, rows: Rows) -> Iterator[Entry]:
         last, seen, some = -math.inf, set[str](), False
@@ -331,6 +338,6 @@ def open_log(path: str | Path) -> Log:
         [Entry(step=0.0, name='fc1', norm=0.5), Entry(step=0.0, name='fc2', norm=nan)]
     """
     path = Path(path)
-    if path.suffix.lower() not in READERS:
+    if (reader := reader_of(path)) is None:
         raise BadInput(f"{path.name}: must end in {' or '.join(READERS)}")
-    return Log(path)
+    return Log(path, reader)

@@ -581,3 +581,12 @@ def test_every_reader_has_a_good_file_above() -> None:
     endings = {Path(name).suffix for name in LOGS} | {".npz", ".safetensors"}
     assert endings == {*files.READERS, *logs.READERS}
     assert npz.LONGEST_HEADER < safetensors_file.LONGEST_HEADER
+
+
+def test_an_event_file_needs_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "events.out.tfevents.1.here"
+    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing", None)
+    assert is_log(name)
+    assert "no such file" in refusal(tmp_path / name)
+    (tmp_path / name).write_bytes(b"")
+    assert "pip install 'gradbook[tensorboard]'" in refusal(tmp_path / name)
