@@ -417,6 +417,13 @@ TALLEC_OLLIVIER = Source(
     "International Conference on Learning Representations",
     "biases of gates from the length of the memory that is wanted",
 )
+ORVIETO = Source(
+    "Orvieto et al.",
+    2023,
+    "Resurrecting Recurrent Neural Networks for Long Sequences",
+    "International Conference on Machine Learning",
+    "linear diagonal recurrences, beside deep state-space models",
+)
 GINIBRE = Source(
     "Ginibre",
     1965,

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradbook.activations import identity, tanh
+from gradbook.activations import Activation, identity, tanh
 from gradbook.backpropagation import backprop_from, forward
 from gradbook.bisection import last_true
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
@@ -18,11 +18,13 @@ from gradbook.book.sources import (
     GERS,
     GINIBRE,
     HOCHREITER_SCHMIDHUBER,
+    ORVIETO,
     TALLEC_OLLIVIER,
     THIS_BOOK,
 )
 from gradbook.book.time_and_gates.latch import hold, latch_margin, latch_state
 from gradbook.book.time_and_gates.lifetime import Gated, bias_for, gru_path, lifetimes, lstm_path
+from gradbook.book.time_and_gates.memory import Lags, orthogonal_by_lag
 from gradbook.book.time_and_gates.sequences import ADDING_BASELINE, adding_problem
 from gradbook.book.time_and_gates.truncated import Cuts, measure_truncation, truncation_error
 from gradbook.checks import Array
@@ -43,6 +45,7 @@ RADII, DRIVE, LAGS, WARM_UP = (0.9, 1.3, 2.0), 1.0, 8, 15
 WEIGHTS, PUSHES, NOISES = (1.5, 2.0, 3.0), 5000, (0.25, 0.5)
 FORGET, FAR = 1.0, 100
 MEMORIES = (5, 20)
+DEVIATIONS = (0.1, 1.0)
 RHO, CUTS = 0.9, Cuts(lengths=(1, 5, 10, 20))
 
 
@@ -157,6 +160,10 @@ def _lifetime(steps: int) -> float:
 def _cell(rng: np.random.Generator, _: int) -> Measurement:
     path = lstm_path(rng, FORGET, 0.0, 1.0, Gated(width=8, seeds=4))
     return Measurement.of((path.whole / path.direct)[:, -1])
+
+
+def _turned(rng: np.random.Generator, f: Activation) -> list[float]:
+    return [float(np.median(orthogonal_by_lag(rng, f, s)[:, -1])) for s in DEVIATIONS]
 
 
 def _always_one(rng: np.random.Generator, draws: int) -> Measurement:
@@ -341,7 +348,7 @@ BASELINE = Claim(
     chapter=CHAPTER,
     statement="Who remembers nothing of the adding problem is wrong by 1/6 in the mean square",
     setting="sequences of 10 steps, the answer 1 to each",
-    source=HOCHREITER_SCHMIDHUBER,
+    source=THIS_BOOK,
     kind=ClaimKind.EXPECTATION,
     cases=("mean squared error",),
     theory=lambda: ADDING_BASELINE,
@@ -349,6 +356,19 @@ BASELINE = Claim(
     draws=20_000,
     full=1_000_000,
     rival=Rival("It is wrong by the variance of one number", lambda: ADDING_BASELINE / 2),
+)
+TURNED = Claim(
+    name="orthogonal-recurrence",
+    chapter=CHAPTER,
+    statement="A linear recurrence with orthogonal weights leaves a gradient's length as it is, "
+    "whatever comes in",
+    setting=f"inputs N(0, s²), median network, {Lags().lags} steps back",
+    source=ORVIETO,
+    kind=ClaimKind.EXACT,
+    cases=tuple(f"s = {deviation:g}" for deviation in DEVIATIONS),
+    theory=lambda: np.ones(len(DEVIATIONS)),
+    measure=lambda rng, _: Measurement.of(_turned(rng, identity)),
+    rival=Rival("So it does with tanh", lambda: _turned(np.random.default_rng(0), tanh)),
 )
 TRUNCATED = Claim(
     name="truncation",

@@ -22,6 +22,7 @@ import numpy as np
 from gradbook.activations import Activation
 from gradbook.backpropagation import backprop_from, forward
 from gradbook.checks import Array, generator, non_negative, positive, positive_int
+from gradbook.initializers import orthogonal
 from gradbook.jacobians import spectral_radius
 from gradbook.layers import Recurrent
 from gradbook.theory.products import stretches
@@ -128,6 +129,43 @@ def by_lag(
         exponents=np.asarray(stretches(factors)[..., 0].mean(axis=0)),
         sigma_w2=np.square(W).mean(axis=(-2, -1)) * width,
     )
+
+
+def orthogonal_by_lag(
+    rng: np.random.Generator,
+    activation: Activation,
+    input_deviation: float,
+    setting: Lags = Lags(),
+) -> Array:
+    r"""Measure $\lVert\partial L/\partial h_{T-k}\rVert$ in networks with orthogonal weights.
+
+    If the activation is the identity, every Jacobian is orthogonal, and no length changes.
+
+    Args:
+        rng: The random generator, drawn from for weights, inputs and gradient.
+        input_deviation: The standard deviation of what enters a unit's pre-activation.
+
+    Returns:
+        Lengths of a gradient of length 1 on the last state, shape (seeds, K + 1).
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> small = Lags(width=4, lags=3, warm_up=2, seeds=1)
+        >>> orthogonal_by_lag(np.random.default_rng(0), identity, 5.0, small).round(12).tolist()
+        [[1.0, 1.0, 1.0, 1.0]]
+    """
+    seeds, width = setting.seeds, setting.width
+    steps, state = setting.warm_up + setting.lags, (seeds, 1, width)
+    W = orthogonal.draw(generator("rng", rng), width, width, (seeds,))
+    U = np.broadcast_to(non_negative("input_deviation", input_deviation) * np.eye(width), W.shape)
+    net = [
+        Recurrent(W, U.copy(), None, activation, rng.standard_normal(state)) for _ in range(steps)
+    ]
+    da = rng.standard_normal(state)
+    da /= np.linalg.norm(da, axis=-1, keepdims=True)
+    warm = forward(net[: setting.warm_up], np.zeros(state))[-1].a
+    trace = backprop_from(net[setting.warm_up :], warm, da)
+    return np.stack([_norm(dh) for dh in trace.dh[::-1]], axis=-1)
 
 
 def _norm(dh: Array) -> Array:

@@ -32,6 +32,7 @@ MARKS = {
     RemedyVerdict.LITTLE: "+",
     RemedyVerdict.NOT: "0",
     RemedyVerdict.WORSE: "−",
+    RemedyVerdict.DEPENDS: "?",
     RemedyVerdict.NONE: "",
 }
 """How the table of all remedies writes a verdict."""

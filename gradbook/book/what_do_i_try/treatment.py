@@ -13,6 +13,7 @@ Examples:
     suited weights: does not apply
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -49,6 +50,10 @@ NOTICED = 0.1
 """The difference of that share, either way, that is more than none."""
 
 
+AGREED = 0.8
+"""The share of networks that must say the same; otherwise it depends on the draw."""
+
+
 class RemedyVerdict(Enum):
     """What a remedy does, by the thresholds of this module."""
 
@@ -56,6 +61,7 @@ class RemedyVerdict(Enum):
     LITTLE = "helps a little"
     NOT = "does not help"
     WORSE = "makes it worse"
+    DEPENDS = "depends on the draw"
     NONE = "does not apply"
 
 
@@ -114,12 +120,17 @@ class Signs:
     price: Price
 
     @property
-    def learned(self) -> float:
-        """Return the share of the chance loss that is gone, the median, from -1 to 1.
+    def shares(self) -> Array:
+        """Return the share of the chance loss that is gone in each network, from -1 to 1.
 
         A run that is lost, or ends above twice the chance loss, counts as -1.
         """
-        return float(np.clip(1 - np.median(_ordered(self.loss)), -1, 1))
+        return np.asarray(np.clip(1 - _ordered(self.loss), -1, 1), dtype=float)
+
+    @property
+    def learned(self) -> float:
+        """Return the median of the shares."""
+        return float(np.median(self.shares))
 
     def has(self, symptom: Symptom) -> bool:
         """Say whether the median network has a symptom, by the thresholds of this module."""
@@ -148,10 +159,12 @@ class TreatmentOutcome:
 
     @property
     def verdict(self) -> RemedyVerdict:
-        """Judge what the remedy does to the training."""
+        """Judge what the remedy does to the training: what four of five networks agree on."""
         if self.after is None:
             return RemedyVerdict.NONE
-        return verdict_on(self.before.learned, self.after.learned)
+        pairs = zip(self.before.shares, self.after.shares, strict=True)
+        [(said, votes)] = Counter(verdict_on(*map(float, pair)) for pair in pairs).most_common(1)
+        return said if votes >= AGREED * len(self.before.shares) else RemedyVerdict.DEPENDS
 
     @property
     def cured(self) -> bool:

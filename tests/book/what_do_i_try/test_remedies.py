@@ -247,10 +247,14 @@ class TestRemedies:
             (patients.SMALL, remedies.clipping),
             (patients.SMALL, remedies.adam),
             (patients.DEAD, remedies.larger_rate),
-            (patients.FORGETFUL, remedies.lstm),
             (patients.ROUNDED, remedies.loss_scaling),
         }
-        for pairs, verdict in ((helps, RemedyVerdict.HELPS), (useless, RemedyVerdict.NOT)):
+        drawn = {(patients.FORGETFUL, remedies.lstm), (patients.SMALL, remedies.suited_weights)}
+        for pairs, verdict in (
+            (helps, RemedyVerdict.HELPS),
+            (useless, RemedyVerdict.NOT),
+            (drawn, RemedyVerdict.DEPENDS),
+        ):
             for pair in pairs:
                 assert treat(*pair).verdict is verdict, pair
 
