@@ -36,4 +36,5 @@ class Press(Extension):
         value = inline.InlineValue(inline.INLINE, md)
         md.inlinePatterns.register(value, "gradbook-value", inline.ABOVE_BACKTICK)
         md.treeprocessors.register(inline.Typeset(md), "gradbook-math", inline.BELOW_INLINE)
+        md.treeprocessors.register(inline.Terms(md), "gradbook-terms", inline.BELOW_INLINE - 1)
         md.postprocessors.register(blocks.PlainNames(md), "gradbook-names", blocks.ALL_IN_PLACE)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
+from markdown.extensions.toc import slugify
 from markdown.inlinepatterns import InlineProcessor
 from markdown.treeprocessors import Treeprocessor
 from pymdownx.arithmatex import ArithmatexExtension
@@ -127,3 +128,13 @@ class BuildTimeMath(ArithmatexExtension):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         """Choose the generic mode, which the tree processor reads."""
         super().__init__(generic=True, **options)
+
+
+class Terms(Treeprocessor):
+    """Give each term of a definition list an address: that of *Dead unit* is `#dead-unit`."""
+
+    def run(self, root: Element) -> None:
+        """Change the tree in place."""
+        for term in root.iter("dt"):
+            name = "".join(term.itertext()).strip()
+            term.attrib.setdefault("id", slugify(name, "-"))

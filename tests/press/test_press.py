@@ -21,6 +21,8 @@ from gradbook.press.session import BlockError, Session, execute
 from gradbook.press.shown import display, typeset
 from gradbook.show.explorers import Explorer, parabola
 
+PLAIN = ("admonition", "def_list", "md_in_html", "tables")
+
 
 def convert(text: str) -> str:
     """Convert a page as the site generators do."""
@@ -31,7 +33,7 @@ def convert(text: str) -> str:
         "format": blocks.formatter,
     }
     md = markdown.Markdown(
-        extensions=["admonition", "md_in_html", "tables", "pymdownx.superfences", "gradbook.press"],
+        extensions=[*PLAIN, "pymdownx.superfences", "gradbook.press"],
         extension_configs={"pymdownx.superfences": {"custom_fences": [fence]}},
     )
     return md.convert(text)
@@ -281,6 +283,12 @@ def test_a_block_that_changes_all_others_behind_their_backs_is_refused(code: str
     refused = pytest.raises(BlockError, match=r"np\.printoptions or np\.errstate")
     with np.printoptions(), np.errstate(), refused:
         execute(code, {}, "<block>")
+
+
+def test_a_term_has_an_address() -> None:
+    html = convert("Dead unit\n:   It is *off*.\n\nL'Hôpital, $x$\n:   A rule.\n")
+    assert '<dt id="dead-unit">Dead unit</dt>' in html
+    assert len(re.findall('<dt id="', html)) == 2
 
 
 def test_code_has_marks_only_where_it_has_colors() -> None:
