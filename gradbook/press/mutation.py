@@ -60,18 +60,14 @@ class Survivor:
         )
 
 
-def survivors(page: Page) -> list[Survivor]:
-    """List the changes of one number in the code of a page that no check of the page notices."""
-    return _survivors(Replay(page))
-
-
 def faults(page: Page) -> list[str]:
     """List what is wrong with the checks of a page."""
     replay = Replay(page)
-    return [*_disturbed(replay), *_behind(replay), *map(str, _survivors(replay))]
+    return [*disturbed(replay), *_behind(replay), *map(str, survivors(replay))]
 
 
-def _survivors(replay: Replay) -> list[Survivor]:
+def survivors(replay: Replay) -> list[Survivor]:
+    """List the changes of one number in the code of a page that no check of the page notices."""
     found = [
         survivor
         for index, cell in enumerate(replay.page.cells)
@@ -132,15 +128,11 @@ def _covers(entry: Cosmetic, call: ast.Call, argument: ast.AST) -> bool:
     return entry.argument in ("*", getattr(argument, "arg", None))
 
 
-def disturbed(page: Page) -> list[str]:
+def disturbed(checked: Replay) -> list[str]:
     """List what a page computes otherwise when its doctests run between its blocks.
 
     A doctest checks a page and must not change it: the press shows doctests without running them.
     """
-    return _disturbed(Replay(page))
-
-
-def _disturbed(checked: Replay) -> list[str]:
     page, touched = checked.page, _touched(checked)
     values = [(value.line, checked.reads(value.expr)) for value in page.values]
     blocks = [step for step in checked.steps if not step.cell.example]

@@ -13,7 +13,7 @@ from gradbook.press import mutation, replay
 from gradbook.press.pages import Page
 from gradbook.press.places import paths
 from gradbook.press.proofreading import differing, held_by_nothing
-from gradbook.press.replay import PageFails
+from gradbook.press.replay import PageFails, Replay
 
 
 def test_any_number_changed_in_the_code_of_an_edited_page_breaks_it() -> None:
@@ -42,7 +42,7 @@ def doctest(*lines: str) -> str:
 
 
 def survivors(*cells: str) -> list[tuple[int, str]]:
-    return [(s.line, s.token) for s in mutation.survivors(Page("".join(cells)))]
+    return [(s.line, s.token) for s in mutation.survivors(Replay(Page("".join(cells))))]
 
 
 HELD = {
@@ -192,7 +192,7 @@ def test_a_number_that_no_check_depends_on_survives_and_is_told(
 
 
 def test_a_survivor_says_where_it_is_and_what_to_do() -> None:
-    (survivor,) = mutation.survivors(Page(block("lr = 0.5  # fast"), "docs/page.md"))
+    (survivor,) = mutation.survivors(Replay(Page(block("lr = 0.5  # fast"), "docs/page.md")))
     assert str(survivor) == (
         "docs/page.md:2: 0.5 became 0.535 and nothing failed: "
         "print what depends on it in a doctest, or compute it (lr = 0.5  # fast)"
@@ -218,24 +218,24 @@ def test_a_change_runs_only_what_depends_on_it(runs: list[str]) -> None:
         + block("picture = len([log.runs.append('picture')]) + z")
         + doctest(">>> z", "6", ">>> y", "1")
     )
-    assert mutation.survivors(page) == []
+    assert mutation.survivors(Replay(page)) == []
     unchanged, changed, confirmed = ["x", "y", "z", "picture"], ["x", "z"], ["x", "y", "z"]
     assert runs == unchanged + changed + confirmed
 
 
 def test_a_page_that_fails_unchanged_is_refused() -> None:
     with pytest.raises(PageFails, match=r"docs/a\.md:2: fails unchanged: printed '4\\n'"):
-        mutation.survivors(Page(doctest(">>> 4", "5"), "docs/a.md"))
+        mutation.survivors(Replay(Page(doctest(">>> 4", "5"), "docs/a.md")))
     with pytest.raises(PageFails, match=r"docs/a\.md:2: fails unchanged: division by zero"):
-        mutation.survivors(Page(block("1 / 0"), "docs/a.md"))
+        mutation.survivors(Replay(Page(block("1 / 0"), "docs/a.md")))
 
 
 def test_a_page_whose_state_cannot_be_taken_back_is_refused() -> None:
     page = Page(block("g = (n for n in range(9))"), "docs/a.md")
-    assert len(mutation.survivors(page)) == 1
+    assert len(mutation.survivors(Replay(page))) == 1
     page = Page(page.text + doctest(">>> next(g)", "0"), page.path)
     with pytest.raises(PageFails, match=r"docs/a\.md:6: does not give the same"):
-        mutation.survivors(page)
+        mutation.survivors(Replay(page))
 
 
 def test_a_change_that_computes_for_ever_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,10 +270,10 @@ DRAW = block("x = rng.normal()")
 )
 def test_a_doctest_that_changes_what_the_press_shows_is_told(text: str, names: list[str]) -> None:
     told = [f"page.md:{name} has another value when the doctests above run" for name in names]
-    assert mutation.disturbed(Page(text)) == told
+    assert mutation.disturbed(Replay(Page(text))) == told
 
 
 def test_a_block_that_needs_a_doctest_is_told() -> None:
     page = Page(block("x = 4") + doctest(">>> x = y = 5") + block("z = x * y"))
     with pytest.raises(PageFails, match="name 'y' is not defined"):
-        mutation.disturbed(page)
+        mutation.disturbed(Replay(page))
