@@ -93,7 +93,12 @@ def branch_not_taken() -> Built:
 def masked_target() -> Built:
     net, x, y = mlp(8, 32, 4), torch.randn(32, 8), torch.randn(32, 4)
     y[3] = torch.nan
-    return net, lambda: F.mse_loss(net(x), y, reduction="none")[~y.isnan()].mean()
+
+    def loss() -> Tensor:
+        each = F.mse_loss(net(x), y, reduction="none")
+        return each[~y.isnan()].mean()
+
+    return net, loss
 
 
 def masked_row() -> Built:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import public_cases
 import pytest
 from public_cases import CASES, PublicCase
@@ -22,3 +24,10 @@ def test_at_most_two_are_not_what_the_thread_settled() -> None:
 
 def test_the_book_shows_what_is_found() -> None:
     assert public.rows() == public_cases.records()
+
+
+def test_the_page_links_to_every_thread_by_its_number() -> None:
+    page = Path(__file__).parents[1] / "docs" / "chapters" / "diagnose-deeper.md"
+    text = page.read_text(encoding="utf-8")
+    for number, case in enumerate(CASES, start=1):
+        assert f"[{number}]({case.address})" in text

@@ -18,10 +18,10 @@ def rows() -> list[list[str]]:
 
 
 def table() -> Table:
-    """Show them, each with a link to where it was asked."""
+    """Show them, each with the number by which the page links to where it was asked."""
     return Table(
-        ["network", "truth", "the tool says", "asked"],
-        [[*row[:3], f"[thread]({row[3]})"] for row in rows()],
+        ["", "network", "truth", "the tool says"],
+        [[str(number), *row[:3]] for number, row in enumerate(rows(), start=1)],
         caption="Networks that others asked about, built again small.",
-        align="llll",
+        align="rlll",
     )
