@@ -1,0 +1,228 @@
+"""Networks that people asked about in public, in our own words, with what their threads settled."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradbook
+from gradbook.book.diagnose.public import PUBLIC
+from gradbook.diagnosis import Verdict
+
+Built = tuple[nn.Module, Callable[[], Tensor]]
+
+
+@dataclass(frozen=True)
+class PublicCase:
+    """A question and its answer: what the network is, where it was asked, what was true."""
+
+    name: str
+    address: str
+    truth: Verdict
+    build: Callable[[], Built]
+    says: Verdict | None = None
+    """What the tool says, where that is not what the thread settled."""
+
+
+def mlp(*sizes: int, bend: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    parts: list[nn.Module] = []
+    for a, b in pairwise(sizes):
+        parts += [nn.Linear(a, b), bend()]
+    return nn.Sequential(*parts[:-1])
+
+
+class Probed(nn.Module):
+    """An encoder with its own loss, and a classifier that looks at detached features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.head, self.probe = mlp(8, 32, 32), nn.Linear(32, 8), nn.Linear(32, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.encoder(x).relu()
+        return self.head(features), self.probe(features.detach())
+
+
+def probed() -> Built:
+    net, x, y = Probed(), torch.randn(32, 8), torch.randint(4, (32,))
+
+    def loss() -> Tensor:
+        back, guess = net(x)
+        return F.mse_loss(back, x) + F.cross_entropy(guess, y)
+
+    return net, loss
+
+
+class Detached(nn.Module):
+    """Weights that an encoder predicts are detached before the loss that judges them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = mlp(8, 32, 32), mlp(32, 32, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x).detach())
+
+
+def detached() -> Built:
+    net, x = Detached(), torch.randn(32, 8)
+    return net, lambda: F.mse_loss(net(x), x)
+
+
+def root_of_zero() -> Built:
+    net, x = mlp(8, 32, 4), torch.randn(32, 8)
+    target = net(x).detach()
+    return net, lambda: ((net(x) - target) ** 2).sqrt().mean()
+
+
+def branch_not_taken() -> Built:
+    net, x = mlp(8, 32, 4), torch.randn(32, 8)
+
+    def either(y: Tensor) -> Tensor:
+        return torch.where(y <= 0, y.exp(), 1 + y).mean()
+
+    return net, lambda: either(net(x) + 100)
+
+
+def masked_target() -> Built:
+    net, x, y = mlp(8, 32, 4), torch.randn(32, 8), torch.randn(32, 4)
+    y[3] = torch.nan
+
+    def loss() -> Tensor:
+        each = F.mse_loss(net(x), y, reduction="none")
+        return each[~y.isnan()].mean()
+
+    return net, loss
+
+
+def masked_row() -> Built:
+    net, x = mlp(8, 32, 4), torch.randn(32, 8)
+    x[2] = torch.nan
+
+    def loss() -> Tensor:
+        each = net(x).square().sum(1)
+        return each.masked_fill(each.isnan(), 0).mean()
+
+    return net, loss
+
+
+def negative_weights() -> Built:
+    net, x = mlp(2, 1, 1), torch.rand(32, 2)
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[-0.03, -0.02]]))
+        net[0].bias.zero_()
+    return net, lambda: F.binary_cross_entropy_with_logits(net(x), (x[:, :1] > x[:, 1:]).float())
+
+
+def logistic() -> Built:
+    net, x = mlp(16, 500, 500, 500, 500, 1, bend=nn.Sigmoid), torch.randint(2, (32, 16)).float()
+    return net, lambda: F.mse_loss(net(x), x.sum(1, keepdim=True))
+
+
+def frozen() -> Built:
+    net, x, y = mlp(8, 32, 32, 4), torch.randn(32, 8), torch.randint(4, (32,))
+    net[0].requires_grad_(False)
+    return net, lambda: F.cross_entropy(net(x), y)
+
+
+def all_zero() -> Built:
+    net, x, y = mlp(8, 32, 4), torch.randn(32, 8), torch.randint(4, (32,))
+    for parameter in net.parameters():
+        nn.init.zeros_(parameter)
+    return net, lambda: F.cross_entropy(net(x), y)
+
+
+V, GITHUB = Verdict, "https://github.com/"
+CASES = (
+    PublicCase(
+        "an encoder beside a probe on detached features",
+        GITHUB + "vturrisi/solo-learn/issues/135",
+        V.HEALTHY,
+        probed,
+    ),
+    PublicCase(
+        "predicted weights detached before their loss",
+        GITHUB + "yifita/deep_cage/issues/16",
+        V.CUT,
+        detached,
+    ),
+    PublicCase(
+        "the root of a square that is 0",
+        GITHUB + "pytorch/pytorch/issues/6394",
+        V.NON_FINITE,
+        root_of_zero,
+    ),
+    PublicCase(
+        "exp overflows in the branch not taken",
+        GITHUB + "pytorch/pytorch/issues/68425",
+        V.NON_FINITE,
+        branch_not_taken,
+    ),
+    PublicCase(
+        "a target of NaN, masked after the loss",
+        GITHUB + "pytorch/pytorch/issues/121416",
+        V.NON_FINITE,
+        masked_target,
+    ),
+    PublicCase(
+        "an input row of NaN, masked in the loss",
+        GITHUB + "pytorch/pytorch/issues/23156",
+        V.NON_FINITE,
+        masked_row,
+    ),
+    PublicCase(
+        "one ReLU, both its weights negative, inputs positive",
+        "https://stats.stackexchange.com/questions/450100",
+        V.DEAD,
+        negative_weights,
+    ),
+    PublicCase(
+        "four hidden layers of 500 logistic units",
+        "https://ai.stackexchange.com/questions/16557",
+        V.VANISHING,
+        logistic,
+    ),
+    PublicCase(
+        "a first stage frozen on purpose",
+        GITHUB + "ultralytics/yolov3/issues/1301",
+        V.HEALTHY,
+        frozen,
+    ),
+    PublicCase(
+        "all weights 0",
+        "https://community.deeplearning.ai/t/why-dont-weights-get-adjusted-when-initialized-to-0/431799",
+        V.SYMMETRIC,
+        all_zero,
+        V.STUCK,
+    ),
+)
+
+
+def said(case: PublicCase) -> Verdict:
+    """Return the first finding after one backward pass."""
+    torch.manual_seed(0)
+    net, loss = case.build()
+    deltas = gradbook.watch(net)
+    loss().backward()
+    return gradbook.diagnose(net, deltas=deltas).verdict
+
+
+def records() -> list[list[str]]:
+    """Return what the book shows."""
+    return [[c.name, c.truth.value, said(c).value, c.address] for c in CASES]
+
+
+def main() -> None:
+    """Write the table where the book reads it."""
+    with PUBLIC.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(records())
+
+
+if __name__ == "__main__":
+    main()
