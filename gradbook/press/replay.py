@@ -8,6 +8,7 @@ others their known results are put in place.
 from __future__ import annotations
 
 import ast
+import hashlib
 import io
 import pickle
 import re
@@ -23,6 +24,9 @@ from doctest import OutputChecker
 from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gradbook.press import literals
 from gradbook.press.pages import FLAGS, NAME, Cell, Page
@@ -91,12 +95,17 @@ class Kept:
     comparable: bool = True
 
 
+LARGE = 1 << 16
+"""Arrays of so many bytes are kept once, however many cells are run after them."""
+
+
 @dataclass
 class Keeper:
     """Keeps copies of what can be copied and compared; all else is kept itself."""
 
     namespace: dict[str, Any]
     kept: dict[int, Any] = field(default_factory=dict)
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def keep(self, value: Any) -> Kept:
         """Return a value as bytes, with what of it lies outside them."""
@@ -124,8 +133,11 @@ class _Pickler(pickle.Pickler):
         self.keeper = keeper
         self.globals: set[str] = set()
         self.comparable = True
+        self.numbers: dict[int, int] = {}
 
-    def persistent_id(self, obj: Any) -> int | None:
+    def persistent_id(self, obj: Any) -> int | tuple[int, str] | None:
+        if type(obj) is np.ndarray and obj.nbytes >= LARGE and not obj.dtype.hasobject:
+            return self._large(obj)
         if isinstance(obj, _SHARED):
             self.globals.update(_globals(obj, self.keeper.namespace))
             self.comparable &= not _made_by_run(obj)
@@ -135,6 +147,15 @@ class _Pickler(pickle.Pickler):
             self.comparable = False
         self.keeper.kept[id(obj)] = obj
         return id(obj)
+
+    def _large(self, array: NDArray[Any]) -> tuple[int, str]:
+        """Name an array by what it holds, and by a number where it stands in several places."""
+        copy = np.array(array, order="K" if array.flags.forc else "C")
+        kind = f"{copy.dtype.descr} {copy.shape} {copy.flags.f_contiguous}"
+        content = hashlib.blake2b(copy.data.tobytes(order="A"), digest_size=16).hexdigest()
+        name = f"{kind} {content}"
+        self.keeper.arrays.setdefault(name, copy)
+        return self.numbers.setdefault(id(array), len(self.numbers)), name
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, MappingProxyType):
@@ -146,9 +167,15 @@ class _Unpickler(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, keeper: Keeper) -> None:
         super().__init__(file)
         self.keeper = keeper
+        self.arrays: dict[int, NDArray[Any]] = {}
 
-    def persistent_load(self, pid: int) -> Any:
-        return self.keeper.kept[pid]
+    def persistent_load(self, pid: int | tuple[int, str]) -> Any:
+        if isinstance(pid, int):
+            return self.keeper.kept[pid]
+        number, name = pid
+        if number not in self.arrays:
+            self.arrays[number] = self.keeper.arrays[name].copy(order="K")
+        return self.arrays[number]
 
 
 def _is_drawn(kind: type) -> bool:
