@@ -193,6 +193,7 @@ def _elu(alpha: float, scale: float) -> tuple[Map, Map]:
 
     @_map
     def df(z: Array) -> Array:
+        # mutant(0): it keeps what is not taken from overflowing
         return scale * np.where(z > 0, 1, alpha * np.exp(np.minimum(z, 0)))
 
     return f, df

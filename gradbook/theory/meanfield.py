@@ -39,7 +39,7 @@ LONGEST = 1e8
 """Lengths beyond this one count as growing without bound."""
 
 # For slopes, which may jump at 0, a length of 0 stands for the limit from above.
-_SHORTEST = 1e-300
+_SHORTEST = 1e-300  # mutant: as long as it is next to nothing
 # The slope of the length map is a mean divided by √q, whose rounding errors are 1e-12 here.
 _SHORTEST_SLOPED = 1e-10
 # Relative changes below this are the rounding errors of the rule, with a wide margin.

@@ -158,7 +158,7 @@ def _fixed_points(activation: Activation, w2: Array, b2: Array) -> Array:
     """Return what the map leads to from 1, infinite if nowhere, for one-dimensional arrays."""
     lengths, squares, _ = _table(activation)
     growth = w2[:, None] * (np.exp(squares) / lengths) + b2[:, None] / lengths - 1
-    growth[np.abs(growth) < _ROUNDING] = 0
+    growth[np.abs(growth) < _ROUNDING] = 0  # mutant: none is as large to the last bit
     start = int(np.searchsorted(lengths, 1.0))
     up = growth[:, start] > 0
     # Index of the last node before the sign changes, going up or going down from the start.

@@ -217,6 +217,9 @@ def test_softmax_targets_must_sum_to_one() -> None:
     for call in (softmax_cross_entropy.f, softmax_cross_entropy.df):
         with pytest.raises(ValueError, match=r"target must sum to 1 .* got a sum of 0\.9"):
             call([[0.0, 0.0]], [[0.5, 0.4]])
+        call([[0.0, 0.0]], [[0.5, 0.505]])  # as float16 may round it
+        with pytest.raises(ValueError, match=r"got a sum of 1\.015"):
+            call([[0.0, 0.0]], [[0.5, 0.515]])
     sigmoid_cross_entropy.f([[0.0, 0.0]], [[0.5, 0.4]])  # independent outputs need not
 
 
