@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_HOSTS = {"doi": "https://doi.org/", "arXiv": "https://arxiv.org/abs/"}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -15,6 +17,8 @@ class Source:
         title: The work.
         where: Journal, conference, publisher or site.
         used_for: What the book takes from it.
+        link: "doi:...", else "arXiv:...", else an address; empty where none was found that leads
+            to this very work.
     """
 
     authors: str
@@ -22,6 +26,7 @@ class Source:
     title: str
     where: str
     used_for: str
+    link: str = ""
 
     @property
     def label(self) -> str:
@@ -34,6 +39,19 @@ class Source:
         letters = "".join(c if c.isalnum() else "-" for c in self.label.lower())
         return "-".join(part for part in letters.split("-") if part)
 
+    @property
+    def address(self) -> str:
+        """The link as a browser takes it."""
+        kind, _, name = self.link.partition(":")
+        return _HOSTS[kind] + name if kind in _HOSTS else self.link
+
+    @property
+    def linked_title(self) -> str:
+        """The title in HTML, which leads to the work where the book knows a way."""
+        if not self.link:
+            return self.title
+        return f'<a href="{self.address}" rel="noreferrer">{self.title}</a>'
+
 
 IEEE_754 = Source(
     "IEEE",
@@ -41,6 +59,7 @@ IEEE_754 = Source(
     "Standard for Floating-Point Arithmetic, IEEE Std 754-2019",
     "IEEE",
     "rounding to nearest, ties to even; gradual underflow",
+    link="doi:10.1109/IEEESTD.2019.8766229",
 )
 RUMELHART = Source(
     "Rumelhart et al.",
@@ -48,6 +67,7 @@ RUMELHART = Source(
     "Learning representations by back-propagating errors",
     "Nature, volume 323",
     "the chain rule, layer by layer, as the way to train hidden units",
+    link="doi:10.1038/323533a0",
 )
 CAUCHY = Source(
     "Cauchy",
@@ -55,6 +75,7 @@ CAUCHY = Source(
     "Méthode générale pour la résolution des systèmes d'équations simultanées",
     "Comptes rendus de l'Académie des sciences, volume 25",
     "the update rule: a step against the gradient",
+    link="https://www.academie-sciences.fr/pdf/dossiers/Cauchy/Cauchy_pdf/CR1847_t25_p536_538.pdf",
 )
 ROBBINS_MONRO = Source(
     "Robbins and Monro",
@@ -62,6 +83,7 @@ ROBBINS_MONRO = Source(
     "A Stochastic Approximation Method",
     "The Annals of Mathematical Statistics, volume 22",
     "steps along an unbiased estimate of the gradient",
+    link="doi:10.1214/aoms/1177729586",
 )
 NESTEROV = Source(
     "Nesterov",
@@ -69,6 +91,7 @@ NESTEROV = Source(
     "Introductory Lectures on Convex Optimization",
     "Kluwer Academic Publishers",
     "gradient descent on a quadratic converges only for a learning rate below two over curvature",
+    link="doi:10.1007/978-1-4419-8853-9",
 )
 GRIEWANK_WALTHER = Source(
     "Griewank and Walther",
@@ -76,6 +99,7 @@ GRIEWANK_WALTHER = Source(
     "Evaluating Derivatives",
     "Society for Industrial and Applied Mathematics",
     "a derivative as a sum over paths of products along each path",
+    link="doi:10.1137/1.9780898717761",
 )
 NUMERICAL_RECIPES = Source(
     "Press et al.",
@@ -83,6 +107,7 @@ NUMERICAL_RECIPES = Source(
     "Numerical Recipes: The Art of Scientific Computing",
     "Cambridge University Press",
     "the step of a central difference, and its error",
+    link="https://numerical.recipes/",
 )
 COCHRAN = Source(
     "Cochran",
@@ -90,6 +115,7 @@ COCHRAN = Source(
     "Sampling Techniques, third edition",
     "John Wiley & Sons",
     "the standard error of a mean sampled without replacement",
+    link="https://www.wiley.com/en-us/Sampling+Techniques%2C+3rd+Edition-p-9780471162407",
 )
 MICIKEVICIUS = Source(
     "Micikevicius et al.",
@@ -97,6 +123,7 @@ MICIKEVICIUS = Source(
     "Mixed Precision Training",
     "International Conference on Learning Representations",
     "a float32 copy of the weights, so that small updates are not lost in float16",
+    link="arXiv:1710.03740",
 )
 LINNAINMAA = Source(
     "Linnainmaa",
@@ -104,6 +131,7 @@ LINNAINMAA = Source(
     "Taylor expansion of the accumulated rounding error",
     "BIT Numerical Mathematics, volume 16",
     "one backward sweep for all derivatives of a program, long before networks used it",
+    link="doi:10.1007/BF01931367",
 )
 BISHOP = Source(
     "Bishop",
@@ -111,6 +139,8 @@ BISHOP = Source(
     "Neural Networks for Pattern Recognition",
     "Oxford University Press",
     "outputs and losses that match, so that the gradient is output minus target",
+    link="https://global.oup.com/academic/product/"
+    "neural-networks-for-pattern-recognition-9780198538646",
 )
 DU = Source(
     "Du et al.",
@@ -119,6 +149,7 @@ DU = Source(
     "Balanced",
     "Advances in Neural Information Processing Systems, volume 31",
     "the product of weights and their gradient, which is the same in every layer",
+    link="arXiv:1806.00900",
 )
 NUMPY_TUTORIALS = Source(
     "NumPy tutorials",
@@ -126,6 +157,7 @@ NUMPY_TUTORIALS = Source(
     "Deep learning on MNIST",
     "The NumPy project, numpy.org/numpy-tutorials",
     "a real example of a slope taken at the wrong place",
+    link="https://numpy.org/numpy-tutorials/content/tutorial-deep-learning-on-mnist.html",
 )
 NIELSEN = Source(
     "Nielsen",
@@ -133,6 +165,7 @@ NIELSEN = Source(
     "Neural Networks and Deep Learning",
     "Determination Press, chapter 5 and the code that comes with it",
     "norms of initial gradients in the hidden layers of three networks",
+    link="https://neuralnetworksanddeeplearning.com/chap5.html",
 )
 HOCHREITER = Source(
     "Hochreiter",
@@ -140,6 +173,7 @@ HOCHREITER = Source(
     "Untersuchungen zu dynamischen neuronalen Netzen",
     "Diploma thesis, Technische Universität München",
     "the first analysis of gradients that vanish or explode",
+    link="https://people.idsia.ch/~juergen/SeppHochreiter1991ThesisAdvisorSchmidhuber.pdf",
 )
 BENGIO = Source(
     "Bengio et al.",
@@ -147,6 +181,7 @@ BENGIO = Source(
     "Learning long-term dependencies with gradient descent is difficult",
     "IEEE Transactions on Neural Networks, volume 5",
     "why a recurrent network that stores information safely has gradients that vanish",
+    link="doi:10.1109/72.279181",
 )
 GLOROT_BENGIO = Source(
     "Glorot and Bengio",
@@ -154,6 +189,7 @@ GLOROT_BENGIO = Source(
     "Understanding the difficulty of training deep feedforward neural networks",
     "International Conference on Artificial Intelligence and Statistics",
     "variances of signals and gradients layer by layer; flat weight gradients",
+    link="https://proceedings.mlr.press/v9/glorot10a.html",
 )
 HE = Source(
     "He et al.",
@@ -161,6 +197,7 @@ HE = Source(
     "Delving Deep into Rectifiers",
     "IEEE International Conference on Computer Vision",
     "weights of variance two over fan-in, which a ReLU needs",
+    link="arXiv:1502.01852",
 )
 POOLE = Source(
     "Poole et al.",
@@ -168,6 +205,7 @@ POOLE = Source(
     "Exponential expressivity in deep neural networks through transient chaos",
     "Advances in Neural Information Processing Systems, volume 29",
     "the length of a signal as a map from layer to layer",
+    link="arXiv:1606.05340",
 )
 SCHOENHOLZ = Source(
     "Schoenholz et al.",
@@ -175,6 +213,7 @@ SCHOENHOLZ = Source(
     "Deep Information Propagation",
     "International Conference on Learning Representations",
     "the gain of a gradient's energy per layer",
+    link="arXiv:1611.01232",
 )
 PASCANU = Source(
     "Pascanu et al.",
@@ -182,6 +221,7 @@ PASCANU = Source(
     "On the difficulty of training recurrent neural networks",
     "International Conference on Machine Learning",
     "conditions on singular values, the cliff in the loss, and clipping",
+    link="arXiv:1211.5063",
 )
 WERBOS = Source(
     "Werbos",
@@ -189,6 +229,7 @@ WERBOS = Source(
     "Backpropagation through time: what it does and how to do it",
     "Proceedings of the IEEE, volume 78",
     "gradients of weights that many time steps share",
+    link="doi:10.1109/5.58337",
 )
 DOYA = Source(
     "Doya",
@@ -217,6 +258,7 @@ DIVE = Source(
     "Dive into Deep Learning",
     "Cambridge University Press",
     "a product of random matrices that explodes, and why constant weights never come apart",
+    link="arXiv:2106.11342",
 )
 CHERNOFF = Source(
     "Chernoff",
@@ -231,6 +273,7 @@ NAIR_HINTON = Source(
     "Rectified Linear Units Improve Restricted Boltzmann Machines",
     "International Conference on Machine Learning",
     "the rectified linear unit, ReLU",
+    link="https://icml.cc/Conferences/2010/papers/432.pdf",
 )
 MAAS = Source(
     "Maas et al.",
@@ -239,6 +282,7 @@ MAAS = Source(
     "International Conference on Machine Learning, Workshop on Deep Learning for Audio, Speech "
     "and Language Processing",
     "the leaky ReLU",
+    link="https://ai.stanford.edu/~amaas/papers/relu_hybrid_icml2013_final.pdf",
 )
 CLEVERT = Source(
     "Clevert et al.",
@@ -246,6 +290,7 @@ CLEVERT = Source(
     "Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)",
     "International Conference on Learning Representations",
     "the exponential linear unit, ELU",
+    link="arXiv:1511.07289",
 )
 HENDRYCKS_GIMPEL = Source(
     "Hendrycks and Gimpel",
@@ -253,6 +298,7 @@ HENDRYCKS_GIMPEL = Source(
     "Gaussian Error Linear Units (GELUs)",
     "arXiv:1606.08415",
     "the GELU",
+    link="arXiv:1606.08415",
 )
 KLAMBAUER = Source(
     "Klambauer et al.",
@@ -260,6 +306,7 @@ KLAMBAUER = Source(
     "Self-Normalizing Neural Networks",
     "Advances in Neural Information Processing Systems, volume 30",
     "the SELU and its two constants",
+    link="arXiv:1706.02515",
 )
 BALDUZZI = Source(
     "Balduzzi et al.",
@@ -268,6 +315,7 @@ BALDUZZI = Source(
     "International Conference on Machine Learning",
     "looks-linear initialization, and gradients that shatter; from memory, that gates are taken "
     "to be on by chance",
+    link="arXiv:1702.08591",
 )
 ELFWING = Source(
     "Elfwing et al.",
@@ -276,6 +324,7 @@ ELFWING = Source(
     "Learning",
     "Neural Networks, volume 107",
     "the SiLU",
+    link="doi:10.1016/j.neunet.2017.12.012",
 )
 LU = Source(
     "Lu et al.",
@@ -283,6 +332,7 @@ LU = Source(
     "Dying ReLU and Initialization: Theory and Numerical Examples",
     "arXiv:1903.06733",
     "how often a ReLU network is dead before training",
+    link="arXiv:1903.06733",
 )
 LECUN = Source(
     "LeCun et al.",
@@ -290,6 +340,7 @@ LECUN = Source(
     "Efficient BackProp",
     "Neural Networks: Tricks of the Trade, Springer",
     "weights of variance one over fan-in",
+    link="doi:10.1007/3-540-49430-8_2",
 )
 SAXE = Source(
     "Saxe et al.",
@@ -297,6 +348,7 @@ SAXE = Source(
     "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
     "International Conference on Learning Representations",
     "orthogonal weights, from which deep linear networks learn in a time that depth hardly changes",
+    link="arXiv:1312.6120",
 )
 HANIN = Source(
     "Hanin",
@@ -304,6 +356,7 @@ HANIN = Source(
     "Which Neural Net Architectures Give Rise to Exploding and Vanishing Gradients?",
     "Advances in Neural Information Processing Systems, volume 31",
     "gradients of a ReLU network fluctuate with the sum of its reciprocal widths",
+    link="arXiv:1801.03744",
 )
 HANIN_NICA = Source(
     "Hanin and Nica",
@@ -311,6 +364,7 @@ HANIN_NICA = Source(
     "Products of Many Large Random Matrices and Gradients in Deep Neural Networks",
     "Communications in Mathematical Physics, volume 376",
     "the energy of a ReLU network of finite width is nearly log-normal",
+    link="arXiv:1812.05994",
 )
 PYTORCH = Source(
     "Paszke et al.",
@@ -318,6 +372,7 @@ PYTORCH = Source(
     "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
     "Advances in Neural Information Processing Systems, volume 32",
     "the default weights of a linear layer",
+    link="arXiv:1912.01703",
 )
 PENNINGTON = Source(
     "Pennington et al.",
@@ -325,6 +380,7 @@ PENNINGTON = Source(
     "Resurrecting the sigmoid in deep learning through dynamical isometry",
     "Advances in Neural Information Processing Systems, volume 30",
     "the singular values of a random network's Jacobian, whose spread grows with depth",
+    link="arXiv:1711.04735",
 )
 CS231N = Source(
     "Stanford course notes",
@@ -332,6 +388,7 @@ CS231N = Source(
     "CS231n: Deep Learning for Computer Vision",
     "Stanford University, cs231n.github.io",
     "claims about recurrent networks that this book tests",
+    link="https://cs231n.github.io/",
 )
 LIPPE = Source(
     "Lippe",
@@ -339,6 +396,7 @@ LIPPE = Source(
     "UvA Deep Learning Tutorials",
     "University of Amsterdam, uvadlc-notebooks.readthedocs.io",
     "claims about activations and initialization that this book tests",
+    link="https://uvadlc-notebooks.readthedocs.io/en/latest/",
 )
 CRASH_COURSE = Source(
     "Machine Learning Crash Course",
@@ -346,6 +404,8 @@ CRASH_COURSE = Source(
     "Neural networks: training using backpropagation",
     "Google, developers.google.com/machine-learning",
     "claims about remedies that this book tests",
+    link="https://developers.google.com/machine-learning/crash-course/neural-networks/"
+    "backpropagation",
 )
 MUKHERJEE = Source(
     "Mukherjee",
@@ -353,6 +413,7 @@ MUKHERJEE = Source(
     "AI knowledge base: Orthogonal Initialization",
     "subhadityamukherjee.github.io",
     "a claim about orthogonal weights that this book tests",
+    link="https://subhadityamukherjee.github.io/AI-knowledge-base/KB/Orthogonal-Initialization",
 )
 MERITY = Source(
     "Merity",
@@ -360,6 +421,7 @@ MERITY = Source(
     "Explaining and illustrating orthogonal initialization for recurrent neural networks",
     "smerity.com",
     "a claim about orthogonal weights that this book tests",
+    link="https://smerity.com/articles/2016/orthogonal_init.html",
 )
 PRINCE = Source(
     "Prince",
@@ -367,6 +429,7 @@ PRINCE = Source(
     "Understanding Deep Learning",
     "MIT Press, with notebooks at udlbook.github.io",
     "claims about residual networks, and an open question of its notebook 11.1",
+    link="https://udlbook.github.io/udlbook/",
 )
 KINGMA_BA = Source(
     "Kingma and Ba",
@@ -374,6 +437,7 @@ KINGMA_BA = Source(
     "Adam: A Method for Stochastic Optimization",
     "International Conference on Learning Representations",
     "steps that do not depend on the scale of the gradient",
+    link="arXiv:1412.6980",
 )
 HOCHREITER_SCHMIDHUBER = Source(
     "Hochreiter and Schmidhuber",
@@ -381,6 +445,7 @@ HOCHREITER_SCHMIDHUBER = Source(
     "Long Short-Term Memory",
     "Neural Computation, volume 9",
     "a cell that is added to, so that its gradient has a path without weights; the adding problem",
+    link="doi:10.1162/neco.1997.9.8.1735",
 )
 GERS = Source(
     "Gers et al.",
@@ -388,6 +453,7 @@ GERS = Source(
     "Learning to Forget: Continual Prediction with LSTM",
     "Neural Computation, volume 12",
     "the forget gate, which the first LSTM did not have",
+    link="doi:10.1162/089976600300015015",
 )
 CHO = Source(
     "Cho et al.",
@@ -395,6 +461,7 @@ CHO = Source(
     "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation",
     "Conference on Empirical Methods in Natural Language Processing",
     "the gated recurrent unit",
+    link="arXiv:1406.1078",
 )
 JOZEFOWICZ = Source(
     "Jozefowicz et al.",
@@ -402,6 +469,7 @@ JOZEFOWICZ = Source(
     "An Empirical Exploration of Recurrent Network Architectures",
     "International Conference on Machine Learning",
     "a bias of one for the forget gate",
+    link="https://proceedings.mlr.press/v37/jozefowicz15.html",
 )
 CHEN = Source(
     "Chen et al.",
@@ -409,6 +477,7 @@ CHEN = Source(
     "Dynamical Isometry and a Mean Field Theory of RNNs",
     "International Conference on Machine Learning",
     "the gain of a gradient's energy per step in recurrent networks with inputs",
+    link="arXiv:1806.05394",
 )
 TALLEC_OLLIVIER = Source(
     "Tallec and Ollivier",
@@ -416,6 +485,7 @@ TALLEC_OLLIVIER = Source(
     "Can recurrent neural networks warp time?",
     "International Conference on Learning Representations",
     "biases of gates from the length of the memory that is wanted",
+    link="arXiv:1804.11188",
 )
 ORVIETO = Source(
     "Orvieto et al.",
@@ -423,6 +493,7 @@ ORVIETO = Source(
     "Resurrecting Recurrent Neural Networks for Long Sequences",
     "International Conference on Machine Learning",
     "linear diagonal recurrences, beside deep state-space models",
+    link="arXiv:2303.06349",
 )
 GINIBRE = Source(
     "Ginibre",
@@ -430,6 +501,7 @@ GINIBRE = Source(
     "Statistical ensembles of complex, quaternion, and real matrices",
     "Journal of Mathematical Physics, volume 6",
     "where the eigenvalues of a random matrix lie",
+    link="doi:10.1063/1.1704292",
 )
 HE_RESIDUAL = Source(
     "He et al.",
@@ -437,6 +509,7 @@ HE_RESIDUAL = Source(
     "Deep Residual Learning for Image Recognition",
     "IEEE Conference on Computer Vision and Pattern Recognition",
     "the residual path",
+    link="arXiv:1512.03385",
 )
 IDENTITY_MAPPINGS = Source(
     "He, Zhang et al.",
@@ -444,6 +517,7 @@ IDENTITY_MAPPINGS = Source(
     "Identity Mappings in Deep Residual Networks",
     "European Conference on Computer Vision",
     "a path with nothing on it, not even an activation behind the sum",
+    link="arXiv:1603.05027",
 )
 VEIT = Source(
     "Veit et al.",
@@ -452,6 +526,7 @@ VEIT = Source(
     "Advances in Neural Information Processing Systems, volume 29",
     "the routes through a residual network, counted by length, and that in a trained network of "
     "110 layers most of the gradient comes on those of 10 to 34",
+    link="arXiv:1605.06431",
 )
 YANG_SCHOENHOLZ = Source(
     "Yang and Schoenholz",
@@ -459,6 +534,7 @@ YANG_SCHOENHOLZ = Source(
     "Mean Field Residual Networks: On the Edge of Chaos",
     "Advances in Neural Information Processing Systems, volume 30",
     "gradients of residual networks with tanh, whose logarithm grows with the root of the depth",
+    link="arXiv:1712.08969",
 )
 HANIN_ROLNICK = Source(
     "Hanin and Rolnick",
@@ -466,6 +542,7 @@ HANIN_ROLNICK = Source(
     "How to Start Training: The Effect of Initialization and Architecture",
     "Advances in Neural Information Processing Systems, volume 31",
     "residual blocks whose scales must sum to something finite",
+    link="arXiv:1803.01719",
 )
 FIXUP = Source(
     "Zhang et al.",
@@ -473,6 +550,7 @@ FIXUP = Source(
     "Fixup Initialization: Residual Learning Without Normalization",
     "International Conference on Learning Representations",
     "energies of residual networks that double per block, and a scale against it",
+    link="arXiv:1901.09321",
 )
 BACHLECHNER = Source(
     "Bachlechner et al.",
@@ -480,6 +558,7 @@ BACHLECHNER = Source(
     "ReZero is All You Need: Fast Convergence at Large Depth",
     "arXiv:2003.04887",
     "a learned factor of zero on each block",
+    link="arXiv:2003.04887",
 )
 DE_SMITH = Source(
     "De and Smith",
@@ -487,6 +566,7 @@ DE_SMITH = Source(
     "Batch Normalization Biases Residual Blocks Towards the Identity Function in Deep Networks",
     "Advances in Neural Information Processing Systems, volume 33",
     "that normalized blocks are added with a share that falls with depth; a small learned factor",
+    link="arXiv:2002.10444",
 )
 RADFORD = Source(
     "Radford et al.",
@@ -494,6 +574,8 @@ RADFORD = Source(
     "Language Models are Unsupervised Multitask Learners",
     "OpenAI",
     "a scale of one over the root of the number of branches for the last weights of each",
+    link="https://cdn.openai.com/better-language-models/"
+    "language_models_are_unsupervised_multitask_learners.pdf",
 )
 CHO_SAUL = Source(
     "Cho and Saul",
@@ -501,6 +583,7 @@ CHO_SAUL = Source(
     "Kernel Methods for Deep Learning",
     "Advances in Neural Information Processing Systems, volume 22",
     "the angle between two inputs behind a ReLU layer",
+    link="https://papers.nips.cc/paper/3628-kernel-methods-for-deep-learning",
 )
 SRIVASTAVA = Source(
     "Srivastava et al.",
@@ -508,6 +591,7 @@ SRIVASTAVA = Source(
     "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
     "Journal of Machine Learning Research, volume 15",
     "leaving out units at random",
+    link="https://jmlr.org/papers/v15/srivastava14a.html",
 )
 IOFFE_SZEGEDY = Source(
     "Ioffe and Szegedy",
@@ -515,6 +599,7 @@ IOFFE_SZEGEDY = Source(
     "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
     "ICML",
     "batch normalization, and that the scale of the weights drops out",
+    link="arXiv:1502.03167",
 )
 BA = Source(
     "Ba et al.",
@@ -522,6 +607,7 @@ BA = Source(
     "Layer Normalization",
     "arXiv:1607.06450",
     "normalization over the units of one example",
+    link="arXiv:1607.06450",
 )
 ZHANG_SENNRICH = Source(
     "Zhang and Sennrich",
@@ -529,6 +615,7 @@ ZHANG_SENNRICH = Source(
     "Root Mean Square Layer Normalization",
     "NeurIPS",
     "normalization without the mean",
+    link="arXiv:1910.07467",
 )
 SALIMANS_KINGMA = Source(
     "Salimans and Kingma",
@@ -537,6 +624,7 @@ SALIMANS_KINGMA = Source(
     "Networks",
     "Advances in Neural Information Processing Systems, volume 29",
     "that gradient descent makes normalized weights longer",
+    link="arXiv:1602.07868",
 )
 VAN_LAARHOVEN = Source(
     "van Laarhoven",
@@ -544,6 +632,7 @@ VAN_LAARHOVEN = Source(
     "L2 Regularization versus Batch and Weight Normalization",
     "arXiv:1706.05350",
     "the effective learning rate of normalized weights, and what weight decay does to it",
+    link="arXiv:1706.05350",
 )
 WU_HE = Source(
     "Wu and He",
@@ -551,6 +640,7 @@ WU_HE = Source(
     "Group Normalization",
     "European Conference on Computer Vision",
     "normalization over groups of an example's channels, independent of the batch",
+    link="arXiv:1803.08494",
 )
 YANG = Source(
     "Yang et al.",
@@ -558,6 +648,7 @@ YANG = Source(
     "A Mean Field Theory of Batch Normalization",
     "ICLR",
     "that batch normalization makes gradients grow with depth whatever the activation",
+    link="arXiv:1902.08129",
 )
 XIONG = Source(
     "Xiong et al.",
@@ -566,6 +657,7 @@ XIONG = Source(
     "International Conference on Machine Learning",
     "pre-norm and post-norm; at the last layer a bound on the gradient that falls with the root of "
     "the depth for pre-norm alone",
+    link="arXiv:2002.04745",
 )
 VASWANI = Source(
     "Vaswani et al.",
@@ -573,6 +665,7 @@ VASWANI = Source(
     "Attention Is All You Need",
     "Advances in Neural Information Processing Systems, volume 30",
     "attention, its scores of variance d and the division by the root of d; heads; positions",
+    link="arXiv:1706.03762",
 )
 DONG = Source(
     "Dong et al.",
@@ -580,6 +673,7 @@ DONG = Source(
     "Attention is Not All You Need: Pure Attention Loses Rank Doubly Exponentially with Depth",
     "International Conference on Machine Learning",
     "that attention alone makes tokens equal, doubly exponentially, and that paths stop it",
+    link="arXiv:2103.03404",
 )
 NOCI = Source(
     "Noci et al.",
@@ -587,6 +681,7 @@ NOCI = Source(
     "Signal Propagation in Transformers: Theoretical Perspectives and the Role of Rank Collapse",
     "Advances in Neural Information Processing Systems, volume 35",
     "that tokens align with depth at initialization unless branches are scaled down",
+    link="arXiv:2206.03126",
 )
 DERRIDA = Source(
     "Derrida",
@@ -594,6 +689,7 @@ DERRIDA = Source(
     "Random-energy model: An exactly solvable model of disordered systems",
     "Physical Review B, volume 24",
     "the entropy of a softmax of many normal scores, and where it freezes",
+    link="doi:10.1103/PhysRevB.24.2613",
 )
 GIORLANDINO = Source(
     "Giorlandino and Goldt",
@@ -602,6 +698,7 @@ GIORLANDINO = Source(
     "propagation at initialisation",
     "arXiv:2505.24333",
     "a row of attention as a random energy model: tokens that collapse, or an entropy that does",
+    link="arXiv:2505.24333",
 )
 HENRY = Source(
     "Henry et al.",
@@ -609,6 +706,7 @@ HENRY = Source(
     "Query-Key Normalization for Transformers",
     "Findings of the Association for Computational Linguistics: EMNLP 2020",
     "queries and keys that are normalized, against a softmax that saturates",
+    link="arXiv:2010.04245",
 )
 YANG_HU = Source(
     "Yang, Hu et al.",
@@ -616,6 +714,7 @@ YANG_HU = Source(
     "Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer",
     "arXiv:2203.03466",
     "a parametrization in which the best learning rate is the same for narrow and wide networks",
+    link="arXiv:2203.03466",
 )
 POLYAK = Source(
     "Polyak",
@@ -623,6 +722,7 @@ POLYAK = Source(
     "Some methods of speeding up the convergence of iteration methods",
     "USSR Computational Mathematics and Mathematical Physics, volume 4",
     "the heavy ball: a step that keeps part of the step before",
+    link="doi:10.1016/0041-5553(64)90137-5",
 )
 KAHAN = Source(
     "Kahan",
@@ -630,6 +730,7 @@ KAHAN = Source(
     "Further remarks on reducing truncation errors",
     "Communications of the ACM, volume 8",
     "a sum that carries along what rounding lost",
+    link="doi:10.1145/363707.363723",
 )
 GUPTA = Source(
     "Gupta et al.",
@@ -637,6 +738,7 @@ GUPTA = Source(
     "Deep Learning with Limited Numerical Precision",
     "International Conference on Machine Learning",
     "rounding at random, so that small steps are taken on average",
+    link="arXiv:1502.02551",
 )
 LECTURE_NOTE = Source(
     "Lecture note",
@@ -651,6 +753,7 @@ LOSHCHILOV_HUTTER = Source(
     "Decoupled Weight Decay Regularization",
     "International Conference on Learning Representations",
     "weight decay beside Adam's step and not within its gradient",
+    link="arXiv:1711.05101",
 )
 SEETHARAMAN = Source(
     "Seetharaman et al.",
@@ -658,6 +761,7 @@ SEETHARAMAN = Source(
     "AutoClip: Adaptive Gradient Clipping for Source Separation Networks",
     "IEEE International Workshop on Machine Learning for Signal Processing",
     "a limit that is a quantile of the norms so far",
+    link="arXiv:2007.14469",
 )
 THIS_BOOK = Source(
     "This book",
@@ -683,7 +787,7 @@ class ReferenceList:
 
     def _repr_html_(self) -> str:
         items = [
-            f'<li id="{source.anchor}"><b>{source.label}.</b> <cite>{source.title}</cite>. '
+            f'<li id="{source.anchor}"><b>{source.label}.</b> <cite>{source.linked_title}</cite>. '
             f"{source.where}. Used for: {source.used_for}.</li>"
             for source in self.sources
         ]
