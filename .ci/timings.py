@@ -24,9 +24,9 @@ from clones import Clone, Server, Stopped, serving
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "chapters/vanishing"
 MODULE, LABEL, ITS_CHAPTER = (
-    "gradbook/book/clipping/rescuing.py",
-    "Adam, larger weights",
-    "chapters/clipping",
+    "gradbook/book/clipping/spikes.py",
+    "running limit",
+    "chapters/clipping-deeper",
 )
 """A package file that one chapter alone imports, and words of it that this chapter shows."""
 EDITS = 3
