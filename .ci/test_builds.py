@@ -52,7 +52,7 @@ def test_a_byte_that_differs_and_a_file_that_is_missing_are_told() -> None:
 
 
 class Article(HTMLParser):
-    """The words of a page's article, without the links that stand beside headings."""
+    """The words of a page's article, without the links beside headings and tags for the search."""
 
     def __init__(self) -> None:
         """Start outside the article."""
@@ -68,7 +68,7 @@ class Article(HTMLParser):
         classes = (dict(attrs).get("class") or "").split()
         if self.depth or tag == "article":
             self.depth += 1
-        if self.skipped or "headerlink" in classes:
+        if self.skipped or {"headerlink", "md-tags"} & {*classes}:
             self.skipped += 1
 
     def handle_endtag(self, tag: str) -> None:
