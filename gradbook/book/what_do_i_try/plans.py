@@ -33,8 +33,11 @@ from gradbook.optimizers import Adam, GradientDescent, Optimizer
 EXAMPLES = 16
 """How many points of the four classes the task of all plans has."""
 
-RATES = (0.3, 0.03, 0.003)
+RATES = tuple(float(f"{digit}e-{k}") for k in range(6) for digit in (3, 1))
 """The learning rates of gradient descent that a deep network is given to choose from."""
+
+IN_TIME = (GradientDescent(0.3), GradientDescent(0.03), Adam(0.03), Adam(0.01), Adam(0.002))
+"""What a recurrent network is given to choose from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +206,7 @@ class Unrolled:
     cell: CellBuilder = plain_cell
     norm: bool = False
     window: int | None = None
-    optimizers: tuple[Optimizer, ...] = (GradientDescent(0.3), Adam(0.03), Adam(0.002))
+    optimizers: tuple[Optimizer, ...] = IN_TIME
     updates: int = 12
 
     def case(self, rng: np.random.Generator, seeds: int) -> PatientCase:

@@ -23,15 +23,18 @@ from gradbook.clipping import clip_global_norm
 from gradbook.initializers import he, lecun, orthogonal, scaled
 from gradbook.mixed_precision import Kahan, Master
 from gradbook.networks import normalization
-from gradbook.optimizers import Adam, Clipping, GradientDescent, Optimizer
+from gradbook.optimizers import Adam, Clipping, GradientDescent
 from gradbook.precision import Format
 from gradbook.theory.phase_diagrams import critical
 
 Plan: TypeAlias = Deep | Unrolled
 """A plan of either kind."""
 
-FACTOR = 10
-"""By what a learning rate is made smaller or larger."""
+FACTORS = (10.0, 3.0, 0.3, 0.1, 0.03, 0.01)
+"""By what a learning rate that stands alone is made larger and smaller."""
+
+_ADAM = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
+"""Adam's own learning rates, which do not compare with those of gradient descent."""
 
 _MAX_NORM = 1.0
 """The limit of the clip."""
@@ -117,16 +120,12 @@ def _pre_norm(plan: Plan) -> Plan | None:
     return replace(plan, path=1.0, pre_norm=True) if isinstance(plan, Deep) else None
 
 
-def _rates(factor: float, plan: Plan) -> Plan | None:
-    if isinstance(plan, Unrolled):  # its optimizers already differ by more than this factor
+def _swept(plan: Plan) -> Plan | None:
+    if len(plan.optimizers) > 1:  # it has chosen already
         return None
-
-    def changed(optimizer: Optimizer) -> Optimizer:
-        if isinstance(optimizer, GradientDescent | InFormat):
-            return replace(optimizer, lr=factor * optimizer.lr)
-        return optimizer
-
-    return replace(plan, optimizers=tuple(map(changed, plan.optimizers)))
+    alone = [o for o in plan.optimizers if isinstance(o, GradientDescent | InFormat)]
+    swept = [replace(o, lr=factor * o.lr) for o in alone for factor in FACTORS]
+    return replace(plan, optimizers=tuple(swept)) if swept else None
 
 
 _clip = partial(clip_global_norm, max_norm=_MAX_NORM, members=1, error_if_nonfinite=False)
@@ -139,7 +138,7 @@ def _clipping(plan: Plan) -> Plan | None:
 def _adam(plan: Plan) -> Plan | None:
     if any(not isinstance(o, GradientDescent) for o in plan.optimizers):
         return None
-    return replace(plan, optimizers=(Adam(0.01), Adam(0.003), Adam(0.001)))
+    return replace(plan, optimizers=tuple(map(Adam, _ADAM)))
 
 
 def _stored(change: Callable[[InFormat], InFormat], plan: Plan) -> Plan | None:
@@ -196,11 +195,8 @@ scaled_path = Remedy("residual path, 1/√L", "chapters/residual.md", _scaled_pa
 pre_norm = Remedy("pre-norm residual", "chapters/residual.md", _pre_norm)
 """The same with a normalization before what is added."""
 
-smaller_rate = Remedy("smaller rate", "chapters/update-rule.md", partial(_rates, 1 / FACTOR))
-"""A tenth of every learning rate."""
-
-larger_rate = Remedy("larger rate", "chapters/update-rule.md", partial(_rates, FACTOR))
-"""Ten times every learning rate."""
+swept_rate = Remedy("another rate", "chapters/update-rule.md", _swept)
+"""Rates from a hundredth to ten times of one that stands alone."""
 
 clipping = Remedy("clipping", "chapters/clipping.md", _clipping)
 """Clipping by the global norm."""

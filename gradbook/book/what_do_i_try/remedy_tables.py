@@ -4,7 +4,7 @@ Examples:
     >>> from gradbook.book.what_do_i_try.patients import DEAD
     >>> table = outcome_table(DEAD)
     >>> print(table.headers[0], [row[0] for row in table.rows[:2]])
-    remedy ['suited weights', 'LayerNorm']
+    remedy ['BatchNorm', 'suited weights']
 """
 
 import math

@@ -6,10 +6,10 @@ of classes: 1 is what knowing nothing costs.
 
 Examples:
     >>> from gradbook.book.what_do_i_try import patients, remedies
-    >>> for remedy in (remedies.smaller_rate, remedies.suited_weights):
+    >>> for remedy in (remedies.swept_rate, remedies.suited_weights):
     ...     outcome = treat(patients.HASTY, remedy)
     ...     print(f"{remedy.name}: {outcome.verdict.value}")
-    smaller rate: helps
+    another rate: helps
     suited weights: does not apply
 """
 
@@ -108,6 +108,7 @@ class Signs:
         start: The loss before training, in units of chance.
         loss: The loss after it, with the best optimizer; infinite or NaN if the run is lost.
         optimizer: The best optimizer.
+        swept: The loss with each optimizer of the plan, shape (optimizers, networks).
         price: What the network costs.
     """
 
@@ -117,6 +118,7 @@ class Signs:
     start: Array
     loss: Array
     optimizer: Optimizer
+    swept: Array
     price: Price
 
     @property
@@ -240,6 +242,7 @@ def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
         start=trace.loss / CHANCE,
         loss=losses[best],
         optimizer=plan.optimizers[best],
+        swept=np.stack(losses),
         price=_price(case.layers, values, plan.optimizers[best], states[best], setting.seeds),
     )
 

@@ -117,7 +117,7 @@ class TestDecades:
 
     @pytest.mark.parametrize("patient", PATIENTS, ids=lambda patient: patient.name)
     def test_nothing_that_steps_changes_them(self, patient: Patient) -> None:
-        steppers = [remedies.clipping, remedies.adam, remedies.smaller_rate, remedies.larger_rate]
+        steppers = [remedies.clipping, remedies.adam, remedies.swept_rate]
         before = signs_of(untrained(patient.plan)).decades
         for remedy in steppers:
             plan = remedy.treated(patient.plan)
@@ -236,20 +236,21 @@ class TestRemedies:
     def test_what_the_page_concludes_is_measured(self) -> None:
         helps = {
             (patients.SMALL, remedies.scaled_path),
+            (patients.SMALL, remedies.path),
             (patients.LARGE, remedies.pre_norm),
             (patients.DEAD, remedies.suited_weights),
             (patients.UNSTABLE, remedies.orthogonal_steps),
             (patients.FORGETFUL, remedies.gru_open),
-            (patients.ROUNDED, remedies.larger_rate),
-            (patients.HASTY, remedies.smaller_rate),
+            (patients.ROUNDED, remedies.swept_rate),
+            (patients.HASTY, remedies.swept_rate),
         }
         useless = {
             (patients.SMALL, remedies.clipping),
             (patients.SMALL, remedies.adam),
-            (patients.DEAD, remedies.larger_rate),
+            (patients.SMALL, remedies.suited_weights),
             (patients.ROUNDED, remedies.loss_scaling),
         }
-        drawn = {(patients.FORGETFUL, remedies.lstm), (patients.SMALL, remedies.suited_weights)}
+        drawn = {(patients.FORGETFUL, remedies.lstm), (patients.SMALL, remedies.other_activation)}
         for pairs, verdict in (
             (helps, RemedyVerdict.HELPS),
             (useless, RemedyVerdict.NOT),
@@ -305,7 +306,8 @@ class TestVerdicts:
 
 
 def test_the_page_shows_every_patient_and_explains_every_remedy() -> None:
-    page = (ROOT / "docs" / "what-do-i-try.md").read_text(encoding="utf-8")
+    names = ("what-do-i-try.md", "what-do-i-try-deeper.md")
+    page = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in names)
     for name, value in vars(patients).items():
         if isinstance(value, Patient):
             assert f"outcome_table(patients.{name})" in page
