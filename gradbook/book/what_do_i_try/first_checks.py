@@ -46,9 +46,10 @@ SETTING = FirstSetting()
 def loss_bounds(deviation: float) -> tuple[float, float]:
     r"""$\ln C \le \operatorname{E} L \le \ln C + \tfrac12 s^2$ for Gaussian logits.
 
-    The logits $a_c$ have mean zero and the deviation $s$, whatever the class. So the right one drops
-    out of the mean: $\operatorname{E} L = \operatorname{E} \ln \sum_c e^{a_c}$. That is convex in them, which gives the first bound; the logarithm is concave in the sum, which gives the second, since
-    $\operatorname{E} e^{a_c} = e^{s^2/2}$. Nothing is asked of how logits depend on one another.
+    The logits $a_c$ have mean zero and the deviation $s$, whatever the class. So the right one
+    drops out: $\operatorname{E} L = \operatorname{E} \ln \sum_c e^{a_c}$. That is convex
+    in them, which gives the first bound; the logarithm is concave in the sum, which gives the
+    second, since $\operatorname{E} e^{a_c} = e^{s^2/2}$. Nothing is asked of how they depend.
     """
     chance = float(np.log(CLASSES))
     return chance, chance + non_negative("deviation", deviation) ** 2 / 2
