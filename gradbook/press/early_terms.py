@@ -22,6 +22,7 @@ _NOT_READ = re.compile(
 _FRONT = re.compile(r"\A---\n.*?^---$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]\(\s*<?([^()\s#>]*)[^()]*\)")
 _BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
+_BOX = re.compile(r"(?m)^!!! abstract.*\n(?:(?: {4}.*)?\n)+")
 _ENTRY = re.compile(r"(?m)^(\S[^\n]*)\n:   ((?:.+\n?)+)")
 
 
@@ -78,7 +79,8 @@ def glossary(text: str) -> dict[str, tuple[str, ...]]:
 def early(pages: Mapping[str, Page], terms: Mapping[str, Sequence[str]]) -> Iterator[Early]:
     """Yield, for each page and term, its first use, where it stands before the definition.
 
-    A use is excused by a link in its sentence, to the glossary or to the page that defines it.
+    A use is excused by a link in its sentence, to the glossary or to the page that defines it; by
+    bold type, which defines; and in the box that gives its own page's answer before the question.
 
     Args:
         pages: All pages, in the order in which they are read.
@@ -92,13 +94,17 @@ def early(pages: Mapping[str, Page], terms: Mapping[str, Sequence[str]]) -> Iter
         for name, page in pages.items():
             if order[name] > order[home]:
                 break
-            use = _pattern(term).search(plain(page))
-            if (
-                use
-                and (name != home or use.start() < place)
-                and not _excused(name, page, use, home)
-            ):
+            use = _pattern(term).search(_told(page) if name == home else plain(page))
+            if not use or (name == home and use.start() >= place):
+                continue
+            if not _excused(name, page, use, home):
                 yield Early(name, page.line(use.start()), term, home)
+
+
+def _told(page: Page) -> str:
+    """Return the prose without the box of the answer, in which a page may run ahead of itself."""
+    text = plain(page)
+    return _erase(text, [m.span() for m in _BOX.finditer(page.text)])
 
 
 def _definition(
@@ -132,6 +138,8 @@ def _pattern(term: str) -> re.Pattern[str]:
 
 def _excused(name: str, page: Page, use: re.Match[str], home: str) -> bool:
     text = plain(page)
+    if any(bold.start() <= use.start() < bold.end() for bold in _BOLD.finditer(text)):
+        return True
     ends = [m.end() for m in re.finditer(r"[.?!]\s|\n\s*\n", text)]
     start = max((end for end in ends if end <= use.start()), default=0)
     end = min((end for end in ends if end >= use.end()), default=len(text))

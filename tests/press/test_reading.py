@@ -123,6 +123,22 @@ def test_a_term_is_early_above_its_own_definition_and_never_below_it() -> None:
     assert found("", "A **delta** is a delta. One **matrix**, two matrices.") == []
 
 
+@pytest.mark.parametrize(
+    ("own", "used"),
+    [
+        ("**All deltas are small.** A **delta** is one.", []),
+        ('!!! abstract "In one sentence"\n    A delta.\n\nA **delta**.', []),
+        ('!!! abstract "In one sentence"\n    A delta.\n\nA delta. A **delta**.', [("delta", 4)]),
+        ('!!! note "A note"\n    A delta.\n\nA **delta**.', [("delta", 2)]),
+    ],
+    ids=["bold", "answer", "behind the answer", "another box"],
+)
+def test_bold_type_and_the_answer_on_top_may_run_ahead(
+    own: str, used: list[tuple[str, int]]
+) -> None:
+    assert found("", f"{own} One **matrix**.") == used
+
+
 def test_a_row_marks_what_is_beyond_its_aim() -> None:
     fine = Reading("chapters/one.md", 1800, 48, 7, 2, 2, (), 150.0, 4000)
     assert fine.cells() == ("chapters/one.md", "1800", "48", "7", "2", "2", "0", "150", "4000")

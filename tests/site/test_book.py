@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gradbook.press.fences import find_fences
+from gradbook.press.pages import read
 from gradbook.press.places import DOCS, ROOT
+from gradbook.press.reading import AIMS, Reading, reading_order, readings
 
 PAGES = sorted((DOCS / "chapters").glob("*.md"))
 DEEPER = [path for path in PAGES if path.stem.endswith("-deeper")]
@@ -109,6 +111,27 @@ def test_a_deeper_page_is_led_to_by_its_chapter_and_leads_back(path: Path) -> No
     chapter = path.with_name(f"{path.stem.removesuffix('-deeper')}.md")
     assert f"({path.name}" in text_of(chapter)
     assert f"({chapter.name}" in text_of(path)
+
+
+@pytest.fixture(scope="module")
+def measures() -> list[Reading]:
+    pages = {
+        name: read(DOCS / name)
+        for name in reading_order(ROOT / "mkdocs.yml")
+        if (DOCS / name).is_file()
+    }
+    return list(readings(pages, text_of(DOCS / "glossary.md"), ROOT / "site"))
+
+
+def test_no_term_is_used_before_a_page_defines_it(measures: list[Reading]) -> None:
+    assert len(measures) > len(PAGES)
+    assert [str(use) for row in measures for use in row.early] == []
+
+
+def test_no_main_line_is_longer_than_its_aim(measures: list[Reading]) -> None:
+    chapters = [row for row in measures if not row.page.endswith("-deeper.md")]
+    assert [row.page for row in chapters if row.words > AIMS["words"]] == []
+    assert [row.page for row in chapters if row.code > AIMS["code"]] == []
 
 
 def test_the_glossary_is_sorted_and_says_where_each_term_is_introduced() -> None:
