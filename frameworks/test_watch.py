@@ -547,3 +547,25 @@ def test_the_order_in_which_layers_were_made_does_not_matter() -> None:
     truth = truth_of(net, x, y)
     assert truth.verdict is Verdict.VANISHING
     check(report, truth, close=1.0)
+
+
+class Swish(nn.Module):
+    """A gate, which is no sigmoid."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(x)
+
+
+@pytest.mark.parametrize(
+    ("bend", "first"),
+    [(nn.Sigmoid, "Replace the sigmoids"), (nn.Tanh, "Draw the weights"), (Swish, "Draw the")],
+)
+def test_sigmoids_are_advised_another_activation(bend: type[nn.Module], first: str) -> None:
+    torch.manual_seed(0)
+    blocks = [nn.Sequential(nn.Linear(16, 16), bend(), nn.Dropout(0.01)) for _ in range(20)]
+    net, x, y = nn.Sequential(*blocks), torch.randn(32, 16), torch.arange(32) % 4
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(x), y).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is Verdict.VANISHING
+    assert report.steps[0].text.startswith(first)

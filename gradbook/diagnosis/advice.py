@@ -65,6 +65,7 @@ class Traits:
         differentiated: Whether the loss holds derivatives of the network.
         made: Whether weights are made of others, as in weight or spectral norm.
         single: Whether one layer does most of it.
+        sigmoids: Whether its hidden layers are known to have sigmoids.
     """
 
     recurrent: bool = False
@@ -74,6 +75,7 @@ class Traits:
     differentiated: bool = False
     made: bool = False
     single: bool = False
+    sigmoids: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,16 @@ def _chapter(text: str, name: str, fits: Callable[[Traits], bool] = lambda t: Tr
 
 _TABLE = Advice("Look up what each remedy did to networks like this.", "what-do-i-try.md")
 
+_SIGMOIDS = _chapter(
+    "Replace the sigmoids by ReLU, its weights drawn with 2/n, or put BatchNorm before them: no "
+    "usual variance of the weights saves sigmoids.",
+    "activations",
+    lambda t: t.sigmoids and not t.differentiated,
+)
 _WEIGHTS = _chapter(
-    "Draw the weights for the activation: 2/n for ReLU, 1/n for tanh.",
+    "Draw the weights for the activation: 2/n for ReLU, 1/n for tanh; replace sigmoids.",
     "initialization",
-    lambda t: not t.normalized and not t.made and not t.differentiated,
+    lambda t: not t.normalized and not t.made and not t.differentiated and not t.sigmoids,
 )
 _SMOOTH = _chapter(
     "Draw the weights for tanh with variance 1/n; ReLU has no second derivative.",
@@ -103,7 +111,7 @@ _SMOOTH = _chapter(
 _NORM = _chapter(
     "Normalize each layer before its activation.",
     "normalization",
-    lambda t: not t.normalized and not t.differentiated,
+    lambda t: not t.normalized and not t.differentiated and not t.sigmoids,
 )
 _PATH = _chapter(
     "Lay a path around every block, and normalize what enters it.",
@@ -116,7 +124,7 @@ _SCALE = _chapter(
 _ACTIVATION = _chapter(
     "Replace sigmoid and tanh in hidden layers by ReLU or a relative.",
     "activations",
-    lambda t: not t.differentiated and not t.normalized,
+    lambda t: not t.differentiated and not t.normalized and not t.sigmoids,
 )
 _CLIP = _chapter("Clip the global norm of the gradients; log it before the clip.", "clipping")
 _GATES = _chapter("Open the gates: an LSTM with a large forget bias, or a GRU.", "time-and-gates")
@@ -170,8 +178,18 @@ DEEP: dict[Verdict, tuple[_Try, ...]] = {
         _chapter("Give the off side a slope: leaky ReLU, GELU, ELU.", "activations"),
         _NORM,
     ),
-    Verdict.VANISHING: (_WEIGHTS, _SMOOTH, _PATH, _NORM, _ACTIVATION, _SCALE),
-    Verdict.EXPLODING: (_WEIGHTS, _SMOOTH, _DEEP_NORM, _PATH, _SCALE, _WARM, _NORM, _CLIP),
+    Verdict.VANISHING: (_SIGMOIDS, _WEIGHTS, _SMOOTH, _PATH, _NORM, _ACTIVATION, _SCALE),
+    Verdict.EXPLODING: (
+        _SIGMOIDS,
+        _WEIGHTS,
+        _SMOOTH,
+        _DEEP_NORM,
+        _PATH,
+        _SCALE,
+        _WARM,
+        _NORM,
+        _CLIP,
+    ),
     Verdict.STARVED: (
         _chapter("Balance what is sent to the branches: the router has collapsed.", "residual"),
     ),
@@ -249,6 +267,8 @@ def next_steps(finding: Finding, traits: Traits = Traits()) -> tuple[Advice, ...
         4
         >>> [step.page for step in next_steps(found, Traits(paths=True, normalized=True))]
         ['chapters/residual.md', 'what-do-i-try.md']
+        >>> [step.page for step in next_steps(found, Traits(sigmoids=True))][0]
+        'chapters/activations.md'
     """
     verdict, tried = finding.verdict, (IN_TIME if traits.recurrent else DEEP)[finding.verdict]
     steps = [one.advice for one in tried if one.fits(traits)]

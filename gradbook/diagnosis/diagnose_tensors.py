@@ -207,6 +207,7 @@ def _traits(found: Examined, known: Watching) -> Traits:
         paths=known.splits,
         small=bool(formats - {"float32", "float64"}),
         differentiated=known.record.differentiated,
+        sigmoids=known.sigmoids,
         made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),
     )
 

@@ -99,6 +99,12 @@ class Known:
         """Whether paths lead around layers: whether places come together."""
         return any(len(place.before) > 1 for place in self.record.places)
 
+    @cached_property
+    def sigmoids(self) -> bool:
+        """Whether most of what layers read comes from sigmoids, as far as the graph tells."""
+        bends = [place.bend for place in self.record.places if place.bend]
+        return 2 * bends.count("Sigmoid") > len(bends)
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -45,6 +45,7 @@ class Place:
         fed: How many positions the layer has that it comes from, if it comes from one.
         weak: Whether a normalization reads it.
         layer: Whether a layer with weights returns it.
+        bend: The activation that it comes from, if a layer reads it and the graph tells.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Place:
     fed: int = 0
     weak: bool = False
     layer: bool = False
+    bend: str = ""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ class Seen:
     off: Any = None
     saturated: Any = None
     spread: Any = None
+    bend: str = ""
 
     def take(self, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back."""
@@ -112,6 +113,24 @@ class Seen:
             return self.examples
         first = self.channels if self.channels is not None else len(self.shape) > 3
         return self.count // max(self.shape[1 if first else -1], 1)
+
+
+BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Selu")
+"""Activations, as the nodes of autograd are called."""
+
+
+def bend_of(node: Any) -> str:
+    """Name the activation that a tensor comes from, past what only drops or rearranges numbers.
+
+    A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it.
+    """
+    while node is not None:
+        name = type(node).__name__.partition("Backward")[0]
+        if name in BENDS:
+            return name
+        behind = [edge for edge, _ in node.next_functions if edge is not None]
+        node = behind[0] if len(behind) == 1 else None
+    return ""
 
 
 def units_off(tensor: Any, axis: int) -> Any:

@@ -18,6 +18,7 @@ from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.torch_numbers import (
     Seen,
     backwards,
+    bend_of,
     compiler_off,
     graph_below,
     number,
@@ -384,6 +385,7 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     if place.off is None and tensor.ndim > 1:
         place.off = units_off(tensor, 1 if axes > 2 else -1)
         place.spread, place.saturated = spread_of(tensor)
+    place.bend = place.bend or bend_of(tensor.grad_fn)
 
 
 def _leave(
@@ -658,6 +660,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         also=tuple(sorted(last.also)),
         normed=last.normed,
         layer=last.layer,
+        bend=last.bend,
         total=number(last.total) if last.total is not None and len(found) == 1 else None,
     )
 

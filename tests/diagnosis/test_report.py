@@ -235,8 +235,8 @@ def test_the_first_step_fits_what_is_found() -> None:
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_every_verdict_has_next_steps_whose_pages_are_there(verdict: Verdict) -> None:
-    for flags in product((False, True), repeat=4):
-        names = ("recurrent", "normalized", "paths", "single")
+    for flags in product((False, True), repeat=5):
+        names = ("recurrent", "normalized", "paths", "single", "sigmoids")
         steps = next_steps(
             Finding(verdict, "So it is."), Traits(**dict(zip(names, flags, strict=True)))
         )

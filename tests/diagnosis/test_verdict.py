@@ -12,7 +12,7 @@ from gradbook import diagnose
 from gradbook.activations import elu, identity, relu, tanh
 from gradbook.backpropagation import backprop
 from gradbook.book.diagnose import suite
-from gradbook.book.diagnose.planted import DECADES, HEALTHY_DECADES, PlantedCase, cases
+from gradbook.book.diagnose.planted import PlantedCase, cases
 from gradbook.book.diagnose.subjects import FITTED, HELD_OUT, RECIPES, Size
 from gradbook.book.diagnose.suite import (
     BARE,
@@ -26,6 +26,7 @@ from gradbook.book.diagnose.suite import (
     Matrix,
     see,
 )
+from gradbook.book.symptoms import DECADES, HEALTHY_DECADES
 from gradbook.datasets import gaussian_classes
 from gradbook.diagnosis import as_tensor, hand_over, measure
 from gradbook.diagnosis.evidence import Evidence, Facts, Profile, gather

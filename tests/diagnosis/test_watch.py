@@ -19,6 +19,7 @@ from gradbook.diagnosis.findings import (
     over_steps,
 )
 from gradbook.diagnosis.places import Place, paths
+from gradbook.diagnosis.torch_numbers import bend_of
 from gradbook.diagnosis.watching import Record, Steps
 
 V = Verdict
@@ -224,3 +225,44 @@ def test_what_is_no_network_is_refused() -> None:
 def test_nothing_that_came_back_is_no_verdict() -> None:
     places = [replace(p, delta=None) for p in chain([1.0, 1.0])]
     assert said(places) == [V.CANNOT_TELL]
+
+
+def test_sigmoids_are_known_where_most_layers_read_them() -> None:
+    def known(*bends: str) -> Known:
+        places = chain([1e-3] * len(bends))
+        return Known(Record(tuple(replace(p, bend=b) for p, b in zip(places, bends, strict=True))))
+
+    assert known("Sigmoid", "", "Sigmoid", "Tanh").sigmoids
+    assert not known("Sigmoid", "Relu").sigmoids
+    assert not known("", "").sigmoids
+
+
+class Node:
+    """A node of autograd, with those behind it."""
+
+    def __init__(self, *behind: Node | None) -> None:
+        self.next_functions = [(node, 0) for node in behind]
+
+
+class SigmoidBackward0(Node):
+    """That of a sigmoid."""
+
+
+class ReluBackward0(Node):
+    """That of a ReLU."""
+
+
+class ViewBackward0(Node):
+    """That of another shape."""
+
+
+class MulBackward0(Node):
+    """That of a product."""
+
+
+def test_an_activation_is_named_through_what_only_rearranges() -> None:
+    bent = SigmoidBackward0(ReluBackward0())
+    assert bend_of(bent) == "Sigmoid"
+    assert bend_of(MulBackward0(ViewBackward0(bent), None)) == "Sigmoid"
+    assert bend_of(MulBackward0(Node(), bent)) == ""
+    assert bend_of(None) == bend_of(ViewBackward0()) == ""

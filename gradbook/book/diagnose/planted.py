@@ -1,16 +1,9 @@
 r"""Networks with a known fault, or none: the truth that a diagnosis is judged by.
 
 A case is a network at the start of its training with one fault built in, or a remedy. Its truth is
-that fault *together with* a number measured in float64. Let $r_l$ be the root of the mean square of
-$\partial L/\partial h_l$ behind hidden layer $l$, over batch and units, and
-$D = \log_{10}(r_1/r_{\text{last}})$:
-
-- vanishing: $D \le -2$; exploding: $D \ge 2$; healthy: $|D| \le 1$;
-- dead units: at least 3/4 of all hidden units are off for every example. Half would not do: in a
-  healthy deep ReLU network all examples become alike, and up to half of the units are off for all;
-- frozen: at least half of the weights stay as they are, bit for bit, in their own number format,
-  and $|D| \le 1$; weights whose gradient is exactly 0 do not count;
-- non-finite: a gradient in its own format is NaN or infinite.
+that fault *together with* a number measured in float64, as `gradbook.book.symptoms` defines it.
+Frozen weights are a fault of their own only where $|D| \le 1$; non-finite is a network of which a
+gradient in its own format is NaN or infinite.
 
 A case whose number does not bear out its fault has no truth, and is left out.
 """
@@ -21,16 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradbook.backpropagation import Trace, backprop
+from gradbook.book import symptoms
 from gradbook.book.diagnose.subjects import FaultRecipe, Network, Size
+from gradbook.book.symptoms import DECADES, FROZEN, HEALTHY_DECADES, OFF, off_share
 from gradbook.checks import Array
 from gradbook.diagnosis.arrays import Tensors
 from gradbook.diagnosis.storage import BFLOAT16, Tensor, storage_of
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.losses import softmax_cross_entropy
 from gradbook.precision import Format, bfloat16, float32, frozen_fraction, round_to
-
-DECADES, HEALTHY_DECADES, OFF, FROZEN = 2.0, 1.0, 0.75, 0.5
-"""The numbers of the definitions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,21 +101,6 @@ def _name(network: Network, place: str) -> str:
     return f"layers.{layer}.{kinds[kind]}"
 
 
-def _rms(x: Array) -> Array:
-    return np.asarray(np.sqrt(np.square(x).mean(axis=(-2, -1))))
-
-
-def _decades(network: Network, trace: Trace) -> Array:
-    first, last = trace.dh[network.ends[0]], trace.dh[network.ends[-1]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.log10(_rms(first)) - np.log10(_rms(last)))
-
-
-def _off(network: Network, trace: Trace) -> Array:
-    hidden = [trace.h[end] for end in network.ends]
-    return np.asarray(np.mean([(h == 0).all(axis=-2).mean(axis=-1) for h in hidden], axis=0))
-
-
 def _given_deltas(network: Network, trace: Trace) -> dict[str, Array]:
     if network.recurrent:
         steps = enumerate(trace.dinputs, start=1)
@@ -184,7 +161,8 @@ def cases(rng: np.random.Generator, recipe: FaultRecipe, size: Size) -> Iterator
     network = recipe.network(rng, size)
     with np.errstate(all="ignore"):
         trace = backprop(network.layers, network.x, network.target, softmax_cross_entropy)
-        decades, off = _decades(network, trace), _off(network, trace)
+        first, last = (trace.dh[network.ends[end]] for end in (0, -1))
+        decades, off = symptoms.decades(first, last), off_share(trace.h[e] for e in network.ends)
         deltas = _given_deltas(network, trace)
     for seed in range(size.seeds):
         name = f"{recipe.name}, {size.activation.name}, {size.depth} x {size.width}, seed {seed}"

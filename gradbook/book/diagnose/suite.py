@@ -15,8 +15,9 @@ from functools import cache
 
 import numpy as np
 
-from gradbook.book.diagnose.planted import DECADES, OFF, PlantedCase, cases, handed
+from gradbook.book.diagnose.planted import PlantedCase, cases, handed
 from gradbook.book.diagnose.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
+from gradbook.book.symptoms import DECADES, OFF
 from gradbook.checks import Array
 from gradbook.diagnosis.arrays import Tensors
 from gradbook.diagnosis.evidence import Evidence, Profile

@@ -23,7 +23,9 @@ from math import log
 import numpy as np
 
 from gradbook.backpropagation import Trace, backprop, forward_loss
+from gradbook.book import symptoms
 from gradbook.book.four_classes import CLASSES
+from gradbook.book.symptoms import DECADES, FROZEN, OFF, off_share
 from gradbook.book.what_do_i_try.patients import Patient, Symptom
 from gradbook.book.what_do_i_try.plans import Deep, PatientCase, Unrolled
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
@@ -37,11 +39,8 @@ from gradbook.parameters import distinct_parameters, in_float32, named_parameter
 CHANCE = log(CLASSES)
 """The loss of giving every class the same probability."""
 
-DECADES = 2.0
-"""How many factors of ten a gradient must lose or gain to be called vanishing or exploding."""
-
-SHARE = 0.5
-"""The share of units or weights that must be dead or frozen to be a symptom."""
+MOST = 0.5
+"""The share of networks whose loss must be lost for the cohort's to be."""
 
 LEARNED = 0.5
 """The share of the chance loss that must be gone for a remedy to help."""
@@ -101,10 +100,10 @@ class Signs:
     r"""Hold what was measured on a plan; one entry per network.
 
     Args:
-        decades: Decimal logarithm of the gradient's norm behind the first hidden layer or step over
-            that behind the last, before training; minus infinity if nothing arrives.
-        dead: Share of hidden units whose slope is 0 for every example, before training.
-        frozen: Share of weights that the first update leaves as they are, bit for bit.
+        decades: From the last hidden layer or step to the first, before training; minus infinity if
+            nothing arrives.
+        dead: Share of units with an activation that are off for every example, before training.
+        frozen: Share of weights with a gradient that the first update leaves as they are.
         start: The loss before training, in units of chance.
         loss: The loss after it, with the best optimizer; infinite or NaN if the run is lost.
         optimizer: The best optimizer.
@@ -135,14 +134,14 @@ class Signs:
         return float(np.median(self.shares))
 
     def has(self, symptom: Symptom) -> bool:
-        """Say whether the median network has a symptom, by the thresholds of this module."""
+        """Say whether the median network has a symptom, by `gradbook.book.symptoms`."""
         decades = float(np.median(self.decades))
         return {
-            Symptom.VANISHING: decades < -DECADES,
-            Symptom.EXPLODING: decades > DECADES,
-            Symptom.DEAD: float(np.median(self.dead)) > SHARE,
-            Symptom.FROZEN: float(np.median(self.frozen)) > SHARE,
-            Symptom.NON_FINITE: bool(np.median(~np.isfinite(self.loss)) > SHARE),
+            Symptom.VANISHING: decades <= -DECADES,
+            Symptom.EXPLODING: decades >= DECADES,
+            Symptom.DEAD: float(np.median(self.dead)) >= OFF,
+            Symptom.FROZEN: float(np.median(self.frozen)) >= FROZEN,
+            Symptom.NON_FINITE: bool(np.median(~np.isfinite(self.loss)) > MOST),
         }[symptom]
 
 
@@ -250,8 +249,7 @@ def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
 def _decades(trace: Trace, plan: Plan, case: PatientCase) -> Array:
     if isinstance(plan, Unrolled) and plan.window is not None and plan.window < plan.steps:
         return np.full(trace.loss.shape, -np.inf)
-    first, last = (np.linalg.norm(trace.dh[i], axis=(-2, -1)) for i in (case.first, case.last))
-    return np.asarray(np.log10(first / last))
+    return symptoms.decades(trace.dh[case.first], trace.dh[case.last])
 
 
 def _train(case: PatientCase, plan: Plan) -> tuple[list[Array], list[State]]:
@@ -301,27 +299,28 @@ def _ordered(loss: Array) -> Array:
 
 
 def _dead(layers: Sequence[Layer], trace: Trace) -> Array:
-    """Count units of hidden layers whose slope is 0 for all examples."""
-    shares = [
-        (layer.activation.df(z) == 0).all(axis=-2).mean(axis=-1)
-        for layer, z in zip(layers[:-1], trace.z[:-1], strict=True)
-        if z is not None and hasattr(layer, "activation")
-    ]
-    return np.mean(shares, axis=0) if shares else np.zeros(trace.loss.shape)
+    """Count units of hidden layers with an activation that are off for all examples."""
+    hidden = zip(trace.h[1:-1], layers[:-1], strict=True)
+    bent = [h for h, layer in hidden if hasattr(layer, "activation")]
+    return off_share(bent) if bent else np.zeros(trace.loss.shape)
 
 
 def _frozen(optimizer: Optimizer, values: Sequence[Array], grads: Sequence[Array]) -> Array:
-    """Count entries for which an update leaves everything that is stored as it was."""
+    """Count entries with a gradient for which an update leaves all that is stored as it was."""
     state = optimizer.start(values)
     stepped, after = optimizer.step(values, grads, state)
     in_format = _rounds(optimizer)
     old = state.averages if in_format else tuple((value,) for value in values)
     new = after.averages if in_format else tuple((value,) for value in stepped)
-    same = [
-        np.all([a == b for a, b in zip(*pair, strict=True)], axis=0).reshape(len(value), -1)
-        for value, *pair in zip(values, old, new, strict=True)
-    ]
-    return np.asarray(np.concatenate(same, axis=-1).mean(axis=-1))
+    pairs = zip(old, new, strict=True)
+    same = [np.all([a == b for a, b in zip(*pair, strict=True)], axis=0) for pair in pairs]
+    meant = _flat([grad != 0 for grad in grads])
+    lost = np.logical_and(_flat(same), meant).sum(axis=-1)
+    return np.asarray(lost / np.maximum(meant.sum(axis=-1), 1))
+
+
+def _flat(arrays: Sequence[Array]) -> Array:
+    return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=-1)
 
 
 def _rounds(optimizer: Optimizer) -> bool:

@@ -11,9 +11,9 @@ import pytest
 from gradbook.backpropagation import forward_loss
 from gradbook.book.diagnose import gallery
 from gradbook.book.diagnose.gallery import DEAD, GALLERY, OVERFLOWN, ROUNDED, Specimen, stuck_share
-from gradbook.book.diagnose.planted import DECADES, FROZEN, HEALTHY_DECADES, OFF
 from gradbook.book.diagnose.subjects import Network
 from gradbook.book.diagnose.suite import TRUTHS
+from gradbook.book.symptoms import DECADES, FROZEN, HEALTHY_DECADES, OFF
 from gradbook.checks import Array
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.losses import softmax_cross_entropy

@@ -11,11 +11,13 @@ from gradbook.diagnosis.findings import Finding
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.press.places import DOCS
 
-STACK, CELLS = Traits(), Traits(recurrent=True)
+STACK, CELLS, SIGMOIDS = Traits(), Traits(recurrent=True), Traits(sigmoids=True)
+BENT = {"replace them first": "Replace the sigmoids", "BatchNorm": "BatchNorm"}
 ORDERS = {
     "deep": (4, Verdict.VANISHING, STACK, {"suited weights": "Draw the weights", "a path": "path"}),
     "explodes": (4, Verdict.EXPLODING, STACK, {"suited weights": "Draw the", "a path": "path"}),
     "in time": (5, Verdict.VANISHING, CELLS, {"recurrent weights": "orthogonal", "gates": "gates"}),
+    "sigmoids": (4, Verdict.VANISHING, SIGMOIDS, BENT),
     "dead": (3, Verdict.DEAD, STACK, {"biases": "biases of 0", "normalization": "Normalize"}),
 }
 """The item of the page's list, a finding, what the network has, and how both name a remedy."""

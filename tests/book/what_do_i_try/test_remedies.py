@@ -176,6 +176,12 @@ class TestOtherSigns:
         assert share == frozen_fraction(bfloat16, stored, round_to(bfloat16, steps))
         assert 0.1 < share < 0.9
 
+    def test_a_weight_without_a_gradient_is_not_frozen(self) -> None:
+        optimizer, w = InFormat(0.004, Plain(bfloat16)), np.ones((1, 4))
+        for grad, share in ([1.0, 1.0, 1e-9, 0.0], 1 / 3), ([0.0] * 4, 0.0):
+            found = treatment._frozen(optimizer, [w], [np.array([grad])])
+            assert found.item() == pytest.approx(share)
+
     def test_units_far_below_zero_are_dead_and_those_far_above_are_not(self) -> None:
         plan = Deep(relu, he, depth=2, width=400, bias=-40.0, updates=1)
         assert (signs_of(plan, FEW).dead == 1).all()
