@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MALLOC_TRIM_THRESHOLD_ ?= 268435456
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 
-.PHONY: serve test test-frameworks site offline zensical wheel figure claims reading bench compare mutants timings clean setup lock
+.PHONY: serve test test-frameworks site offline zensical wheel figure claims new-chapter reading bench compare mutants timings clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -53,6 +53,10 @@ figure: $(READY)
 
 claims: $(READY)
 	$(BIN)/python -m gradbook.book.claims
+
+# Page, room, tests and nav line of a chapter: `make new-chapter NAME=weight-decay TITLE="Weight decay"`.
+new-chapter: $(READY)
+	@$(BIN)/python tools/new_chapter.py "$(NAME)" "$(TITLE)"
 
 # What each page asks of its reader, beside what it should at most; with a site, also what it weighs.
 reading: $(READY)

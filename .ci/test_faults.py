@@ -30,14 +30,31 @@ async def told(
         return said
 
 
-STYLE = "document.head.insertAdjacentHTML('beforeend', `<style>%s</style>`)"
+# The page's policy lets no style sheet in that it does not know; a script's own it does.
+STYLE = """const sheet = new CSSStyleSheet(); sheet.replaceSync(`%s`);
+document.adoptedStyleSheets.push(sheet)"""
 ADD = "document.querySelector('article').insertAdjacentHTML('beforeend', `%s`)"
 
 HEARD = {
     "an error on the console": ("console.error('planted')", "on the console: planted"),
     "a failing script": ("setTimeout(() => { planted() })", "a script fails: planted is not"),
     "a missing file": (ADD % "<img src='planted.svg'>", "status 404"),
-    "another host": ("fetch('https://planted.invalid').catch(() => {})", "another host is asked"),
+    "another host": (
+        "fetch('https://planted.invalid').catch(() => {})",
+        "violates the following Content Security Policy directive",
+    ),
+    "a picture from another host": (
+        ADD % "<img src='https://planted.invalid/a.png' alt='a'>",
+        "violates the following Content Security Policy directive",
+    ),
+    "a style sheet in the page": (
+        ADD % "<style>p { color: red }</style>",
+        "violates the following Content Security Policy directive",
+    ),
+    "a script in the page": (
+        "document.body.append(Object.assign(document.createElement('script'), {text: 'a = 1'}))",
+        "violates the following Content Security Policy directive",
+    ),
 }
 
 

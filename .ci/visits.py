@@ -161,6 +161,7 @@ async def visit(
     *,
     scheme: Scheme = "light",
     width: int = WIDE,
+    height: int = 900,
     scripts: bool = True,
 ) -> AsyncIterator[Visit]:
     """Open a page, note each error, failed request and call for another host, and fail if any was.
@@ -171,11 +172,12 @@ async def visit(
         name: The page, relative to it.
         scheme: `light` or `dark`.
         width: The window's width in pixels.
+        height: Its height.
         scripts: Whether scripts run.
     """
     context = await browser.new_context(
         color_scheme=scheme,
-        viewport={"width": width, "height": 900},
+        viewport={"width": width, "height": height},
         java_script_enabled=scripts,
         reduced_motion="reduce",
     )

@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gradbook.press.assets import ensure_assets
 from gradbook.press.check import check_site
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         building.add_argument("--site", type=Path, default=ROOT / "site")
         building.add_argument("--generator", choices=GENERATORS, default="mkdocs")
         building.add_argument("--fresh", action="store_true", help="run every block again")
+        carrying = "files for readers to keep, such as the book as a PDF"
+        building.add_argument("--carry", type=Path, nargs="*", default=[], help=carrying)
     checking = commands.add_parser("check", help="find what is typed that could be computed")
     checking.add_argument("pages", type=Path, nargs="*", help="all pages by default")
     numbers = "also change the numbers in their code; of all pages, those that were edited"
@@ -68,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FIGURE.write_text(story(), encoding="utf-8", newline="\n")
         return 0
     offline = given.command == "offline"
-    how = {"offline": offline, "fresh": given.fresh}
+    how: dict[str, Any] = {"offline": offline, "fresh": given.fresh, "carry": given.carry}
     code = build(given.config, given.site, given.generator, **how)
     if offline and code == 0:
         print(pack(given.site, ROOT / "dist" / "gradbook-offline.zip"))
@@ -114,9 +117,15 @@ def _has_display() -> bool:
 
 
 def build(
-    config: Path, site: Path, generator: str, *, offline: bool = False, fresh: bool = False
+    config: Path,
+    site: Path,
+    generator: str,
+    *,
+    offline: bool = False,
+    fresh: bool = False,
+    carry: Sequence[Path] = (),
 ) -> int:
-    """Build a site strictly and check it; return the exit code.
+    """Build a site strictly, bind and check it; return the exit code.
 
     Args:
         config: The `mkdocs.yml` to build.
@@ -124,6 +133,7 @@ def build(
         generator: `mkdocs` or `zensical`.
         offline: Build pages that open from `file://`.
         fresh: Run every block, whatever results are kept.
+        carry: Files that the site brings for its readers to keep.
     """
     shutil.rmtree(site, ignore_errors=True)
     settings = {
@@ -134,13 +144,16 @@ def build(
     command = [sys.executable, "-m", generator, "build", "--strict", "--config-file", str(config)]
     if generator == "zensical":
         command.append("--clean")
+    binding = [sys.executable, "-m", "gradbook.press.binding", str(config), str(site)]
+    binding += ["--offline"] * offline + ["--carry", *map(str, carry)]
     with tempfile.TemporaryDirectory() as empty:
         if fresh:
             settings[CACHE_VARIABLE] = empty
         environment = _DEFAULTS | os.environ | settings
-        done = subprocess.run(command, cwd=config.parent, env=environment, check=False)
-    if done.returncode:
-        return done.returncode
+        for step in (command, binding):
+            done = subprocess.run(step, cwd=config.parent, env=environment, check=False)
+            if done.returncode:
+                return done.returncode
     faults = check_site(site)
     print("\n".join(faults), file=sys.stderr, end="\n" if faults else "")
     return min(len(faults), 1)

@@ -115,8 +115,7 @@ def readings(pages: Mapping[str, Page], terms: str, site: Path) -> Iterator[Read
 
 def measured(name: str, page: Page, terms: tuple[Early, ...], html: Path | None) -> Reading:
     """Measure one page, by its source and, where it is built, by its HTML."""
-    main = _MAIN_LINE_ENDS.split(page.unfenced)[0]
-    words = len(re.findall(rf"\w[\w'’-]*|{WORD}", plain(page)[: len(main)]))
+    words = words_of(page)
     shown = [fence for fence in page.fences if _is_seen(page, fence)]
     code = sum(bool(line.strip()) for fence in shown for line in fence.source.split("\n"))
     pins = sum(
@@ -129,6 +128,12 @@ def measured(name: str, page: Page, terms: tuple[Early, ...], html: Path | None)
     sent = _Sent(html.read_text(encoding="utf-8"))
     size = len(gzip.compress(html.read_bytes(), mtime=0)) / 1000
     return Reading(name, words, code, pins, sent.tables, sent.figures, terms, size, sent.elements)
+
+
+def words_of(page: Page) -> int:
+    """Count the words of a page's main line."""
+    main = _MAIN_LINE_ENDS.split(page.unfenced)[0]
+    return len(re.findall(rf"\w[\w'’-]*|{WORD}", plain(page)[: len(main)]))
 
 
 def _is_seen(page: Page, fence: Fence) -> bool:
@@ -188,12 +193,13 @@ def _built(site: Path, name: str) -> Path | None:
 def reading_order(config: Path) -> list[str]:
     """Return the pages that a configuration's `nav` names, from the first to the last."""
     with config.open(encoding="utf-8") as file:
-        return list(_names(yaml_load(file)["nav"]))
+        return list(nav_of(yaml_load(file)["nav"]))
 
 
-def _names(entry: Any) -> Iterator[str]:
+def nav_of(entry: Any) -> Iterator[str]:
+    """Yield the pages of a `nav`, or of a part of it, in order."""
     if isinstance(entry, str):
         yield entry
     for inner in entry.values() if isinstance(entry, dict) else entry:
         if not isinstance(entry, str):
-            yield from _names(inner)
+            yield from nav_of(inner)

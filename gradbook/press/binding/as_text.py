@@ -1,0 +1,143 @@
+"""The book as text, for programs that read: Markdown, with what blocks show and values filled in.
+
+`llms.txt` names the pages, as https://llmstxt.org describes; each page lies beside its HTML, with
+`.md` behind its name; `llms-full.txt` is all of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mkdocs.utils.meta import get_data
+
+from gradbook.press.binding.sheet import Sheet
+from gradbook.press.fences import Fence
+from gradbook.press.pages import Page
+from gradbook.press.places import PACKAGE
+from gradbook.press.session import Session
+
+_MODULE = re.compile(r"(?m)^::: ([\w.]+)$")
+_LEFT_OUT = re.compile(r"<(svg|script|style)\b.*?</\1>", re.DOTALL)
+_ALT = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
+_LINE = re.compile(r"</(?:tr|p|figcaption|caption|li|div)>")
+
+
+def filled(page: Page, session: Session) -> str:
+    """Return a page's Markdown: pins and folded code left out, outputs and values put in.
+
+    Args:
+        page: The page.
+        session: Where its blocks run, or rather, where their results are kept.
+    """
+    shown = [(fence.outer, _shown(fence, session)) for fence in page.fences if _is_changed(fence)]
+    # Values are those at the end of the page: behind all blocks.
+    values = [((v.start, v.end), _value(session, v.expr)) for v in page.values]
+    comments = [(span, "") for span in page.comments]
+    text, last = [], 0
+    for (start, end), new in sorted([*shown, *values, *comments]):
+        text += [page.text[last:start], new]
+        last = end
+    body = get_data("".join([*text, page.text[last:]]))[0]
+    return re.sub(r"\n{3,}", "\n\n", _MODULE.sub(_module, body)).strip() + "\n"
+
+
+def _value(session: Session, expression: str) -> str:
+    value = session.value(expression)
+    return "" if value.startswith("<gb-") else value  # what a page asks needs scripts
+
+
+def _is_changed(fence: Fence) -> bool:
+    return fence.executed or fence.pinned
+
+
+def _shown(fence: Fence, session: Session) -> str:
+    """Return a block's code, if it is shown, and what it shows, as text."""
+    if fence.pinned:
+        return ""
+    output = plain(session.run(fence.source))
+    hidden = ("source", "none") in fence.options
+    code = "" if hidden else f"```python\n{fence.source.rstrip()}\n```\n"
+    both = code + (f"```text\n{output}\n```\n" if output else "")
+    return "".join(f"{fence.indent}{line}\n" for line in both.splitlines())
+
+
+def plain(markup: str) -> str:
+    r"""Return HTML as text; of a figure, what its alternative text says, then its caption.
+
+    Args:
+        markup: What a block shows.
+
+    Examples:
+        >>> plain('<figure><svg aria-label="A bell."><path/></svg><b>One</b></figure>')
+        'A bell.\nOne'
+    """
+    text = _ALT.sub(lambda match: f"{match[1]}\n{match[0]}", markup)
+    text = _LINE.sub("\n", re.sub(r"</t[dh]>\s*", " | ", _LEFT_OUT.sub("", text)))
+    lines = html.unescape(re.sub(r"<[^>]+>", "", text)).split("\n")
+    return "\n".join(line.rstrip(" |") for line in lines if line.strip())
+
+
+def _module(match: re.Match[str]) -> str:
+    """Return what a module says of itself and of its functions."""
+    stem = PACKAGE.parent.joinpath(*match[1].split("."))
+    path = stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")
+    if not path.is_file():
+        return match[0]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    parts = [f"## {match[1]}", ast.get_docstring(tree) or ""]
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            parts += [f"### {_signature(node)}", ast.get_docstring(node) or ""]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _signature(node: ast.FunctionDef | ast.ClassDef) -> str:
+    if isinstance(node, ast.ClassDef):
+        return f"`{node.name}`"
+    return f"`{node.name}({ast.unparse(node.args)})`"
+
+
+def beside(sheet: Sheet) -> str:
+    """Return where a page's text lies: at its address, with `.md` behind the file's name."""
+    return f"{sheet.name}.md"
+
+
+def contents(nav: Iterable[Any], given: Mapping[str, Sheet], home: str) -> Iterator[str]:
+    """Yield the lines of `llms.txt` below its summary: a list of links for each section.
+
+    Args:
+        nav: What `mkdocs.yml` says of the order.
+        given: The pages by their sources' names.
+        home: Where the book will be; empty for links that begin at home.
+    """
+    yield "## Pages"
+    for entry in nav:
+        for title, inside in entry.items():
+            if isinstance(inside, str):
+                yield _link(title, given[inside], home)
+    for entry in nav:
+        for title, inside in entry.items():
+            if not isinstance(inside, str):
+                yield f"\n## {title}"
+                pairs = (pair for inner in inside for pair in inner.items())
+                yield from (_link(name, given[source], home) for name, source in pairs)
+
+
+def _link(title: str, sheet: Sheet, home: str) -> str:
+    return f"- [{title}]({home}{beside(sheet)}): {sheet.description}"
+
+
+def write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files of text.
+
+    Args:
+        folder: The site's folder.
+        texts: What goes into which file.
+    """
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")

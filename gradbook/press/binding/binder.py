@@ -1,0 +1,132 @@
+"""Bind a built site: finish its pages, and lay what belongs beside them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mkdocs.utils.yaml import yaml_load
+
+from gradbook.press.binding import as_text, heads, pace, policy
+from gradbook.press.binding.cards import card
+from gradbook.press.binding.foot import foot, footed
+from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
+from gradbook.press.pages import Page
+from gradbook.press.reading import nav_of
+from gradbook.press.results import Results, folder
+from gradbook.press.session import Session
+from gradbook.press.shown import display
+
+KEPT = {".zip": "The book as a folder (zip)", ".pdf": "The book on paper (PDF)"}
+"""What a site may carry for its readers to keep, and how it is called."""
+
+
+@dataclass(frozen=True)
+class Binder:
+    """One built site and what is known of its book.
+
+    Attributes:
+        config: The book's `mkdocs.yml`; `CITATION.cff` lies beside it.
+        site: The folder with the pages.
+        offline: Whether the pages open from a folder.
+        carried: Files for readers to keep.
+    """
+
+    config: Path
+    site: Path
+    offline: bool = False
+    carried: Sequence[Path] = ()
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What `mkdocs.yml` says."""
+        with self.config.open(encoding="utf-8") as file:
+            return dict(yaml_load(file))
+
+    @property
+    def home(self) -> str:
+        """Where the book will be, with a slash behind; empty if nobody knows."""
+        address = "" if self.offline else str(self.settings.get("site_url") or "")
+        return address and address.rstrip("/") + "/"
+
+    @property
+    def docs(self) -> Path:
+        """Where the sources are."""
+        return self.config.parent / "docs"
+
+    @cached_property
+    def citation(self) -> dict[str, Any]:
+        """How to cite the book, if it says so."""
+        path = self.config.with_name("CITATION.cff")
+        if not path.exists():
+            return {}
+        at = {"url": self.home} if self.home else {}
+        return at | dict(yaml_load(path.read_text(encoding="utf-8")))
+
+    def bind(self) -> None:
+        """Finish every page."""
+        for path in self.carried:
+            shutil.copyfile(path, self.site / path.name)
+        given = list(sheets(self.docs, self.site))
+        if not self.offline:
+            self._write_texts(given)
+        pages = {sheet.name: self._finished(sheet) for sheet in given}
+        if not self.offline:
+            as_text.write(self.site, {"_headers": policy.headers(pages.values())})
+        rules = policy.FROM_A_FOLDER if self.offline else ""
+        guarded = {
+            name: policy.guarded(page, rules or policy.policy([page]))
+            for name, page in pages.items()
+        }
+        as_text.write(self.site, guarded)
+
+    def _finished(self, sheet: Sheet) -> str:
+        name = str(self.settings["site_name"])
+        page = heads.headed(sheet, sheet.html, name=name, home=self.home)
+        if self.home and sheet.name != UNKNOWN:
+            self._draw(sheet, name)
+        if sheet.name.startswith("chapters/"):
+            page = pace.timed(page, Page(sheet.source, sheet.name))
+        if self.citation and sheet.name != UNKNOWN:
+            page = footed(page, foot(self.citation, sheet.name, self._kept(), self._edit(sheet)))
+        return page
+
+    def _draw(self, sheet: Sheet, name: str) -> None:
+        picture = self.site / heads.card_of(sheet)
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(card(sheet.opening.headline, sheet.description, name))
+
+    def _kept(self) -> dict[str, str]:
+        changelog = built(Path("changelog.md"), self.site)
+        kept = {path.name: KEPT[path.suffix] for path in self.carried}
+        if not self.offline:
+            kept["llms-full.txt"] = "The book as text"
+        if (self.site / changelog).exists():
+            kept[changelog if self.offline else "changelog/"] = "Changelog"
+        return kept
+
+    def _edit(self, sheet: Sheet) -> str:
+        """Return where a page is edited: nowhere, unless the book says where its sources are."""
+        repository = str(self.settings.get("repo_url") or "").rstrip("/")
+        folder = str(self.settings.get("edit_uri") or "edit/main/docs/").strip("/")
+        return f"{repository}/{folder}/{sheet.path}" if repository else ""
+
+    def _write_texts(self, given: Sequence[Sheet]) -> None:
+        texts = {sheet.name: self._text(sheet) for sheet in given if sheet.source}
+        by_source = {sheet.path: sheet for sheet in given if sheet.source}
+        nav = self.settings["nav"]
+        lines = as_text.contents(nav, by_source, self.home)
+        title = f"# {self.settings['site_name']}\n\n> {self.settings['site_description']}\n"
+        order = [by_source[name].name for name in nav_of(nav)]
+        for name, text in texts.items():
+            as_text.write(self.site, {f"{name}.md": text})
+        llms = {"llms.txt": title + "\n" + "\n".join(lines) + "\n"}
+        llms["llms-full.txt"] = "\n".join([title, *(texts[name] for name in order)])
+        as_text.write(self.site, llms)
+
+    def _text(self, sheet: Sheet) -> str:
+        return as_text.filled(Page(sheet.source, sheet.path), Session(display, Results(folder())))

@@ -1,0 +1,253 @@
+"""What pages get behind the build: description, preview, policy, foot, text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from gradbook.press.binding import as_text, pace
+from gradbook.press.binding.binder import Binder
+from gradbook.press.binding.cards import HEIGHT, WIDTH, card
+from gradbook.press.binding.foot import bibtex, foot, footed
+from gradbook.press.binding.heads import card_of, headed
+from gradbook.press.binding.policy import FROM_A_FOLDER, guarded, hashes, headers, policy
+from gradbook.press.binding.sheet import MOST, Sheet, built, shortened
+from gradbook.press.pages import Page
+from gradbook.press.places import ROOT
+from gradbook.press.session import Session
+from gradbook.press.shown import display
+
+PAGE = """<!doctype html>
+<html><head>
+  <meta charset="utf-8">
+  <meta name="description" content="everybody's">
+  <link rel="canonical" href="http://old.invalid/">
+  <title>One - book</title>
+  <script>var a = 1</script>
+  <script src="a.js"></script>
+  <script id="__config" type="application/json">{}</script>
+</head><body><article>
+<h1 id="one">One<a class="headerlink" href="#one">¶</a></h1>
+<p class="gb-pace">2 min</p><p>The first &amp; best.</p>
+<div class="admonition abstract"><p class="admonition-title">In one sentence</p>
+<p>It <a href="#x">is</a>
+so.</p></div></article>
+<div class="md-copyright__highlight">Free. </div>
+</body></html>"""
+
+
+def sheet(html: str = PAGE, source: str = "", name: str = "chapters/one/index.html") -> Sheet:
+    return Sheet(name, html, source)
+
+
+class TestADescription:
+    def test_is_what_the_page_says_of_itself(self) -> None:
+        assert sheet(source="---\ndescription: Said.\n---\n# One").description == "Said."
+
+    def test_is_the_answer_in_one_sentence_or_the_first_words(self) -> None:
+        assert sheet().description == "It is so."
+        assert sheet(PAGE.replace(" abstract", "")).description == "The first & best."
+
+    def test_has_an_end_where_previews_cut_it(self) -> None:
+        long = "word " * 50
+        assert shortened(long).endswith("word…")
+        assert len(shortened(long)) <= MOST
+        assert shortened(f"A whole one. {long}") == "A whole one."
+        assert shortened("e.g. 0.25 is short") == "e.g. 0.25 is short"
+
+    def test_stands_in_the_head_in_place_of_everybodys(self) -> None:
+        page = headed(sheet(), PAGE, name="book", home="")
+        assert page.count('name="description"') == 1
+        assert '<meta name="description" content="It is so.">' in page
+        assert '<meta property="og:title" content="One">' in page
+        assert "og:image" not in page
+        assert "canonical" not in page
+
+    def test_has_an_address_and_a_picture_where_the_book_has_one(self) -> None:
+        page = headed(sheet(), PAGE, name="book", home="https://a.b/c/")
+        assert '<link rel="canonical" href="https://a.b/c/chapters/one/">' in page
+        assert '"og:url" content="https://a.b/c/chapters/one/"' in page
+        assert '"og:image" content="https://a.b/c/assets/cards/chapters-one.png"' in page
+        assert '"og:type" content="article"' in page
+        assert "old.invalid" not in page
+
+    def test_quotes_what_html_would_take_for_its_own(self) -> None:
+        page = headed(sheet(source='---\ndescription: a "b" <c>\n---\n'), PAGE, name="b", home="")
+        assert 'content="a &quot;b&quot; &lt;c&gt;"' in page
+
+    def test_is_not_for_the_page_for_unknown_addresses(self) -> None:
+        assert headed(sheet(name="404.html"), PAGE, name="book", home="https://a.b/") == PAGE
+
+
+def test_a_page_finds_its_source_as_a_folder_or_as_a_file(tmp_path: Path) -> None:
+    assert built(Path("index.md"), tmp_path) == "index.html"
+    assert built(Path("reference/index.md"), tmp_path) == "reference/index.html"
+    assert built(Path("a/b.md"), tmp_path) == "a/b/index.html"
+    (tmp_path / "c.html").touch()
+    assert built(Path("c.md"), tmp_path) == "c.html"
+    assert card_of(sheet(name="index.html")) == "assets/cards/home.png"
+
+
+def test_a_card_has_the_size_of_a_preview_and_the_same_bytes_every_time(tmp_path: Path) -> None:
+    first, second = (card("A $title", "What it says.", "book") for _ in range(2))
+    assert first == second != card("Another", "What it says.", "book")
+    (tmp_path / "card.png").write_bytes(first)
+    assert imread(tmp_path / "card.png").shape[:2] == (HEIGHT, WIDTH)
+
+
+class TestThePolicy:
+    def test_knows_the_scripts_that_a_page_holds_and_no_data(self) -> None:
+        assert len(hashes(PAGE, "script")) == 1
+        assert hashes(PAGE, "style") == []
+        assert hashes("<style>a{}</style>", "style") != []
+
+    def test_lets_in_nothing_else(self) -> None:
+        rules = dict(rule.split(" ", 1) for rule in policy([PAGE]).split("; "))
+        assert rules["default-src"] == "'self'"
+        assert rules["script-src"] == f"'self' {hashes(PAGE, 'script')[0]}"
+        assert rules["style-src"] == "'self'"
+        assert rules["style-src-attr"] == "'unsafe-inline'"
+        assert rules["img-src"] == "'self' data:"
+
+    def test_binds_all_that_follows(self) -> None:
+        page = guarded(PAGE, policy([PAGE]))
+        assert page.index("Content-Security-Policy") < page.index("<title>")
+        assert page.index("charset") < page.index("Content-Security-Policy")
+        assert page.count("Content-Security-Policy") == 1
+
+    def test_of_a_host_is_that_of_all_pages(self) -> None:
+        other = PAGE.replace("var a = 1", "var a = 2")
+        (line,) = re.findall("  Content-Security-Policy: (.*)", headers([PAGE, other]))
+        for page in (PAGE, other):
+            assert hashes(page, "script")[0] in line
+        assert "frame-ancestors" in line
+
+
+class TestTheFoot:
+    CITATION = {"title": "book", "authors": [{"family-names": "A", "given-names": "B"}]} | {
+        "version": "1.2",
+        "date-released": "2025-01-02",
+    }
+
+    def test_cites_a_person_by_name_and_a_release_by_year(self) -> None:
+        assert "author = {A, B}" in bibtex(self.CITATION)
+        assert "year = {2025}" in bibtex(self.CITATION)
+
+    def test_stands_below_the_line_about_licenses(self) -> None:
+        given = foot(self.CITATION, "chapters/one/index.html", {"a.pdf": "PDF", "log/": "Log"})
+        page = footed(PAGE, given)
+        assert page.index("Free.") < page.index("Version 1.2") < page.index("</body>")
+        assert '<a href="../../a.pdf">PDF</a>' in page
+        assert '<a href="../../log/">Log</a>' in page
+        assert "Edit" not in page
+
+    def test_leads_to_where_a_page_is_edited_if_that_is_known(self) -> None:
+        assert '<a href="https://a.b/x.md">Edit' in foot(
+            self.CITATION, "x.html", {}, "https://a.b/x.md"
+        )
+
+
+def test_a_chapter_says_how_long_it_takes() -> None:
+    source = Page("# One\n" + "word " * 450 + "\n## Remember\n" + "word " * 999 + "\n**1. ★** Why?")
+    line = re.search('<p class="gb-pace".*', pace.timed("<h1>One</h1>", source))
+    assert line is not None
+    assert "3 min to read · 1 exercise<" in line[0]
+    assert "exercise" not in pace.timed("<h1>One</h1>", Page("few words"))
+
+
+MARKDOWN = """---
+description: said
+---
+# One
+<!-- a note -->
+```python exec="on" source="none"
+x = 1 / 4
+```
+
+```python exec="on"
+print("shown", x)
+```
+
+```pycon pin
+>>> x
+0.25
+```
+
+It is `{python} f"{x:.2f}"`, $x = \\py{x * 4:.0f}$.
+"""
+
+
+def test_the_text_of_a_page_has_what_blocks_show_and_neither_pins_nor_notes() -> None:
+    markdown = MARKDOWN.replace("x * 4:.0f", 'f"{x * 4:.0f}"')
+    text = as_text.filled(Page(markdown), Session(display))
+    assert text == (
+        '# One\n\n```python\nprint("shown", x)\n```\n```text\nshown 0.25\n```\n\n'
+        "It is 0.25, $x = 1$.\n"
+    )
+
+
+def test_the_text_of_the_reference_has_what_functions_say() -> None:
+    text = as_text.filled(Page("# API\n\n::: gradbook.measure\n"), Session(display))
+    assert "## gradbook.measure" in text
+    assert re.search(r"(?m)^### `\w+\(.*\)`$", text)
+
+
+def test_a_table_is_text_row_by_row() -> None:
+    table = "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td><b>2</b></td></tr></table>"
+    assert as_text.plain(table) == "a | b\n1 | 2"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Binder:
+    (tmp_path / "docs" / "chapters").mkdir(parents=True)
+    (tmp_path / "docs" / "index.md").write_text("# Home\n", "utf-8")
+    (tmp_path / "docs" / "chapters" / "one.md").write_text("# One\n", "utf-8")
+    site = tmp_path / "site"
+    (site / "chapters" / "one").mkdir(parents=True)
+    for name in ("index.html", "404.html", "chapters/one/index.html"):
+        (site / name).write_text(PAGE, "utf-8")
+    (tmp_path / "CITATION.cff").write_bytes((ROOT / "CITATION.cff").read_bytes())
+    (tmp_path / "mkdocs.yml").write_text(
+        "site_name: book\nsite_description: About.\nsite_url: https://a.b/c\n"
+        "repo_url: https://a.b/r/\n"
+        "nav: [{Home: index.md}, {Chapters: [{1 One: chapters/one.md}]}]\n",
+        "utf-8",
+    )
+    return Binder(tmp_path / "mkdocs.yml", site)
+
+
+def test_a_book_is_bound(book: Binder) -> None:
+    (book.config.parent / "book.pdf").write_bytes(b"%PDF")
+    Binder(book.config, book.site, carried=[book.config.parent / "book.pdf"]).bind()
+    page = (book.site / "chapters" / "one" / "index.html").read_text("utf-8")
+    assert "@software{gradbook," in page
+    assert "https://a.b/r/edit/main/docs/chapters/one.md" in page
+    assert 'href="../../book.pdf"' in page
+    assert (book.site / "book.pdf").read_bytes() == b"%PDF"
+    assert (book.site / "assets" / "cards" / "chapters-one.png").stat().st_size > 10_000
+    assert "script-src 'self' 'sha256-" in (book.site / "_headers").read_text("utf-8")
+    assert "Content-Security-Policy" in (book.site / "404.html").read_text("utf-8")
+
+
+def test_its_text_names_the_pages_and_gives_them(book: Binder) -> None:
+    book.bind()
+    link = "[1 One](https://a.b/c/chapters/one/index.html.md): It is so."
+    assert (book.site / "llms.txt").read_text("utf-8").splitlines() == [
+        *("# book", "", "> About.", "", "## Pages"),
+        "- [Home](https://a.b/c/index.html.md): It is so.",
+        *("", "## Chapters", f"- {link}"),
+    ]
+    full = (book.site / "llms-full.txt").read_text("utf-8")
+    assert full == "# book\n\n> About.\n\n# Home\n\n# One\n"
+    assert (book.site / "chapters" / "one" / "index.html.md").read_text("utf-8") == "# One\n"
+
+
+def test_pages_for_a_folder_know_no_host_and_may_use_files_alone(book: Binder) -> None:
+    Binder(book.config, book.site, offline=True).bind()
+    page = (book.site / "index.html").read_text("utf-8")
+    assert FROM_A_FOLDER in page
+    assert "og:image" not in page
+    assert not (book.site / "llms.txt").exists()
