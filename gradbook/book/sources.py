@@ -568,6 +568,30 @@ BACHLECHNER = Source(
     "a learned factor of zero on each block",
     link="arXiv:2003.04887",
 )
+TOUVRON = Source(
+    "Touvron et al.",
+    2021,
+    "Going Deeper with Image Transformers",
+    "IEEE/CVF International Conference on Computer Vision",
+    "LayerScale: a learned factor for each channel of a block, small at the start",
+    link="arXiv:2103.17239",
+)
+GOYAL = Source(
+    "Goyal et al.",
+    2017,
+    "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour",
+    "arXiv:1706.02677",
+    "a last normalization of each block whose factor is zero at the start",
+    link="arXiv:1706.02677",
+)
+WANG_DEEPNET = Source(
+    "Wang et al.",
+    2022,
+    "DeepNet: Scaling Transformers to 1,000 Layers",
+    "arXiv:2203.00555",
+    "a larger path with smaller blocks, behind which the sum is normalized",
+    link="arXiv:2203.00555",
+)
 DE_SMITH = Source(
     "De and Smith",
     2020,
