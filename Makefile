@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MALLOC_TRIM_THRESHOLD_ ?= 268435456
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 
-.PHONY: serve test test-frameworks site offline zensical wheel figure claims new-chapter reading bench compare mutants timings clean setup lock
+.PHONY: serve test test-frameworks site offline pdf zensical wheel figure claims new-chapter reading bench compare mutants timings clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -39,11 +39,16 @@ test-frameworks: $(FRAMEWORKS)/ready
 $(FRAMEWORKS)/ready: requirements-frameworks.txt constraints-torch.txt pyproject.toml tools/environment.py
 	$(environment) $(FRAMEWORKS) requirements-frameworks.txt --build constraints-torch.txt torch torchvision
 
+# `make site CARRY="dist/gradbook-offline.zip dist/gradbook.pdf"` lays files beside the pages, which name them.
 site: $(READY)
-	$(BIN)/python -m gradbook.press site
+	$(BIN)/python -m gradbook.press site $(if $(CARRY),--carry $(CARRY))
 
 offline: $(READY)
 	$(BIN)/python -m gradbook.press offline --site build/offline
+
+# The pages of site/ on paper, printed by Chromium: they have to be built.
+pdf: $(READY)
+	$(BIN)/python .ci/paper.py
 
 zensical: $(READY)
 	$(BIN)/python -m gradbook.press site --generator zensical --site build/zensical

@@ -156,6 +156,30 @@ def test_an_offline_book_has_its_search_index_in_a_script(book: Path) -> None:
     assert "gradbook/one.html" in zipfile.ZipFile(archive).namelist()
 
 
+def test_what_a_site_shall_carry_has_to_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["site", "--carry", "nowhere.pdf"])
+    assert "'nowhere.pdf' is no file" in capsys.readouterr().err
+
+
+def test_a_book_is_bound_whoever_built_it(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_URL", "https://a.b/c/")
+    told = {}
+    for generator in GENERATORS:
+        site = book.parent / "site"
+        assert build(book, site, generator) == 0
+        page = (site / "one" / "index.html").read_text(encoding="utf-8")
+        head = page.partition("</head>")[0]
+        told[generator] = re.findall(r'<meta [^>]*"(?:og:\w+|description)" content="([^"]*)"', head)
+        assert page.count('"description" content=') == 1
+        assert re.findall(r'rel="canonical" href="([^"]*)"', page) == ["https://a.b/c/one/"]
+        assert "script-src 'self' 'sha256-" in head
+        assert (site / "assets" / "cards" / "one.png").is_file()
+        assert "The value is 0.25" in (site / "llms-full.txt").read_text(encoding="utf-8")
+    assert told["mkdocs"] == told["zensical"]
+    assert "https://a.b/c/assets/cards/one.png" in told["mkdocs"]
+
+
 def write(folder: Path, body: str) -> Path:
     """Write a page and return its folder."""
     (folder / "index.html").write_text(f"<html><body>{body}</body></html>", encoding="utf-8")

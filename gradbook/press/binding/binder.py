@@ -102,7 +102,7 @@ class Binder:
 
     def _kept(self) -> dict[str, str]:
         changelog = built(Path("changelog.md"), self.site)
-        kept = {path.name: KEPT[path.suffix] for path in self.carried}
+        kept = {path.name: KEPT.get(path.suffix, path.name) for path in self.carried}
         if not self.offline:
             kept["llms-full.txt"] = "The book as text"
         if (self.site / changelog).exists():
