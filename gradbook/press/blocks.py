@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BEFORE_SUPERFENCES = 27
 AFTER_SUPERFENCES = 24
+AFTER_CONFIRM = 23
 ALL_IN_PLACE = 5
 
 _PLAIN = re.compile(r'<span class="[nw]">([^<]*)</span>')
@@ -34,6 +35,8 @@ class Page:
     def __init__(self, session: Session) -> None:
         """Start a page."""
         self.session = session
+        self.text = ""
+        self.shown: list[str] = []
         self.expected: list[Fence] = []
         self.ran: list[str] = []
         self.set_up: list[str] = []
@@ -64,6 +67,7 @@ class Announce(Preprocessor):
         except PageError as error:
             raise PressError(f"{page}:{error}") from None
         self.page.expected = [fence for fence in fences if fence.executed]
+        self.page.text, self.page.shown = text, []
         self.page.ran, self.page.set_up = [], []
         self.page.pins = [fence for fence in fences if fence.pinned]
         if docs and work.blocks:
@@ -135,7 +139,8 @@ def format_python(*, code: str, md: Markdown, **options: Any) -> str:
 
     def run(code: str, **_: Any) -> str:
         try:
-            return page.session.run(code)
+            page.shown.append(page.session.run(code))
+            return page.shown[-1]
         except (BlockError, ValueError, TypeError) as error:
             line = block.line if block else "unknown"
             raise PressError(f"{page_of(md)}: block {number} (line {line}): {error}") from error

@@ -71,6 +71,24 @@ def test_a_sound_book_builds(book: Path, generator: str, capfd: pytest.CaptureFi
     assert "<mn>0.25</mn>" in page
 
 
+@pytest.mark.parametrize("address", ["", "https://github.com/a/b"])
+def test_both_generators_write_the_same_notebook_and_link_to_it(
+    book: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("REPO_URL", address)
+    book.write_text(book.read_text("utf-8").replace("toolbox.md, what", "one.md, what"), "utf-8")
+    sites = [book.parent / generator for generator in GENERATORS]
+    for generator, site in zip(GENERATORS, sites, strict=True):
+        assert build(book, site, generator) == 0
+        page = (site / "one" / "index.html").read_text(encoding="utf-8")
+        assert '<a href="../notebooks/one.ipynb" download>' in page
+        assert page.count("https://colab.research.google.com/github/a/b/") == bool(address)
+        assert "gb-carry" not in (site / "index.html").read_text(encoding="utf-8")
+    first, second = ((site / "notebooks" / "one.ipynb").read_bytes() for site in sites)
+    assert first == second
+    assert b"The value is 0.25" in first
+
+
 @pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_stops_the_build_and_is_named(
