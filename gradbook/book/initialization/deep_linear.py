@@ -7,8 +7,8 @@ $a = u^L$. Gradient descent with a small $\eta$ follows
 
 $$\frac{da}{dk} = \eta \, L \, a^{2 - 2/L} (s - a),$$
 
-with $k$ counting steps, so at $\eta = c/L$ the time to learn hardly depends on the depth if $s$ is near
-one or above it. Above one it falls with the depth, below one it rises.
+with $k$ counting steps, so at $\eta = c/L$ the time to learn hardly depends on the depth if $s$ is
+near one or above it. Above one it falls with the depth, below one it rises.
 
 Source: Saxe, McClelland & Ganguli 2014.
 """
