@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from gradbook.press import mathml, svg
+from gradbook.press import downloads, mathml, svg
 
 _MARKED = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
@@ -47,7 +47,8 @@ def _value(value: Any, figures: int) -> str:
 
 def _picture(picture: svg.Drawn, number: int) -> str:
     caption = f"<b>Figure {number}.</b> {picture.caption_html}"
-    return typeset(svg.to_html(picture, f"figure-{number}", caption=caption))
+    figure = typeset(svg.to_html(picture, f"figure-{number}", caption=caption))
+    return downloads.with_csv(figure, picture.csv() if hasattr(picture, "csv") else "")
 
 
 def _explorer(value: Any, figure: str) -> str:
