@@ -20,20 +20,6 @@ _SCALED = re.compile(r"calc\(([\d.]+px)\*1\)")
 _PAPER = '<rect width="100%" height="100%" style="fill:white" />'
 
 
-def with_csv(figure: str, csv: str) -> str:
-    """Return a figure with its numbers behind it, which no reader sees and `linked` takes away.
-
-    Args:
-        figure: The figure as HTML.
-        csv: Its numbers; none if it is empty.
-    """
-    return f"{figure}<!--gb-csv\n{_hidden(csv)}-->" if csv else figure
-
-
-def _hidden(csv: str) -> str:
-    return html.escape(csv, quote=False).replace("-", "&#45;")  # two of them end a comment
-
-
 def code_anchor(shown: str) -> str:
     """Return the address, on its page, of the code of a figure; nothing where none is shown.
 
@@ -67,6 +53,8 @@ def alone(svg: str) -> str:
 def linked(shown: str, place: Place, *, is_folded: bool) -> str:
     """Write the files of the figure that a block shows, and return it with links to them.
 
+    In chapter 4 its third figure is Figure 4.3; a page without a number counts by itself.
+
     Args:
         shown: What the block shows, as HTML.
         place: Where the page goes; without a site nothing is written.
@@ -75,15 +63,17 @@ def linked(shown: str, place: Place, *, is_folded: bool) -> str:
     found = _FIGURE.search(shown)
     if not found:
         return shown
-    links = _written(found, place) if place.site else []
+    number = f"{place.chapter}.{found['number']}" if place.chapter else found["number"]
+    links = _written(found, place, number) if place.site else []
     if links and is_folded:
-        links.append(_link("code", f"#{code_anchor(shown)}", found["number"]))
+        links.append(_link("code", f"#{code_anchor(shown)}", number))
     told = f' <span class="gb-files" data-search-exclude>{" · ".join(links)}</span>'
     before, after = shown[: found.start("end")], shown[found.end() :]
+    before = before.replace(f"<b>Figure {found['number']}.</b>", f"<b>Figure {number}.</b>")
     return f"{before}{told if links else ''}{found['end']}{after}"
 
 
-def _written(found: re.Match[str], place: Place) -> list[str]:
+def _written(found: re.Match[str], place: Place, number: str) -> list[str]:
     assert place.site is not None
     files = {"SVG": alone(found["svg"])}
     if found["csv"]:
@@ -95,7 +85,7 @@ def _written(found: re.Match[str], place: Place) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
         address = html.escape(f"{place.up}{FOLDER}/{name}")
-        links.append(_link(kind, address, found["number"], "" if kind == "SVG" else " download"))
+        links.append(_link(kind, address, number, "" if kind == "SVG" else " download"))
     return links
 
 

@@ -58,6 +58,15 @@ def test_a_page_holds_no_numbers_itself_with_files_and_without(
     assert re.sub(r" <span class=\"gb-files.*?</span>", "", there) == nowhere
 
 
+def test_a_chapter_numbers_its_figures(tmp_path: Path) -> None:
+    place = Place("chapters/one.md", tmp_path, tmp_path, "chapters/one/", "../../", "2")
+    there = linked(display(drawn(), "", 3), place, is_folded=True)
+    assert "<b>Figure 2.4.</b>" in there
+    assert 'aria-label="CSV of figure 2.4"' in there
+    assert 'id="figure-4"' in there
+    assert "<b>Figure 4.</b>" in shown(tmp_path)
+
+
 def test_the_numbers_are_those_of_lines_bands_theory_and_levels(tmp_path: Path) -> None:
     shown(tmp_path)
     with (tmp_path / "figures" / "one-4.csv").open(encoding="utf-8", newline="") as file:
