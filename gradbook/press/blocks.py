@@ -10,8 +10,9 @@ from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 from markdown_exec import base_format
 
+from gradbook.press import downloads
 from gradbook.press.ahead import ahead_of, workers
-from gradbook.press.errors import PressError, docs_of, page_of
+from gradbook.press.errors import PressError, docs_of, page_of, place_of
 from gradbook.press.fences import Fence, PageError, check_fence, find_fences
 from gradbook.press.folding import checks, folded, unpinned
 from gradbook.press.session import BlockError, Session
@@ -136,25 +137,26 @@ def format_python(*, code: str, md: Markdown, **options: Any) -> str:
     block = page.next_block()
     number = len(page.ran) + 1
     page.ran.append(code)
+    is_folded = options["source"] == "none"
 
     def run(code: str, **_: Any) -> str:
         try:
             page.shown.append(page.session.run(code))
-            return page.shown[-1]
+            return downloads.linked(page.shown[-1], place_of(md), is_folded=is_folded)
         except (BlockError, ValueError, TypeError) as error:
             line = block.line if block else "unknown"
             raise PressError(f"{page_of(md)}: block {number} (line {line}): {error}") from error
 
     options["html"] = True
     options["update_toc"] = False
-    if options["source"] != "none":
+    if not is_folded:
         return str(base_format(language="python", run=run, code=code, md=md, **options))
     options["source"] = ""
     shown = str(base_format(language="python", run=run, code=code, md=md, **options))
     if not shown:
         page.set_up.append(code)
         return ""
-    return shown + folded("Code", [code])
+    return shown + folded("Code", [code], downloads.code_anchor(page.shown[-1]))
 
 
 markdown_exec.formatters["python"] = format_python

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ from pymdownx.superfences import SuperFencesException
 
 if TYPE_CHECKING:
     from markdown import Markdown
+
+_NUMBERED = re.compile(r"(\d+)\s")
 
 
 class PressError(SuperFencesException, ClickException):  # type: ignore[misc]
@@ -37,6 +41,7 @@ class Place:
         url: The page's address below that of the site.
         up: What leads to the site from the page, in HTML that the press writes. MkDocs leaves such
             a link as it is, Zensical takes it to be seen from the page's source.
+        chapter: The number that its title in the navigation begins with, if it does.
     """
 
     page: str
@@ -44,6 +49,7 @@ class Place:
     site: Path | None = None
     url: str = ""
     up: str = ""
+    chapter: str = ""
 
 
 def page_of(md: Markdown) -> str:
@@ -69,9 +75,31 @@ def place_of(md: Markdown) -> Place:
         if isinstance(getattr(file, "src_uri", None), str):
             site = Path(file.abs_dest_path.removesuffix(file.dest_uri))
             up = "../" * file.url.removeprefix("./").count("/")
-            return Place(file.src_uri, Path(file.src_dir), site, file.url, up)
+            chapter = _chapter(processor, file.src_uri)
+            return Place(file.src_uri, Path(file.src_dir), site, file.url, up, chapter)
         page: Any = getattr(processor, "page", None)
         if isinstance(getattr(page, "path", None), str):
             site = Path(getattr(processor, "config", {}).get("site_dir", "site"))
-            return Place(page.path, Path("docs"), site, page.url, "../" * page.path.count("/"))
+            up, chapter = "../" * page.path.count("/"), _chapter(processor, page.path)
+            return Place(page.path, Path("docs"), site, page.url, up, chapter)
     return Place("page")
+
+
+def _chapter(processor: Any, page: str) -> str:
+    nav = getattr(processor, "config", {}).get("nav") or ()
+    titles = (title for title, path in _entries(nav) if path == page)
+    return next((found[1] for title in titles if (found := _NUMBERED.match(title))), "")
+
+
+def _entries(nav: Any) -> Iterator[tuple[str, str]]:
+    """Yield titles and pages of a navigation, as MkDocs and as Zensical have it."""
+    for entry in nav:
+        if not isinstance(entry, dict):
+            continue
+        pairs = (
+            [(entry["title"], entry["url"] or entry["children"])]
+            if "url" in entry
+            else entry.items()
+        )
+        for title, inner in pairs:
+            yield from [(str(title), inner)] if isinstance(inner, str) else _entries(inner)

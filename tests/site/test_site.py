@@ -72,21 +72,28 @@ def test_a_sound_book_builds(book: Path, generator: str, capfd: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("address", ["", "https://github.com/a/b"])
-def test_both_generators_write_the_same_notebook_and_link_to_it(
+def test_both_generators_write_the_same_files_and_link_to_them(
     book: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("REPO_URL", address)
     book.write_text(book.read_text("utf-8").replace("toolbox.md, what", "one.md, what"), "utf-8")
+    book.write_text(book.read_text("utf-8").replace("- One:", "- 7 One:"), "utf-8")
+    figure = 'figures.lines([1], {"a": [2]}, x_label="x", y_label="y", alt="x", caption="x")'
+    block = f'```python exec="on"\nfrom gradbook.show import figures\n{figure}\n```\n'
+    (book.parent / "docs" / "one.md").write_text(f"{GOOD}\n{block}", encoding="utf-8")
     sites = [book.parent / generator for generator in GENERATORS]
     for generator, site in zip(GENERATORS, sites, strict=True):
         assert build(book, site, generator) == 0
         page = (site / "one" / "index.html").read_text(encoding="utf-8")
         assert '<a href="../notebooks/one.ipynb" download>' in page
         assert page.count("https://colab.research.google.com/github/a/b/") == bool(address)
+        assert "<b>Figure 7.1.</b>" in page
+        assert '<a href="../figures/one-1.svg"' in page
         assert "gb-carry" not in (site / "index.html").read_text(encoding="utf-8")
-    first, second = ((site / "notebooks" / "one.ipynb").read_bytes() for site in sites)
-    assert first == second
-    assert b"The value is 0.25" in first
+    for name in ("notebooks/one.ipynb", "figures/one-1.svg", "figures/one-1.csv"):
+        first, second = ((site / name).read_bytes() for site in sites)
+        assert first == second
+    assert "The value is 0.25" in (sites[0] / "notebooks" / "one.ipynb").read_text("utf-8")
 
 
 @pytest.mark.parametrize("generator", GENERATORS)
