@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MALLOC_TRIM_THRESHOLD_ ?= 268435456
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 
-.PHONY: serve test test-frameworks site offline pdf zensical wheel figure claims new-chapter reading bench compare mutants timings clean setup lock
+.PHONY: serve test test-frameworks site offline pdf audit zensical wheel figure claims new-chapter reading bench compare mutants timings clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -49,6 +49,11 @@ offline: $(READY)
 # The pages of site/ on paper, printed by Chromium: they have to be built.
 pdf: $(READY)
 	$(BIN)/python .ci/paper.py
+
+# Of every page in site/: weight, elements, axe in light and dark, wide, narrow and by touch, Lighthouse
+# (from the npm registry). `make audit ARGS="--no-lighthouse chapters/vanishing"` for some, and faster.
+audit: $(READY)
+	@$(BIN)/python .ci/audit.py $(ARGS)
 
 zensical: $(READY)
 	$(BIN)/python -m gradbook.press site --generator zensical --site build/zensical
