@@ -11,7 +11,7 @@ from typing import Any
 
 from mkdocs.utils.yaml import yaml_load
 
-from gradbook.press.binding import as_text, heads, pace, policy
+from gradbook.press.binding import as_text, heads, listing, pace, policy
 from gradbook.press.binding.cards import card
 from gradbook.press.binding.foot import foot, footed
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
@@ -116,10 +116,13 @@ class Binder:
         return f"{repository}/{folder}/{sheet.path}" if repository else ""
 
     def _write_texts(self, given: Sequence[Sheet]) -> None:
-        texts = {sheet.name: self._text(sheet) for sheet in given if sheet.source}
         by_source = {sheet.path: sheet for sheet in given if sheet.source}
+        texts = {
+            sheet.name: listing.linked(self._text(sheet), path, by_source, self.home)
+            for path, sheet in by_source.items()
+        }
         nav = self.settings["nav"]
-        lines = as_text.contents(nav, by_source, self.home)
+        lines = listing.contents(nav, by_source, self.home)
         title = f"# {self.settings['site_name']}\n\n> {self.settings['site_description']}\n"
         order = [by_source[name].name for name in nav_of(nav)]
         for name, text in texts.items():
