@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
+from gradbook.press.__main__ import build
 from gradbook.press.notebooks.build import notebook_of
 from gradbook.press.notebooks.carried import Book, CannotBeCarried
 from gradbook.press.notebooks.code import runnable
@@ -212,3 +215,23 @@ def test_what_is_written_out_is_what_the_wheel_leaves_out() -> None:
     told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     left_out = told["tool"]["hatch"]["build"]["targets"]["wheel"]["exclude"]
     assert left_out == [f"/{BOOK.replace('.', '/')}", "/gradbook/press"]
+
+
+def test_a_page_whose_figure_needs_what_a_notebook_has_not_stops_the_build(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    block = (
+        "from gradbook.book.diagnose import compared\nfrom gradbook.show import figures\n"
+        'figures.lines([1], {"a": [len(compared.COMPARED.name)]}, x_label="x", y_label="y", '
+        'alt="x", caption="x")'
+    )
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "index.md").write_text(f'# A\n\n```python exec="on"\n{block}\n```\n', "utf-8")
+    settings = (
+        (ROOT / "mkdocs.yml").read_text("utf-8").replace("toolbox.md, what", "index.md, what")
+    )
+    settings = re.sub(r"(?s)\nnav:.*?\n\n", "\nnav:\n  - Home: index.md\n\n", settings)
+    (tmp_path / "mkdocs.yml").write_text(settings, encoding="utf-8")
+    assert build(tmp_path / "mkdocs.yml", tmp_path / "site", "mkdocs") == 1
+    assert "index.md: its notebook: a block needs what a notebook" in capfd.readouterr().err

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from doctest import Example
-from typing import Any
 
 from gradbook.press.fences import Fence
 from gradbook.press.notebooks.carried import Book
-from gradbook.press.notebooks.cells import Cell, error_output, notebook, text_output
+from gradbook.press.notebooks.cells import Cell, notebook
 from gradbook.press.notebooks.code import Code, Runnable, runnable
+from gradbook.press.notebooks.pieces import Piece, pieces_of
 from gradbook.press.notebooks.prose import Site, parts
 from gradbook.press.notebooks.shown import as_markdown
 from gradbook.press.pages import Page
@@ -45,23 +43,6 @@ def module(name, source):
     exec(compile(source, name, "exec"), made.__dict__)'''
 
 
-@dataclass(frozen=True)
-class Piece:
-    """Code of a page that becomes one cell: a block, or doctests up to one that shows something.
-
-    Attributes:
-        fence: The number of that it stands in.
-        source: The code.
-        example: The doctest that ends it.
-        html: What the page shows of a block.
-    """
-
-    fence: int
-    source: str
-    example: Example | None = None
-    html: str = ""
-
-
 def notebook_of(
     page: Page, value: Callable[[str], str], shown: Sequence[str], site: Site, book: Book
 ) -> str:
@@ -74,7 +55,7 @@ def notebook_of(
         site: Where the page's links lead to.
         book: The modules that are not installed where the notebook runs.
     """
-    pieces = list(_pieces(page, shown))
+    pieces = list(pieces_of(page, shown))
     code = runnable([piece.source for piece in pieces], book)
     told = list(parts(page, value, site))
     maker = _Maker(page, pieces, code, site, [Cell(SET_UP, is_code=True)])
@@ -83,22 +64,6 @@ def notebook_of(
         maker.add(part)
     about = "\n\n".join([heading, *_about(maker)])
     return notebook([Cell(about), *maker.cells])
-
-
-def _pieces(page: Page, shown: Sequence[str]) -> Iterator[Piece]:
-    """Yield the code of a page in order, without its pins."""
-    htmls = iter(shown)
-    for number, fence in enumerate(page.fences):
-        inside = [cell for cell in page.cells if fence.start <= cell.start < fence.end]
-        if fence.executed:
-            yield Piece(number, fence.source, html=next(htmls))
-        elif fence.language == "pycon" and not fence.pinned:
-            lines = list[str]()
-            for cell in inside:
-                lines.append(cell.source.rstrip("\n"))
-                if (cell.example and cell.example.want) or cell is inside[-1]:
-                    yield Piece(number, "\n".join(lines), cell.example)
-                    lines = []
 
 
 @dataclass
@@ -138,7 +103,7 @@ class _Maker:
             yield Cell(f"On [its page]({self.site.address('')}) you can move what this shows:")
         if code.source.strip():
             folded = ("source", "none") in fence.options
-            outputs = _outputs(piece) if code.shows else ()
+            outputs = piece.outputs if code.shows else ()
             raises = bool(piece.example and piece.example.exc_msg)
             yield Cell(code.source.strip("\n"), True, folded, outputs, raises)
         if not code.shows:
@@ -152,18 +117,6 @@ class _Maker:
             yield Cell(f"```text\n{piece.example.want}```")
         elif piece.html:
             yield Cell(as_markdown(piece.html))
-
-
-def _outputs(piece: Piece) -> tuple[dict[str, Any], ...]:
-    """Return what a doctest shows, as the page has it; a block shows it when it runs."""
-    example = piece.example
-    if example is None or not example.want:
-        return ()
-    if example.exc_msg:
-        return (error_output(example.exc_msg),)
-    last = ast.parse(piece.source).body[-1]
-    printed = not isinstance(last, ast.Expr) or ast.unparse(last).startswith("print(")
-    return (text_output(example.want, printed=printed),)
 
 
 def _about(maker: _Maker) -> Iterator[str]:

@@ -21,7 +21,8 @@ def as_markdown(html: str) -> str:
     """
     if "<figure" in html or not ("<table" in html or "<pre" in html):
         raise ValueError(
-            f"only tables and text can be shown without running code, got {html[:60]!r}"
+            "a block needs what a notebook has not, and only tables and text can be shown without "
+            f"running it, got {html[:60]!r}"
         )
     reader = _Reader()
     reader.feed(html)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from markdown.preprocessors import Preprocessor
 
-from gradbook.press.errors import Place, place_of
+from gradbook.press.errors import Place, PressError, place_of
 from gradbook.press.inline import evaluate
 from gradbook.press.notebooks.build import notebook_of
 from gradbook.press.notebooks.carried import Book
@@ -79,7 +79,10 @@ class Carry(Preprocessor):
         site = Site(place.page, base, folders=not place.url.endswith(".html"))
         page = Page(self.page.text, place.page)
         book = _book(package_now().stamp)
-        return notebook_of(page, lambda e: evaluate(self.md, e), self.page.shown, site, book)
+        try:
+            return notebook_of(page, lambda e: evaluate(self.md, e), self.page.shown, site, book)
+        except (SyntaxError, ValueError) as error:
+            raise PressError(f"{place.page}: its notebook: {error}") from error
 
     def _links(self, place: Place, file: str) -> str:
         links = [f'<a href="{html.escape(place.up + file)}" download>this page as a notebook</a>']
