@@ -6,6 +6,7 @@ Truth is a training of sixty steps, at the best of four rates.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from gradbook.diagnosis.findings import BEARABLE
 
 def chain(depth: int, bend: type[nn.Module] = nn.ReLU, width: int = 32, slope: float = 1.0) -> Any:
     widths, parts = [16, *[width] * depth], []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         parts += [nn.Linear(a, b, bias=False), nn.BatchNorm1d(b), bend()]
         nn.init.constant_(parts[-2].weight, slope)
     return nn.Sequential(*parts, nn.Linear(width, CLASSES))
@@ -31,7 +32,7 @@ def chain(depth: int, bend: type[nn.Module] = nn.ReLU, width: int = 32, slope: f
 def learns(net: nn.Module, x: torch.Tensor, y: torch.Tensor) -> bool:
     case = Case("", "", lambda: net, lambda: (x, y))
     ways = (sgd(0.03), sgd(0.1), adam(1e-3), adam(1e-2))
-    return any(training(replace(case, optimizer=way), net, x, y) < TRAINED for way in ways)
+    return any(training(replace(case, optimizer=way), net, x, y)[0] < TRAINED for way in ways)
 
 
 @pytest.mark.parametrize(
