@@ -28,6 +28,8 @@ class PublicCase:
     build: Callable[[], Built]
     says: Verdict | None = None
     """What the tool says, where that is not what the thread settled."""
+    lr: float | None = None
+    """The rate of plain descent, where the question is about it."""
 
 
 def mlp(*sizes: int, bend: type[nn.Module] = nn.ReLU) -> nn.Sequential:
@@ -138,6 +140,40 @@ def all_zero() -> Built:
     return net, lambda: F.cross_entropy(net(x), y)
 
 
+def cubic() -> Built:
+    """Build a map from 80 values of a cubic to the next 20; the posted losses grow by 141 a step.
+
+    That is (1 - lr c)^2 with the curvature c = 2 (|x|^2 + 1) of the summed squares: lr c is 12.9,
+    and from 2 on descent diverges.
+    """
+    t = torch.linspace(-10, 10, 100)
+    y = (t**3 + t**2 + t)[None]
+    net = nn.Linear(80, 20)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.normal_(0, 3)
+    return net, lambda: F.mse_loss(net(y[:, :80]), y[:, 80:], reduction="sum")
+
+
+class Recurrent(nn.Module):
+    """A plain recurrent network whose weights are all drawn with variance 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps, self.readout = nn.RNN(1, 32, batch_first=True), nn.Linear(32, 1)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.normal_() if parameter.dim() > 1 else parameter.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.readout(self.steps(x)[0][:, -1])
+
+
+def recurrent() -> Built:
+    net, x = Recurrent(), torch.randint(2, (32, 12, 1)).float()
+    return net, lambda: F.binary_cross_entropy_with_logits(net(x), x[:, 0])
+
+
 V, GITHUB = Verdict, "https://github.com/"
 CASES = (
     PublicCase(
@@ -201,6 +237,19 @@ CASES = (
         all_zero,
         V.STUCK,
     ),
+    PublicCase(
+        "one linear map of a cubic's values, by plain descent",
+        "https://stats.stackexchange.com/questions/594738",
+        V.LARGE_STEP,
+        cubic,
+        lr=1e-6,
+    ),
+    PublicCase(
+        "a plain recurrent network, all weights of variance 1",
+        "https://ai.stackexchange.com/questions/36451",
+        V.EXPLODING,
+        recurrent,
+    ),
 )
 
 
@@ -210,7 +259,7 @@ def said(case: PublicCase) -> Verdict:
     net, loss = case.build()
     deltas = gradbook.watch(net)
     loss().backward()
-    return gradbook.diagnose(net, deltas=deltas).verdict
+    return gradbook.diagnose(net, deltas=deltas, lr=case.lr).verdict
 
 
 def records() -> list[list[str]]:

@@ -223,6 +223,14 @@ PASCANU = Source(
     "conditions on singular values, the cliff in the loss, and clipping",
     link="arXiv:1211.5063",
 )
+WILSON = Source(
+    "Wilson",
+    1927,
+    "Probable Inference, the Law of Succession, and Statistical Inference",
+    "Journal of the American Statistical Association, volume 22",
+    "an interval for a share that has a width where all or none are right",
+    link="doi:10.1080/01621459.1927.10502953",
+)
 WERBOS = Source(
     "Werbos",
     1990,

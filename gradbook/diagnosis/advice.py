@@ -27,7 +27,7 @@ class Advice:
 
     @property
     def link(self) -> str:
-        """The page's address: on the site of the package, or below `GRADBOOK_SITE`.
+        """The page's address: on the site of the package, or below `GRADBOOK_BOOK`.
 
         Examples:
             >>> Advice("Clip.", "chapters/clipping.md").link.endswith("chapters/clipping/")
@@ -49,7 +49,7 @@ def _home() -> str:
 
 def site() -> str:
     """Return the address that the book is at, with a slash behind it; empty if nobody tells."""
-    found = os.environ.get("GRADBOOK_SITE") or _home()
+    found = os.environ.get("GRADBOOK_BOOK") or _home()
     return found if not found or found.endswith("/") else f"{found}/"
 
 

@@ -1,12 +1,76 @@
 """Show how often the diagnosis is right, and where its thresholds lie between what they part."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from gradbook.book.diagnose.suite import DELTA_SIZES, SIZED, SIZES, SOUND, Matrix, Seen, values
+from gradbook.book.diagnose.suite import (
+    BARE,
+    DELTA_SIZES,
+    DELTAS,
+    SIZED,
+    SIZES,
+    SOUND,
+    TRUTHS,
+    Matrix,
+    Seen,
+    values,
+)
 from gradbook.diagnosis.verdict import LIMITS, Limits
+from gradbook.diagnosis.verdicts import Verdict
 from gradbook.show.tables import Cell, Table
+
+TWO_SIDED = 1.96
+"""How many standard deviations hold 95 % of a normal variable."""
+
+
+def interval(count: int, of: int, z: float = TWO_SIDED) -> tuple[float, float]:
+    r"""Return the 95 % interval of a share: all p with $|\hat p - p| \le z \sqrt{p(1 - p)/n}$.
+
+    Unlike that of the estimated deviation it has a width where all or none are right.
+
+    Source: Wilson 1927.
+
+    Examples:
+        >>> "{:.2f} to {:.2f}".format(*interval(10, 10))
+        '0.72 to 1.00'
+    """
+    share, weight = count / of, z * z / of
+    half = math.sqrt(weight * (share * (1 - share) + weight / 4))
+    low, high = ((share + weight / 2 + sign * half) / (1 + weight) for sign in (-1, 1))
+    # It holds the share itself, also where rounding would leave out the last bit.
+    return min(low, share), max(high, share)
+
+
+def _shown(count: int, of: int) -> str:
+    """Write a share with its interval, whose ends are rounded outward."""
+    low, high = interval(count, of)
+    ends = f"{math.floor(100 * low + 1e-9)}–{math.ceil(100 * high - 1e-9)} %"
+    return f"{count / of:.0%} ({ends})"
+
+
+def kinds(seen: Seen) -> Table:
+    """List for each truth how often the answer is right, and how often it does harm."""
+    found = [Matrix.of(seen.judged[given]).counts for given in (DELTAS, BARE)]
+    rows: list[list[Cell]] = []
+    for truth in TRUTHS:
+        row: list[Cell] = [truth.value]
+        for counts in found:
+            said = {one: n for (was, one), n in counts.items() if was is truth}
+            of, right = sum(said.values()), said.get(truth, 0)
+            harm = of - right - said.get(Verdict.CANNOT_TELL, 0)
+            row += [of, *(_shown(count, of) for count in (right, harm))]
+        # The networks are the same, whatever is given of them.
+        rows.append([*row[:4], *row[5:]])
+    return Table(
+        ["truth", "networks", "with δ: right", "harmful", "weights alone: right", "harmful"],
+        rows,
+        caption="Shares of networks on which nothing was fitted, with 95 % intervals. Harmful: "
+        "ill called healthy, healthy called ill, or the wrong illness. What is left is "
+        "cannot tell.",
+        align="lrrrrr",
+    )
 
 
 def scores(seen: Seen) -> Table:
