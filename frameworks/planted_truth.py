@@ -1,7 +1,8 @@
 """What ails a network, measured in float64 by autograd and by training it: no tool's own code.
 
-A network's states are what every path from input to output crosses, in order; g is the length of
-∂L/∂state of one example, its root mean square over the batch. It is
+A network's states are what every path from input to output crosses, in order, as far as there is
+something to be trained before them; g is the length of ∂L/∂state of one example, its root mean
+square over the batch. It is
 
 - *not finite* where the loss or a gradient is not;
 - *cut* where a parameter that asks for a gradient gets none;
@@ -132,6 +133,7 @@ def truth_of(case: Case, seed: int = 0) -> Truth:
     net, x, y = copy.deepcopy(own).double(), _double(x), _double(y)
     states, output = case.states(net, x)
     loss = case.loss(output, y)
+    states = [state for state in states if state.requires_grad]
     sizes = [size(g) for g in torch.autograd.grad(loss, states, retain_graph=True)]
     loss.backward()
     signs = _signs(Pass(case, net, x, loss, sizes, own, y), lambda: training(case, net, x, y))

@@ -1,4 +1,4 @@
-"""What the diagnosis says of networks by the hundred, as `make generated` counted it."""
+"""What the diagnosis says of networks by the hundred, as `make judge` counted it."""
 
 import csv
 import math
@@ -39,12 +39,13 @@ def table() -> Table:
     whole = ("all", *(sum(row[i] for row in found) for i in (1, 2, 3)))
     return Table(
         ["truth", "networks", "right", "harmful"],
-        [[k, n, _share(right, n), _share(harmful, n)] for k, n, right, harmful in [*found, whole]],
+        [[k, n, share(right, n), share(harmful, n)] for k, n, right, harmful in [*found, whole]],
         caption="What was said first of generated networks, with intervals at 95 %.",
         align="lrrr",
     )
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
+    """Write a share with its interval."""
     low, high = wilson(part, whole)
     return f"{part / whole:.1%} ({low:.1%} to {high:.1%})"
