@@ -30,14 +30,16 @@ MEANT = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A network with its truth, and all that the diagnosis knew of it."""
+    """A network with its truth, and all that the diagnosis knew of it, if there is a truth."""
 
     name: str
     truth: str
-    known: Known
+    known: Known | None
 
     def says(self) -> str:
         """Return what the diagnosis says first."""
+        if self.known is None:
+            return ""
         verdict = findings_of(self.known)[0].verdict
         return MEANT.get(verdict, verdict.value)
 
@@ -63,15 +65,20 @@ def _dtype(net: nn.Module) -> torch.dtype:
     return next(p.dtype for p in net.parameters())
 
 
-def asked(size: int, part: int, parts: int) -> Iterator[Asked | None]:
-    """Yield the networks of a part, those without a truth as None; the size is their seed, too."""
+def asked(size: int, part: int, parts: int) -> Iterator[Asked]:
+    """Yield the networks of a part; the size is their seed, too."""
     for case in dealt(size, part, parts):
         truth = truth_of(case, size).illness
-        name = f"{case}, size {size}"
-        yield None if truth == BETWEEN else Asked(name, truth, known_of(case, size))
+        known = None if truth == BETWEEN else known_of(case, size)
+        yield Asked(f"{case}, size {size}", truth, known)
 
 
-def answers(part: tuple[int, int, int]) -> list[Asked | None]:
+def answers(piece: tuple[int, int, int]) -> list[Asked]:
     """Return them all, in a process of its own."""
     torch.set_num_threads(1)
-    return [*asked(*part)]
+    return [*asked(*piece)]
+
+
+def said(piece: tuple[int, int, int]) -> list[tuple[str, str, str]]:
+    """Return for each its name, its truth and what is said of it."""
+    return [(one.name, one.truth, one.says()) for one in answers(piece)]

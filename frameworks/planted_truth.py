@@ -6,7 +6,7 @@ square over the batch. It is
 
 - *not finite* where the loss or a gradient is not;
 - *cut* where a parameter that asks for a gradient gets none;
-- *silent* where the loss sends less than SILENT into the last state of an example;
+- *silent* where the loss sends less than SILENT into the output of an example;
 - *stuck* where two matrices or more are 0 and stay so through STEPS steps;
 - *symmetric* where after STEPS steps all units of at least half of the matrices are still alike;
 - *dead* where at least DEAD of a layer's ReLUs are off for all examples;
@@ -112,6 +112,8 @@ class Pass:
     x: Tensor
     loss: Tensor
     sizes: list[float]
+    sent: float
+    """What the loss sends into the output of an example."""
     own: nn.Module
     """The network in the format it is kept in."""
     y: Tensor
@@ -134,9 +136,10 @@ def truth_of(case: Case, seed: int = 0) -> Truth:
     states, output = case.states(net, x)
     loss = case.loss(output, y)
     states = [state for state in states if state.requires_grad]
-    sizes = [size(g) for g in torch.autograd.grad(loss, states, retain_graph=True)]
+    found = torch.autograd.grad(loss, [*states, output], retain_graph=True)
+    *sizes, sent = (size(g) for g in found)
     loss.backward()
-    signs = _signs(Pass(case, net, x, loss, sizes, own, y), lambda: training(case, net, x, y))
+    signs = _signs(Pass(case, net, x, loss, sizes, sent, own, y), lambda: training(case, net, x, y))
     illness, trained = next(((k, t) for k, is_so, t in signs if is_so), (BETWEEN, 1.0))
     return Truth(illness, *extremes(sizes), trained)
 
@@ -153,7 +156,7 @@ def _signs(
     fall, rise = extremes(seen.sizes)
     yield "not finite", not all(torch.isfinite(g).all() for g in [seen.loss, *found]), math.nan
     yield "cut", len(found) < len(asking), math.nan
-    yield "silent", seen.sizes[-1] * len(seen.x) < SILENT, math.nan
+    yield "silent", seen.sent * len(seen.x) < SILENT, math.nan
     trained, after = train()
     learned = trained < TRAINED
     yield "stuck", stuck(seen.net, after) > 1, trained
@@ -205,7 +208,8 @@ def _double(x: Tensor) -> Tensor:
 
 def size(gradient: Tensor) -> float:
     """Return g of a gradient whose first axis counts the examples."""
-    return float(gradient.flatten(1).norm(dim=1).square().mean().sqrt())
+    lengths = gradient.reshape(len(gradient), -1).norm(dim=1)
+    return float(lengths.square().mean().sqrt())
 
 
 def extremes(sizes: list[float]) -> tuple[float, float]:

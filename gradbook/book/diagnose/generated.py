@@ -1,4 +1,8 @@
-"""What the diagnosis says of networks by the hundred, as `make judge` counted it."""
+"""What the diagnosis says of networks by the hundred, as `make judge` counted it.
+
+It needs PyTorch, which the book does without: so the command writes its counts here, and a test
+among those of the frameworks finds some of them again.
+"""
 
 import csv
 import math
@@ -7,6 +11,10 @@ from pathlib import Path
 from gradbook.show import Table
 
 GENERATED = Path(__file__).with_name("generated.csv")
+BETWEEN = "between the limits"
+
+Counted = tuple[str, int, int, str, int, int, int]
+"""A library, a size, a part of it, a kind, how many are so, named right, and harmed."""
 
 
 def wilson(part: int, whole: int, z: float = 1.96) -> tuple[float, float]:
@@ -25,27 +33,54 @@ def wilson(part: int, whole: int, z: float = 1.96) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def rows() -> list[tuple[str, int, int, int]]:
-    """Return each kind with the networks that are so, those named right and those harmed."""
+def counted() -> list[Counted]:
+    """Return what the command wrote."""
     with GENERATED.open(encoding="utf-8", newline="") as file:
         return [
-            (kind, int(n), int(right), int(harmful)) for kind, n, right, harmful in csv.reader(file)
+            (library, int(size), int(part), kind, int(n), int(right), int(harmful))
+            for library, size, part, kind, n, right, harmful in csv.reader(file)
         ]
 
 
-def table() -> Table:
-    """Show them, all together last."""
-    found = rows()
-    whole = ("all", *(sum(row[i] for row in found) for i in (1, 2, 3)))
+def kinds(library: str) -> dict[str, tuple[int, int, int]]:
+    """Return for each kind how many networks are so, how many are named right, and harmed."""
+    names = sorted({row[3] for row in counted() if row[0] == library} - {BETWEEN})
+    return {name: _sums(library, name) for name in names}
+
+
+def _sums(library: str, kind: str | None = None) -> tuple[int, int, int]:
+    rows = [row for row in counted() if row[0] == library and row[3] != BETWEEN]
+    kept = [row[4:] for row in rows if kind in (None, row[3])]
+    return sum(n for n, _, _ in kept), sum(right for _, right, _ in kept), sum(h for *_, h in kept)
+
+
+def total(library: str = "PyTorch") -> tuple[int, int, int]:
+    """Return the same for all kinds together."""
+    return _sums(library)
+
+
+def left_out(library: str) -> int:
+    """Return how many networks have no truth."""
+    return sum(row[4] for row in counted() if row[0] == library and row[3] == BETWEEN)
+
+
+def table(library: str) -> Table:
+    """Show the kinds, and all together last."""
+    rows = [*kinds(library).items(), ("all", total(library))]
     return Table(
         ["truth", "networks", "right", "harmful"],
-        [[k, n, share(right, n), share(harmful, n)] for k, n, right, harmful in [*found, whole]],
-        caption="What was said first of generated networks, with intervals at 95 %.",
+        [[kind, n, share(right, n), share(harmful, n)] for kind, (n, right, harmful) in rows],
+        caption=f"What was said first of generated {library} networks, with intervals at 95 %.",
         align="lrrr",
     )
 
 
 def share(part: int, whole: int) -> str:
-    """Write a share with its interval."""
+    """Write a share with its interval.
+
+    Examples:
+        >>> share(0, 400)
+        '0.0 % (0.0 to 1.0)'
+    """
     low, high = wilson(part, whole)
-    return f"{part / whole:.1%} ({low:.1%} to {high:.1%})"
+    return f"{100 * part / whole:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
