@@ -6,7 +6,7 @@ square over the batch. It is
 
 - *not finite* where the loss or a gradient is not;
 - *cut* where a parameter that asks for a gradient gets none;
-- *silent* where the loss sends less than SILENT into the output of an example;
+- *silent* where the loss sends less than SILENT into what comes out of the last weights;
 - *stuck* where two matrices or more are 0 and stay so through STEPS steps;
 - *symmetric* where after STEPS steps all units of at least half of the matrices are still alike;
 - *dead* where at least DEAD of a layer's ReLUs are off for all examples;
@@ -113,7 +113,7 @@ class Pass:
     loss: Tensor
     sizes: list[float]
     sent: float
-    """What the loss sends into the output of an example."""
+    """What the loss sends into what comes out of the last weights, by example."""
     own: nn.Module
     """The network in the format it is kept in."""
     y: Tensor
@@ -133,10 +133,12 @@ def truth_of(case: Case, seed: int = 0) -> Truth:
     """Judge a network in float64."""
     own, x, y = case.made(seed)
     net, x, y = copy.deepcopy(own).double(), _double(x), _double(y)
-    states, output = case.states(net, x)
+    ends: list[Tensor] = []
+    with _hooked(_weighted(net), lambda module, inputs, output: ends.append(output)):
+        states, output = case.states(net, x)
     loss = case.loss(output, y)
     states = [state for state in states if state.requires_grad]
-    found = torch.autograd.grad(loss, [*states, output], retain_graph=True)
+    found = torch.autograd.grad(loss, [*states, ends[-1]], retain_graph=True)
     *sizes, sent = (size(g) for g in found)
     loss.backward()
     signs = _signs(Pass(case, net, x, loss, sizes, sent, own, y), lambda: training(case, net, x, y))
@@ -170,6 +172,10 @@ def _signs(
     yield "frozen", flat and standing(seen) >= STILL, trained
     calm = step(seen.case, seen.net) < 1
     yield "healthy", calm and learned and (flat or (fall <= SOUND and borne)), trained
+
+
+def _weighted(net: nn.Module) -> list[nn.Module]:
+    return [m for m in net.modules() if [*m.parameters(recurse=False)]]
 
 
 def normalized(net: nn.Module) -> bool:
@@ -208,8 +214,7 @@ def _double(x: Tensor) -> Tensor:
 
 def size(gradient: Tensor) -> float:
     """Return g of a gradient whose first axis counts the examples."""
-    lengths = gradient.reshape(len(gradient), -1).norm(dim=1)
-    return float(lengths.square().mean().sqrt())
+    return float(gradient.flatten(1).norm(dim=1).square().mean().sqrt())
 
 
 def extremes(sizes: list[float]) -> tuple[float, float]:
