@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MALLOC_TRIM_THRESHOLD_ ?= 268435456
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 
-.PHONY: serve test test-frameworks site offline pdf audit zensical wheel figure claims new-chapter reading bench compare mutants timings clean setup lock
+.PHONY: serve test test-frameworks site offline pdf audit zensical wheel figure claims new-chapter reading bench compare judge mutants timings clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -79,6 +79,10 @@ bench: $(READY) $(FRAMEWORKS)/ready
 # What the diagnosis and three others say of networks whose truth is known.
 compare: $(FRAMEWORKS)/ready
 	$(FRAMEWORKS)/bin/python frameworks/compare.py
+
+# What the diagnosis says of generated networks, on another half than its limits are fitted on.
+judge: $(FRAMEWORKS)/ready
+	$(FRAMEWORKS)/bin/python frameworks/judge.py
 
 # Break the library's arithmetic place by place, and see that tests notice: all of it takes hours.
 # `make mutants SAMPLE=60` breaks sixty places, SEED=1 others; FILES=gradbook/losses.py those of a file.
