@@ -11,9 +11,9 @@ from matplotlib.image import imread
 from gradbook.press.binding import as_text, listing, pace
 from gradbook.press.binding.binder import Binder
 from gradbook.press.binding.cards import HEIGHT, WIDTH, card
-from gradbook.press.binding.foot import bibtex, foot, footed
+from gradbook.press.binding.footer import bibtex, foot, footed
 from gradbook.press.binding.heads import card_of, headed
-from gradbook.press.binding.policy import FROM_A_FOLDER, guarded, hashes, headers, policy
+from gradbook.press.binding.policies import FROM_A_FOLDER, guarded, hashes, headers, policy
 from gradbook.press.binding.sheet import MOST, Sheet, built, shortened
 from gradbook.press.pages import Page
 from gradbook.press.places import ROOT

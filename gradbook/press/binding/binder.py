@@ -11,9 +11,9 @@ from typing import Any
 
 from mkdocs.utils.yaml import yaml_load
 
-from gradbook.press.binding import as_text, heads, listing, pace, policy
+from gradbook.press.binding import as_text, heads, listing, pace, policies
 from gradbook.press.binding.cards import card
-from gradbook.press.binding.foot import foot, footed
+from gradbook.press.binding.footer import foot, footed
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
 from gradbook.press.pages import Page
 from gradbook.press.reading import nav_of
@@ -76,10 +76,10 @@ class Binder:
             self._write_texts(given)
         pages = {sheet.name: self._finished(sheet) for sheet in given}
         if not self.offline:
-            as_text.write(self.site, {"_headers": policy.headers(pages.values())})
-        rules = policy.FROM_A_FOLDER if self.offline else ""
+            as_text.write(self.site, {"_headers": policies.headers(pages.values())})
+        rules = policies.FROM_A_FOLDER if self.offline else ""
         guarded = {
-            name: policy.guarded(page, rules or policy.policy([page]))
+            name: policies.guarded(page, rules or policies.policy([page]))
             for name, page in pages.items()
         }
         as_text.write(self.site, guarded)
