@@ -30,6 +30,10 @@ class Imports:
     computed_at_once: bool = False
 
 
+DATA = ".csv"
+"""What a module reads lies beside it, under its own name."""
+
+
 def reached(sources: Iterable[str], root: Path) -> frozenset[Path]:
     """Return the files of a package that some code reaches, by way of all that they reach.
 
@@ -64,6 +68,8 @@ class Package:
         self.stamp = stamp(root)
         self.files = {_module(path, root): path for path in sorted(root.rglob("*.py"))}
         self.texts = {name: path.read_text(encoding="utf-8") for name, path in self.files.items()}
+        beside = {name: path.with_suffix(DATA) for name, path in self.files.items()}
+        self.data = {name: path.read_bytes() for name, path in beside.items() if path.is_file()}
         self._digests: dict[frozenset[tuple[str, str]], str] = {}
 
     def reached(self, sources: Iterable[str]) -> frozenset[Path]:
@@ -85,6 +91,7 @@ class Package:
             digest = hashlib.sha256()
             for name in sorted(self._modules(pairs)):
                 digest.update(f"{name}\0{self.texts[name]}\0".encode())
+                digest.update(self.data.get(name, b""))
             self._digests[pairs] = digest.hexdigest()
         return self._digests[pairs]
 
@@ -149,7 +156,8 @@ def stamp(root: Path) -> str:
     Args:
         root: The folder of the package.
     """
-    files = sorted((str(path), path.stat()) for path in root.rglob("*.py"))
+    found = (path for suffix in (".py", DATA) for path in root.rglob(f"*{suffix}"))
+    files = sorted((str(path), path.stat()) for path in found)
     return " ".join(f"{path}:{found.st_mtime_ns}:{found.st_size}" for path, found in files)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from gradbook.press.pages import read
 from gradbook.press.places import ROOT, paths
-from gradbook.press.reach import Package, reached
+from gradbook.press.reach import Package, imports, reached
 
 FILES = {
     "__init__.py": "from typing import TYPE_CHECKING\n"
@@ -114,3 +114,18 @@ def test_what_the_imports_of_a_page_load_is_among_what_it_is_said_to_reach() -> 
         assert files <= package.reached([source])
         known |= set(loaded)
     assert len(known) > 50
+
+
+def test_what_lies_beside_a_module_is_part_of_it(shop: Path) -> None:
+    def seen(code: str) -> tuple[str, str]:
+        package = Package(shop)
+        return package.digest(imports(code).anywhere), package.stamp
+
+    code, other = "import shop.alone", "import shop.lazily"
+    without, (elsewhere, _) = seen(code), seen(other)
+    (shop / "alone.csv").write_text("1\n", encoding="utf-8")
+    first = seen(code)
+    (shop / "alone.csv").write_text("12\n", encoding="utf-8")
+    for found in zip(without, first, seen(code), strict=True):
+        assert len(set(found)) == 3
+    assert seen(other)[0] == elsewhere
