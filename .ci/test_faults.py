@@ -81,7 +81,7 @@ LOOKED = {
     "a hidden figure": (STYLE % "figure > svg { opacity: 0 }", "a figure cannot be seen"),
     "a wide figure": (STYLE % "figure > svg { margin-left: 2000px }", "a figure lies at"),
     "a column without a name": (ADD % "<table><tr><th> </th></tr></table>", "an empty header"),
-    "a wide page": (ADD % "<p id='wide' style='width: 9999px'>a</p>", 'perhaps <p id="wide"'),
+    "a wide page": (ADD % "<p id='wide' style='min-width: 9999px'>a</p>", 'perhaps <p id="wide"'),
 }
 
 
