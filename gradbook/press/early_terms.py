@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from gradbook.press.pages import MATH, Page
+from gradbook.press.pages import FRONT, MATH, Page, spliced
 
 WORD = "\N{OBJECT REPLACEMENT CHARACTER}"
 """Stands for a formula, a value or a piece of code: one word each."""
@@ -19,7 +19,6 @@ _CODE = re.compile(r"(?<![\\`])(`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)\1(?!`)", re.DOT
 _NOT_READ = re.compile(
     r"<!--(?s:.*?)-->|</?[a-zA-Z][^<>]*>|^ *(?:\||#+ |!!! |\?\?\?\+? ).*$", re.MULTILINE
 )
-_FRONT = re.compile(r"\A---\n.*?^---$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]\(\s*<?([^()\s#>]*)[^()]*\)")
 _BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 _BOX = re.compile(r"(?m)^!!! abstract.*\n(?:(?: {4}.*)?\n)+")
@@ -46,7 +45,7 @@ def plain(page: Page) -> str:
 
     Formulas, inline values and pieces of code are one word each; link targets are spaces.
     """
-    text = _erase(page.text, [m.span() for m in _FRONT.finditer(page.text)])
+    text = _erase(page.text, [m.span() for m in FRONT.finditer(page.text)])
     text = _erase(text, [fence.outer for fence in page.fences])
     for pattern in (_CODE, MATH):
         text = _erase(text, [m.span() for m in pattern.finditer(text)], WORD)
@@ -55,12 +54,8 @@ def plain(page: Page) -> str:
 
 
 def _erase(text: str, spans: Sequence[tuple[int, int]], mark: str = "") -> str:
-    pieces, last = [], 0
-    for start, end in spans:
-        hidden = re.sub(r"[^\n]", " ", text[start:end])
-        pieces += [text[last:start], mark + hidden[len(mark) :]]
-        last = end
-    return "".join([*pieces, text[last:]])
+    hidden = ((a, b, re.sub(r"[^\n]", " ", text[a:b])) for a, b in spans)
+    return spliced(text, ((a, b, mark + blank[len(mark) :]) for a, b, blank in hidden))
 
 
 def glossary(text: str) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from pymdownx.arithmatex import ArithmatexExtension
 
 from gradbook.press.errors import PressError, page_of
 from gradbook.press.mathml import TexError
+from gradbook.press.pages import is_element
 from gradbook.press.session import BlockError
 from gradbook.press.shown import math
 
@@ -36,7 +37,7 @@ class InlineValue(InlineProcessor):
     ) -> tuple[str, int, int]:
         """Return the value as text, or as it is if it is one of the book's own elements."""
         value = evaluate(self.md, m[1].strip())
-        kept = self.md.htmlStash.store(value) if value.startswith("<gb-") else value
+        kept = self.md.htmlStash.store(value) if is_element(value) else value
         return kept, m.start(0), m.end(0)
 
 

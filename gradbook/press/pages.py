@@ -32,6 +32,8 @@ _SPAN = re.compile(
     re.DOTALL,
 )
 _VALUE = re.compile(r"\{python\}\s+(?P<expr>.+)", re.DOTALL)
+FRONT = re.compile(r"\A---\n.*?^---$", re.DOTALL | re.MULTILINE)
+"""What a page says of itself, above its text."""
 MATH = re.compile(
     r"(?<!\\)\$\$.+?(?<!\\)\$\$|(?<![\\$])\$(?!\s)(?:(?!\n\s*\n)[^$])+?(?<![\s\\])\$"
     r"|\\\(.+?\\\)|\\\[.+?\\\]",
@@ -115,11 +117,30 @@ def read(path: Path) -> Page:
 
 def blank(text: str, spans: Iterable[tuple[int, int]]) -> str:
     """Replace the spans by a mark that is neither space nor digit, keeping lines and length."""
+    return spliced(text, ((a, b, re.sub(r"[^\n]", COMPUTED, text[a:b])) for a, b in spans))
+
+
+def spliced(text: str, changes: Iterable[tuple[int, int, str]]) -> str:
+    """Return a text in which other words stand in some places.
+
+    Args:
+        text: The text.
+        changes: Where each place begins and ends, and what stands there; none overlap.
+
+    Examples:
+        >>> spliced("one two three", [(8, 13, "3"), (0, 3, "1")])
+        '1 two 3'
+    """
     pieces, last = [], 0
-    for start, end in sorted(spans):
-        pieces += [text[last:start], re.sub(r"[^\n]", COMPUTED, text[start:end])]
+    for start, end, new in sorted(changes):
+        pieces += [text[last:start], new]
         last = end
     return "".join([*pieces, text[last:]])
+
+
+def is_element(value: str) -> bool:
+    """Whether a value is one of the book's own elements, such as the field for an answer."""
+    return value.startswith("<gb-")
 
 
 def _cells(fence: Fence) -> Iterator[Cell]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gradbook.press.pages import read
-from gradbook.press.places import ROOT, paths
-from gradbook.press.reach import Package, imports, reached
+from gradbook.press.places import PACKAGE, ROOT, paths
+from gradbook.press.reach import DATA, Package, imports, reached
 
 FILES = {
     "__init__.py": "from typing import TYPE_CHECKING\n"
@@ -129,3 +129,12 @@ def test_what_lies_beside_a_module_is_part_of_it(shop: Path) -> None:
     for found in zip(without, first, seen(code), strict=True):
         assert len(set(found)) == 3
     assert seen(other)[0] == elsewhere
+
+
+def test_the_books_data_lie_beside_the_modules_that_read_them() -> None:
+    """Under another name a change of theirs would go unnoticed."""
+    data = sorted(PACKAGE.rglob(f"*{DATA}"))
+    assert data
+    assert [path for path in data if not path.with_suffix(".py").is_file()] == []
+    others = {path.suffix for path in PACKAGE.rglob("*") if path.is_file()} - {".pyc"}
+    assert others == {".py", ".typed", DATA, ".md"}

@@ -15,7 +15,7 @@ from pathlib import Path
 from mkdocs.utils.meta import get_data
 
 from gradbook.press.fences import Fence
-from gradbook.press.pages import Page
+from gradbook.press.pages import Page, is_element, spliced
 from gradbook.press.places import PACKAGE, ROOT
 from gradbook.press.session import Session
 
@@ -34,15 +34,11 @@ def filled(page: Page, session: Session) -> str:
         page: The page.
         session: Where its blocks run, or rather, where their results are kept.
     """
-    shown = [(fence.outer, _shown(fence, session)) for fence in page.fences if _is_changed(fence)]
+    shown = [(*fence.outer, _shown(fence, session)) for fence in page.fences if _is_changed(fence)]
     # Values are those at the end of the page: behind all blocks.
-    values = [((v.start, v.end), _value(session, v.expr)) for v in page.values]
-    comments = [(span, "") for span in page.comments]
-    text, last = [], 0
-    for (start, end), new in sorted([*shown, *values, *comments]):
-        text += [page.text[last:start], new]
-        last = end
-    body = get_data("".join([*text, page.text[last:]]))[0]
+    values = [(v.start, v.end, _value(session, v.expr)) for v in page.values]
+    comments = [(*span, "") for span in page.comments]
+    body = get_data(spliced(page.text, [*shown, *values, *comments]))[0]
     body = _INCLUDED.sub(lambda match: (ROOT / match[1]).read_text(encoding="utf-8"), body)
     body = _MODULE.sub(_module, _LOOK.sub("", body))
     return re.sub(r"\n{3,}", "\n\n", body).strip() + "\n"
@@ -50,7 +46,7 @@ def filled(page: Page, session: Session) -> str:
 
 def _value(session: Session, expression: str) -> str:
     value = session.value(expression)
-    return "" if value.startswith("<gb-") else value  # what a page asks needs scripts
+    return "" if is_element(value) else value  # what a page asks needs scripts
 
 
 def _is_changed(fence: Fence) -> bool:

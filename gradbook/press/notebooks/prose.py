@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
-from gradbook.press.pages import Page, Value
+from gradbook.press.pages import FRONT, Page, Value, is_element, spliced
 
-_FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()\s*([^()\s]+)")
 _SPECIAL = re.compile(r"[*_`<$\\]")
 _MARK = re.compile(r"^[ \t]*\N{OBJECT REPLACEMENT CHARACTER}(\d+)[ \t]*$", re.MULTILINE)
@@ -67,7 +66,7 @@ def parts(page: Page, value: Callable[[str], str], site: Site) -> Iterator[str |
         value: Gives the text of an expression.
         site: Where its links lead to.
     """
-    text = _FRONT.sub("", _filled(page, value))
+    text = FRONT.sub("", _filled(page, value))
     at = 0
     for box in _BOX.finditer(text):
         yield from _pieces(text[at : box.start()], site, str)
@@ -84,17 +83,13 @@ def _filled(page: Page, value: Callable[[str], str]) -> str:
     for number, fence in enumerate(page.fences):
         mark = f"{fence.indent}\N{OBJECT REPLACEMENT CHARACTER}{number}\n"
         changes.append((*fence.outer, mark))
-    done, at = [], 0
-    for start, end, new in sorted(changes):
-        done += [page.text[at:start], new]
-        at = end
-    return "".join([*done, page.text[at:]])
+    return spliced(page.text, changes)
 
 
 def _text(value: Value, text: str) -> str:
     if value.math:
         return text
-    return "" if text.startswith("<gb-") else _SPECIAL.sub(r"\\\g<0>", text)
+    return "" if is_element(text) else _SPECIAL.sub(r"\\\g<0>", text)
 
 
 def _pieces(text: str, site: Site, wrap: Callable[[str], str]) -> Iterator[str | int]:
