@@ -8,10 +8,11 @@ from unittest.mock import patch
 
 import torch
 from generated_networks import dealt
-from planted_truth import BETWEEN, Case, truth_of
+from planted_truth import Case, truth_of
 from torch import nn
 
 import gradbook
+from gradbook.book.diagnose.generated import BETWEEN
 from gradbook.diagnosis import Verdict, diagnose_tensors
 from gradbook.diagnosis.findings import Finding, Known, findings_of
 

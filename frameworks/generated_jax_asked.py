@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from generated_asked import MEANT
 from generated_jax import JaxCase, Weights, generated
-from planted_truth import BETWEEN, DEAD, ILL, SILENT, SOUND, STEPS, STILL, TRAINED, extremes
+from planted_truth import DEAD, ILL, SILENT, SOUND, STEPS, STILL, TRAINED, extremes
 
 import gradbook
+from gradbook.book.diagnose.generated import BETWEEN
 
 
 def made(case: JaxCase, seed: int, dtype: Any) -> tuple[Weights, Any, Any, Any]:

@@ -23,7 +23,6 @@ from unittest.mock import patch
 import generated_jax_asked
 import stand_ins  # noqa: F401 - before torchvision, which others import where it is there
 from generated_asked import Asked, answers, said
-from planted_truth import BETWEEN
 
 from gradbook.book.diagnose import generated
 from gradbook.diagnosis import findings
@@ -97,14 +96,14 @@ def records(library: str, piece: Piece, answered: Iterable[Answer]) -> Iterator[
     for _, truth, answer in answered:
         found.setdefault(truth, Counter())[judged(truth, answer)] += 1
     for kind, count in sorted(found.items()):
-        sums = (0, 0) if kind == BETWEEN else (count["right"], count["harmful"])
+        sums = (0, 0) if kind == generated.BETWEEN else (count["right"], count["harmful"])
         yield (library, *piece[:2], kind, count.total(), *sums)
 
 
 def wrong(answered: Iterable[Answer]) -> Iterator[str]:
     """Yield what was not right, one network a line."""
     for name, truth, answer in answered:
-        if truth not in (BETWEEN, answer):
+        if truth not in (generated.BETWEEN, answer):
             yield f"{judged(truth, answer)}: {name}: {truth}, not {answer or 'cannot tell'}"
 
 

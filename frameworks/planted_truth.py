@@ -35,10 +35,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-ILL, SOUND = 2.0, 1.0
-DEAD, SILENT, STILL = 0.75, 1e-6, 0.5
+from gradbook.book.diagnose.generated import BETWEEN
+from gradbook.book.symptoms import DECADES, FROZEN, HEALTHY_DECADES, OFF
+
+ILL, SOUND, DEAD, STILL = DECADES, HEALTHY_DECADES, OFF, FROZEN
+"""As everywhere in the book."""
+SILENT = 1e-6
 TRAINED, STEPS = 0.7, 60
-BETWEEN = "between the limits"
 
 Optimizer = Callable[[Any], torch.optim.Optimizer]
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -11,7 +11,7 @@ from generated_asked import Asked
 from generated_networks import FAULTS, generated
 from generated_parts import SIZES
 from generated_sound import sound
-from planted_truth import BETWEEN, Case
+from planted_truth import Case
 
 from gradbook.book.diagnose import generated as book
 from gradbook.diagnosis import findings
@@ -86,11 +86,11 @@ def test_a_limit_is_fitted_between_what_is_healthy_and_what_is_not() -> None:
 
 
 def test_what_has_no_truth_is_counted_and_not_asked() -> None:
-    half = [Asked("", BETWEEN, None), alone("healthy", fall=0), alone("healthy", fall=4)]
+    half = [Asked("", book.BETWEEN, None), alone("healthy", fall=0), alone("healthy", fall=4)]
     answered = [(str(i), one.truth, one.says()) for i, one in enumerate(half)]
     rows = [*judge.records("PyTorch", (1, 3, 12), answered)]
     assert rows == [
-        ("PyTorch", 1, 3, BETWEEN, 1, 0, 0),
+        ("PyTorch", 1, 3, book.BETWEEN, 1, 0, 0),
         ("PyTorch", 1, 3, "healthy", 2, 1, 1),
     ]
     assert judge.told([half]) == half[1:]

@@ -5,9 +5,10 @@ among those of the frameworks finds some of them again.
 """
 
 import csv
-import math
+from collections.abc import Iterable
 from pathlib import Path
 
+from gradbook.book.diagnose.scoring import interval
 from gradbook.show import Table
 
 GENERATED = Path(__file__).with_name("generated.csv")
@@ -16,21 +17,8 @@ BETWEEN = "between the limits"
 Counted = tuple[str, int, int, str, int, int, int]
 """A library, a size, a part of it, a kind, how many are so, named right, and harmed."""
 
-
-def wilson(part: int, whole: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the interval that holds a share, at 95 %, when `part` of `whole` were counted.
-
-    Source: Wilson 1927.
-
-    Examples:
-        >>> low, high = wilson(0, 400)
-        >>> round(low, 4), round(high, 4)
-        (0.0, 0.0095)
-    """
-    share = part / whole
-    middle = (share + z * z / (2 * whole)) / (1 + z * z / whole)
-    half = z / (1 + z * z / whole) * math.sqrt(share * (1 - share) / whole + (z / whole) ** 2 / 4)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+Sums = tuple[int, int, int]
+"""How many networks there are, how many are named right, and harmed."""
 
 
 def counted() -> list[Counted]:
@@ -42,21 +30,21 @@ def counted() -> list[Counted]:
         ]
 
 
-def kinds(library: str) -> dict[str, tuple[int, int, int]]:
+def kinds(library: str) -> dict[str, Sums]:
     """Return for each kind how many networks are so, how many are named right, and harmed."""
-    names = sorted({row[3] for row in counted() if row[0] == library} - {BETWEEN})
-    return {name: _sums(library, name) for name in names}
-
-
-def _sums(library: str, kind: str | None = None) -> tuple[int, int, int]:
     rows = [row for row in counted() if row[0] == library and row[3] != BETWEEN]
-    kept = [row[4:] for row in rows if kind in (None, row[3])]
-    return sum(n for n, _, _ in kept), sum(right for _, right, _ in kept), sum(h for *_, h in kept)
+    names = sorted({row[3] for row in rows})
+    return {name: _sums(row[4:] for row in rows if row[3] == name) for name in names}
 
 
-def total(library: str = "PyTorch") -> tuple[int, int, int]:
+def total(library: str = "PyTorch") -> Sums:
     """Return the same for all kinds together."""
-    return _sums(library)
+    return _sums(kinds(library).values())
+
+
+def _sums(counts: Iterable[Sums]) -> Sums:
+    networks, right, harmful = zip(*counts, strict=True)
+    return sum(networks), sum(right), sum(harmful)
 
 
 def left_out(library: str) -> int:
@@ -66,7 +54,8 @@ def left_out(library: str) -> int:
 
 def table(library: str) -> Table:
     """Show the kinds, and all together last."""
-    rows = [*kinds(library).items(), ("all", total(library))]
+    found = kinds(library)
+    rows = [*found.items(), ("all", _sums(found.values()))]
     return Table(
         ["truth", "networks", "right", "harmful"],
         [[kind, n, share(right, n), share(harmful, n)] for kind, (n, right, harmful) in rows],
@@ -82,5 +71,5 @@ def share(part: int, whole: int) -> str:
         >>> share(0, 400)
         '0.0 % (0.0 to 1.0)'
     """
-    low, high = wilson(part, whole)
+    low, high = interval(part, whole)
     return f"{100 * part / whole:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
