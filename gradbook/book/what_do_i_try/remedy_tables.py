@@ -12,13 +12,14 @@ import math
 import numpy as np
 
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient, Symptom
-from gradbook.book.what_do_i_try.remedies import REMEDIES
+from gradbook.book.what_do_i_try.remedies import REMEDIES, Remedy
 from gradbook.book.what_do_i_try.treatment import (
     COHORT,
     Cohort,
     Price,
     RemedyVerdict,
     Signs,
+    seen_after,
     signs_of,
     treat,
     try_remedies,
@@ -120,6 +121,23 @@ def loss_text(loss: Array) -> str:
         ('0.012', '∞', '4·10⁷')
     """
     return _number(float(np.median(np.where(np.isnan(loss), np.inf, loss))))
+
+
+def decades_of(patient: Patient, remedy: Remedy) -> str:
+    """Write the median number of decades of a patient with a remedy.
+
+    Examples:
+        >>> from gradbook.book.what_do_i_try.patients import DEAD
+        >>> from gradbook.book.what_do_i_try.remedies import suited_weights
+        >>> decades_of(DEAD, suited_weights), loss_of(DEAD, suited_weights)
+        ('−0.02', '7·10⁻³')
+    """
+    return decades_text(seen_after(patient, remedy).decades)
+
+
+def loss_of(patient: Patient, remedy: Remedy) -> str:
+    """Write the median loss of a patient with a remedy, in units of chance."""
+    return loss_text(seen_after(patient, remedy).loss)
 
 
 def _price_text(price: Price, before: Price) -> str:

@@ -204,6 +204,18 @@ def treat(patient: Patient, remedy: Remedy, setting: Cohort = COHORT) -> Treatme
     return TreatmentOutcome(patient, remedy, signs_of(patient.plan, setting), after)
 
 
+def seen_after(patient: Patient, remedy: Remedy) -> Signs:
+    """Return what is measured on a patient with a remedy that applies.
+
+    Raises:
+        ValueError: It does not apply.
+    """
+    after = treat(patient, remedy).after
+    if after is None:
+        raise ValueError(f"remedy must apply to {patient.name!r}, got {remedy.name!r}")
+    return after
+
+
 @cache
 def try_remedies(patient: Patient, setting: Cohort = COHORT) -> tuple[TreatmentOutcome, ...]:
     """Treat a patient with every remedy that applies, and sort by what that does.
