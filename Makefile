@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MALLOC_TRIM_THRESHOLD_ ?= 268435456
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 
-.PHONY: serve test test-frameworks site offline zensical wheel figure claims new-chapter reading bench compare mutants timings clean setup lock
+.PHONY: serve test test-frameworks site offline pdf audit zensical wheel figure claims new-chapter reading bench compare judge mutants timings clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -39,11 +39,21 @@ test-frameworks: $(FRAMEWORKS)/ready
 $(FRAMEWORKS)/ready: requirements-frameworks.txt constraints-torch.txt pyproject.toml tools/environment.py
 	$(environment) $(FRAMEWORKS) requirements-frameworks.txt --build constraints-torch.txt torch torchvision
 
+# `make site CARRY="dist/gradbook-offline.zip dist/gradbook.pdf"` lays files beside the pages, which name them.
 site: $(READY)
-	$(BIN)/python -m gradbook.press site
+	$(BIN)/python -m gradbook.press site $(if $(CARRY),--carry $(CARRY))
 
 offline: $(READY)
 	$(BIN)/python -m gradbook.press offline --site build/offline
+
+# The pages of site/ on paper, printed by Chromium: they have to be built.
+pdf: $(READY)
+	$(BIN)/python .ci/paper.py
+
+# Of every page in site/: weight, elements, axe in light and dark, wide, narrow and by touch, Lighthouse
+# (from the npm registry). `make audit ARGS="--no-lighthouse chapters/vanishing"` for some, and faster.
+audit: $(READY)
+	@$(BIN)/python .ci/audit.py $(ARGS)
 
 zensical: $(READY)
 	$(BIN)/python -m gradbook.press site --generator zensical --site build/zensical
@@ -69,6 +79,10 @@ bench: $(READY) $(FRAMEWORKS)/ready
 # What the diagnosis and three others say of networks whose truth is known.
 compare: $(FRAMEWORKS)/ready
 	$(FRAMEWORKS)/bin/python frameworks/compare.py
+
+# What the diagnosis says of generated networks, on another half than its limits are fitted on.
+judge: $(FRAMEWORKS)/ready
+	$(FRAMEWORKS)/bin/python frameworks/judge.py
 
 # Break the library's arithmetic place by place, and see that tests notice: all of it takes hours.
 # `make mutants SAMPLE=60` breaks sixty places, SEED=1 others; FILES=gradbook/losses.py those of a file.

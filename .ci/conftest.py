@@ -6,10 +6,11 @@ import asyncio
 import inspect
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
-from visits import PATIENCE, SITE, chromium, served
+from visits import PATIENCE, ROOT, SITE, chromium, served
 
 # A busy machine is slow, not wrong.
 expect.set_options(timeout=PATIENCE)
@@ -46,3 +47,12 @@ def home() -> Iterator[str]:
     """Serve the built site once."""
     with served(SITE) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """Find the wheel that `make wheel` built."""
+    found = sorted((ROOT / "dist").glob("*.whl"))
+    if len(found) != 1:
+        pytest.fail(f"dist holds {len(found)} wheels, not one: run `rm -f dist/*.whl; make wheel`")
+    return found[0]

@@ -152,7 +152,9 @@ TABBED = {
         "the ring of button.cut",
     ),
     "a trap": (
-        ADD % "<button onkeydown='event.preventDefault()'>trap</button>",
+        ADD % "<button id='trap'>trap</button>"
+        + "; const key = (event) => event.preventDefault(); "
+        + "document.getElementById('trap').addEventListener('keydown', key)",
         'Tab does not leave button.focus-visible "trap"',
     ),
     "a search that no key reaches": (

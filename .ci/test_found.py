@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from visits import OFFLINE, SITE, ZENSICAL, built_pages
 
-from gradbook.press.binding.policy import FROM_A_FOLDER, hashes
+from gradbook.press.binding.policies import FROM_A_FOLDER, hashes
 from gradbook.press.binding.sheet import MOST
 
 PAGES = [name for name in built_pages(SITE) if name != "404.html"]

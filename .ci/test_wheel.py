@@ -10,9 +10,6 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-from visits import ROOT
-
 # Figures need Matplotlib; the book and the press are not in the wheel.
 LEFT_OUT = tuple(
     f"gradbook.{name}" for name in ("show.figures", "show.explorers", "book", "press", "__main__")
@@ -59,15 +56,6 @@ def run(python: Path | str, arguments: Sequence[str], folder: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel() -> Path:
-    """Find the wheel that `make wheel` built."""
-    found = sorted((ROOT / "dist").glob("*.whl"))
-    if len(found) != 1:
-        pytest.fail(f"dist holds {len(found)} wheels, not one: run `rm -f dist/*.whl; make wheel`")
-    return found[0]
 
 
 def test_the_wheel_holds_the_package_and_its_license_alone(wheel: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,7 +62,9 @@ def built_pages(site: Path) -> list[str]:
     return [path.relative_to(site).as_posix() for path in pages]
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and keeps no log."""
+
     def log_message(self, *_: Any) -> None:
         """Say nothing: what fails is noticed by the browser."""
 
@@ -70,7 +72,14 @@ class _Quiet(SimpleHTTPRequestHandler):
 @contextmanager
 def served(site: Path) -> Iterator[str]:
     """Serve a folder on a free port of this machine and yield its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=site)) as server:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))) as address:
+        yield address
+
+
+@contextmanager
+def running(made: ThreadingHTTPServer) -> Iterator[str]:
+    """Run a server while it is needed, and yield its address."""
+    with made as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -80,16 +89,22 @@ def served(site: Path) -> Iterator[str]:
             thread.join()
 
 
+def first_of(names: Sequence[str]) -> str:
+    """Return the path of the first program that is installed."""
+    found = [path for name in names if (path := shutil.which(name))]
+    if not found:
+        raise FileNotFoundError(f"none of {names} is installed: run `bash .ci/run`")
+    return found[0]
+
+
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """Start the machine's own Chromium; Playwright switches its sandbox off, as root needs."""
-    found = [path for name in CHROMIUMS if (path := shutil.which(name))]
-    if not found:
-        raise FileNotFoundError(f"none of {CHROMIUMS} is installed: run `bash .ci/run`")
+    path = first_of(CHROMIUMS)
     async with async_playwright() as playwright:
         # A container's /dev/shm is too small for a long page.
         arguments = ["--disable-dev-shm-usage"]
-        browser = await playwright.chromium.launch(executable_path=found[0], args=arguments)
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         await browser.close()
 
@@ -163,6 +178,7 @@ async def visit(
     width: int = WIDE,
     height: int = 900,
     scripts: bool = True,
+    touch: bool = False,
 ) -> AsyncIterator[Visit]:
     """Open a page, note each error, failed request and call for another host, and fail if any was.
 
@@ -174,12 +190,15 @@ async def visit(
         width: The window's width in pixels.
         height: Its height.
         scripts: Whether scripts run.
+        touch: Whether it is a phone that is touched, where nothing hovers.
     """
     context = await browser.new_context(
         color_scheme=scheme,
         viewport={"width": width, "height": height},
         java_script_enabled=scripts,
         reduced_motion="reduce",
+        has_touch=touch,
+        is_mobile=touch,
     )
     context.set_default_timeout(PATIENCE)
     seen = Visit(await context.new_page(), home, f"{name} at {width} px")

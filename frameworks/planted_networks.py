@@ -444,7 +444,7 @@ CASES = [
         in_depth,
     ),
     Case("ReLU, gain 3", "exploding", lambda: Mlp(12, nn.ReLU, 3.0), rows),
-    Case("batch norm, no shortcuts", "exploding", lambda: ConvNet(24, False), images),
+    Case("batch norm, no shortcuts", "exploding", lambda: ConvNet(32, False), images),
     Case("linear RNN, radius 1.3", "exploding", LinearRnn, series(STEPS), its_steps),
     Case("a state detached", "cut", lambda: Detached(7, nn.ReLU, HE), rows, through("head")),
     Case("router by argmax", "cut", Routed, rows, through("head")),

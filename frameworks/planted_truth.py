@@ -1,16 +1,23 @@
 """What ails a network, measured in float64 by autograd and by training it: no tool's own code.
 
-A network's states are what every path from input to output crosses, in order; g is the length of
-∂L/∂state of one example, its root mean square over the batch. It is
+A network's states are what every path from input to output crosses, in order, as far as there is
+something to be trained before them; g is the length of ∂L/∂state of one example, its root mean
+square over the batch. It is
 
 - *not finite* where the loss or a gradient is not;
 - *cut* where a parameter that asks for a gradient gets none;
-- *silent* where the loss sends less than SILENT into the last state of an example;
+- *silent* where the loss sends less than SILENT into what comes out of the last weights;
+- *stuck* where two matrices or more are 0 and stay so through STEPS steps;
+- *symmetric* where after STEPS steps all units of at least half of the matrices are still alike;
 - *dead* where at least DEAD of a layer's ReLUs are off for all examples;
-- *vanishing* or *exploding* where g falls or rises by at least ILL decades on its way down;
-- *updates* where a step of the optimizer is longer than the weights;
-- *healthy* where g stays within SOUND decades and the loss on one batch falls below TRAINED of
-  its first value within STEPS steps.
+- *vanishing* or *exploding* where g falls or rises by at least ILL decades on its way down, but
+  for networks with normalizations that STEPS steps of some optimizer train all the same;
+- *updates* where g stays within SOUND decades, and a step of the optimizer is longer than the
+  weights;
+- *frozen* where g does, and at least STILL of the weights that have a gradient are the same after a
+  step, bit for bit, in the format they are kept in;
+- *healthy* where g does, or rises where normalizations are, no step is that long, and the loss on
+  one batch falls below TRAINED of its first value within STEPS steps.
 
 What lies between the limits has no truth.
 """
@@ -18,9 +25,10 @@ What lies between the limits has no truth.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -28,8 +36,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 ILL, SOUND = 2.0, 1.0
-DEAD, SILENT = 0.75, 1e-6
+DEAD, SILENT, STILL = 0.75, 1e-6, 0.5
 TRAINED, STEPS = 0.7, 60
+BETWEEN = "between the limits"
 
 Optimizer = Callable[[Any], torch.optim.Optimizer]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -103,35 +112,100 @@ class Pass:
     x: Tensor
     loss: Tensor
     sizes: list[float]
+    sent: float
+    """What the loss sends into what comes out of the last weights, by example."""
+    own: nn.Module
+    """The network in the format it is kept in."""
+    y: Tensor
+
+    def learns(self) -> bool:
+        """Tell whether another optimizer trains it."""
+        ways: tuple[Optimizer, ...] = (
+            lambda parameters: torch.optim.Adam(parameters, 1e-3),
+            lambda parameters: torch.optim.Adam(parameters, 1e-2),
+            lambda parameters: torch.optim.SGD(parameters, 0.1),
+        )
+        cases = (replace(self.case, optimizer=way) for way in ways)
+        return any(training(case, self.net, self.x, self.y)[0] < TRAINED for case in cases)
 
 
 def truth_of(case: Case, seed: int = 0) -> Truth:
     """Judge a network in float64."""
-    net, x, y = case.made(seed)
-    net, x, y = net.double(), _double(x), _double(y)
-    states, output = case.states(net, x)
+    own, x, y = case.made(seed)
+    net, x, y = copy.deepcopy(own).double(), _double(x), _double(y)
+    ends: list[Tensor] = []
+    with _hooked(_weighted(net), lambda module, inputs, output: ends.append(output)):
+        states, output = case.states(net, x)
     loss = case.loss(output, y)
-    sizes = [size(g) for g in torch.autograd.grad(loss, states, retain_graph=True)]
+    states = [state for state in states if state.requires_grad]
+    found = torch.autograd.grad(loss, [*states, ends[-1]], retain_graph=True)
+    *sizes, sent = (size(g) for g in found)
     loss.backward()
-    trained = training(case, net, x, y)
-    signs = _signs(Pass(case, net, x, loss, sizes), trained)
-    illness = next((kind for kind, is_so in signs if is_so), "between the limits")
+    signs = _signs(Pass(case, net, x, loss, sizes, sent, own, y), lambda: training(case, net, x, y))
+    illness, trained = next(((k, t) for k, is_so, t in signs if is_so), (BETWEEN, 1.0))
     return Truth(illness, *extremes(sizes), trained)
 
 
-def _signs(seen: Pass, trained: float) -> Iterator[tuple[str, bool]]:
-    """Yield every kind with whether it is that one, the first of which hides the next."""
+def _signs(
+    seen: Pass, train: Callable[[], tuple[float, nn.Module]]
+) -> Iterator[tuple[str, bool, float]]:
+    """Yield every kind, whether it is that one, and how far it was trained if that was tried.
+
+    The first one hides the next.
+    """
     asking = [p for p in seen.net.parameters() if p.requires_grad]
     found = [p.grad for p in asking if p.grad is not None]
     fall, rise = extremes(seen.sizes)
-    yield "not finite", not all(torch.isfinite(g).all() for g in [seen.loss, *found])
-    yield "cut", len(found) < len(asking)
-    yield "silent", seen.sizes[-1] * len(seen.x) < SILENT
-    yield "dead", off(seen.net, seen.x) >= DEAD
-    yield "vanishing", fall >= max(rise, ILL)
-    yield "exploding", rise >= ILL
-    yield "updates", step(seen.case, seen.net) >= 1
-    yield "healthy", max(fall, rise) <= SOUND and trained < TRAINED
+    yield "not finite", not all(torch.isfinite(g).all() for g in [seen.loss, *found]), math.nan
+    yield "cut", len(found) < len(asking), math.nan
+    yield "silent", seen.sent * len(seen.x) < SILENT, math.nan
+    trained, after = train()
+    learned = trained < TRAINED
+    yield "stuck", stuck(seen.net, after) > 1, trained
+    yield "symmetric", symmetric(after) >= STILL, trained
+    yield "dead", off(seen.net, seen.x) >= DEAD, trained
+    borne = normalized(seen.net) and (learned or (rise >= ILL and seen.learns()))
+    yield "vanishing", not borne and fall >= max(rise, ILL), trained
+    yield "exploding", not borne and rise >= ILL, trained
+    flat = max(fall, rise) <= SOUND
+    yield "updates", flat and step(seen.case, seen.net) >= 1, trained
+    yield "frozen", flat and standing(seen) >= STILL, trained
+    calm = step(seen.case, seen.net) < 1
+    yield "healthy", calm and learned and (flat or (fall <= SOUND and borne)), trained
+
+
+def _weighted(net: nn.Module) -> list[nn.Module]:
+    return [m for m in net.modules() if [*m.parameters(recurse=False)]]
+
+
+def normalized(net: nn.Module) -> bool:
+    """Tell whether there are normalizations."""
+    return any("Norm" in type(module).__name__ for module in net.modules())
+
+
+def stuck(before: nn.Module, after: nn.Module) -> int:
+    """Count the matrices that are to be trained and are 0, before and after."""
+    pairs = zip(before.parameters(), after.parameters(), strict=True)
+    return sum(a.requires_grad and a.ndim > 1 and not a.any() and not b.any() for a, b in pairs)
+
+
+def symmetric(net: nn.Module) -> float:
+    """Return the share of matrices of which all lines are alike, and not 0."""
+    matrices = [p.detach() for p in net.parameters() if p.ndim > 1 and len(p) > 1]
+    same = [bool(p.any() and torch.allclose(p, p[:1].expand_as(p), 1e-9, 0)) for p in matrices]
+    return sum(same) / max(len(same), 1)
+
+
+def standing(seen: Pass) -> float:
+    """Return the share of weights with a gradient that one step leaves as they are."""
+    moved = copy.deepcopy(seen.own)
+    of = [*zip(moved.parameters(), seen.own.parameters(), seen.net.parameters(), strict=True)]
+    for a, _, exact in of:
+        a.grad = None if exact.grad is None else exact.grad.to(a.dtype)
+    seen.case.optimizer([a for a, _, _ in of if a.requires_grad]).step()
+    pairs = [((a == b)[c.grad != 0], c) for a, b, c in of if c.grad is not None]
+    same = torch.cat([found.flatten() for found, _ in pairs])
+    return same.double().mean().item() if len(same) else 0.0
 
 
 def _double(x: Tensor) -> Tensor:
@@ -183,8 +257,8 @@ def step(case: Case, net: nn.Module) -> float:
         return max(float((a - b).norm() / b.norm()) for a, b in matrices)
 
 
-def training(case: Case, net: nn.Module, x: Tensor, y: Tensor) -> float:
-    """Train a copy on the one batch and return the last loss over the first."""
+def training(case: Case, net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, nn.Module]:
+    """Train a copy on the one batch; return the last loss over the first, and the copy."""
     copied = copy.deepcopy(net)
     optimizer = case.optimizer([p for p in copied.parameters() if p.requires_grad])
     losses = []
@@ -194,4 +268,4 @@ def training(case: Case, net: nn.Module, x: Tensor, y: Tensor) -> float:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    return losses[-1] / losses[0]
+    return (losses[-1] / losses[0] if losses[0] else 1.0), copied

@@ -145,6 +145,7 @@ NETWORKS = [
     vision("vgg11", batch=4),
     vision("vgg16", batch=4),
     vision("vgg16_bn", batch=4),
+    vision("vgg19_bn", batch=4),
     image_model("vit_tiny_patch16_224", img_size=64),
     image_model("convmixer_768_32"),
     Published("GPT-2, predicting words", gpt2, next_word),

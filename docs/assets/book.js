@@ -56,6 +56,7 @@
 
   // What overflows can be scrolled with the arrow keys, and is a stop for Tab only while it does.
   const wide = { "div.arithmatex": "Formula", ".md-typeset__scrollwrap": "Table", ".gb-output": "Output" };
+  wide["article pre > code"] = "Code"; // Material makes it a stop only where a mouse hovers
   const mark = (element, name) => {
     const overflows = element.scrollWidth > element.clientWidth;
     const marks = { tabindex: "0", role: "group", "aria-label": `${name}, scrolls sideways` };

@@ -658,6 +658,14 @@ SALIMANS_KINGMA = Source(
     "that gradient descent makes normalized weights longer",
     link="arXiv:1602.07868",
 )
+KOSSON = Source(
+    "Kosson et al.",
+    2023,
+    "Rotational Equilibrium: How Weight Decay Balances Learning Across Neural Networks",
+    "arXiv preprint",
+    "by which angle a step turns weights once weight decay and growth balance",
+    link="arXiv:2305.17212",
+)
 VAN_LAARHOVEN = Source(
     "van Laarhoven",
     2017,

@@ -55,40 +55,6 @@ def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
     return items
 
 
-def examine(
-    grads: Any,
-    *,
-    weights: Any = None,
-    lr: float | None = None,
-    deltas: Any = None,
-    activations: Any = None,
-    loss_scale: float = 1.0,
-    snapshots: Sequence[Any] = (),
-    progress: Progress = silently,
-) -> Examined:
-    """Measure gradients and what else there is.
-
-    Args:
-        grads: As for `gradbook.diagnose`, as are the others.
-        weights: The weights.
-        lr: The learning rate.
-        deltas: The gradients at the layers' outputs.
-        activations: The layers' outputs.
-        loss_scale: What the loss was multiplied by.
-        snapshots: The gradients of earlier steps.
-        progress: Shows how far it is.
-
-    Examples:
-        >>> found = examine({f"{i}.W": np.full((2, 2), 10.0**i) for i in range(4)})
-        >>> [layer.name for layer in found.layers], f"{found.evidence.weights.decades:.0f}"
-        (['0', '1', '2', '3'], '-2')
-    """
-    known = measured_of(
-        grads, weights=weights, lr=lr, loss_scale=loss_scale, snapshots=snapshots, progress=progress
-    )
-    return with_signals(known, deltas=deltas, activations=activations)
-
-
 @dataclass(frozen=True)
 class Known:
     """Hold what was measured of gradients and weights.

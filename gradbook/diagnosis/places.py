@@ -109,15 +109,19 @@ def states_of(places: Sequence[Place], weak: bool = False) -> list[Place]:
         [('a', ()), ('b', ('a',))]
     """
     through: dict[str, tuple[str, ...]] = {}
+    normed: dict[str, bool] = {}
     by_name, found = {place.name: place for place in places}, []
     for place in places:
         inner = dict.fromkeys(n for b in place.before for n in through.get(b, ()))
+        alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
+        passed = alone is not None and not place.layer and normed[alone.name]
+        normed[place.name] = place.normed or passed
         reads = place.state or (place.weak and (weak or len(place.before) > 1))
         kept = reads and place.asks and place.delta is not None
         through[place.name] = (place.name,) if kept else tuple(inner)
         if kept:
-            alone = by_name[place.before[0]] if len(place.before) == 1 else None
-            found.append(_fed(replace(place, before=tuple(inner)), alone))
+            as_state = replace(place, before=tuple(inner), normed=normed[place.name])
+            found.append(_fed(as_state, alone))
     return found
 
 

@@ -2,15 +2,12 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 TINY, HUGE = 1e-15, 1e18
 """Between which norms float32 has lost nothing to squares that under- or overflow."""
-
-SAMPLE = 4096
-"""How many numbers of an example are looked at where a share is enough."""
 
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -206,8 +203,3 @@ def per_step(delta: Any, axis: int, lengths: list[int] | None) -> list[list[floa
         return [part.tolist() for part in norms.split(lengths)]
     rows = norms.movedim(axis, 0) if norms.ndim > 1 else norms[:, None]
     return [row.flatten().tolist() for row in rows]
-
-
-def floats(values: Iterator[Any]) -> list[float]:
-    """Read numbers."""
-    return [number(value) for value in values]

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         building.add_argument("--generator", choices=GENERATORS, default="mkdocs")
         building.add_argument("--fresh", action="store_true", help="run every block again")
         carrying = "files for readers to keep, such as the book as a PDF"
-        building.add_argument("--carry", type=Path, nargs="*", default=[], help=carrying)
+        building.add_argument("--carry", type=_file, nargs="*", default=[], help=carrying)
     checking = commands.add_parser("check", help="find what is typed that could be computed")
     checking.add_argument("pages", type=Path, nargs="*", help="all pages by default")
     numbers = "also change the numbers in their code; of all pages, those that were edited"
@@ -76,6 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if offline and code == 0:
         print(pack(given.site, ROOT / "dist" / "gradbook-offline.zip"))
     return code
+
+
+def _file(text: str) -> Path:
+    """Return a path as one from here, for a build that runs elsewhere."""
+    path = Path(text).resolve()
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no file")
+    return path
 
 
 def check(pages: Sequence[Path], *, numbers: bool, every_number: bool) -> int:

@@ -10,8 +10,9 @@ from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 from markdown_exec import base_format
 
+from gradbook.press import downloads
 from gradbook.press.ahead import ahead_of, workers
-from gradbook.press.errors import PressError, docs_of, page_of
+from gradbook.press.errors import PressError, docs_of, page_of, place_of
 from gradbook.press.fences import Fence, PageError, check_fence, find_fences
 from gradbook.press.folding import checks, folded, unpinned
 from gradbook.press.session import BlockError, Session
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BEFORE_SUPERFENCES = 27
 AFTER_SUPERFENCES = 24
+AFTER_CONFIRM = 23
 ALL_IN_PLACE = 5
 
 _PLAIN = re.compile(r'<span class="[nw]">([^<]*)</span>')
@@ -34,6 +36,8 @@ class Page:
     def __init__(self, session: Session) -> None:
         """Start a page."""
         self.session = session
+        self.text = ""
+        self.shown: list[str] = []
         self.expected: list[Fence] = []
         self.ran: list[str] = []
         self.set_up: list[str] = []
@@ -64,6 +68,7 @@ class Announce(Preprocessor):
         except PageError as error:
             raise PressError(f"{page}:{error}") from None
         self.page.expected = [fence for fence in fences if fence.executed]
+        self.page.text, self.page.shown = text, []
         self.page.ran, self.page.set_up = [], []
         self.page.pins = [fence for fence in fences if fence.pinned]
         if docs and work.blocks:
@@ -132,24 +137,26 @@ def format_python(*, code: str, md: Markdown, **options: Any) -> str:
     block = page.next_block()
     number = len(page.ran) + 1
     page.ran.append(code)
+    is_folded = options["source"] == "none"
 
     def run(code: str, **_: Any) -> str:
         try:
-            return page.session.run(code)
+            page.shown.append(page.session.run(code))
+            return downloads.linked(page.shown[-1], place_of(md), is_folded=is_folded)
         except (BlockError, ValueError, TypeError) as error:
             line = block.line if block else "unknown"
             raise PressError(f"{page_of(md)}: block {number} (line {line}): {error}") from error
 
     options["html"] = True
     options["update_toc"] = False
-    if options["source"] != "none":
+    if not is_folded:
         return str(base_format(language="python", run=run, code=code, md=md, **options))
     options["source"] = ""
     shown = str(base_format(language="python", run=run, code=code, md=md, **options))
     if not shown:
         page.set_up.append(code)
         return ""
-    return shown + folded("Code", [code])
+    return shown + folded("Code", [code], downloads.code_anchor(page.shown[-1]))
 
 
 markdown_exec.formatters["python"] = format_python

@@ -34,12 +34,13 @@ def checks(pins: Sequence[Fence]) -> str:
     return folded(title, [pin.source for pin in pins])
 
 
-def folded(title: str, sources: Sequence[str]) -> str:
+def folded(title: str, sources: Sequence[str], anchor: str = "") -> str:
     r"""Return code that is closed until it is asked for: plain, so that it weighs nothing.
 
     Args:
         title: What to click on.
         sources: Pieces of code; without any there is nothing to return.
+        anchor: The address of the code: a link to it opens what is closed.
 
     Examples:
         >>> folded("Code", ["1 < 2"]).splitlines()[1]
@@ -48,7 +49,8 @@ def folded(title: str, sources: Sequence[str]) -> str:
     if not sources:
         return ""
     code = html.escape("\n\n".join(source.strip("\n") for source in sources), quote=False)
+    name = f' id="{anchor}"' if anchor else ""
     return (
         f'<details class="gb-folded" data-search-exclude><summary>{title}</summary>\n'
-        f"<pre><code>{code}</code></pre>\n</details>\n"
+        f"<pre><code{name}>{code}</code></pre>\n</details>\n"
     )

@@ -63,7 +63,7 @@ class Package:
         """
         self.stamp = stamp(root)
         self.files = {_module(path, root): path for path in sorted(root.rglob("*.py"))}
-        self._texts = {name: path.read_text(encoding="utf-8") for name, path in self.files.items()}
+        self.texts = {name: path.read_text(encoding="utf-8") for name, path in self.files.items()}
         self._digests: dict[frozenset[tuple[str, str]], str] = {}
 
     def reached(self, sources: Iterable[str]) -> frozenset[Path]:
@@ -84,7 +84,7 @@ class Package:
         if pairs not in self._digests:
             digest = hashlib.sha256()
             for name in sorted(self._modules(pairs)):
-                digest.update(f"{name}\0{self._texts[name]}\0".encode())
+                digest.update(f"{name}\0{self.texts[name]}\0".encode())
             self._digests[pairs] = digest.hexdigest()
         return self._digests[pairs]
 
@@ -100,7 +100,7 @@ class Package:
 
     def _next(self, name: str, whole: bool) -> Iterator[tuple[str, bool]]:
         """Yield what a module reaches at one step: as a whole, or by being run alone."""
-        found = imports(self._texts[name])
+        found = imports(self.texts[name])
         targets = [*self._targets(found.anywhere if whole else found.at_once, name)]
         yield from targets
         if found.computed_anywhere if whole else found.computed_at_once:
@@ -124,7 +124,7 @@ class Package:
             yield f"{module}.{name}", True
         elif module in self.files:
             # `from package import name` reaches the module that has the name, if that is told.
-            pairs = imports(self._texts[module]).anywhere if name else ()
+            pairs = imports(self.texts[module]).anywhere if name else ()
             told = [found for found, taken in pairs if taken == name]
             yield module, not told
             for found in told:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from gradbook.press.binding import as_text, pace
+from gradbook.press.binding import as_text, listing, pace
 from gradbook.press.binding.binder import Binder
 from gradbook.press.binding.cards import HEIGHT, WIDTH, card
-from gradbook.press.binding.foot import bibtex, foot, footed
+from gradbook.press.binding.footer import bibtex, foot, footed
 from gradbook.press.binding.heads import card_of, headed
-from gradbook.press.binding.policy import FROM_A_FOLDER, guarded, hashes, headers, policy
+from gradbook.press.binding.policies import FROM_A_FOLDER, guarded, hashes, headers, policy
 from gradbook.press.binding.sheet import MOST, Sheet, built, shortened
 from gradbook.press.pages import Page
 from gradbook.press.places import ROOT
@@ -207,6 +207,26 @@ def test_the_text_of_the_reference_has_what_functions_say() -> None:
     text = as_text.filled(Page("# API\n\n::: gradbook.measure\n"), Session(display))
     assert "## gradbook.measure" in text
     assert re.search(r"(?m)^### `\w+\(.*\)`$", text)
+
+
+def test_the_text_of_a_page_leads_to_the_text_of_others() -> None:
+    here, there = sheet(name="a/one/index.html"), sheet(name="b/index.html")
+    given = {"a/one.md": here, "b.md": there}
+    text = "[b](../b.md#part) [c](c.md) [out](https://a.b/c.md)"
+    near = listing.linked(text, "a/one.md", given, "")
+    assert near == "[b](../../b/index.html.md) [c](c.md) [out](https://a.b/c.md)"
+    assert "[b](https://h.i/b/index.html.md)" in listing.linked(
+        text, "a/one.md", given, "https://h.i/"
+    )
+
+
+def test_the_text_of_a_page_has_what_it_includes_and_nothing_of_its_look() -> None:
+    text = as_text.filled(
+        Page('<div class="a" markdown>\n[a](b.md){ .md-button }\n</div>\n\n--8<-- "CITATION.cff"'),
+        Session(display),
+    )
+    assert text.startswith("[a](b.md)\n\ncff-version: ")
+    assert "div" not in text
 
 
 def test_a_table_is_text_row_by_row() -> None:

@@ -210,6 +210,7 @@ def test_no_place_on_a_page_hides_a_number(typed: str, place: str) -> None:
 
 
 INNOCENT = [
+    '--8<-- "CHANGELOG.md"',
     *("12 layers", "3 weights, 2 units", "1. First\n2. Second", "the 3-2-1 network", "2n", "10x"),
     *("$x_1 + x_{12}$", "$w'_{32}$", r"$w''_{11}$", "w′₃₂", r"$w^{\prime}_{21}$", "`f_{11}`", "x²"),
     *(
@@ -328,6 +329,7 @@ GUILTY = {
     "a doctest with options": '```pycon exec="on"\n>>> 1\n1\n```',
     "a forgiving doctest": "```pycon\n>>> x  # doctest: +ELLIPSIS\n0...\n```",
     "an included file": '--8<-- "other.md"',
+    "an included file beside the changelog": '--8<-- "CHANGELOG.md" --8<-- "other.md"',
     "a fence in a list item": "- ```text\n  a\n  ```",
     "a fence in a quotation": '> ```python exec="on"\n> x = 1\n> ```',
     "a fence that is not closed": "```text\na",

@@ -178,7 +178,8 @@ def test_matplotlib_is_imported_where_figures_are_drawn_and_pyplot_by_nobody():
             names = [alias.name for alias in getattr(node, "names", [])]
             module = getattr(node, "module", None) or ""
             if any(name.split(".")[0] == "matplotlib" for name in [module, *names]):
-                assert path.parent.name in ("figures", "explorers"), path
+                drawn_here = path.parent.name in ("figures", "explorers")
+                assert drawn_here or path.name == "cards.py", path  # a page's picture, too
                 assert not any("pyplot" in name for name in [module, *names]), path
 
 

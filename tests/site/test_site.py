@@ -71,6 +71,31 @@ def test_a_sound_book_builds(book: Path, generator: str, capfd: pytest.CaptureFi
     assert "<mn>0.25</mn>" in page
 
 
+@pytest.mark.parametrize("address", ["", "https://github.com/a/b"])
+def test_both_generators_write_the_same_files_and_link_to_them(
+    book: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("REPO_URL", address)
+    book.write_text(book.read_text("utf-8").replace("toolbox.md, what", "one.md, what"), "utf-8")
+    book.write_text(book.read_text("utf-8").replace("- One:", "- 7 One:"), "utf-8")
+    figure = 'figures.lines([1], {"a": [2]}, x_label="x", y_label="y", alt="x", caption="x")'
+    block = f'```python exec="on"\nfrom gradbook.show import figures\n{figure}\n```\n'
+    (book.parent / "docs" / "one.md").write_text(f"{GOOD}\n{block}", encoding="utf-8")
+    sites = [book.parent / generator for generator in GENERATORS]
+    for generator, site in zip(GENERATORS, sites, strict=True):
+        assert build(book, site, generator) == 0
+        page = (site / "one" / "index.html").read_text(encoding="utf-8")
+        assert '<a href="../notebooks/one.ipynb" download>' in page
+        assert page.count("https://colab.research.google.com/github/a/b/") == bool(address)
+        assert "<b>Figure 7.1.</b>" in page
+        assert '<a href="../figures/one-1.svg"' in page
+        assert "gb-carry" not in (site / "index.html").read_text(encoding="utf-8")
+    for name in ("notebooks/one.ipynb", "figures/one-1.svg", "figures/one-1.csv"):
+        first, second = ((site / name).read_bytes() for site in sites)
+        assert first == second
+    assert "The value is 0.25" in (sites[0] / "notebooks" / "one.ipynb").read_text("utf-8")
+
+
 @pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_stops_the_build_and_is_named(
@@ -154,6 +179,30 @@ def test_an_offline_book_has_its_search_index_in_a_script(book: Path) -> None:
     assert (site / "one.html").exists()
     archive = pack(site, book.parent / "dist" / "book.zip")
     assert "gradbook/one.html" in zipfile.ZipFile(archive).namelist()
+
+
+def test_what_a_site_shall_carry_has_to_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["site", "--carry", "nowhere.pdf"])
+    assert "'nowhere.pdf' is no file" in capsys.readouterr().err
+
+
+def test_a_book_is_bound_whoever_built_it(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_URL", "https://a.b/c/")
+    told = {}
+    for generator in GENERATORS:
+        site = book.parent / "site"
+        assert build(book, site, generator) == 0
+        page = (site / "one" / "index.html").read_text(encoding="utf-8")
+        head = page.partition("</head>")[0]
+        told[generator] = re.findall(r'<meta [^>]*"(?:og:\w+|description)" content="([^"]*)"', head)
+        assert page.count('"description" content=') == 1
+        assert re.findall(r'rel="canonical" href="([^"]*)"', page) == ["https://a.b/c/one/"]
+        assert "script-src 'self' 'sha256-" in head
+        assert (site / "assets" / "cards" / "one.png").is_file()
+        assert "The value is 0.25" in (site / "llms-full.txt").read_text(encoding="utf-8")
+    assert told["mkdocs"] == told["zensical"]
+    assert "https://a.b/c/assets/cards/one.png" in told["mkdocs"]
 
 
 def write(folder: Path, body: str) -> Path:

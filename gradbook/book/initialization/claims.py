@@ -445,8 +445,8 @@ DEEP_LINEAR = Claim(
     chapter=CHAPTER,
     statement="From orthogonal weights, towards a multiple of their own product and with η ∝ 1/L, "
     "the time to learn hardly depends on depth",
-    setting=f"width 16, target 1.5 times the initial product, η = {LINEAR_RATE:g}/L; steps until "
-    "the loss is 0.001 of what it was",
+    setting=f"width 16, target {deep_linear.GROWTH:g} times the initial product, "
+    f"η = {LINEAR_RATE:g}/L; steps until the loss is 0.001 of what it was",
     source=SAXE,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"L = {depth}" for depth in LINEAR_DEPTHS),

@@ -1,13 +1,14 @@
 r"""How long a deep linear network learns, by theory and by counting steps.
 
 A network of $L$ linear layers multiplies its input by $W_1 W_2 \cdots W_L$. Let all weights be
-orthogonal at the start and the target be $s$ times that product, $s > 1$. Then by symmetry every
+orthogonal at the start and the target be $s$ times that product, $s > 0$. Then by symmetry every
 singular value of every layer stays equal to one number $u$, and all of the product's to
 $a = u^L$. Gradient descent with a small $\eta$ follows
 
 $$\frac{da}{dk} = \eta \, L \, a^{2 - 2/L} (s - a),$$
 
-with $k$ counting steps, so at $\eta = c/L$ the time to learn hardly depends on the depth.
+with $k$ counting steps, so at $\eta = c/L$ the time to learn hardly depends on the depth if $s$ is
+near one or above it. Above one it falls with the depth, below one it rises.
 
 Source: Saxe, McClelland & Ganguli 2014.
 """
@@ -25,11 +26,14 @@ from gradbook.losses import half_squared_error
 from gradbook.networks import plain
 from gradbook.training import train
 
+GROWTH = 1.5
+"""The target over the initial product, $s$, of the book's experiment."""
+
 _CELLS = 20_000  # of the midpoint rule; the integrand is smooth, so its error is about 1e-8
 
 
 def predicted_updates(
-    depth: float, rate: float, growth: float = 1.5, remaining: float = 1e-3
+    depth: float, rate: float, growth: float = GROWTH, remaining: float = 1e-3
 ) -> float:
     r"""Compute $\int_1^{a} \frac{da'}{c \, a'^{\,2-2/L} (s - a')}$, the steps at $\eta = c/L$.
 
@@ -38,7 +42,7 @@ def predicted_updates(
     Args:
         depth: Number of layers $L$; `math.inf` for the limit.
         rate: The constant $c$, learning rate times depth.
-        growth: The target over the initial product, $s$, above 1.
+        growth: The target over the initial product, $s$, not 1.
         remaining: The share of the loss at which learning is done, below 1.
 
     Examples:
@@ -50,11 +54,11 @@ def predicted_updates(
     rate, growth, share = positive("rate", rate), _growth(growth), _share(remaining)
     if not depth >= 1:
         raise ValueError(f"depth must be at least 1, got {depth!r}")
-    # In y = -ln(s - a) the pole at a = s is gone: da / (s - a) = dy.
-    start, stop = -math.log(growth - 1), -math.log(growth - 1) - math.log(share) / 2
-    y = start + (stop - start) * (np.arange(_CELLS) + 0.5) / _CELLS
-    a = growth - np.exp(-y)
-    return float((stop - start) * (a ** (2 / depth - 2)).mean() / rate)
+    # In y = -ln((s - a)/(s - 1)) the pole at a = s is gone: da / (s - a) = dy.
+    stop = -math.log(share) / 2
+    y = stop * (np.arange(_CELLS) + 0.5) / _CELLS
+    a = growth - (growth - 1) * np.exp(-y)
+    return float(stop * (a ** (2 / depth - 2)).mean() / rate)
 
 
 def learning_curve(
@@ -65,7 +69,7 @@ def learning_curve(
     rate: float,
     steps: int,
     width: int = 16,
-    growth: float = 1.5,
+    growth: float = GROWTH,
 ) -> Array:
     r"""Train a deep linear network towards a multiple of itself, with $\eta = c/L$.
 
@@ -113,8 +117,8 @@ def _weights(layers: Sequence[object]) -> list[Array]:
 
 
 def _growth(value: float) -> float:
-    if positive("growth", value) <= 1:
-        raise ValueError(f"growth must be above 1, got {value!r}")
+    if positive("growth", value) == 1:
+        raise ValueError(f"growth must not be 1, got {value!r}")
     return float(value)
 
 

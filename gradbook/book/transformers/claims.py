@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from gradbook.book.claims.record import Claim, ClaimKind, Rival
 from gradbook.book.sources import (
     DERRIDA,
     DONG,
+    HENRY,
     NOCI,
     RADFORD,
     THIS_BOOK,
     VASWANI,
     XIONG,
 )
-from gradbook.book.transformers import attending, measured, theory
+from gradbook.book.transformers import attending, measured, qk_norm, theory, warmup
 from gradbook.book.transformers.measured import (
     BEHIND,
     DEPTH,
     DEPTHS,
     DEVIATIONS,
+    FACTORS,
     FEW,
     KEYS,
     LAST,
@@ -88,6 +92,40 @@ PASSED = Claim(
     draws=2000,
     full=20_000,
     format=".3f",
+)
+QK_SCORES = Claim(
+    name="qk-norm-scores",
+    chapter=CHAPTER,
+    statement="With QK-norm scores have the size one, however large the weights are",
+    setting="normal tokens, heads of d = 16 in n = 64, scores over √d; mean square at weights s "
+    "times those of variance 1/n",
+    source=HENRY,
+    kind=ClaimKind.EXPECTATION,
+    cases=tuple(f"s = {s:g}" for s in FACTORS),
+    theory=lambda: [1.0] * len(FACTORS),
+    measure=measured.normalized_scores,
+    rival=Rival("They grow with the weights, as s²", lambda: [s**4 for s in FACTORS]),
+    draws=600,
+    full=6000,
+    format=".3f",
+)
+QK_TRAINING = Claim(
+    name="qk-norm-training",
+    chapter=CHAPTER,
+    statement="Query and key weights that start eight times too large stop a pre-norm Transformer "
+    "from learning, and with QK-norm they do not",
+    setting=f"four pairs, six tokens to be reversed, Adam, {qk_norm.TRIAL.steps} steps; share of "
+    f"{qk_norm.TRIAL.seeds} networks that end below half of guessing",
+    source=HENRY,
+    kind=ClaimKind.TRAINING,
+    cases=tuple(
+        f"{name}, η = {rate:g}" for name in ("without", "QK-norm") for rate in qk_norm.TRIAL.rates
+    ),
+    theory=lambda: np.repeat([0.0, 1.0], len(qk_norm.TRIAL.rates)),
+    measure=lambda rng, draws: measured.with_qk_norm(),
+    tolerance=0.01,  # all of the networks, or none
+    rival=Rival("Training shrinks weights that are too large", lambda: 1.0),
+    format=".2f",
 )
 THIRD_POWER = Claim(
     name="rank-collapse",
@@ -172,6 +210,22 @@ SCALED_LAST = Claim(
     draws=60,
     full=600,
     format=".3f",
+)
+WARM_UP = Claim(
+    name="warm-up",
+    chapter=CHAPTER,
+    statement="With post-norm, at rates that are nearly too large for it, a network ends lower "
+    "with warm-up; with pre-norm it ends higher, at smaller rates and at an equal one",
+    setting=f"four pairs, six tokens to be reversed, Adam, {warmup.TRIAL.warm[1]} of "
+    f"{warmup.TRIAL.steps} steps of warm-up; share of {warmup.TRIAL.seeds} networks that end lower",
+    source=XIONG,
+    kind=ClaimKind.TRAINING,
+    cases=tuple(f"{t.kinds[0]}, η = {rate:g}" for t in warmup.WARM_TRIALS for rate in t.rates),
+    theory=lambda: np.repeat([0.0, 1.0], len(warmup.TRIAL.rates)),
+    measure=lambda rng, draws: measured.with_warm_up(),
+    tolerance=0.2,  # one network of five may differ
+    rival=Rival("Warm-up only loses steps, with either", lambda: 0.0),
+    format=".2f",
 )
 BEHIND_ATTENTION = Claim(
     name="post-norm-attention",

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gradbook.book.claims.record import Measurement
-from gradbook.book.transformers import attending, measure
+from gradbook.book.transformers import attending, measure, qk_norm
+from gradbook.book.transformers.qk_norm import QKNorm
 from gradbook.book.transformers.theory import Setting
+from gradbook.book.transformers.warmup import WARM_TRIALS, final_losses
 from gradbook.checks import Array
 from gradbook.layers import Attention
 from gradbook.networks import attention_block
@@ -23,6 +25,7 @@ PATHS = [Setting("path", "A" * DEPTH, TIME, scale=s) for s in (1.0, DEPTH**-0.5)
 STREAMS = [Setting("pre-norm", "AF" * DEPTH, TIME, scale=s) for s in (1.0, (2 * DEPTH) ** -0.5)]
 SCALED = [Setting("pre-norm", "AF" * d, TIME, scale=(2 * d) ** -0.5) for d in DEPTHS]
 WIDE, FEW = 128, 3
+FACTORS = (1.0, 2.0, 8.0)
 BEHIND = [Setting("post-norm", kinds * FEW, TIME, correlation=0.5) for kinds in ("AF", "F")]
 
 
@@ -39,6 +42,33 @@ def score_sizes(rng: np.random.Generator, draws: int) -> Measurement:
         scores = (q[:, 0] * k[:, 1]).reshape(draws, heads, d).sum(axis=-1)
         found.append(np.square(scores).mean(axis=-1))
     return Measurement.mean(np.stack(found, axis=-1))
+
+
+def normalized_scores(rng: np.random.Generator, draws: int) -> Measurement:
+    """Return the mean square of scores behind QK-norm, for weights that are larger by factors."""
+    n, heads, found = 64, 4, []
+    for factor in FACTORS:
+        first = attention_block(rng, n, Attention(2, heads), ensemble=(draws,))[0]
+        x = rng.standard_normal((draws, 2, n))
+        made = QKNorm(heads).forward(factor * (x @ first.parameters["W"])).a
+        q, k, _ = np.split(made, 3, axis=-1)
+        products = (q[:, 0] * k[:, 1]).reshape(draws, heads, -1)
+        scores = products.sum(axis=-1) / np.sqrt(products.shape[-1])
+        found.append(np.square(scores).mean(axis=-1))
+    return Measurement.mean(np.stack(found, axis=-1))
+
+
+def with_qk_norm() -> Measurement:
+    """Return the share of networks that end below half of guessing, without QK-norm and with it."""
+    half = qk_norm.TRIAL.chance / 2
+    found = [qk_norm.final_losses(0, qk_norm.FACTOR, norm) < half for norm in (False, True)]
+    return Measurement.of(np.mean(found, axis=-1).ravel())
+
+
+def with_warm_up() -> Measurement:
+    """Return the share of networks that end lower with warm-up than the same without it."""
+    found = [final_losses(0, trial.kinds[0], trial) for trial in WARM_TRIALS]
+    return Measurement.of(np.mean([warm < cold for cold, warm in found], axis=-1).ravel())
 
 
 def row_entropy(rng: np.random.Generator, draws: int) -> Measurement:

@@ -56,9 +56,29 @@ class Trial:
 TRIAL = Trial()
 """The setting of the chapter."""
 
+WARM_TRIALS = (
+    Trial(kinds=("pre-norm",), rates=(3e-3, 5e-3, 1e-2)),
+    Trial(kinds=("post-norm",), rates=(1e-2, 1.4e-2, 2e-2)),
+)
+"""Rates about the largest at which post-norm learns at all, and smaller ones for pre-norm."""
 
-def transformer(rng: np.random.Generator, kind: str, trial: Trial, members: int) -> list[Layer]:
-    """Draw an ensemble of whole Transformers: embedding, positions, blocks, readout."""
+
+def transformer(
+    rng: np.random.Generator,
+    kind: str,
+    trial: Trial,
+    members: int,
+    change: Callable[[Sequence[Layer]], Sequence[Layer]] = lambda block: block,
+) -> list[Layer]:
+    """Draw an ensemble of whole Transformers: embedding, positions, blocks, readout.
+
+    Args:
+        rng: Draws the weights.
+        kind: Where the normalization stands.
+        trial: The sizes.
+        members: Networks of the ensemble.
+        change: Returns what takes the place of a block.
+    """
     n, root = trial.width, math.sqrt(0.5)
     setting = Setting(kind, "AF" * trial.pairs, trial.time)
     drawn = measure.blocks(rng, setting, width=n, equal=False, ensemble=(members,))
@@ -68,7 +88,7 @@ def transformer(rng: np.random.Generator, kind: str, trial: Trial, members: int)
     return [
         Dense(embedding, None, identity),
         Positions(places),
-        *measure.network(setting, drawn),
+        *measure.network(setting, [change(block) for block in drawn]),
         Dense(readout, None, identity),
     ]
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 import ast
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mkdocs.utils.meta import get_data
 
-from gradbook.press.binding.sheet import Sheet
 from gradbook.press.fences import Fence
 from gradbook.press.pages import Page
-from gradbook.press.places import PACKAGE
+from gradbook.press.places import PACKAGE, ROOT
 from gradbook.press.session import Session
 
 _MODULE = re.compile(r"(?m)^::: ([\w.]+)$")
 _LEFT_OUT = re.compile(r"<(svg|script|style)\b.*?</\1>", re.DOTALL)
-_ALT = re.compile(r'<svg\b[^>]*\baria-label="([^"]*)"')
+_ALT = re.compile(r'<svg\b[^>]*><desc id="[^"]*">(.*?)</desc>', re.DOTALL)
+_LOOK = re.compile(r"(?m)^</?div\b[^>]*>\n|(?<=\))\{ ?\.[\w -]+\}")
+_INCLUDED = re.compile(r'(?m)^--8<-- "([\w.]+)"$')
 _LINE = re.compile(r"</(?:tr|p|figcaption|caption|li|div)>")
 
 
@@ -43,7 +43,9 @@ def filled(page: Page, session: Session) -> str:
         text += [page.text[last:start], new]
         last = end
     body = get_data("".join([*text, page.text[last:]]))[0]
-    return re.sub(r"\n{3,}", "\n\n", _MODULE.sub(_module, body)).strip() + "\n"
+    body = _INCLUDED.sub(lambda match: (ROOT / match[1]).read_text(encoding="utf-8"), body)
+    body = _MODULE.sub(_module, _LOOK.sub("", body))
+    return re.sub(r"\n{3,}", "\n\n", body).strip() + "\n"
 
 
 def _value(session: Session, expression: str) -> str:
@@ -73,7 +75,7 @@ def plain(markup: str) -> str:
         markup: What a block shows.
 
     Examples:
-        >>> plain('<figure><svg aria-label="A bell."><path/></svg><b>One</b></figure>')
+        >>> plain('<figure><svg><desc id="a">A bell.</desc><path/></svg><b>One</b></figure>')
         'A bell.\nOne'
     """
     text = _ALT.sub(lambda match: f"{match[1]}\n{match[0]}", markup)
@@ -100,36 +102,6 @@ def _signature(node: ast.FunctionDef | ast.ClassDef) -> str:
     if isinstance(node, ast.ClassDef):
         return f"`{node.name}`"
     return f"`{node.name}({ast.unparse(node.args)})`"
-
-
-def beside(sheet: Sheet) -> str:
-    """Return where a page's text lies: at its address, with `.md` behind the file's name."""
-    return f"{sheet.name}.md"
-
-
-def contents(nav: Iterable[Any], given: Mapping[str, Sheet], home: str) -> Iterator[str]:
-    """Yield the lines of `llms.txt` below its summary: a list of links for each section.
-
-    Args:
-        nav: What `mkdocs.yml` says of the order.
-        given: The pages by their sources' names.
-        home: Where the book will be; empty for links that begin at home.
-    """
-    yield "## Pages"
-    for entry in nav:
-        for title, inside in entry.items():
-            if isinstance(inside, str):
-                yield _link(title, given[inside], home)
-    for entry in nav:
-        for title, inside in entry.items():
-            if not isinstance(inside, str):
-                yield f"\n## {title}"
-                pairs = (pair for inner in inside for pair in inner.items())
-                yield from (_link(name, given[source], home) for name, source in pairs)
-
-
-def _link(title: str, sheet: Sheet, home: str) -> str:
-    return f"- [{title}]({home}{beside(sheet)}): {sheet.description}"
 
 
 def write(folder: Path, texts: Mapping[str, str]) -> None:

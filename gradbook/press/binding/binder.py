@@ -11,9 +11,9 @@ from typing import Any
 
 from mkdocs.utils.yaml import yaml_load
 
-from gradbook.press.binding import as_text, heads, pace, policy
+from gradbook.press.binding import as_text, heads, listing, pace, policies
 from gradbook.press.binding.cards import card
-from gradbook.press.binding.foot import foot, footed
+from gradbook.press.binding.footer import foot, footed
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
 from gradbook.press.pages import Page
 from gradbook.press.reading import nav_of
@@ -76,10 +76,10 @@ class Binder:
             self._write_texts(given)
         pages = {sheet.name: self._finished(sheet) for sheet in given}
         if not self.offline:
-            as_text.write(self.site, {"_headers": policy.headers(pages.values())})
-        rules = policy.FROM_A_FOLDER if self.offline else ""
+            as_text.write(self.site, {"_headers": policies.headers(pages.values())})
+        rules = policies.FROM_A_FOLDER if self.offline else ""
         guarded = {
-            name: policy.guarded(page, rules or policy.policy([page]))
+            name: policies.guarded(page, rules or policies.policy([page]))
             for name, page in pages.items()
         }
         as_text.write(self.site, guarded)
@@ -102,7 +102,7 @@ class Binder:
 
     def _kept(self) -> dict[str, str]:
         changelog = built(Path("changelog.md"), self.site)
-        kept = {path.name: KEPT[path.suffix] for path in self.carried}
+        kept = {path.name: KEPT.get(path.suffix, path.name) for path in self.carried}
         if not self.offline:
             kept["llms-full.txt"] = "The book as text"
         if (self.site / changelog).exists():
@@ -116,10 +116,13 @@ class Binder:
         return f"{repository}/{folder}/{sheet.path}" if repository else ""
 
     def _write_texts(self, given: Sequence[Sheet]) -> None:
-        texts = {sheet.name: self._text(sheet) for sheet in given if sheet.source}
         by_source = {sheet.path: sheet for sheet in given if sheet.source}
+        texts = {
+            sheet.name: listing.linked(self._text(sheet), path, by_source, self.home)
+            for path, sheet in by_source.items()
+        }
         nav = self.settings["nav"]
-        lines = as_text.contents(nav, by_source, self.home)
+        lines = listing.contents(nav, by_source, self.home)
         title = f"# {self.settings['site_name']}\n\n> {self.settings['site_description']}\n"
         order = [by_source[name].name for name in nav_of(nav)]
         for name, text in texts.items():

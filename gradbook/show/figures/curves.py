@@ -1,6 +1,7 @@
 """Curves: named series over one axis, measured beside theory."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -137,10 +138,16 @@ def norms(
 
 def _draw(axes: Axes, x: Array, curve: Curve) -> Line2D:
     if curve.band is not None:
-        axes.fill_between(x, *curve.band, color=curve.look.color, alpha=0.18, linewidth=0)
+        shade: dict[str, Any] = {"color": curve.look.color, "alpha": 0.18, "linewidth": 0}
+        axes.fill_between(x, *curve.band, label=f"_{curve.name}", **shade)
     (line,) = axes.plot(x, curve.y, label=curve.name, markevery=curve.marks, **curve.look.line())
     if curve.theory is not None:
-        axes.plot(x, curve.theory, markevery=curve.marks, zorder=3, **ring(curve.look.color))
+        look: dict[str, Any] = {
+            "label": f"_{curve.name}, theory",
+            "zorder": 3,
+            **ring(curve.look.color),
+        }
+        axes.plot(x, curve.theory, markevery=curve.marks, **look)
     return line
 
 

@@ -17,14 +17,15 @@ from gradbook.initializers import lecun, orthogonal
 
 def test_one_layer_learns_at_a_constant_rate() -> None:
     # da/dk = c (s - a): the distance falls as exp(-c k), whatever the target.
-    for growth in (1.1, 3.0):
+    for growth in (0.3, 1.1, 3.0):
         found = predicted_updates(1, 0.1, growth, remaining=1e-4)
         assert found == pytest.approx(math.log(1e2) / 0.1, rel=1e-9)
 
 
-def test_two_layers_follow_the_logistic_curve() -> None:
+@pytest.mark.parametrize("s", [2.5, 0.5])
+def test_two_layers_follow_the_logistic_curve(s: float) -> None:
     # 1/(a (s - a)) = (1/a + 1/(s - a))/s, integrated from 1 to a.
-    s, remaining = 2.5, 1e-3
+    remaining = 1e-3
     end = s - math.sqrt(remaining) * (s - 1)
     exact = (math.log(end) + math.log((s - 1) / (s - end))) / (s * 0.02)
     assert predicted_updates(2, 0.02, s, remaining) == pytest.approx(exact, rel=1e-8)
@@ -67,6 +68,20 @@ def test_gaussian_weights_learn_later_the_deeper_they_are() -> None:
     ]
     assert counts == sorted(counts)
     assert counts[-1] > 2 * counts[0]
+
+
+def test_towards_a_smaller_product_deep_networks_take_longer() -> None:
+    told = [predicted_updates(depth, 0.01, 0.5) for depth in (2, 8)]
+    counted = [
+        counted_updates(
+            learning_curve(
+                np.random.default_rng(0), orthogonal, depth, rate=0.01, steps=900, growth=0.5
+            )
+        )
+        for depth in (2, 8)
+    ]
+    assert told[1] > 1.4 * told[0]
+    assert counted == pytest.approx(told, rel=0.02)
 
 
 @pytest.mark.parametrize(

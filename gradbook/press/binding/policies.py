@@ -2,7 +2,7 @@
 
 A browser that meets anything else stops it, and says so. Styles stand in files; attributes may
 style, since figures and formulas place their parts so. Pages from a folder have no host that could
-be theirs: there all files may be used, and none from a network.
+be theirs: there all files may be used, and none from a network, unless the folder is served.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 _INLINE = re.compile(r"<(script|style)\b([^>]*)>(.*?)</\1>", re.DOTALL)
 _DATA = re.compile(r'\bsrc=|type="application/(?:ld\+)?json"')
 _FIRST = re.compile(r"<head[^>]*>\s*(?:<meta charset[^>]*>)?", re.IGNORECASE)
-FROM_A_FOLDER = "default-src file: data: blob: 'unsafe-inline'; object-src 'none'"
+FROM_A_FOLDER = "default-src 'self' file: data: blob: 'unsafe-inline'; object-src 'none'"
 
 
 def hashes(page: str, tag: str) -> list[str]:

@@ -70,8 +70,8 @@ def foot(citation: Mapping[str, Any], page: str, kept: Mapping[str, str], edit: 
     cite = html.escape(bibtex(citation), quote=False)
     return (
         f'<div class="gb-foot">{" ".join(parts)}'
-        f'<details class="gb-cite"><summary>Cite this</summary><pre tabindex="0">{cite}</pre>'
-        "</details></div>"
+        '<details class="gb-folded gb-cite"><summary>Cite this</summary>'
+        f'<pre tabindex="0">{cite}</pre></details></div>'
     )
 
 

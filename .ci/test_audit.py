@@ -1,0 +1,86 @@
+"""What `make audit` says holds for home and the heaviest pages; lines and tables can be read."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+from audit import CATEGORIES, REFERENCE, Audit, audited, chosen, compressed
+from playwright.async_api import Browser
+from visits import PHONE, SITE, WIDE, built_pages, visit
+
+PAGES = built_pages(SITE)
+HEAVIEST = [
+    "index.html",
+    next(name for name in PAGES if name.startswith("chapters/")),
+    next(name for name in PAGES if name.startswith(REFERENCE)),
+]
+FONTS = ("serif", "sans-serif", "DejaVu Serif Condensed", "Liberation Serif", "Georgia")
+"""Those that are not here are another one: whatever it is, lines are as long."""
+
+PROSE = """() => [...document.querySelectorAll(".md-content__inner > p:not([class])")]
+  .filter((p) => !p.querySelector("math, code, .md-button")).map((p) => {
+    const lines = p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight);
+    return [Math.round(lines), p.textContent.length];
+  }).filter(([lines]) => lines >= 3).map(([lines, signs]) => signs / (lines - 0.5))"""
+"""Characters in a line of each longer paragraph, whose last line is half full on average."""
+
+STAYS = """() => [...document.querySelectorAll(".gb-table, .md-typeset__scrollwrap")]
+  .filter((frame) => frame.scrollWidth > frame.clientWidth + 8).map((frame) => {
+    const cell = frame.querySelector("tbody :is(th, td)");
+    const before = cell.getBoundingClientRect().left;
+    frame.scrollLeft = 60;
+    return [cell.getBoundingClientRect().left - before, frame.tabIndex, frame.ariaLabel ?? ""];
+  })"""
+
+
+@pytest.mark.parametrize("name", HEAVIEST)
+async def test_the_heaviest_pages_are_within_their_aims(browser: Browser, name: str) -> None:
+    """In every view: light and dark, wide and narrow, touched."""
+    with compressed(SITE) as home:
+        found = await audited(browser, home, name)
+    assert not found.beyond(), "\n".join([*found.cells(), *found.faults])
+
+
+@pytest.mark.parametrize("font", FONTS)
+async def test_a_line_of_prose_has_60_to_75_characters(
+    browser: Browser, home: str, font: str
+) -> None:
+    """On a wide window, in the fonts that machines have."""
+    async with visit(browser, home, HEAVIEST[1], width=WIDE) as seen:
+        set_font = "(font) => document.body.style.setProperty('--gb-serif', font)"
+        await seen.page.evaluate(set_font, font)
+        signs = await seen.page.evaluate(PROSE)
+        assert len(signs) >= 5
+        assert 60 <= statistics.median(signs) <= 75
+
+
+async def test_on_a_phone_the_first_column_of_a_wide_table_stays(
+    browser: Browser, home: str
+) -> None:
+    """And the table takes the focus, under a name."""
+    async with visit(browser, home, "what-do-i-try/index.html", width=PHONE) as seen:
+        await seen.page.wait_for_load_state("networkidle")
+        found = await seen.page.evaluate(STAYS)
+        assert len(found) >= 5
+        assert [moved for moved, _, _ in found if abs(moved) > 1] == []
+        assert all(stop == 0 and label for _, stop, label in found)
+
+
+def test_what_is_beyond_its_aim_is_marked() -> None:
+    """The reference may be large, and nothing may have a fault."""
+    good = dict.fromkeys(CATEGORIES, 100.0)
+    assert Audit("a.html", 10, 10, (), good).beyond() == []
+    large = Audit("a.html", 151, 4001, ("x",), good | {"performance": 94.0})
+    assert large.beyond() == ["KB", "elements", "axe", "performance"]
+    assert large.cells() == ("a.html", "151!", "4001!", "1!", "94!", "100", "100", "100")
+    assert Audit(f"{REFERENCE}a.html", 151, 4001, (), {}).beyond() == []
+    assert Audit("a.html", 1, 1, (), {}).cells()[4:] == ("-",) * 4
+
+
+def test_pages_are_chosen_by_their_name_or_by_a_word() -> None:
+    """Without a word it is all of them."""
+    pages = ["index.html", "a/index.html", "b/index.html"]
+    assert chosen(pages, []) == pages
+    assert chosen(pages, ["index.html"]) == ["index.html"]
+    assert chosen(pages, ["a/"]) == ["a/index.html"]

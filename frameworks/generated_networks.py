@@ -1,0 +1,31 @@
+"""Networks by the hundred: each architecture in several sizes, sound or with one fault in it.
+
+A fault takes a sound network and breaks it where it can. What is planted is no truth yet: that is
+measured in `planted_truth.py`, and what lies between its limits is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from generated_begun import alike, harmless, off, zeros
+from generated_lost import breaks, cuts, silences
+from generated_sized import deeper, remembered, scaled, steps
+from generated_sound import sound
+from planted_truth import Case
+
+FAULTS = (cuts, silences, breaks, zeros, harmless, alike, off, steps, scaled, deeper, remembered)
+
+
+def generated(size: int) -> Iterator[Case]:
+    """Yield every network of a size, sound ones first."""
+    cases = [*sound(size)]
+    yield from cases
+    for fault in FAULTS:
+        for case in cases:
+            yield from fault(case, size)
+
+
+def dealt(size: int, part: int, parts: int) -> Iterator[Case]:
+    """Yield every so many-th network of a size; all parts together are all networks."""
+    yield from (case for i, case in enumerate(generated(size)) if i % parts == part)
