@@ -132,8 +132,12 @@ def measured(name: str, page: Page, terms: tuple[Early, ...], html: Path | None)
 
 def words_of(page: Page) -> int:
     """Count the words of a page's main line."""
-    main = _MAIN_LINE_ENDS.split(page.unfenced)[0]
-    return len(re.findall(rf"\w[\w'’-]*|{WORD}", plain(page)[: len(main)]))
+    return len(re.findall(rf"\w[\w'’-]*|{WORD}", plain(page)[: len(main_line_of(page))]))
+
+
+def main_line_of(page: Page) -> str:
+    """Return a page before its *Remember*, without its blocks."""
+    return _MAIN_LINE_ENDS.split(page.unfenced)[0]
 
 
 def _is_seen(page: Page, fence: Fence) -> bool:

@@ -151,11 +151,25 @@ class TestTheFoot:
 
 
 def test_a_chapter_says_how_long_it_takes() -> None:
-    source = Page("# One\n" + "word " * 450 + "\n## Remember\n" + "word " * 999 + "\n**1. ★** Why?")
-    line = re.search('<p class="gb-pace".*', pace.timed("<h1>One</h1>", source))
+    main = "# One\n" + "word " * 450
+    rest = "\n## Remember\n" + "word " * 999 + "\n$$\ny\n$$\n\n**1. ★** Why?"
+    line = re.search('<p class="gb-pace".*', pace.timed("<h1>One</h1>", Page(main + rest)))
     assert line is not None
-    assert "3 min to read · 1 exercise<" in line[0]
+    assert ">about 3 min to read, 1 exercise on top<" in line[0]
     assert "exercise" not in pace.timed("<h1>One</h1>", Page("few words"))
+
+
+@pytest.mark.parametrize(
+    ("more", "minutes"),
+    [
+        ("\n\n$$\nx\n$$\n\n$$\ny\n$$\n", 5),
+        ("\n\n```text\n" + "a line of code\n" * 12 + "```\n", 5),
+        ("\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", 4),
+        ('\n\n```python exec="on" source="none"\nlines(x, alt="a rise")\n```\n', 4),
+    ],
+)
+def test_formulas_code_tables_and_figures_take_their_time(more: str, minutes: int) -> None:
+    assert pace.minutes_of(Page("# One\n" + "word " * 449 + more)) == minutes
 
 
 MARKDOWN = """---

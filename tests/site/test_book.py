@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gradbook.press.binding import pace
 from gradbook.press.fences import find_fences
 from gradbook.press.pages import read
 from gradbook.press.places import DOCS, ROOT
@@ -132,6 +133,15 @@ def test_no_main_line_is_longer_than_its_aim(measures: list[Reading]) -> None:
     chapters = [row for row in measures if not row.page.endswith("-deeper.md")]
     assert [row.page for row in chapters if row.words > AIMS["words"]] == []
     assert [row.page for row in chapters if row.code > AIMS["code"]] == []
+
+
+def test_each_of_the_first_six_chapters_takes_the_half_hour_that_home_tells() -> None:
+    assert "six chapters, half an hour each and as long again" in text_of(DOCS / "index.md")
+    numbered = re.findall(r"- \d+ .+: (chapters/.+\.md)\n", text_of(ROOT / "mkdocs.yml"))[:6]
+    minutes = {name: pace.minutes_of(read(DOCS / name)) for name in numbered}
+    assert {name: took for name, took in minutes.items() if not 20 <= took <= 40} == {}
+    exercises = [len(re.findall(r"(?m)^\*\*\d+\.", text_of(DOCS / name))) for name in numbered]
+    assert min(exercises) >= 7, "some four minutes each"
 
 
 def test_the_glossary_is_sorted_and_says_where_each_term_is_introduced() -> None:

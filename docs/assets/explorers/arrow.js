@@ -1,4 +1,4 @@
-// An arrow through matrices J₁, J₂, …: its length beside the powers of σ_max and of ρ.
+// An arrow through matrices J₁, J₂, …: its length beside the powers of s_max and of ρ.
 (() => {
   "use strict";
   const { Axes, Explorer, counted, text } = window.gradbook;
@@ -45,13 +45,13 @@
     static say(_, { kind, n }, { lengths, stretch, radii, first: [sigma, rho] }) {
       const now = `After ${counted(n, "factor")} the arrow is ${text(lengths[n])} times as long`;
       if (kind === "random") {
-        return `${now}: ${text(lengths[n] ** (1 / Math.max(n, 1)))} per factor. The product of all σ_max is ${text(stretch[n])}, ` +
+        return `${now}: ${text(lengths[n] ** (1 / Math.max(n, 1)))} per factor. The product of all s_max is ${text(stretch[n])}, ` +
           `that of all ρ is ${text(radii[n])}: for matrices that differ neither says what happens.`;
       }
       const top = Math.max(...lengths.slice(0, n + 1));
       const fate = rho < 1 - 1e-9 ? "it dies in the end" : rho > 1 + 1e-9 ? "it blows up in the end" : "neither, but for what the shear adds";
       const first = top > 1.005 && top > 1.005 * lengths[n] ? `, and was ${text(top)} times as long on the way` : "";
-      return `${now}${first}. Each J has σ_max = ${text(sigma)}, so at most ${text(stretch[n])} is possible; ρ = ${text(rho)} says that ${fate}.`;
+      return `${now}${first}. Each J has s_max = ${text(sigma)}, so at most ${text(stretch[n])} is possible; ρ = ${text(rho)} says that ${fate}.`;
     }
     update() {
       this.fields.shear.field.disabled = this.fields.kind.field.value !== "shear";
@@ -75,7 +75,7 @@
       const seen = [...lengths, ...stretch, ...radii].filter((v) => v > 0);
       const decay = new Axes(this.panels[1], {
         x: [0, points.length - 1], y: [Math.min(0.01, ...seen), Math.max(100, ...seen)], log: true,
-        title: "length", label: "factors n", key: [["arrow", "gb-s1"], ["all σ_max", "gb-s2"], ["all ρ", "gb-s3"]],
+        title: "length", label: "factors n", key: [["arrow", "gb-s1"], ["all s_max", "gb-s2"], ["all ρ", "gb-s3"]],
       });
       [[stretch, 2], [radii, 3], [lengths, 1]].forEach(([values, k]) => decay.line(values.map((v, i) => [i, v]), `gb-s${k}`));
       decay.dots([[n, lengths[n]]], "gb-f2", 6);

@@ -92,14 +92,26 @@ def bell(
         alt=f"Left, for {of}: the bell of z in layer {bands.middle} over the slope f′, and shaded "
         f"what is left of the bell times f′². Right: the length of δ, 1 in layer {depth}, is {end} "
         f"in layer 1; measured {low} to {high}.",
-        caption=rf"Left, for {of}: the bell of $z$ in layer {bands.middle}. Its shaded share is "
-        rf"the mean of $f'^2$; times inputs × Var(w) that is $\chi$. Right: "
-        rf"$\lVert\delta\rVert$ changes by $\sqrt\chi$ per "
-        rf"layer; the line is theory, the band the middle 90 % of {bands.draws} networks of "
-        f"{bands.width} units per layer. Of all layers in all settings, theory lies in the band in "
-        f"{math.floor(100 * bands.inside)} %.",
+        caption=f"Left, for {of}: {_read(bands, small)}; the line is theory, the band the middle "
+        f"90 % of {bands.draws} networks of {bands.width} units per layer. Of all layers in all "
+        f"settings, theory lies in the band in {math.floor(100 * bands.inside)} %.",
     )
     return Explorer("gb-bell", picture, _data(bands, activation, at, small))
+
+
+def _read(bands: Bands, small: bool) -> str:
+    """Say what the panels show: for a first look in words alone."""
+    if small:
+        return (
+            f"where the sums of layer {bands.middle} lie (the bell), and what is left of it "
+            "where the activation function is steep (shaded). Right: the length of the arrow in "
+            "each layer"
+        )
+    return (
+        rf"the bell of $z$ in layer {bands.middle}. Its shaded share is the mean of $f'^2$; times "
+        r"inputs × Var(w) that is $\chi$. Right: $\lVert\delta\rVert$ changes by $\sqrt\chi$ per "
+        "layer"
+    )
 
 
 def _data(bands: Bands, activation: str, at: int, small: bool) -> dict[str, object]:

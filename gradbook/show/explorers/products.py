@@ -1,8 +1,8 @@
 r"""An arrow through many 2 by 2 matrices: what stretches once, and what stretches for ever.
 
 A matrix $J$ lengthens an arrow by at most its largest singular value, $\lVert J v \rVert \le
-\sigma_{\max} \lVert v \rVert$. Under the same matrix again and again the length grows like
-$\rho^n$, with the spectral radius $\rho \le \sigma_{\max}$; on the way it may grow before it
+s_{\max} \lVert v \rVert$. Under the same matrix again and again the length grows like
+$\rho^n$, with the spectral radius $\rho \le s_{\max}$; on the way it may grow before it
 shrinks. Where the matrices differ, the products of neither number decide.
 
 Source: Trefethen & Embree 2005.
@@ -24,8 +24,8 @@ def arrow(
 ) -> Explorer:
     r"""Show the way of an arrow through $J_1, J_2, \dots$, and its length beside two bounds.
 
-    The kinds are `turn`, gain times a rotation, where $\sigma_{\max} = \rho$ = gain; `shear`,
-    $\begin{pmatrix} g & s \\ 0 & g \end{pmatrix}$, where $\rho = g < \sigma_{\max}$; and `random`,
+    The kinds are `turn`, gain times a rotation, where $s_{\max} = \rho$ = gain; `shear`,
+    $\begin{pmatrix} g & s \\ 0 & g \end{pmatrix}$, where $\rho = g < s_{\max}$; and `random`,
     gain times draws with entries from $N(0, 1)$.
 
     Args:
@@ -44,7 +44,7 @@ def arrow(
     highest, last = f"{lengths[peak]:.2f}", scientific_text(lengths[-1], 2)
     picture = lines(
         n,
-        {"σ_max to the n": stretch**n, "the arrow": lengths, "ρ to the n": gain**n},
+        {"s_max to the n": stretch**n, "the arrow": lengths, "ρ to the n": gain**n},
         log_y=True,
         x_label="factors n",
         y_label="length",
@@ -52,7 +52,7 @@ def arrow(
         f"{factors}, between two straight lines: one rises by {stretch:.2f} per factor, the "
         f"other falls by {gain:.2f}.",
         caption=r"An arrow sent again and again through a matrix that shears: "
-        rf"$\sigma_{{\max}} = {stretch:.2f}$ says that it may grow, $\rho = {gain:.2f}$ that it "
+        rf"$s_{{\max}} = {stretch:.2f}$ says that it may grow, $\rho = {gain:.2f}$ that it "
         f"shrinks in the end. It grows to {highest} times its length first.",
     )
     draws = _draws(rng, factors)

@@ -56,8 +56,8 @@ def wall(
         f"{steps} steps.",
         caption=rf"Descent on $\frac12\sum_k (w^k - 1)^2$ for ${time}$ steps of time, from "
         rf"$w = {start:g}$, where the slope is {fixed_text(slope, 0)}. At $\eta = {lr:g}$ the "
-        f"first step throws the weight to {fixed_text(thrown, 2)}; clipped, no step is longer than "
-        rf"$\eta c = {lr * max_norm:g}$.",
+        f"first step throws the weight to {fixed_text(thrown, 2)}; clipped, steps longer than "
+        rf"$\eta c = {lr * max_norm:g}$ are cut to that length.",
     )
     data = {"time": time, "start": start, "lr": lr, "max_norm": max_norm, "steps": steps}
     return Explorer("gb-wall", picture, {**data, "lost": LOST})
