@@ -135,14 +135,15 @@ class Ahead:
                 self._results = Results(folder())
 
     def _run(self, spare: bool) -> None:
-        process = Process()
+        process, subject = Process(), ""
         if spare:
             process.begin()
         while True:
             with self._turn:
                 self._turn.wait_for(lambda: self._next(spare))
-                work = self._queue.pop(0)
+                work = self._queue.pop(self._index(subject))
                 self._needed.discard(work)
+                subject = _subject(work)
                 future = self._futures[work]
             done = process.compute(work)
             if done.ran:
@@ -152,12 +153,25 @@ class Ahead:
     def _next(self, spare: bool) -> bool:
         return bool(self._queue) and (not spare or self._queue[0] in self._needed)
 
+    def _index(self, subject: str) -> int:
+        """Return the page whose turn it is, unless somebody waits: one of the subject just run.
+
+        A chapter and its deeper page measure much that is the same, and a process measures it once.
+        """
+        subjects = [_subject(work) for work in self._queue]
+        waiting = self._queue[0] in self._needed
+        return subjects.index(subject) if subject in subjects and not waiting else 0
+
     def _say(self, work: Work, done: Done) -> None:
         with self._turn:
             finished = 1 + sum(future.done() for future in self._futures.values())
             count = f"{finished} of {len(self._futures)} pages"
         ran = f"{done.ran} blocks in {done.seconds:.1f} s"
         print(f"gradbook: {count}: {work.page}, {ran}", file=sys.stderr, flush=True)
+
+
+def _subject(work: Work) -> str:
+    return work.page.removesuffix(".md").removesuffix("-deeper")
 
 
 class Process:

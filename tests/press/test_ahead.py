@@ -107,6 +107,26 @@ def test_a_page_in_need_comes_before_all_that_wait(monkeypatch: pytest.MonkeyPat
     assert order == ["a", "d", "b", "c"]
 
 
+def test_a_process_goes_on_with_the_subject_that_it_has_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: dict[int, list[str]] = {}
+    both = threading.Barrier(2)
+
+    def compute(process: Process, work: Work) -> Done:
+        order.setdefault(id(process), []).append(work.page)
+        both.wait(5)
+        return Done(0, 0.0, {})
+
+    monkeypatch.setattr(Process, "compute", compute)
+    names = ("a.md", "b-deeper.md", "a-deeper.md", "b.md")
+    works = [Work(name, ("x = 1",), ()) for name in names]
+    running = Ahead(works).begin(2)
+    for work in works:
+        running.start(work).result(5)
+    assert sorted(order.values()) == [["a.md", "a-deeper.md"], ["b-deeper.md", "b.md"]]
+
+
 def test_a_spare_process_is_free_for_pages_that_somebody_waits_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
