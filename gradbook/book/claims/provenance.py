@@ -28,12 +28,22 @@ def code_of(claim: Claim) -> str | None:
     no chapter holds, and where a file was changed after the process had started: the code that runs
     need not be the code that lies there.
     """
-    return code_from(claim.place[0], _PACKAGE, _LOADED) if claim.place else None
+    return code_of_modules(frozenset(claim.place[:1])) if claim.place else None
+
+
+def code_of_modules(modules: frozenset[str]) -> str | None:
+    """Return a digest of all code that some modules can reach, None if it changed since its start.
+
+    Examples:
+        >>> code_of_modules(frozenset({"gradbook.checks"})) == code_of_modules(frozenset())
+        False
+    """
+    return code_from(modules, _PACKAGE, _LOADED)
 
 
 @cache
-def code_from(module: str, package: Path, loaded: float) -> str | None:
-    """Return a digest of the files that a module reaches, of their names and what is in them.
+def code_from(modules: frozenset[str], package: Path, loaded: float) -> str | None:
+    """Return a digest of the files that modules reach, of their names and what is in them.
 
     It is found once: what a process has loaded stays what it was, whatever happens to the files.
 
@@ -43,7 +53,7 @@ def code_from(module: str, package: Path, loaded: float) -> str | None:
     """
     files = {
         path.relative_to(package).as_posix(): path
-        for path in reached([f"import {module}"], package)
+        for path in reached([f"import {module}" for module in sorted(modules)], package)
     }
     if any(path.stat().st_mtime > loaded for path in files.values()):
         return None

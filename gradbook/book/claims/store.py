@@ -55,21 +55,26 @@ class ClaimStore:
     def write(self, outcome: Outcome, *, full: bool = False) -> None:
         """Keep the numbers of a claim; a reader finds the whole file or none."""
         for path in self.paths(outcome.claim, full=full)[:1]:
-            self.folder.mkdir(parents=True, exist_ok=True)
             numbers = dict(zip(_KEYS, outcome.numbers, strict=True))
             text = json.dumps({"numbers": numbers, "sum": _sum([path.name, numbers])})
-            # A name of its own, then a rename: whoever else writes or is cut off, it is whole.
-            unfinished = path.with_suffix(f".{uuid4().hex}.part")
-            try:
-                unfinished.write_text(text, encoding="utf-8")
-                unfinished.replace(path)
-            finally:
-                unfinished.unlink(missing_ok=True)
+            write_whole(path, text.encode())
 
     def forget(self, claim: Claim, *, full: bool = False) -> None:
         """Keep nothing of a claim any more."""
         for path in self.paths(claim, full=full):
             path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, and its folder; a reader finds all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own, then a rename: whoever else writes or is cut off, it is whole.
+    unfinished = path.with_suffix(f".{uuid4().hex}.part")
+    try:
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 _KEYS = ("theory", "values", "errors")

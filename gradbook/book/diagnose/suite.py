@@ -15,6 +15,7 @@ from functools import cache
 
 import numpy as np
 
+from gradbook.book.claims.keeping import kept
 from gradbook.book.diagnose.planted import PlantedCase, cases, handed
 from gradbook.book.diagnose.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
 from gradbook.book.symptoms import DECADES, OFF
@@ -146,6 +147,7 @@ class Seen:
 
 
 @cache
+@kept
 def see(half: Half, *givens: Given) -> Seen:
     """Draw a half of the suite and examine every network in it."""
     judged: dict[Given, list[Judged]] = {given: [] for given in givens}

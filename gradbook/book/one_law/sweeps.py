@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradbook.activations import Activation
+from gradbook.book.claims.keeping import kept
 from gradbook.checks import Array, generator, non_negative, positive_int
 
 
@@ -54,6 +55,7 @@ class Sweep:
         return np.asarray(np.log10(self.energy[..., 0]) / 2)
 
 
+@kept
 def sweep(
     rng: np.random.Generator,
     settings: Sequence[LayerKind],

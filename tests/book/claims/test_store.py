@@ -236,7 +236,7 @@ def package(tmp_path: Path) -> Iterator[Path]:
 
 def print_of(package: Path) -> str:
     code_from.cache_clear()
-    found = code_from("package.asked", package, time.time() + 60)
+    found = code_from(frozenset({"package.asked"}), package, time.time() + 60)
     assert found is not None
     return found
 
@@ -262,7 +262,7 @@ def test_a_module_of_another_name_is_other_code(package: Path) -> None:
 
 
 def test_code_that_was_changed_after_it_was_loaded_is_not_known(package: Path) -> None:
-    assert code_from("package.asked", package, time.time() - 60) is None
+    assert code_from(frozenset({"package.asked"}), package, time.time() - 60) is None
 
 
 def test_the_claims_of_two_chapters_come_from_different_code() -> None:
