@@ -31,6 +31,7 @@ TEXTS = {
     "shop.book.coins": "PENNY = 2\nunused = 1\n",
     "shop.book.files": "from pathlib import Path\n\ndef rows():\n    return Path(__file__)\n",
     "shop.book.boards": "def board():\n    from joblib import Parallel\n    return Parallel()\n",
+    "shop.book.stock": "from shop.book.keeping import kept\n\n@kept\ndef count():\n    return 7\n",
     "shop.book.checked": "from shop.press.check import x\n\ndef checked():\n    return x()\n",
 }
 SHOP = Book(TEXTS, "shop")
@@ -160,6 +161,11 @@ def test_what_only_the_book_has_is_written_out_before_it_is_imported() -> None:
     assert "# Rounds up.\ndef pay(n):" in code[till]
     assert "\nfrom shop.book.coins import PENNY\n" in code[till]
     assert "other" not in code[till]
+
+
+def test_what_the_book_keeps_of_its_measurements_a_notebook_measures() -> None:
+    made = runnable(["from shop.book.stock import count\nn = count()"], SHOP)
+    assert made.modules == {"shop.book.stock": "def count():\n    return 7\n"}
 
 
 def test_what_cannot_be_written_out_is_shown_as_the_page_shows_it() -> None:

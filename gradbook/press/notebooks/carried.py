@@ -16,6 +16,10 @@ INSTALLED = frozenset({"numpy", "matplotlib", *sys.stdlib_module_names})
 """What is there beside the package where a notebook runs: the extra `figures`."""
 
 
+# A notebook has no folder in which to keep what it measured: it measures.
+_KEEPING = "\n@kept\n"
+
+
 class CannotBeCarried(Exception):
     """Code needs what a notebook has not."""
 
@@ -30,7 +34,7 @@ class Book:
             texts: The modules that can be written out, by name.
             package: What they are part of; the rest of it is installed, but for the press.
         """
-        self.modules = {name: Module(text) for name, text in texts.items()}
+        self.modules = {name: Module(text.replace(_KEEPING, "\n")) for name, text in texts.items()}
         self._package = package
         self._found: dict[Need, frozenset[Need] | CannotBeCarried] = {}
 
