@@ -11,7 +11,7 @@ import numpy as np
 
 from gradbook.activations import Activation, gelu, relu, sigmoid, tanh
 from gradbook.backpropagation import backprop_from
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.checks import Array, generator
 from gradbook.layers import Dense
 from gradbook.measure import delta_norms
@@ -23,7 +23,7 @@ SIGMA_W2 = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 8.0, 16.0)
 """Inputs per unit times the variance of a weight; ReLU keeps lengths at 2, tanh at 1."""
 
 
-@kept
+@measured_once
 def measured_bands(
     rng: np.random.Generator, *, depth: int = 20, width: int = 100, draws: int = 40
 ) -> Bands:

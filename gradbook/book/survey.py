@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradbook.activations import Activation, elu, gelu, relu, selu, sigmoid, silu, tanh
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.checks import Array, generator, positive_int
 from gradbook.initializers import Initializer, gain, he, lecun, orthogonal, torch_linear
 from gradbook.measure import Recipe
@@ -143,7 +143,7 @@ def scales(activation: Activation, width: int) -> dict[str, float]:
     }
 
 
-@kept
+@measured_once
 def measured_pairs(
     rng: np.random.Generator,
     activations: Sequence[Activation] = ACTIVATIONS,

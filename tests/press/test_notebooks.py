@@ -31,7 +31,8 @@ TEXTS = {
     "shop.book.coins": "PENNY = 2\nunused = 1\n",
     "shop.book.files": "from pathlib import Path\n\ndef rows():\n    return Path(__file__)\n",
     "shop.book.boards": "def board():\n    from joblib import Parallel\n    return Parallel()\n",
-    "shop.book.stock": "from shop.book.keeping import kept\n\n@kept\ndef count():\n    return 7\n",
+    "shop.book.stock": "from shop.book.claims.keeping import measured_once\n\n\n"
+    "@measured_once\ndef count():\n    return 7\n",
     "shop.book.checked": "from shop.press.check import x\n\ndef checked():\n    return x()\n",
 }
 SHOP = Book(TEXTS, "shop")

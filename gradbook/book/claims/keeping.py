@@ -21,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def kept(measure: Callable[P, R]) -> Callable[P, R]:
+def measured_once(measure: Callable[P, R]) -> Callable[P, R]:
     """Measure once for all processes: what is returned is kept by code, arguments and machine.
 
     The function is pure, but for the generators that it is given: they are left where it left them.
@@ -29,7 +29,7 @@ def kept(measure: Callable[P, R]) -> Callable[P, R]:
     source file is newer than the process, and where the environment names no folder.
 
     Examples:
-        >>> @kept
+        >>> @measured_once
         ... def drawn(rng: np.random.Generator, n: int) -> float:
         ...     return float(rng.normal(size=n).sum())
         >>> first, second = np.random.default_rng(0), np.random.default_rng(0)

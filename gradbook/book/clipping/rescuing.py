@@ -10,7 +10,7 @@ import numpy as np
 
 from gradbook.activations import sigmoid
 from gradbook.backpropagation import backprop
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.four_classes import CLASSES, DIMENSION, FourClasses
 from gradbook.checks import Array
 from gradbook.initializers import Initializer, lecun, scaled
@@ -56,7 +56,7 @@ def weight_gradients(setting: Rescue, initializer: Initializer) -> list[Array]:
     return [grads["W"] for grads in trace.gradients]
 
 
-@kept
+@measured_once
 def rescue(setting: Rescue, initializer: Initializer, optimizer: Optimizer) -> Training:
     """Train the networks."""
     task = setting.task(np.random.default_rng(_TASK_SEED))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradbook.backpropagation import forward_loss
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.clipping.thresholds import Adders, examples_of, gradients
 from gradbook.checks import Array
 from gradbook.clipping import global_norm
@@ -88,7 +88,7 @@ class Spiky:
     held_out: int = 200
 
 
-@kept
+@measured_once
 def final_losses(
     setting: Spiky,
     optimizer: Optimizer,

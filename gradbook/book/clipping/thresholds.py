@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gradbook.activations import identity, tanh
 from gradbook.backpropagation import backprop
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.checks import Array
 from gradbook.clipping import Clipped, clip_global_norm
 from gradbook.initializers import lecun, orthogonal_with
@@ -117,7 +117,7 @@ def clipped_to(limits: Sequence[float], grads: Sequence[Array]) -> Clipped:
     )
 
 
-@kept
+@measured_once
 def scan(setting: Adders, optimizer: Optimizer, seed: int = 0) -> list[ClippedRun]:
     """Train the same networks once for each limit on the global norm, all side by side.
 

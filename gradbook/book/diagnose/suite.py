@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.diagnose.planted import PlantedCase, cases, handed
 from gradbook.book.diagnose.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
 from gradbook.book.symptoms import DECADES, OFF
@@ -147,7 +147,7 @@ class Seen:
 
 
 @cache
-@kept
+@measured_once
 def see(half: Half, *givens: Given) -> Seen:
     """Draw a half of the suite and examine every network in it."""
     judged: dict[Given, list[Judged]] = {given: [] for given in givens}

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradbook.activations import relu, sigmoid, tanh
 from gradbook.backpropagation import backprop, backprop_from
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.four_classes import CLASSES, DIMENSION
 from gradbook.book.initialization import deep_linear, vgg
@@ -89,7 +89,7 @@ def _symmetry() -> Measurement:
 
 
 @cache
-@kept
+@measured_once
 def defaults(draws: int) -> dict[str, dict[str, Array]]:
     """Survey the usual initializers, once for the chapter and its claim, a few networks at once."""
     rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from gradbook.activations import relu
 from gradbook.backpropagation import backprop
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.four_classes import CLASSES, DIMENSION, FourClasses
 from gradbook.checks import Array
 from gradbook.datasets import Examples
@@ -82,7 +82,7 @@ def drawn(
     return task, normalized(rng, widths, relu, he_scaled, norm, ensemble=members)
 
 
-@kept
+@measured_once
 # Members that diverge are part of the record.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def attempt(rng: np.random.Generator, trial: ScaleTrial, norm: Norm | None) -> ScaleRecord:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradbook.activations import Activation
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.checks import Array, generator, non_negative, positive_int
 
 
@@ -55,7 +55,7 @@ class Sweep:
         return np.asarray(np.log10(self.energy[..., 0]) / 2)
 
 
-@kept
+@measured_once
 def sweep(
     rng: np.random.Generator,
     settings: Sequence[LayerKind],

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradbook.activations import identity, relu
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.four_classes import CLASSES, DIMENSION, FourClasses
 from gradbook.checks import Array
 from gradbook.datasets import Examples
@@ -86,7 +86,7 @@ RATES: Mapping[str, Sequence[float]] = {
 """For each kind of network learning rates around its best, found among half decades."""
 
 
-@kept
+@measured_once
 def swept_losses(
     seed: int, trial: Trial = TRIAL, rates: Mapping[str, Sequence[float]] = RATES
 ) -> dict[str, Array]:

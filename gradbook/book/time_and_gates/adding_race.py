@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 
 from gradbook.activations import identity, tanh
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.time_and_gates.sequences import adding_problem, train_sequences
 from gradbook.checks import Array, positive_int
 from gradbook.clipping import clip_global_norm
@@ -155,7 +155,7 @@ class RaceRun:
         return np.asarray(last.smoothed(window)[:, 0])
 
 
-@kept
+@measured_once
 def train_contender(rng: np.random.Generator, contender: Contender, race: Race = RACE) -> RaceRun:
     """Build a contender's networks and train them on the adding problem, in float32.
 

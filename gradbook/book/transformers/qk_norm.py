@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.transformers import measure, warmup
 from gradbook.book.transformers.warmup import Trial
 from gradbook.checks import Array
@@ -72,7 +72,7 @@ def scaled(block: Sequence[Layer], factor: float, norm: bool) -> list[Layer]:
     return [first.with_parameters({"W": W * scales}), *normalized, *rest]
 
 
-@kept
+@measured_once
 def final_losses(seed: int, factor: float, norm: bool, trial: Trial = TRIAL) -> Array:
     """Train the same draws at each rate and return losses on new sequences, (rates, seeds)."""
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.transformers import measure
 from gradbook.book.transformers.warmup import Trial, copied, trained_losses, transformer
 from gradbook.checks import Array
@@ -33,7 +33,7 @@ TRIAL = Trial(
 """The setting of the chapter, for any width."""
 
 
-@kept
+@measured_once
 def swept_losses(seed: int, width: int, *, scaled: bool, trial: Trial = TRIAL) -> Array:
     """Train one width with each rate, from the same draw; shape (rates, seeds).
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradbook.activations import identity
 from gradbook.backpropagation import backprop, forward_loss
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.transformers import measure
 from gradbook.book.transformers.theory import Setting
 from gradbook.checks import Array
@@ -101,7 +101,7 @@ def reversed_tokens(rng: np.random.Generator, trial: Trial, sequences: int) -> t
     return one_hot[drawn.ravel()], one_hot[drawn[:, ::-1].ravel()]
 
 
-@kept
+@measured_once
 def final_losses(seed: int, kind: str, trial: Trial = TRIAL) -> Array:
     """Train a kind and return its losses on new sequences, shape (warm, rates, seeds)."""
     rng = np.random.default_rng(seed)

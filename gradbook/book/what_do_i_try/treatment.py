@@ -24,7 +24,7 @@ import numpy as np
 
 from gradbook.backpropagation import Trace, backprop, forward_loss
 from gradbook.book import symptoms
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.four_classes import CLASSES
 from gradbook.book.symptoms import DECADES, FROZEN, OFF, off_share
 from gradbook.book.what_do_i_try.patients import Patient, Symptom
@@ -229,7 +229,7 @@ def try_remedies(patient: Patient, setting: Cohort = COHORT) -> tuple[TreatmentO
 
 
 @cache
-@kept
+@measured_once
 # Gradients that are lost and losses that are not finite are what is looked for.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:

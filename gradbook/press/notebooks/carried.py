@@ -7,6 +7,7 @@ What needs a file, or what the book alone is built with, cannot be carried away.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -17,7 +18,7 @@ INSTALLED = frozenset({"numpy", "matplotlib", *sys.stdlib_module_names})
 
 
 # A notebook has no folder in which to keep what it measured: it measures.
-_KEEPING = "\n@kept\n"
+_KEEPING = re.compile(r"^(@|from \S+ import )measured_once\n", re.MULTILINE)
 
 
 class CannotBeCarried(Exception):
@@ -34,7 +35,7 @@ class Book:
             texts: The modules that can be written out, by name.
             package: What they are part of; the rest of it is installed, but for the press.
         """
-        self.modules = {name: Module(text.replace(_KEEPING, "\n")) for name, text in texts.items()}
+        self.modules = {name: Module(_KEEPING.sub("", text)) for name, text in texts.items()}
         self._package = package
         self._found: dict[Need, frozenset[Need] | CannotBeCarried] = {}
 

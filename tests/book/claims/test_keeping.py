@@ -14,7 +14,7 @@ import pytest
 from gradbook import he, relu, tanh
 from gradbook.activations import Activation
 from gradbook.book.claims import keeping
-from gradbook.book.claims.keeping import kept
+from gradbook.book.claims.keeping import measured_once
 from gradbook.book.claims.store import CACHE_VARIABLE
 from gradbook.checks import Array
 
@@ -56,7 +56,7 @@ def measure(calls: list[object]) -> Callable[..., Found]:
         return Found(rng.normal(size=(3, 4)).T, relu)
 
     draw.__module__ = "gradbook.checks"
-    return kept(draw)
+    return measured_once(draw)
 
 
 def test_a_measurement_is_taken_once_and_its_generator_goes_on_as_if_it_were_not(
@@ -122,7 +122,7 @@ def test_what_another_process_could_not_know_by_name_is_measured_each_time(
 
 @pytest.mark.usefixtures("folder")
 def test_code_of_no_module_of_the_package_is_measured_each_time(calls: list[object]) -> None:
-    @kept
+    @measured_once
     def measured(setting: object) -> None:
         calls.append(setting)
 
