@@ -61,11 +61,16 @@ class InFormat:
         self, values: Sequence[Array], grads: Sequence[Array], state: State
     ) -> tuple[list[Array], State]:
         """Return the weights as the network sees them after one step, and what is stored."""
-        kept = tuple(
-            tuple(self.store.step(stored, self.lr * self._rounded(g)))
-            for stored, g in zip(state.averages, grads, strict=True)
-        )
-        return [stored[0] for stored in kept], replace(state, steps=state.steps + 1, averages=kept)
+        rounded, state = self.direction(grads, state)
+        return self.subtract([self.lr * g for g in rounded], state)
 
-    def _rounded(self, g: Array) -> Array:
-        return np.asarray(round_to(self.store.fmt, self.scale * g) / self.scale)
+    def direction(self, grads: Sequence[Array], state: State) -> tuple[list[Array], State]:
+        """Return the gradients of the scaled loss, rounded and unscaled, and the state."""
+        rounded = [np.asarray(round_to(self.store.fmt, self.scale * g) / self.scale) for g in grads]
+        return rounded, replace(state, steps=state.steps + 1)
+
+    def subtract(self, steps: Sequence[Array], state: State) -> tuple[list[Array], State]:
+        """Subtract steps from what is stored; return the weights that the network sees, and it."""
+        pairs = zip(state.averages, steps, strict=True)
+        kept = tuple(tuple(self.store.step(stored, step)) for stored, step in pairs)
+        return [stored[0] for stored in kept], replace(state, averages=kept)

@@ -30,10 +30,11 @@ from gradbook.book.what_do_i_try.patients import Patient, Symptom
 from gradbook.book.what_do_i_try.plans import Deep, PatientCase, Unrolled
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
 from gradbook.book.what_do_i_try.stored_weights import InFormat
+from gradbook.book.what_do_i_try.sweeps import SideBySide, innermost
 from gradbook.checks import Array
 from gradbook.layers import Layer
 from gradbook.losses import softmax_cross_entropy
-from gradbook.optimizers import Clipping, Optimizer, State
+from gradbook.optimizers import Optimizer
 from gradbook.parameters import distinct_parameters, in_float32, named_parameters, with_parameters
 
 CHANCE = log(CLASSES)
@@ -243,7 +244,7 @@ def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
     case = plan.case(np.random.default_rng(setting.seed), setting.seeds)
     trace = backprop(case.layers, case.x, case.target, softmax_cross_entropy)
     values = distinct_parameters(case.layers)
-    losses, states = _train(case, plan)
+    losses = _train(case, plan)
     ends = [float(np.median(_ordered(loss))) for loss in losses]
     best = int(np.argmin(ends))
     return Signs(
@@ -254,7 +255,7 @@ def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
         loss=losses[best],
         optimizer=plan.optimizers[best],
         swept=np.stack(losses),
-        price=_price(case.layers, values, plan.optimizers[best], states[best], setting.seeds),
+        price=_price(case.layers, values, plan.optimizers[best], setting.seeds),
     )
 
 
@@ -264,27 +265,22 @@ def _decades(trace: Trace, plan: Plan, case: PatientCase) -> Array:
     return symptoms.decades(trace.dh[case.first], trace.dh[case.last])
 
 
-def _train(case: PatientCase, plan: Plan) -> tuple[list[Array], list[State]]:
+def _train(case: PatientCase, plan: Plan) -> list[Array]:
     """Train side by side, on a leading axis, one ensemble for each optimizer."""
     # Gradients that vanish through time would meet float32's subnormal numbers, which are slow.
     layers, x = case.layers, case.x
     if isinstance(plan, Deep):  # the gradients that are looked at are computed in float64
         layers, x = in_float32(layers), x.astype(np.float32)
     start = distinct_parameters(layers)
-    values = [np.stack([value] * len(plan.optimizers)) for value in start]
-    states = [optimizer.start(start) for optimizer in plan.optimizers]
+    values = [np.concatenate([value] * len(plan.optimizers)) for value in start]
+    training = SideBySide(plan.optimizers, values)
     now = with_parameters(layers, values)
     for _ in range(plan.updates):
         grads = _gradient(backprop(now, x, case.target, softmax_cross_entropy), plan, case)
-        new = []
-        for k, optimizer in enumerate(plan.optimizers):
-            own = [value[k] for value in values], [grad[k] for grad in grads]
-            stepped, states[k] = optimizer.step(*own, states[k])
-            new.append(stepped)
-        values = [np.stack(slices) for slices in zip(*new, strict=True)]
+        values = training.step(values, grads)
         now = with_parameters(now, values)
     loss = forward_loss(now, x, case.target, softmax_cross_entropy) / CHANCE
-    return list(loss), states
+    return np.split(loss, len(plan.optimizers))
 
 
 def _gradient(trace: Trace, plan: Plan, case: PatientCase) -> list[Array]:
@@ -336,19 +332,18 @@ def _flat(arrays: Sequence[Array]) -> Array:
 
 
 def _rounds(optimizer: Optimizer) -> bool:
-    inner = optimizer.optimizer if isinstance(optimizer, Clipping) else optimizer
-    return isinstance(inner, InFormat)
+    return isinstance(innermost(optimizer), InFormat)
 
 
 def _price(
     layers: Sequence[Layer],
     values: Sequence[Array],
     optimizer: Optimizer,
-    state: State,
     seeds: int,
 ) -> Price:
     products = [w.size for w in named_parameters(layers).values() if w.ndim > 2]
     size = sum(value.size for value in values)
+    state = optimizer.start(values)
     kept = sum(array.size for arrays in state.averages for array in arrays)
     shown = size if _rounds(optimizer) else 0  # a store's first array is the weight
     return Price(sum(products) // seeds, size // seeds, (kept - shown) / size)
