@@ -168,6 +168,8 @@ def _evidence(symptom: Symptom, signs: Signs) -> str:
     if symptom in shares:
         return f"{float(np.median(shares[symptom])):.2f} of them"
     decades = f"{decades_text(signs.decades)} decades"
+    if signs.has(Symptom.FROZEN):
+        return f"{decades}, and {float(np.median(signs.frozen)):.2f} frozen"
     return f"{decades}, and yet" if symptom is Symptom.NON_FINITE else decades
 
 

@@ -15,7 +15,7 @@ Examples:
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, reduce
 from math import log
@@ -104,7 +104,8 @@ class Signs:
         decades: From the last hidden layer or step to the first, before training; minus infinity if
             nothing arrives.
         dead: Share of units with an activation that are off for every example, before training.
-        frozen: Share of weights with a gradient that the first update leaves as they are.
+        frozen: Share of weights with a gradient that the first update leaves as they are, bit for
+            bit in the format in which they are trained.
         start: The loss before training, in units of chance.
         loss: The loss after it, with the best optimizer; infinite or NaN if the run is lost.
         optimizer: The best optimizer.
@@ -243,19 +244,18 @@ def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
     """
     case = plan.case(np.random.default_rng(setting.seed), setting.seeds)
     trace = backprop(case.layers, case.x, case.target, softmax_cross_entropy)
-    values = distinct_parameters(case.layers)
     losses = _train(case, plan)
     ends = [float(np.median(_ordered(loss))) for loss in losses]
     best = int(np.argmin(ends))
     return Signs(
         decades=_decades(trace, plan, case),
         dead=_dead(case.layers, trace),
-        frozen=_frozen(plan.optimizers[best], values, [p.grad for p in trace.parameters]),
+        frozen=_frozen(plan.optimizers[best], *_first_update(case, plan)),
         start=trace.loss / CHANCE,
         loss=losses[best],
         optimizer=plan.optimizers[best],
         swept=np.stack(losses),
-        price=_price(case.layers, values, plan.optimizers[best], setting.seeds),
+        price=_price(case.layers, plan.optimizers[best], setting.seeds),
     )
 
 
@@ -267,20 +267,35 @@ def _decades(trace: Trace, plan: Plan, case: PatientCase) -> Array:
 
 def _train(case: PatientCase, plan: Plan) -> list[Array]:
     """Train side by side, on a leading axis, one ensemble for each optimizer."""
-    # Gradients that vanish through time would meet float32's subnormal numbers, which are slow.
-    layers, x = case.layers, case.x
-    if isinstance(plan, Deep):  # the gradients that are looked at are computed in float64
-        layers, x = in_float32(layers), x.astype(np.float32)
-    start = distinct_parameters(layers)
+    case = _as_trained(case, plan)
+    start = distinct_parameters(case.layers)
     values = [np.concatenate([value] * len(plan.optimizers)) for value in start]
     training = SideBySide(plan.optimizers, values)
-    now = with_parameters(layers, values)
+    now = with_parameters(case.layers, values)
     for _ in range(plan.updates):
-        grads = _gradient(backprop(now, x, case.target, softmax_cross_entropy), plan, case)
+        grads = _gradient(backprop(now, case.x, case.target, softmax_cross_entropy), plan, case)
         values = training.step(values, grads)
         now = with_parameters(now, values)
-    loss = forward_loss(now, x, case.target, softmax_cross_entropy) / CHANCE
+    loss = forward_loss(now, case.x, case.target, softmax_cross_entropy) / CHANCE
     return np.split(loss, len(plan.optimizers))
+
+
+def _as_trained(case: PatientCase, plan: Plan) -> PatientCase:
+    """Return the networks in float32, but for those in time.
+
+    What is looked at is computed in float64. Gradients that vanish through time would meet the
+    subnormal numbers of float32, which are slow.
+    """
+    if isinstance(plan, Unrolled):
+        return case
+    return replace(case, layers=in_float32(case.layers), x=case.x.astype(np.float32))
+
+
+def _first_update(case: PatientCase, plan: Plan) -> tuple[list[Array], list[Array]]:
+    """Return weights and gradients as the training meets them first."""
+    case = _as_trained(case, plan)
+    trace = backprop(case.layers, case.x, case.target, softmax_cross_entropy)
+    return distinct_parameters(case.layers), _gradient(trace, plan, case)
 
 
 def _gradient(trace: Trace, plan: Plan, case: PatientCase) -> list[Array]:
@@ -337,10 +352,10 @@ def _rounds(optimizer: Optimizer) -> bool:
 
 def _price(
     layers: Sequence[Layer],
-    values: Sequence[Array],
     optimizer: Optimizer,
     seeds: int,
 ) -> Price:
+    values = distinct_parameters(layers)
     products = [w.size for w in named_parameters(layers).values() if w.ndim > 2]
     size = sum(value.size for value in values)
     state = optimizer.start(values)

@@ -10,6 +10,7 @@ import pytest
 
 from gradbook.activations import identity, relu, tanh
 from gradbook.backpropagation import backprop, forward_loss
+from gradbook.book import symptoms
 from gradbook.book.four_classes import CLASSES, DIMENSION
 from gradbook.book.time_and_gates.sequences import truncated
 from gradbook.book.what_do_i_try import patients, remedies, remedy_tables, treatment
@@ -173,6 +174,27 @@ class TestOtherSigns:
         share = treatment._frozen(optimizer, [stored], [g[None]]).item()
         assert share == frozen_fraction(bfloat16, stored, round_to(bfloat16, steps))
         assert 0.1 < share < 0.9
+
+    def test_it_is_counted_in_the_format_of_the_training(self) -> None:
+        plan = replace(untrained(patients.SMALL.plan), optimizers=(GradientDescent(3.0),))
+        case = plan.case(np.random.default_rng(0), FEW.seeds)
+        parameters = backprop(case.layers, case.x, case.target, softmax_cross_entropy).parameters
+        stay = meant = np.zeros(FEW.seeds)
+        for p in parameters:
+            axes = tuple(range(1, p.grad.ndim))
+            w, step = p.value.astype(np.float32), np.float32(3) * p.grad.astype(np.float32)
+            stay = stay + ((w - step == w) & (p.grad != 0)).sum(axis=axes)
+            meant = meant + (p.grad != 0).sum(axis=axes)
+        found = signs_of(plan, FEW).frozen
+        # Gradients that are computed in float32 underflow elsewhere than those that are rounded.
+        np.testing.assert_allclose(found, stay / meant, atol=0.01)
+        assert found.min() > symptoms.FROZEN
+
+    def test_steps_in_time_are_trained_and_counted_in_float64(self) -> None:
+        plan = replace(untrained(patients.FORGETFUL.plan), steps=3)
+        weights, _ = treatment._first_update(plan.case(np.random.default_rng(0), 1), plan)
+        assert {w.dtype for w in weights} == {np.dtype(np.float64)}
+        assert (signs_of(plan, FEW).frozen == 0).all()
 
     def test_a_weight_without_a_gradient_is_not_frozen(self) -> None:
         optimizer, w = InFormat(0.004, Plain(bfloat16)), np.ones((1, 4))
