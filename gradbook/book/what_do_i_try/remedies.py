@@ -230,17 +230,19 @@ orthogonal_linear = Remedy(
 """The same without activation."""
 
 lstm = Remedy("LSTM, bias 1", "chapters/time-and-gates.md", partial(_cell, LSTMCell(1.0)))
-"""An LSTM with the usual forget bias."""
+"""An LSTM that starts as Keras's do."""
 
 lstm_open = Remedy(
-    f"LSTM, bias {GATE_BIAS:g}", "chapters/time-and-gates.md", partial(_cell, LSTMCell(GATE_BIAS))
+    f"LSTM, biases ±{GATE_BIAS:g}",
+    "chapters/time-and-gates.md",
+    partial(_cell, LSTMCell(GATE_BIAS, -GATE_BIAS)),
 )
-"""An LSTM whose forget gate is open for as long as the sequence."""
+"""An LSTM whose forget gate is open for as long as the sequence, and whose input gate is shut."""
 
 gru_open = Remedy(
     f"GRU, bias {GATE_BIAS:g}", "chapters/time-and-gates.md", partial(_cell, GRUCell(GATE_BIAS))
 )
-"""A GRU whose update gate keeps for as long."""
+"""A GRU whose update gate keeps for as long, and so lets as little in."""
 
 truncation = Remedy("shorter truncation", "chapters/time-and-gates.md", _truncated)
 """A gradient that goes back only a few steps."""

@@ -248,6 +248,21 @@ class TestRemedies:
         task = {"depth", "width", "steps", "noise", "updates"}
         assert all(names and not names & task for names in changed)
 
+    def test_gates_take_both_halves_of_the_rule(self) -> None:
+        for remedy, shut, keeps in (
+            (remedies.lstm, 0.0, 1.0),
+            (remedies.lstm_open, -5.0, 5.0),
+            (remedies.gru_open, 0.0, 5.0),
+        ):
+            plan = remedy.treated(replace(patients.FORGETFUL.plan, steps=3, width=2))
+            assert plan is not None
+            layers = plan.case(np.random.default_rng(0), 1).layers
+            for layer in layers[:3]:
+                b = layer.parameters["b"]
+                assert b is layers[0].parameters["b"]
+                assert b[0, :4].tolist() == [shut, shut, keeps, keeps]
+                assert not b[0, 4:].any()
+
     def test_one_that_changes_nothing_does_not_apply(self) -> None:
         assert remedies.suited_weights.treated(patients.HASTY.plan) is None
         assert remedies.adam.treated(patients.FORGETFUL.plan) is None
