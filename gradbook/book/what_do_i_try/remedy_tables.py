@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient, Symptom
-from gradbook.book.what_do_i_try.remedies import REMEDIES, Remedy
+from gradbook.book.what_do_i_try.remedies import REMEDIES, Remedy, swept_rate
 from gradbook.book.what_do_i_try.treatment import (
     COHORT,
     Cohort,
@@ -79,7 +79,7 @@ def decision_table(setting: Cohort = COHORT) -> Table:
 def outcome_table(patient: Patient, setting: Cohort = COHORT) -> Table:
     """Show what every remedy that applies does to a patient, what learns most first."""
     outcomes = try_remedies(patient, setting)
-    before = outcomes[0].before
+    before = signs_of(patient.plan, setting)
     rows = [
         [
             outcome.remedy.name,
@@ -97,9 +97,15 @@ def outcome_table(patient: Patient, setting: Cohort = COHORT) -> Table:
         caption=f"{patient.name}: {decades_text(before.decades)} decades and a loss of "
         f"{loss_text(before.loss)} untreated. Treated: the gradient's decades, the loss after "
         f"{patient.plan.updates} updates (from the best to the worst of {setting.seeds}), and "
-        "the price.",
+        f"the price.{_compared(patient)}",
         align="llrrl",
     )
+
+
+def _compared(patient: Patient) -> str:
+    if len(patient.plan.optimizers) > 1:
+        return ""
+    return f" All but {swept_rate.name} are judged beside the patient at the best of all rates."
 
 
 def decades_text(decades: Array) -> str:

@@ -28,7 +28,7 @@ from gradbook.book.four_classes import CLASSES
 from gradbook.book.symptoms import DECADES, FROZEN, OFF, off_share
 from gradbook.book.what_do_i_try.patients import Patient, Symptom
 from gradbook.book.what_do_i_try.plans import Deep, PatientCase, Unrolled
-from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
+from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy, at_all_rates, swept_rate
 from gradbook.book.what_do_i_try.stored_weights import InFormat
 from gradbook.book.what_do_i_try.sweeps import SideBySide, innermost
 from gradbook.checks import Array
@@ -152,6 +152,8 @@ class TreatmentOutcome:
     """Hold a patient before and after a remedy.
 
     Args:
+        before: Without the remedy, at as many rates: where it is not the rate that is the remedy,
+            the patient is given all rates, too.
         after: Treated; None if the remedy does not apply.
     """
 
@@ -203,7 +205,8 @@ def treat(patient: Patient, remedy: Remedy, setting: Cohort = COHORT) -> Treatme
             raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
     plan = remedy.treated(patient.plan)
     after = None if plan is None else signs_of(plan, setting)
-    return TreatmentOutcome(patient, remedy, signs_of(patient.plan, setting), after)
+    same = patient.plan if remedy is swept_rate else at_all_rates(patient.plan)
+    return TreatmentOutcome(patient, remedy, signs_of(same, setting), after)
 
 
 def seen_after(patient: Patient, remedy: Remedy) -> Signs:
@@ -229,9 +232,6 @@ def try_remedies(patient: Patient, setting: Cohort = COHORT) -> tuple[TreatmentO
     return tuple(sorted((o for o in found if o.after is not None), key=_rank))
 
 
-@cache
-# Gradients that are lost and losses that are not finite are what is looked for.
-@np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
     """Draw the networks of a plan, look at their gradients, and train them.
 
@@ -242,6 +242,13 @@ def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
         >>> signs.decades.shape, signs.price.multiply_adds, signs.price.kept
         ((3,), 5088, 0.0)
     """
+    return _signs(plan, setting)
+
+
+@cache  # by both arguments, whether the setting is named or not
+# Gradients that are lost and losses that are not finite are what is looked for.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+def _signs(plan: Plan, setting: Cohort) -> Signs:
     case = plan.case(np.random.default_rng(setting.seed), setting.seeds)
     trace = backprop(case.layers, case.x, case.target, softmax_cross_entropy)
     losses = _train(case, plan)

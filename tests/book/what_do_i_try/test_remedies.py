@@ -15,9 +15,10 @@ from gradbook.book.four_classes import CLASSES, DIMENSION
 from gradbook.book.time_and_gates.sequences import truncated
 from gradbook.book.what_do_i_try import patients, remedies, remedy_tables, treatment
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient, Symptom
-from gradbook.book.what_do_i_try.plans import Deep, Unrolled, with_spectral_radius
+from gradbook.book.what_do_i_try.plans import RATES, Deep, Unrolled, with_spectral_radius
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
 from gradbook.book.what_do_i_try.stored_weights import InFormat
+from gradbook.book.what_do_i_try.sweeps import innermost
 from gradbook.book.what_do_i_try.treatment import (
     Cohort,
     RemedyVerdict,
@@ -28,7 +29,7 @@ from gradbook.book.what_do_i_try.treatment import (
 )
 from gradbook.initializers import he, lecun, orthogonal
 from gradbook.losses import softmax_cross_entropy
-from gradbook.mixed_precision import Plain
+from gradbook.mixed_precision import Kahan, Master, Plain
 from gradbook.optimizers import Adam, Clipping, GradientDescent
 from gradbook.precision import bfloat16, float16, frozen_fraction, round_to
 from gradbook.press.places import ROOT
@@ -234,6 +235,16 @@ class TestOtherSigns:
             assert rounded.item() == pytest.approx(moved, rel=0.01)
             assert optimizer.step(w, tiny, optimizer.start(w))[1].steps == 1
 
+    def test_a_run_that_is_lost_in_a_format_stops_no_other(self) -> None:
+        for store in (Plain(bfloat16), Master(bfloat16), Kahan(bfloat16)):
+            optimizer = InFormat(3.0, store)
+            w = [np.array([1.0, 1.0, 1.0, 1.0])]
+            state = optimizer.start(w)
+            grads = [np.array([np.nan, np.inf, 3e38, 1.0])]
+            for _ in range(3):
+                w, state = optimizer.step(w, grads, state)
+            assert w[0].tolist() == [1.0, 1.0, 1.0, -8.0]
+
 
 class TestRemedies:
     @pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.name)
@@ -302,11 +313,27 @@ class TestRemedies:
                 assert treat(*pair).verdict is verdict, pair
 
     def test_both_ways_to_store_weights_unfreeze_them(self) -> None:
+        before = signs_of(patients.ROUNDED.plan)
         for remedy in (remedies.master_weights, remedies.kahan):
-            outcome = treat(patients.ROUNDED, remedy)
-            assert outcome.cured
-            assert outcome.after is not None
-            assert outcome.after.learned > outcome.before.learned + treatment.NOTICED
+            plan = remedy.apply(patients.ROUNDED.plan)
+            assert plan is not None
+            after = signs_of(plan)
+            assert after.optimizer != before.optimizer
+            assert not after.has(Symptom.FROZEN)
+            assert after.learned > before.learned + treatment.NOTICED
+
+    @pytest.mark.parametrize("patient", [patients.ROUNDED, patients.HASTY])
+    def test_a_patient_with_one_rate_is_given_all_with_every_remedy(self, patient: Patient) -> None:
+        assert len(patient.plan.optimizers) == 1
+        plans = [remedy.treated(patient.plan) for remedy in REMEDIES if remedy != remedies.adam]
+        rates = [
+            [innermost(optimizer).lr for optimizer in plan.optimizers] for plan in plans if plan
+        ]
+        assert len(rates) > 5
+        assert all(swept == list(RATES) for swept in rates)
+        swept = treat(patient, remedies.swept_rate)
+        assert swept.before is signs_of(patient.plan)
+        assert treat(patient, remedies.path).before is swept.after
 
 
 class TestVerdicts:
@@ -396,8 +423,8 @@ class TestErrors:
 def test_a_clip_around_a_format_keeps_the_format() -> None:
     plan = remedies.clipping.treated(patients.ROUNDED.plan)
     assert plan is not None
-    (optimizer,) = plan.optimizers
-    assert isinstance(optimizer, Clipping)
-    assert treatment._rounds(optimizer)
+    for optimizer in plan.optimizers:
+        assert isinstance(optimizer, Clipping)
+        assert treatment._rounds(optimizer)
     assert plan.activation is tanh
     assert patients.UNSTABLE.plan.activation is identity
