@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MALLOC_TRIM_THRESHOLD_ ?= 268435456
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 
-.PHONY: serve test test-frameworks site offline pdf audit zensical wheel figure claims new-chapter reading bench compare judge mutants timings clean setup lock
+.PHONY: serve test test-frameworks site offline pdf audit zensical wheel figure claims new-chapter reading bench compare draws judge mutants timings clean setup lock
 .DEFAULT_GOAL := serve
 
 serve: $(READY)
@@ -79,6 +79,10 @@ bench: $(READY) $(FRAMEWORKS)/ready
 # What the diagnosis and three others say of networks whose truth is known.
 compare: $(FRAMEWORKS)/ready
 	$(FRAMEWORKS)/bin/python frameworks/compare.py
+
+# What three draws say of every remedy of What do I try?, into the table that its pages show.
+draws: $(READY)
+	$(BIN)/python -m gradbook.book.what_do_i_try.draws
 
 # What the diagnosis says of generated networks, on another half than its limits are fitted on.
 judge: $(FRAMEWORKS)/ready

@@ -42,6 +42,9 @@ class Optimizer(Protocol):
     ) -> tuple[list[Array], State]:
         """Take one step; return the new parameters and the new state."""
 
+    def direction(self, grads: Sequence[Array], state: State) -> tuple[Sequence[Array], State]:
+        """Return what the learning rate multiplies in this step, and the new state."""
+
 
 @dataclass(frozen=True)
 class GradientDescent:
@@ -61,7 +64,12 @@ class GradientDescent:
         self, values: Sequence[Array], grads: Sequence[Array], state: State
     ) -> tuple[list[Array], State]:
         """Return the weights after one step, and the state."""
-        return gradient_step(values, grads, self.lr), replace(state, steps=state.steps + 1)
+        direction, state = self.direction(grads, state)
+        return gradient_step(values, direction, self.lr), state
+
+    def direction(self, grads: Sequence[Array], state: State) -> tuple[Sequence[Array], State]:
+        """Return the gradients as they are, and the state."""
+        return grads, replace(state, steps=state.steps + 1)
 
 
 @dataclass(frozen=True)
@@ -102,11 +110,15 @@ class Momentum:
         self, values: Sequence[Array], grads: Sequence[Array], state: State
     ) -> tuple[list[Array], State]:
         """Return the weights after one step, and the new velocities."""
+        v, state = self.direction(grads, state)
+        return gradient_step(values, v, self.lr), state
+
+    def direction(self, grads: Sequence[Array], state: State) -> tuple[Sequence[Array], State]:
+        """Return the new velocities, twice."""
         (before,) = state.averages
         with np.errstate(over="ignore", invalid="ignore"):
             v = tuple(self.beta * old + g for old, g in zip(before, grads, strict=True))
-        state = replace(state, steps=state.steps + 1, averages=(v,))
-        return gradient_step(values, v, self.lr), state
+        return v, replace(state, steps=state.steps + 1, averages=(v,))
 
 
 @dataclass(frozen=True)
@@ -152,6 +164,11 @@ class Adam:
         self, values: Sequence[Array], grads: Sequence[Array], state: State
     ) -> tuple[list[Array], State]:
         """Return the weights after one step, and the new averages."""
+        scaled, state = self.direction(grads, state)
+        return gradient_step(values, scaled, self.lr), state
+
+    def direction(self, grads: Sequence[Array], state: State) -> tuple[Sequence[Array], State]:
+        """Return mean over root mean square, and the new averages."""
         t, (first, second) = state.steps + 1, state.averages
         with np.errstate(over="ignore", invalid="ignore"):
             m = _blend(self.beta1, first, grads)
@@ -160,8 +177,7 @@ class Adam:
                 mean / (1 - self.beta1**t) / (np.sqrt(square / (1 - self.beta2**t)) + self.epsilon)
                 for mean, square in zip(m, v, strict=True)
             ]
-        state = replace(state, steps=t, averages=(m, v))
-        return gradient_step(values, scaled, self.lr), state
+        return scaled, replace(state, steps=t, averages=(m, v))
 
 
 @dataclass(frozen=True)
@@ -192,6 +208,12 @@ class Clipping:
         clipped = self.clip(grads)
         values, state = self.optimizer.step(values, clipped.grads, state)
         return values, replace(state, clip=clipped)
+
+    def direction(self, grads: Sequence[Array], state: State) -> tuple[Sequence[Array], State]:
+        """Return what the optimizer makes of the clipped gradient."""
+        clipped = self.clip(grads)
+        direction, state = self.optimizer.direction(clipped.grads, state)
+        return direction, replace(state, clip=clipped)
 
 
 def momentum_multiplier(product: float, beta: float) -> float:

@@ -143,15 +143,22 @@ def plain_cell(
 
 @dataclass(frozen=True)
 class LSTMCell:
-    """Build the steps of an LSTM."""
+    r"""Build the steps of an LSTM.
+
+    The rule for a memory of $T$ steps has two halves: the forget gate gets $\ln(T - 1)$, the input
+    gate its negative.
+
+    Source: Tallec and Ollivier 2018.
+    """
 
     forget_bias: float
+    input_bias: float = 0.0
 
     def __call__(
         self, rng: np.random.Generator, plan: "Unrolled", inputs: Array, seeds: int
     ) -> list[Layer]:
         """Return the unrolled steps, whose state is twice as wide as the plan says."""
-        return unrolled_lstm(
+        steps = unrolled_lstm(
             rng,
             plan.width,
             plan.steps,
@@ -160,11 +167,14 @@ class LSTMCell:
             forget_bias=self.forget_bias,
             ensemble=(seeds,),
         )
+        b = steps[0].parameters["b"].copy()
+        b[..., : plan.width] = self.input_bias
+        return [step.with_parameters({"b": b}) for step in steps]
 
 
 @dataclass(frozen=True)
 class GRUCell:
-    """Build the steps of a GRU."""
+    """Build the steps of a GRU, whose one gate keeps the old state and shuts out the new."""
 
     update_bias: float
 

@@ -17,8 +17,9 @@ from functools import partial
 from typing import TypeAlias
 
 from gradbook.activations import identity, leaky, relu, tanh
-from gradbook.book.what_do_i_try.plans import Deep, GRUCell, LSTMCell, Unrolled
+from gradbook.book.what_do_i_try.plans import RATES, Deep, GRUCell, LSTMCell, Unrolled
 from gradbook.book.what_do_i_try.stored_weights import InFormat
+from gradbook.book.what_do_i_try.sweeps import at_rate
 from gradbook.clipping import clip_global_norm
 from gradbook.initializers import he, lecun, orthogonal, scaled
 from gradbook.mixed_precision import Kahan, Master
@@ -29,9 +30,6 @@ from gradbook.theory.phase_diagrams import critical
 
 Plan: TypeAlias = Deep | Unrolled
 """A plan of either kind."""
-
-FACTORS = (10.0, 3.0, 0.3, 0.1, 0.03, 0.01)
-"""By what a learning rate that stands alone is made larger and smaller."""
 
 _ADAM = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 """Adam's own learning rates, which do not compare with those of gradient descent."""
@@ -58,7 +56,8 @@ class Remedy:
 
     Args:
         chapter: The page of the chapter, and where on it if need be.
-        apply: From a plan to the plan treated, or None where the remedy does not apply.
+        apply: From a plan to the plan treated at the rates that it has, or None where the remedy
+            does not apply.
     """
 
     name: str
@@ -66,11 +65,29 @@ class Remedy:
     apply: Callable[[Plan], Plan | None]
 
     def treated(self, plan: Plan) -> Plan | None:
-        """Return the plan with the remedy, None if it does not apply or changes nothing."""
+        """Return the plan with the remedy, None if it does not apply or changes nothing.
+
+        Where the plan came with one learning rate, the remedy is given all.
+        """
         if not isinstance(plan, Deep | Unrolled):
             raise TypeError(f"plan must be a Deep or an Unrolled plan, got {plan!r}")
         found = self.apply(plan)
-        return None if found == plan else found
+        return None if found is None or found == plan else at_all_rates(found)
+
+
+def at_all_rates(plan: Plan) -> Plan:
+    """Return a plan whose one optimizer is tried at every rate; one with several stays as it is.
+
+    Examples:
+        >>> from gradbook.initializers import lecun
+        >>> alone = Deep(relu, lecun, optimizers=(GradientDescent(0.5),))
+        >>> len(at_all_rates(alone).optimizers)
+        12
+    """
+    if len(plan.optimizers) > 1:
+        return plan
+    (alone,) = plan.optimizers
+    return replace(plan, optimizers=tuple(at_rate(alone, lr) for lr in RATES))
 
 
 def _suited(plan: Plan) -> Plan | None:
@@ -121,11 +138,7 @@ def _pre_norm(plan: Plan) -> Plan | None:
 
 
 def _swept(plan: Plan) -> Plan | None:
-    if len(plan.optimizers) > 1:  # it has chosen already
-        return None
-    alone = [o for o in plan.optimizers if isinstance(o, GradientDescent | InFormat)]
-    swept = [replace(o, lr=factor * o.lr) for o in alone for factor in FACTORS]
-    return replace(plan, optimizers=tuple(swept)) if swept else None
+    return at_all_rates(plan)
 
 
 _clip = partial(clip_global_norm, max_norm=_MAX_NORM, members=1, error_if_nonfinite=False)
@@ -196,7 +209,7 @@ pre_norm = Remedy("pre-norm residual", "chapters/residual.md", _pre_norm)
 """The same with a normalization before what is added."""
 
 swept_rate = Remedy("another rate", "chapters/update-rule.md", _swept)
-"""Rates from a hundredth to ten times of one that stands alone."""
+"""All rates, for a patient that came with one."""
 
 clipping = Remedy("clipping", "chapters/clipping.md", _clipping)
 """Clipping by the global norm."""
@@ -230,17 +243,19 @@ orthogonal_linear = Remedy(
 """The same without activation."""
 
 lstm = Remedy("LSTM, bias 1", "chapters/time-and-gates.md", partial(_cell, LSTMCell(1.0)))
-"""An LSTM with the usual forget bias."""
+"""An LSTM that starts as Keras's do."""
 
 lstm_open = Remedy(
-    f"LSTM, bias {GATE_BIAS:g}", "chapters/time-and-gates.md", partial(_cell, LSTMCell(GATE_BIAS))
+    f"LSTM, biases ±{GATE_BIAS:g}",
+    "chapters/time-and-gates.md",
+    partial(_cell, LSTMCell(GATE_BIAS, -GATE_BIAS)),
 )
-"""An LSTM whose forget gate is open for as long as the sequence."""
+"""An LSTM whose forget gate is open for as long as the sequence, and whose input gate is shut."""
 
 gru_open = Remedy(
     f"GRU, bias {GATE_BIAS:g}", "chapters/time-and-gates.md", partial(_cell, GRUCell(GATE_BIAS))
 )
-"""A GRU whose update gate keeps for as long."""
+"""A GRU whose update gate keeps for as long, and so lets as little in."""
 
 truncation = Remedy("shorter truncation", "chapters/time-and-gates.md", _truncated)
 """A gradient that goes back only a few steps."""

@@ -11,8 +11,10 @@ import math
 
 import numpy as np
 
+from gradbook.book.what_do_i_try import draws
+from gradbook.book.what_do_i_try.draws import DRAWS
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient, Symptom
-from gradbook.book.what_do_i_try.remedies import REMEDIES, Remedy
+from gradbook.book.what_do_i_try.remedies import REMEDIES, Remedy, swept_rate
 from gradbook.book.what_do_i_try.treatment import (
     COHORT,
     Cohort,
@@ -21,7 +23,6 @@ from gradbook.book.what_do_i_try.treatment import (
     Signs,
     seen_after,
     signs_of,
-    treat,
     try_remedies,
 )
 from gradbook.checks import Array
@@ -59,8 +60,8 @@ def patient_table(setting: Cohort = COHORT) -> Table:
     )
 
 
-def decision_table(setting: Cohort = COHORT) -> Table:
-    """Show the verdict on every remedy for every patient.
+def decision_table() -> Table:
+    """Show what all draws agree on, for every remedy and every patient.
 
     Returns:
         A row per remedy, a column per patient, in the order of `patient_table`.
@@ -68,22 +69,20 @@ def decision_table(setting: Cohort = COHORT) -> Table:
     legend = ", ".join(f"{mark or 'blank'} {verdict.value}" for verdict, mark in MARKS.items())
     return Table(
         ["remedy", *(str(number) for number, _ in enumerate(PATIENTS, start=1))],
-        [
-            [remedy.name, *(MARKS[treat(p, remedy, setting).verdict] for p in PATIENTS)]
-            for remedy in REMEDIES
-        ],
-        caption=f"What each remedy does to the training of each patient: {legend}.",
+        [[remedy.name, *(MARKS[draws.agreed(p, remedy)] for p in PATIENTS)] for remedy in REMEDIES],
+        caption=f"What each remedy does to the training of each patient, in all of {len(DRAWS)} "
+        f"draws: {legend}.",
     )
 
 
-def outcome_table(patient: Patient, setting: Cohort = COHORT) -> Table:
+def outcome_table(patient: Patient) -> Table:
     """Show what every remedy that applies does to a patient, what learns most first."""
-    outcomes = try_remedies(patient, setting)
-    before = outcomes[0].before
+    outcomes, before = try_remedies(patient), signs_of(patient.plan)
     rows = [
         [
             outcome.remedy.name,
-            outcome.verdict.value,
+            draws.agreed(patient, outcome.remedy).value,
+            " ".join(MARKS[verdict] for verdict in draws.of(patient, outcome.remedy)),
             decades_text(outcome.after.decades),
             f"{loss_text(outcome.after.loss)} ({_range_text(outcome.after.loss)})",
             _price_text(outcome.after.price, before.price),
@@ -92,14 +91,20 @@ def outcome_table(patient: Patient, setting: Cohort = COHORT) -> Table:
         if outcome.after is not None
     ]
     return Table(
-        ["remedy", "verdict", "decades", "loss", "price"],
+        ["remedy", "verdict", "each draw", "decades", "loss", "price"],
         rows,
         caption=f"{patient.name}: {decades_text(before.decades)} decades and a loss of "
-        f"{loss_text(before.loss)} untreated. Treated: the gradient's decades, the loss after "
-        f"{patient.plan.updates} updates (from the best to the worst of {setting.seeds}), and "
-        "the price.",
-        align="llrrl",
+        f"{loss_text(before.loss)} untreated. Treated: the verdict of all draws and of each; in "
+        f"the first, the gradient's decades and the loss after {patient.plan.updates} updates "
+        f"(from the best to the worst of {COHORT.seeds}); the price.{_compared(patient)}",
+        align="lllrrl",
     )
+
+
+def _compared(patient: Patient) -> str:
+    if len(patient.plan.optimizers) > 1:
+        return ""
+    return f" All but {swept_rate.name} are judged beside the patient at the best of all rates."
 
 
 def decades_text(decades: Array) -> str:
@@ -168,6 +173,8 @@ def _evidence(symptom: Symptom, signs: Signs) -> str:
     if symptom in shares:
         return f"{float(np.median(shares[symptom])):.2f} of them"
     decades = f"{decades_text(signs.decades)} decades"
+    if signs.has(Symptom.FROZEN):
+        return f"{decades}, and {float(np.median(signs.frozen)):.2f} frozen"
     return f"{decades}, and yet" if symptom is Symptom.NON_FINITE else decades
 
 

@@ -1,7 +1,8 @@
 r"""Train weights that are stored in a small number format: an optimizer that rounds.
 
 The gradient of the scaled loss is rounded to the format and unscaled, the step is made of it, and a
-store of `gradbook.mixed_precision` subtracts it.
+store of `gradbook.mixed_precision` subtracts it. An entry that is not finite is left out of a step,
+as those who scale a loss leave out the whole step: runs that are lost stay lost and stop no others.
 """
 
 from collections.abc import Sequence
@@ -61,11 +62,27 @@ class InFormat:
         self, values: Sequence[Array], grads: Sequence[Array], state: State
     ) -> tuple[list[Array], State]:
         """Return the weights as the network sees them after one step, and what is stored."""
-        kept = tuple(
-            tuple(self.store.step(stored, self.lr * self._rounded(g)))
-            for stored, g in zip(state.averages, grads, strict=True)
-        )
-        return [stored[0] for stored in kept], replace(state, steps=state.steps + 1, averages=kept)
+        rounded, state = self.direction(grads, state)
+        return self.subtract([self.lr * g for g in rounded], state)
 
-    def _rounded(self, g: Array) -> Array:
-        return np.asarray(round_to(self.store.fmt, self.scale * g) / self.scale)
+    def direction(self, grads: Sequence[Array], state: State) -> tuple[list[Array], State]:
+        """Return the gradients of the scaled loss, rounded and unscaled, and the state."""
+        known = [np.where(np.isnan(g), np.inf, g) for g in grads]
+        rounded = [np.asarray(round_to(self.store.fmt, self.scale * g) / self.scale) for g in known]
+        return rounded, replace(state, steps=state.steps + 1)
+
+    def subtract(self, steps: Sequence[Array], state: State) -> tuple[list[Array], State]:
+        """Subtract steps from what is stored; return the weights that the network sees, and it."""
+        pairs = zip(state.averages, steps, strict=True)
+        kept = tuple(self._stepped(stored, step) for stored, step in pairs)
+        return [stored[0] for stored in kept], replace(state, averages=kept)
+
+    def _stepped(self, stored: tuple[Array, ...], step: Array) -> tuple[Array, ...]:
+        inside = [np.abs(array) <= self.store.fmt.largest for array in (*stored, step)]
+        if np.all(inside):
+            return tuple(self.store.step(stored, step))
+        moves = np.logical_and.reduce(inside)
+        new = self.store.step(
+            tuple(np.where(moves, a, 0) for a in stored), np.where(moves, step, 0)
+        )
+        return tuple(np.where(moves, a, old) for a, old in zip(new, stored, strict=True))

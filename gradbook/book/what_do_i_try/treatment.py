@@ -15,7 +15,7 @@ Examples:
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, reduce
 from math import log
@@ -29,12 +29,13 @@ from gradbook.book.four_classes import CLASSES
 from gradbook.book.symptoms import DECADES, FROZEN, OFF, off_share
 from gradbook.book.what_do_i_try.patients import Patient, Symptom
 from gradbook.book.what_do_i_try.plans import Deep, PatientCase, Unrolled
-from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
+from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy, at_all_rates, swept_rate
 from gradbook.book.what_do_i_try.stored_weights import InFormat
+from gradbook.book.what_do_i_try.sweeps import SideBySide, innermost
 from gradbook.checks import Array
 from gradbook.layers import Layer
 from gradbook.losses import softmax_cross_entropy
-from gradbook.optimizers import Clipping, Optimizer, State
+from gradbook.optimizers import Optimizer
 from gradbook.parameters import distinct_parameters, in_float32, named_parameters, with_parameters
 
 CHANCE = log(CLASSES)
@@ -104,7 +105,8 @@ class Signs:
         decades: From the last hidden layer or step to the first, before training; minus infinity if
             nothing arrives.
         dead: Share of units with an activation that are off for every example, before training.
-        frozen: Share of weights with a gradient that the first update leaves as they are.
+        frozen: Share of weights with a gradient that the first update leaves as they are, bit for
+            bit in the format in which they are trained.
         start: The loss before training, in units of chance.
         loss: The loss after it, with the best optimizer; infinite or NaN if the run is lost.
         optimizer: The best optimizer.
@@ -151,6 +153,8 @@ class TreatmentOutcome:
     """Hold a patient before and after a remedy.
 
     Args:
+        before: Without the remedy, at as many rates: where it is not the rate that is the remedy,
+            the patient is given all rates, too.
         after: Treated; None if the remedy does not apply.
     """
 
@@ -202,7 +206,8 @@ def treat(patient: Patient, remedy: Remedy, setting: Cohort = COHORT) -> Treatme
             raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
     plan = remedy.treated(patient.plan)
     after = None if plan is None else signs_of(plan, setting)
-    return TreatmentOutcome(patient, remedy, signs_of(patient.plan, setting), after)
+    same = patient.plan if remedy is swept_rate else at_all_rates(patient.plan)
+    return TreatmentOutcome(patient, remedy, signs_of(same, setting), after)
 
 
 def seen_after(patient: Patient, remedy: Remedy) -> Signs:
@@ -228,10 +233,6 @@ def try_remedies(patient: Patient, setting: Cohort = COHORT) -> tuple[TreatmentO
     return tuple(sorted((o for o in found if o.after is not None), key=_rank))
 
 
-@cache
-@measured_once
-# Gradients that are lost and losses that are not finite are what is looked for.
-@np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
     """Draw the networks of a plan, look at their gradients, and train them.
 
@@ -242,21 +243,28 @@ def signs_of(plan: Plan, setting: Cohort = COHORT) -> Signs:
         >>> signs.decades.shape, signs.price.multiply_adds, signs.price.kept
         ((3,), 5088, 0.0)
     """
+    return _signs(plan, setting)
+
+
+@cache  # by both arguments, whether the setting is named or not
+@measured_once
+# Gradients that are lost and losses that are not finite are what is looked for.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+def _signs(plan: Plan, setting: Cohort) -> Signs:
     case = plan.case(np.random.default_rng(setting.seed), setting.seeds)
     trace = backprop(case.layers, case.x, case.target, softmax_cross_entropy)
-    values = distinct_parameters(case.layers)
-    losses, states = _train(case, plan)
+    losses = _train(case, plan)
     ends = [float(np.median(_ordered(loss))) for loss in losses]
     best = int(np.argmin(ends))
     return Signs(
         decades=_decades(trace, plan, case),
         dead=_dead(case.layers, trace),
-        frozen=_frozen(plan.optimizers[best], values, [p.grad for p in trace.parameters]),
+        frozen=_frozen(plan.optimizers[best], *_first_update(case, plan)),
         start=trace.loss / CHANCE,
         loss=losses[best],
         optimizer=plan.optimizers[best],
         swept=np.stack(losses),
-        price=_price(case.layers, values, plan.optimizers[best], states[best], setting.seeds),
+        price=_price(case.layers, plan.optimizers[best], setting.seeds),
     )
 
 
@@ -266,27 +274,37 @@ def _decades(trace: Trace, plan: Plan, case: PatientCase) -> Array:
     return symptoms.decades(trace.dh[case.first], trace.dh[case.last])
 
 
-def _train(case: PatientCase, plan: Plan) -> tuple[list[Array], list[State]]:
+def _train(case: PatientCase, plan: Plan) -> list[Array]:
     """Train side by side, on a leading axis, one ensemble for each optimizer."""
-    # Gradients that vanish through time would meet float32's subnormal numbers, which are slow.
-    layers, x = case.layers, case.x
-    if isinstance(plan, Deep):  # the gradients that are looked at are computed in float64
-        layers, x = in_float32(layers), x.astype(np.float32)
-    start = distinct_parameters(layers)
-    values = [np.stack([value] * len(plan.optimizers)) for value in start]
-    states = [optimizer.start(start) for optimizer in plan.optimizers]
-    now = with_parameters(layers, values)
+    case = _as_trained(case, plan)
+    start = distinct_parameters(case.layers)
+    values = [np.concatenate([value] * len(plan.optimizers)) for value in start]
+    training = SideBySide(plan.optimizers, values)
+    now = with_parameters(case.layers, values)
     for _ in range(plan.updates):
-        grads = _gradient(backprop(now, x, case.target, softmax_cross_entropy), plan, case)
-        new = []
-        for k, optimizer in enumerate(plan.optimizers):
-            own = [value[k] for value in values], [grad[k] for grad in grads]
-            stepped, states[k] = optimizer.step(*own, states[k])
-            new.append(stepped)
-        values = [np.stack(slices) for slices in zip(*new, strict=True)]
+        grads = _gradient(backprop(now, case.x, case.target, softmax_cross_entropy), plan, case)
+        values = training.step(values, grads)
         now = with_parameters(now, values)
-    loss = forward_loss(now, x, case.target, softmax_cross_entropy) / CHANCE
-    return list(loss), states
+    loss = forward_loss(now, case.x, case.target, softmax_cross_entropy) / CHANCE
+    return np.split(loss, len(plan.optimizers))
+
+
+def _as_trained(case: PatientCase, plan: Plan) -> PatientCase:
+    """Return the networks in float32, but for those in time.
+
+    What is looked at is computed in float64. Gradients that vanish through time would meet the
+    subnormal numbers of float32, which are slow.
+    """
+    if isinstance(plan, Unrolled):
+        return case
+    return replace(case, layers=in_float32(case.layers), x=case.x.astype(np.float32))
+
+
+def _first_update(case: PatientCase, plan: Plan) -> tuple[list[Array], list[Array]]:
+    """Return weights and gradients as the training meets them first."""
+    case = _as_trained(case, plan)
+    trace = backprop(case.layers, case.x, case.target, softmax_cross_entropy)
+    return distinct_parameters(case.layers), _gradient(trace, plan, case)
 
 
 def _gradient(trace: Trace, plan: Plan, case: PatientCase) -> list[Array]:
@@ -338,19 +356,18 @@ def _flat(arrays: Sequence[Array]) -> Array:
 
 
 def _rounds(optimizer: Optimizer) -> bool:
-    inner = optimizer.optimizer if isinstance(optimizer, Clipping) else optimizer
-    return isinstance(inner, InFormat)
+    return isinstance(innermost(optimizer), InFormat)
 
 
 def _price(
     layers: Sequence[Layer],
-    values: Sequence[Array],
     optimizer: Optimizer,
-    state: State,
     seeds: int,
 ) -> Price:
+    values = distinct_parameters(layers)
     products = [w.size for w in named_parameters(layers).values() if w.ndim > 2]
     size = sum(value.size for value in values)
+    state = optimizer.start(values)
     kept = sum(array.size for arrays in state.averages for array in arrays)
     shown = size if _rounds(optimizer) else 0  # a store's first array is the weight
     return Price(sum(products) // seeds, size // seeds, (kept - shown) / size)

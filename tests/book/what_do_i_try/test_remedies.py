@@ -10,13 +10,15 @@ import pytest
 
 from gradbook.activations import identity, relu, tanh
 from gradbook.backpropagation import backprop, forward_loss
+from gradbook.book import symptoms
 from gradbook.book.four_classes import CLASSES, DIMENSION
 from gradbook.book.time_and_gates.sequences import truncated
 from gradbook.book.what_do_i_try import patients, remedies, remedy_tables, treatment
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient, Symptom
-from gradbook.book.what_do_i_try.plans import Deep, Unrolled, with_spectral_radius
+from gradbook.book.what_do_i_try.plans import RATES, Deep, Unrolled, with_spectral_radius
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
 from gradbook.book.what_do_i_try.stored_weights import InFormat
+from gradbook.book.what_do_i_try.sweeps import innermost
 from gradbook.book.what_do_i_try.treatment import (
     Cohort,
     RemedyVerdict,
@@ -27,7 +29,7 @@ from gradbook.book.what_do_i_try.treatment import (
 )
 from gradbook.initializers import he, lecun, orthogonal
 from gradbook.losses import softmax_cross_entropy
-from gradbook.mixed_precision import Plain
+from gradbook.mixed_precision import Kahan, Master, Plain
 from gradbook.optimizers import Adam, Clipping, GradientDescent
 from gradbook.precision import bfloat16, float16, frozen_fraction, round_to
 from gradbook.press.places import ROOT
@@ -153,8 +155,6 @@ class TestTraining:
         plan = replace(plan, optimizers=(GradientDescent(0.5),))
         case = plan.case(np.random.default_rng(0), FEW.seeds)
         trace = truncated(case.layers, case.x, case.target, softmax_cross_entropy, window=2)
-        _, (state,) = treatment._train(case, plan)
-        assert state.steps == 1
         full = backprop(case.layers, case.x, case.target, softmax_cross_entropy)
         grads = treatment._gradient(full, plan, case)
         for grad, parameter in zip(grads, trace.parameters, strict=True):
@@ -175,6 +175,27 @@ class TestOtherSigns:
         share = treatment._frozen(optimizer, [stored], [g[None]]).item()
         assert share == frozen_fraction(bfloat16, stored, round_to(bfloat16, steps))
         assert 0.1 < share < 0.9
+
+    def test_it_is_counted_in_the_format_of_the_training(self) -> None:
+        plan = replace(untrained(patients.SMALL.plan), optimizers=(GradientDescent(3.0),))
+        case = plan.case(np.random.default_rng(0), FEW.seeds)
+        parameters = backprop(case.layers, case.x, case.target, softmax_cross_entropy).parameters
+        stay = meant = np.zeros(FEW.seeds)
+        for p in parameters:
+            axes = tuple(range(1, p.grad.ndim))
+            w, step = p.value.astype(np.float32), np.float32(3) * p.grad.astype(np.float32)
+            stay = stay + ((w - step == w) & (p.grad != 0)).sum(axis=axes)
+            meant = meant + (p.grad != 0).sum(axis=axes)
+        found = signs_of(plan, FEW).frozen
+        # Gradients that are computed in float32 underflow elsewhere than those that are rounded.
+        np.testing.assert_allclose(found, stay / meant, atol=0.01)
+        assert found.min() > symptoms.FROZEN
+
+    def test_steps_in_time_are_trained_and_counted_in_float64(self) -> None:
+        plan = replace(untrained(patients.FORGETFUL.plan), steps=3)
+        weights, _ = treatment._first_update(plan.case(np.random.default_rng(0), 1), plan)
+        assert {w.dtype for w in weights} == {np.dtype(np.float64)}
+        assert (signs_of(plan, FEW).frozen == 0).all()
 
     def test_a_weight_without_a_gradient_is_not_frozen(self) -> None:
         optimizer, w = InFormat(0.004, Plain(bfloat16)), np.ones((1, 4))
@@ -210,8 +231,19 @@ class TestOtherSigns:
         w, tiny = [np.ones(1)], [np.array([1e-8])]
         for scale, moved in ((1.0, 0.0), (2.0**10, 1e-8)):
             optimizer = InFormat(1.0, Plain(float16), scale)
-            assert optimizer._rounded(tiny[0]).item() == pytest.approx(moved, rel=0.01)
+            (rounded,), _ = optimizer.direction(tiny, optimizer.start(w))
+            assert rounded.item() == pytest.approx(moved, rel=0.01)
             assert optimizer.step(w, tiny, optimizer.start(w))[1].steps == 1
+
+    def test_a_run_that_is_lost_in_a_format_stops_no_other(self) -> None:
+        for store in (Plain(bfloat16), Master(bfloat16), Kahan(bfloat16)):
+            optimizer = InFormat(3.0, store)
+            w = [np.array([1.0, 1.0, 1.0, 1.0])]
+            state = optimizer.start(w)
+            grads = [np.array([np.nan, np.inf, 3e38, 1.0])]
+            for _ in range(3):
+                w, state = optimizer.step(w, grads, state)
+            assert w[0].tolist() == [1.0, 1.0, 1.0, -8.0]
 
 
 class TestRemedies:
@@ -226,6 +258,21 @@ class TestRemedies:
         assert changed
         task = {"depth", "width", "steps", "noise", "updates"}
         assert all(names and not names & task for names in changed)
+
+    def test_gates_take_both_halves_of_the_rule(self) -> None:
+        for remedy, shut, keeps in (
+            (remedies.lstm, 0.0, 1.0),
+            (remedies.lstm_open, -5.0, 5.0),
+            (remedies.gru_open, 0.0, 5.0),
+        ):
+            plan = remedy.treated(replace(patients.FORGETFUL.plan, steps=3, width=2))
+            assert plan is not None
+            layers = plan.case(np.random.default_rng(0), 1).layers
+            for layer in layers[:3]:
+                b = layer.parameters["b"]
+                assert b is layers[0].parameters["b"]
+                assert b[0, :4].tolist() == [shut, shut, keeps, keeps]
+                assert not b[0, 4:].any()
 
     def test_one_that_changes_nothing_does_not_apply(self) -> None:
         assert remedies.suited_weights.treated(patients.HASTY.plan) is None
@@ -266,11 +313,27 @@ class TestRemedies:
                 assert treat(*pair).verdict is verdict, pair
 
     def test_both_ways_to_store_weights_unfreeze_them(self) -> None:
+        before = signs_of(patients.ROUNDED.plan)
         for remedy in (remedies.master_weights, remedies.kahan):
-            outcome = treat(patients.ROUNDED, remedy)
-            assert outcome.cured
-            assert outcome.after is not None
-            assert outcome.after.learned > outcome.before.learned + treatment.NOTICED
+            plan = remedy.apply(patients.ROUNDED.plan)
+            assert plan is not None
+            after = signs_of(plan)
+            assert after.optimizer != before.optimizer
+            assert not after.has(Symptom.FROZEN)
+            assert after.learned > before.learned + treatment.NOTICED
+
+    @pytest.mark.parametrize("patient", [patients.ROUNDED, patients.HASTY])
+    def test_a_patient_with_one_rate_is_given_all_with_every_remedy(self, patient: Patient) -> None:
+        assert len(patient.plan.optimizers) == 1
+        plans = [remedy.treated(patient.plan) for remedy in REMEDIES if remedy != remedies.adam]
+        rates = [
+            [innermost(optimizer).lr for optimizer in plan.optimizers] for plan in plans if plan
+        ]
+        assert len(rates) > 5
+        assert all(swept == list(RATES) for swept in rates)
+        swept = treat(patient, remedies.swept_rate)
+        assert swept.before is signs_of(patient.plan)
+        assert treat(patient, remedies.path).before is swept.after
 
 
 class TestVerdicts:
@@ -360,8 +423,8 @@ class TestErrors:
 def test_a_clip_around_a_format_keeps_the_format() -> None:
     plan = remedies.clipping.treated(patients.ROUNDED.plan)
     assert plan is not None
-    (optimizer,) = plan.optimizers
-    assert isinstance(optimizer, Clipping)
-    assert treatment._rounds(optimizer)
+    for optimizer in plan.optimizers:
+        assert isinstance(optimizer, Clipping)
+        assert treatment._rounds(optimizer)
     assert plan.activation is tanh
     assert patients.UNSTABLE.plan.activation is identity
