@@ -4,7 +4,7 @@ A weight moves the loss along every path from the unit it feeds to an output. Th
 one product per route; the gradient is the sum of these products. Backpropagation finds the same sum
 without listing the routes, whose number grows like a product of widths.
 
-Symbols are LaTeX and count from 1: inputs $x_i$, hidden units $f_{lj}$ in layer $l$, outputs $o_k$,
+Symbols are LaTeX and count from 1: inputs $x_i$, hidden units $a_{lj}$ in layer $l$, outputs $o_k$,
 pre-activations $z_{lj}$; the primes on $w'_{ij}$, $w''_{ij}$ count the layer.
 """
 
@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Factor:
-    r"""Hold one factor of the chain rule, such as $\partial o_1/\partial f_{11}$, in LaTeX."""
+    r"""Hold one factor of the chain rule, such as $\partial o_1/\partial a_{11}$, in LaTeX."""
 
     symbol: str
     parts: tuple[Part, ...]
@@ -58,7 +58,7 @@ class Route:
         units: The units passed, as pairs of boundary and index, both from 0: `(0, i)` is input
             $x_{i+1}$ and `(l, j)` the unit of column `j` of `h[l]`. The first is the one that the
             weight comes from, the second the one that it feeds, the last an output.
-        symbol: The path in LaTeX, such as `x_1 \to f_{11} \to o_1`.
+        symbol: The path in LaTeX, such as `x_1 \to a_{11} \to o_1`.
         factors: The factors, from the loss back to the weight.
     """
 
@@ -93,9 +93,9 @@ def routes(  # noqa: PLR0917 (a weight is named by three indices, in this order)
     On a route through the units $j = k_l, k_{l+1}, \dots, k_n$ the factors are, in this order,
 
     $$\frac{\partial L}{\partial o_{k_n}}, \qquad
-    \frac{\partial f_{m k_m}}{\partial f_{m-1, k_{m-1}}} = f'(z_{m k_m}) \, w_{k_{m-1} k_m}
+    \frac{\partial a_{m k_m}}{\partial a_{m-1, k_{m-1}}} = f'(z_{m k_m}) \, w_{k_{m-1} k_m}
     \quad (m = n, \dots, l + 1), \qquad
-    \frac{\partial f_{l j}}{\partial w_{ij}} = f'(z_{l j}) \, h_{l-1, i}.$$
+    \frac{\partial a_{l j}}{\partial w_{ij}} = f'(z_{l j}) \, h_{l-1, i}.$$
 
     Their products sum to the gradient. The layers are dense, without ensemble axes, and `x` is
     one example, `(1, fan_in)`. The weight is the one that `gradient_check` calls
@@ -109,12 +109,12 @@ def routes(  # noqa: PLR0917 (a weight is named by three indices, in this order)
         >>> net = [Dense(np.array([[w]]), None, identity) for w in (2.0, 3.0)]
         >>> [route] = routes(net, [[5.0]], [[29.0]], half_squared_error, layer=1, i=0, j=0)
         >>> print(route.symbol)
-        x_1 \to f_{11} \to o_1
+        x_1 \to a_{11} \to o_1
         >>> for factor in route.factors:
         ...     print(f"{factor.symbol:38}", *(f"{part.value:g}" for part in factor.parts))
         \partial L/\partial o_1                1
-        \partial o_1/\partial f_{11}           1 3
-        \partial f_{11}/\partial w'_{11}       1 5
+        \partial o_1/\partial a_{11}           1 3
+        \partial a_{11}/\partial w'_{11}       1 5
     """
     net = _values(layers, x, target, loss)
     layer = _index("layer", layer, 1, len(net.weights))
@@ -199,7 +199,7 @@ def _unit(net: _Values, layer: int, unit: int) -> str:
         return f"x{_subscript(unit + 1)}"
     if layer == len(net.weights):
         return f"o{_subscript(unit + 1)}"
-    return f"f{_subscript(layer, unit + 1)}"
+    return f"a{_subscript(layer, unit + 1)}"
 
 
 def _subscript(*indices: int) -> str:

@@ -69,12 +69,12 @@ def test_a_route_names_the_units_it_passes_and_its_factors_from_the_loss_to_the_
     assert len(found) == 8
     route = found[5]
     assert route.units == ((0, 1), (1, 2), (2, 2), (3, 1))
-    assert route.symbol == r"x_2 \to f_{13} \to f_{23} \to o_2"
+    assert route.symbol == r"x_2 \to a_{13} \to a_{23} \to o_2"
     assert [factor.symbol for factor in route.factors] == [
         r"\partial L/\partial o_2",
-        r"\partial o_2/\partial f_{23}",
-        r"\partial f_{23}/\partial f_{13}",
-        r"\partial f_{13}/\partial w'_{23}",
+        r"\partial o_2/\partial a_{23}",
+        r"\partial a_{23}/\partial a_{13}",
+        r"\partial a_{13}/\partial w'_{23}",
     ]
     assert [[(part.kind, part.symbol) for part in factor.parts] for factor in route.factors] == [
         [("loss derivative", r"\partial L/\partial o_2")],
@@ -110,12 +110,12 @@ def test_a_weight_of_the_last_layer_has_one_route_and_two_factors() -> None:
     layers, x, target = network()
     [route] = routes(layers, x, target, half_squared_error, 3, 3, 1)
     assert route.units == ((2, 3), (3, 1))
-    assert route.symbol == r"f_{24} \to o_2"
+    assert route.symbol == r"a_{24} \to o_2"
     assert [factor.symbol for factor in route.factors] == [
         r"\partial L/\partial o_2",
         r"\partial o_2/\partial w'''_{42}",
     ]
-    assert [part.symbol for part in route.factors[1].parts] == ["f'(z_{32})", "f_{24}"]
+    assert [part.symbol for part in route.factors[1].parts] == ["f'(z_{32})", "a_{24}"]
 
 
 def test_a_loss_that_couples_the_outputs_still_splits_into_routes() -> None:
@@ -130,8 +130,8 @@ def test_a_loss_that_couples_the_outputs_still_splits_into_routes() -> None:
 def test_subscripts_above_nine_are_told_apart_and_high_layers_count_in_parentheses() -> None:
     wide = plain(np.random.default_rng(2), (11, 12, 10), identity, lecun)
     route = routes(wide, np.ones((1, 11)), np.zeros(10), half_squared_error, 1, 10, 11)[9]
-    assert route.symbol == r"x_{11} \to f_{1,12} \to o_{10}"
-    assert route.factors[-1].symbol == r"\partial f_{1,12}/\partial w'_{11,12}"
+    assert route.symbol == r"x_{11} \to a_{1,12} \to o_{10}"
+    assert route.factors[-1].symbol == r"\partial a_{1,12}/\partial w'_{11,12}"
     assert route.factors[1].parts[0].symbol == "f'(z_{2,10})"
     deep = plain(np.random.default_rng(3), [1] * 5, identity, lecun)
     [route] = routes(deep, [[1.0]], [[0.0]], half_squared_error, 4, 0, 0)

@@ -212,7 +212,8 @@ def test_no_place_on_a_page_hides_a_number(typed: str, place: str) -> None:
 INNOCENT = [
     '--8<-- "CHANGELOG.md"',
     *("12 layers", "3 weights, 2 units", "1. First\n2. Second", "the 3-2-1 network", "2n", "10x"),
-    *("$x_1 + x_{12}$", "$w'_{32}$", r"$w''_{11}$", "w′₃₂", r"$w^{\prime}_{21}$", "`f_{11}`", "x²"),
+    *("$x_1 + x_{12}$", "$w'_{32}$", r"$w''_{11}$", "w′₃₂", r"$w^{\prime}_{21}$", "`a_{11}`", "x²"),
+    *("$a_{12}$", r"$\delta_{31}$"),
     *(
         "1st, 2nd",
         "2D",

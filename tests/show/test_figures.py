@@ -493,7 +493,7 @@ def test_lit_edges_differ_by_color_width_and_dashes():
 
 def test_the_nodes_and_weights_of_a_lit_route_are_bold():
     bold = {t.get_text() for t in axes_of(gallery.lecture_note()).texts if t.get_weight() == "bold"}
-    assert bold == {"x₁", "f₁₁", "o₁", "L", "w′₁₁", "w″₁₁"}
+    assert bold == {"x₁", "a₁₁", "o₁", "L", "w′₁₁", "w″₁₁"}
 
 
 def test_without_a_route_all_edges_are_solid():
@@ -516,7 +516,7 @@ def test_a_weight_stands_on_its_edge_and_on_no_other(draw):
 def test_the_lecture_note_s_network_carries_its_names():
     texts = {text for text, _ in text_boxes(gallery.lecture_note())}
     weights = {f"w′{i}{j}" for i in "₁₂₃" for j in "₁₂"} | {"w″₁₁", "w″₂₁"}
-    assert texts == {"x₁", "x₂", "x₃", "f₁₁", "f₁₂", "o₁", "L"} | weights | {
+    assert texts == {"x₁", "x₂", "x₃", "a₁₁", "a₁₂", "o₁", "L"} | weights | {
         "inputs",
         "hidden",
         "output",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,26 @@ def test_every_symbol_of_a_chapter_is_in_the_notation(path: Path) -> None:
     # Indices and the base of the natural logarithm mean what they mean everywhere.
     missing = math_symbols(text_of(path)) - known - set("eijkdmpqrt")
     assert not missing
+
+
+ALIKE = {"J", "b", "chi", "delta", "h", "w", "x", "y", "z"}
+"""Letters that several tables explain, and that mean one thing in the chapters' main lines."""
+
+
+def letters_of_tables(text: str) -> list[set[str]]:
+    """Return the letters that each table of the notation explains, without their indices."""
+    tables = [re.findall(r"(?m)^\| (\$.+?) \|", part) for part in re.split(r"(?m)^## ", text)]
+    return [math_symbols(re.sub(r"_(\{[^}]*\}|\w)", "", " ".join(rows))) for rows in tables]
+
+
+def test_the_notation_says_which_letters_change_their_meaning() -> None:
+    notation = text_of(DOCS / "notation.md")
+    told = math_symbols(" ".join(re.findall(r"(?m)^    \| (\$.+?) \|", notation)))
+    explained = Counter(s for letters in letters_of_tables(notation) for s in letters)
+    main = [math_symbols(text_of(path)) for path in CHAPTERS]
+    used = Counter(symbol for symbols in main for symbol in symbols)
+    twice = {symbol for symbol, count in explained.items() if count > 1 and used[symbol] > 1}
+    assert twice - told == ALIKE
 
 
 VERDICTS = ("right", "imprecise", "incomplete", "misleading", "wrong", "overclaim")

@@ -19,24 +19,24 @@
       ];
     }
     static run({ names }, { numbers: v, chosen }) {
-      const f = [0, 1].map((j) => sigmoid(v[9 + j] + v[0] * v[first(0, j)] + v[1] * v[first(1, j)] + v[2] * v[first(2, j)]));
-      const zo = v[13] + f[0] * v[OUT] + f[1] * v[OUT + 1], o = sigmoid(zo);
-      const start = o - v[TARGET], slope = o * (1 - o), slopes = f.map((a) => a * (1 - a));
+      const a = [0, 1].map((j) => sigmoid(v[9 + j] + v[0] * v[first(0, j)] + v[1] * v[first(1, j)] + v[2] * v[first(2, j)]));
+      const zo = v[13] + a[0] * v[OUT] + a[1] * v[OUT + 1], o = sigmoid(zo);
+      const start = o - v[TARGET], slope = o * (1 - o), slopes = a.map((u) => u * (1 - u));
       const delta = [0, 1].map((j) => start * slope * v[OUT + j] * slopes[j]);
       const gradients = [
         ...[0, 1, 2].flatMap((i) => delta.map((d) => d * v[i])), ...delta,
-        ...f.map((a) => start * slope * a), start * slope,
+        ...a.map((u) => start * slope * u), start * slope,
       ];
       // Each route is a list of factors, from the loss back to the number.
       const n = names.indexOf(chosen), [i, j] = place(n);
       const through = (unit, last) => [start, slope * v[OUT + unit], last];
       const routes = n === TARGET ? [[-start]]
         : n === 13 ? [[start, slope]]
-          : n >= OUT ? [[start, slope * f[j]]]
+          : n >= OUT ? [[start, slope * a[j]]]
             : n < 3 ? [0, 1].map((unit) => through(unit, slopes[unit] * v[first(i, unit)]))
               : [through(j, slopes[j] * (i === null ? 1 : v[i]))];
       const sum = routes.reduce((all, factors) => all + factors.reduce((a, b) => a * b), 0);
-      return { f, zo, o, loss: start * start / 2, gradients, routes, sum };
+      return { a, zo, o, loss: start * start / 2, gradients, routes, sum };
     }
     static say(_, { chosen }, { routes, sum, o, loss }) {
       const product = (factors) => factors.map((x) => x < 0 ? `(${text(x)})` : text(x)).join(" × ");
@@ -73,7 +73,7 @@
       this.numbers = [...this.data.values];
       super.reset();
     }
-    paint({ f, o, loss, gradients, routes }, { numbers: v, chosen }) {
+    paint({ a, o, loss, gradients, routes }, { numbers: v, chosen }) {
       const [panel] = this.panels, width = panel.clientWidth, { names } = this.data;
       const n = names.indexOf(chosen), [from, to] = place(n);
       const columns = [0.09, 0.42, 0.71, 0.92].map((share) => share * width), R = Math.min(24, width / 16);
@@ -108,7 +108,7 @@
         say(name, columns[k], y[k][i] - R - 5);
       };
       [0, 1, 2].forEach((i) => node(0, i, names[i], v[i], from === i));
-      [0, 1].forEach((j) => node(1, j, `f₁${"₁₂"[j]}`, f[j], n < 13 && on(j)));
+      [0, 1].forEach((j) => node(1, j, `a₁${"₁₂"[j]}`, a[j], n < 13 && on(j)));
       [0, 1].forEach((j) => say(`b′${"₁₂"[j]} ${text(v[9 + j], 2)}`, columns[1], y[1][j] + R + 15, n === 9 + j ? "gb-strong" : ""));
       node(2, 0, "o₁", o, n < TARGET);
       say(`b″₁ ${text(v[13], 2)}`, columns[2], y[2][0] + R + 15, n === 13 ? "gb-strong" : "");

@@ -41,7 +41,7 @@
     paint({ energy, shares, crossed }, { blocks }) {
       const left = new Axes(this.panels[0], {
         x: [0, blocks], y: [0.5, Math.max(20, 2 * energy.at(-1))], log: true,
-        title: "energy of the gradient", label: "blocks behind it",
+        title: "energy of the gradient", label: "blocks after it",
         key: [["this stream", "gb-s1"], ["a path alone", "gb-dotted"]],
       });
       left.line([[0, 1], [blocks, 1]], "gb-dotted");

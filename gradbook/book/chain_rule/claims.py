@@ -54,7 +54,7 @@ FACTORS = Claim(
     setting=f"{_SETTING}; central differences, step the cube root of the gap above one",
     source=RUMELHART,
     kind=ClaimKind.ASYMPTOTIC,
-    cases=("∂L/∂o₁", "∂o₁/∂f₁₁", "∂f₁₁/∂w′₁₁", "product"),
+    cases=("∂L/∂o₁", "∂o₁/∂a₁₁", "∂a₁₁/∂w′₁₁", "product"),
     theory=_parts,
     measure=lambda _, __: Measurement.of(_with_product(factors(example()))),
     # A step of 6e-6 leaves out about 1e-11 and rounds off 1e-15 / 6e-6, against factors from 0.02.

@@ -25,13 +25,13 @@ def slope(f: Callable[[float], float], at: float) -> float:
 def factors(net: Example) -> tuple[float, float, float]:
     r"""Move what each factor divides by, and see what that does to what stands above it.
 
-    They are $\partial L/\partial o_1$, $\partial o_1/\partial f_{11}$ and
-    $\partial f_{11}/\partial w'_{11}$, in this order.
+    They are $\partial L/\partial o_1$, $\partial o_1/\partial a_{11}$ and
+    $\partial a_{11}/\partial w'_{11}$, in this order.
     """
     first, last = net.layers
     hidden, output = forward(net.layers, net.x)
 
-    def f11(weight: float) -> float:
+    def a11(weight: float) -> float:
         W = first.W.copy()
         W[0, 0] = weight
         return float(forward([first.with_parameters({"W": W})], net.x)[-1].a[0, 0])
@@ -47,5 +47,5 @@ def factors(net: Example) -> tuple[float, float, float]:
     return (
         slope(loss, output.a.item()),
         slope(o1, hidden.a[0, 0]),
-        slope(f11, first.W[0, 0]),
+        slope(a11, first.W[0, 0]),
     )

@@ -93,8 +93,8 @@ def bell(
         f"what is left of the bell times f′². Right: the length of δ, 1 in layer {depth}, is {end} "
         f"in layer 1; measured {low} to {high}.",
         caption=f"Left, for {of}: {_read(bands, small)}; the line is theory, the band the middle "
-        f"90 % of {bands.draws} networks of {bands.width} units per layer. Of all layers in all "
-        f"settings, theory lies in the band in {math.floor(100 * bands.inside)} %.",
+        f"90 % of {bands.draws} networks of {bands.width} units per layer. Theory lies in the band "
+        f"in {math.floor(100 * bands.inside)} % of all layers and settings.",
     )
     return Explorer("gb-bell", picture, _data(bands, activation, at, small))
 

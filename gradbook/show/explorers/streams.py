@@ -47,9 +47,9 @@ def stream(
         np.arange(blocks + 1),
         energies,
         log_y=True,
-        x_label="blocks behind it, from the output",
+        x_label="blocks after it, from the output",
         y_label="energy of the gradient",
-        alt=f"Energy of a gradient behind {blocks} blocks, that at the output being 1: {ends}.",
+        alt=f"Energy of a gradient after {blocks} blocks, that at the output being 1: {ends}.",
         caption=f"What {blocks} random blocks on a path make of a gradient's energy, on average: "
         f"{ends} on average, weighted by the energy that they bring.",
     )

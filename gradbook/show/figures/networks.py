@@ -51,7 +51,7 @@ def network_diagram(
         ...     alt="Three inputs, two hidden units, one output; a route from x₁ is lit.",
         ... )
         >>> [text.get_text() for text in picture.figure.axes[0].texts]
-        ['x₁', 'x₂', 'x₃', 'f₁₁', 'f₁₂', 'o₁']
+        ['x₁', 'x₂', 'x₃', 'a₁₁', 'a₁₂', 'o₁']
     """
     layers = [*widths, *([1] if loss else [])]
     wires = all_edges(layers)

@@ -72,10 +72,10 @@ def node_names(widths: Sequence[int]) -> list[list[str]]:
 
     Examples:
         >>> node_names([1, 2, 1])
-        [['x₁'], ['f₁₁', 'f₁₂'], ['o₁']]
+        [['x₁'], ['a₁₁', 'a₁₂'], ['o₁']]
     """
     last = len(_small_network(widths)) - 1
-    stems = ["x", *(f"f{subscript(k)}" for k in range(1, last)), "o"]
+    stems = ["x", *(f"a{subscript(k)}" for k in range(1, last)), "o"]
     return [
         [f"{stem}{subscript(i + 1)}" for i in range(width)]
         for stem, width in zip(stems, widths, strict=True)
