@@ -15,12 +15,7 @@ from gradbook.diagnosis.verdicts import Verdict
 
 @dataclass(frozen=True)
 class Advice:
-    """One thing to try.
-
-    Attributes:
-        text: What.
-        page: The page that explains it, below `docs/`.
-    """
+    """One thing to try, and the page below `docs/` that explains it."""
 
     text: str
     page: str

@@ -47,7 +47,6 @@ def as_tensor(name: str, value: Any, what: str = "gradients") -> Tensor | None:
     """Turn one array of any framework into a tensor that remembers its number format.
 
     Args:
-        name: The tensor's name in its network.
         value: A NumPy or JAX array, a PyTorch tensor on any device, or anything that
             `numpy.asarray` or DLPack takes; None for a gradient that was never computed.
         what: What it belongs to, for messages.
@@ -55,10 +54,6 @@ def as_tensor(name: str, value: Any, what: str = "gradients") -> Tensor | None:
     Returns:
         The tensor, whose numbers are not copied if NumPy can look at them where they are; None if
         there is no gradient (also where JAX says so, by its type float0).
-
-    Raises:
-        BadInput: If it is a plain number, empty, or not made of real numbers, or if its framework
-            refuses to hand it over.
 
     Examples:
         >>> tensor = as_tensor("fc.bias", np.zeros(3, np.float16))
@@ -90,12 +85,7 @@ def checked(place: str, name: str, array: NDArray[Any], storage: Storage | None)
 
     Args:
         place: Where the array was found, for messages.
-        name: The tensor's name.
-        array: Its bits.
         storage: What they mean, or None if the array's type says it.
-
-    Raises:
-        BadInput: If it is empty or not made of real numbers.
 
     Examples:
         >>> checked("weights['w']", "w", np.array([1j]), None)
@@ -247,12 +237,6 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
         tree: Name → array in network order; pairs of both, as `named_parameters` of PyTorch gives
             them; or what JAX differentiates with respect to, whose keys are joined by "/".
         what: What the arrays are, for messages.
-
-    Returns:
-        The tensors, each turned when it is asked for, with the names of the tied ones.
-
-    Raises:
-        BadInput: If there is no array, if one stands without a name, or if two have the same.
 
     Examples:
         >>> shared = np.ones((2, 2))

@@ -29,7 +29,6 @@ class Deltas:
         profile: The sizes of the hidden layers or steps, first to last.
         output: The size at the output layer, if it is known by its name.
         nonfinite: The names of those that are NaN or infinite.
-        turned: Whether they came last layer first.
         apart: The same in stacks of which no name tells which comes first.
     """
 
@@ -132,11 +131,6 @@ def _place(name: str, layers: Sequence[Layer]) -> int | None:
 def tensors_of(what: str, tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
     """Return the arrays of hidden layers in order, without the output layer's if it is named.
 
-    Args:
-        what: What they are, for messages.
-        tree: A mapping or a sequence of arrays.
-        layers: The layers of the network.
-
     Examples:
         >>> import numpy as np
         >>> [tensor.name for tensor in tensors_of("activations", [np.ones(2), np.zeros(3)])]
@@ -152,9 +146,6 @@ def tensors_of(what: str, tree: Any, layers: Sequence[Layer] = ()) -> list[Tenso
 
 def size_of(tensor: Tensor) -> float:
     """Return the root of the mean square of a tensor; NaN if it is not finite.
-
-    Args:
-        tensor: The tensor.
 
     Examples:
         >>> f"{size_of(as_tensor('a', [3.0, 4.0])) ** 2:.2f}"

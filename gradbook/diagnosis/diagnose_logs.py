@@ -190,9 +190,6 @@ def _weight_and_bias(
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
     """Return the geometric means of a log over its steps.
 
-    Args:
-        entries: The norms of each layer, or each step of time, over steps of training.
-
     Examples:
         >>> log = [Entry(0.0, "1", 0.1), Entry(1.0, "1", 10.0), Entry(1.0, "2", 3.0)]
         >>> {name: f"{size:.2f}" for name, size in sizes_of(log).items()}

@@ -29,10 +29,6 @@ class Facts:
     """What was measured of one layer.
 
     Attributes:
-        name: Its name.
-        kind: What it is compared with.
-        weight: Its weights' gradient.
-        bias: Its bias's gradient.
         silent: The share of its units whose gradient is exactly 0.
         pull: <W, dL/dW>, if the weights are given.
         gain: log10 of the root of n Var(w), for a matrix whose weights are given.
@@ -148,9 +144,6 @@ class Evidence:
 def rms_of(found: Measured | None) -> float | None:
     """Return the size of a gradient, if there is one that is its own.
 
-    Args:
-        found: What was measured.
-
     Returns:
         The root of its mean square; None for a tied or missing gradient.
 
@@ -166,13 +159,6 @@ def rms_of(found: Measured | None) -> float | None:
 def profile(source: str, pairs: Iterable[tuple[str, float | None]]) -> Profile | None:
     """Return the sizes as a profile if there are enough of them.
 
-    Args:
-        source: What they are sizes of.
-        pairs: Names and sizes, first to last; those without a size are left out.
-
-    Returns:
-        The profile; None of fewer than `COMPARABLE` sizes.
-
     Examples:
         >>> profile("δ", [("1", 0.5), ("2", None), ("3", 1.0)]) is None
         True
@@ -185,9 +171,6 @@ def profile(source: str, pairs: Iterable[tuple[str, float | None]]) -> Profile |
 
 def hidden(facts: Sequence[Facts]) -> list[Facts]:
     """Return the layers of the most frequent kind that has weights, but for the network's last.
-
-    Args:
-        facts: All layers.
 
     Examples:
         >>> layers = [Facts("1", Kind.DENSE), Facts("n", Kind.NORM), Facts("2", Kind.DENSE)]
@@ -203,9 +186,6 @@ def hidden(facts: Sequence[Facts]) -> list[Facts]:
 
 def alike(layers: Sequence[Facts]) -> list[Facts]:
     """Return the layers of the most frequent place in a block, or of a network without blocks.
-
-    Args:
-        layers: Layers of one kind.
 
     Returns:
         Those of one place; where no place is found `COMPARABLE` times all of them, or, if there are
@@ -272,9 +252,6 @@ def frozen_share(updates: Sequence[Update]) -> float | None:
 
     Tensors whose gradient is exactly 0 are left out, such as those of a branch that begins with 0:
     no step is meant for them.
-
-    Args:
-        updates: What a step does to each tensor.
 
     Returns:
         The share; None if no tensor with a gradient is stored in a known format.

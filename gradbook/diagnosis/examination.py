@@ -24,15 +24,7 @@ Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 @dataclass(frozen=True)
 class Examined:
-    """Hold what was measured.
-
-    Attributes:
-        layers: The layers by their names, first to last.
-        measured: Each tensor's gradient by name.
-        updates: What a step does to each tensor, by name.
-        evidence: What speaks for a verdict.
-        notes: What the reader should know about how it was measured.
-    """
+    """Hold what was measured."""
 
     layers: tuple[Layer, ...]
     measured: Mapping[str, Measured]
@@ -44,10 +36,6 @@ class Examined:
 def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
     """Pass on what is measured, and show nothing.
 
-    Args:
-        items: What is measured.
-        total: How many there are.
-
     Examples:
         >>> list(silently("ab", 2))
         ['a', 'b']
@@ -57,16 +45,7 @@ def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
 
 @dataclass(frozen=True)
 class Known:
-    """Hold what was measured of gradients and weights.
-
-    Attributes:
-        layers: As in `Examined`, as are `measured`, `updates` and `notes`.
-        measured: Each tensor's gradient by name.
-        updates: What a step does to each tensor, by name.
-        facts: What was measured of each layer.
-        notes: What the reader should know.
-        weights: The weights, if they are given.
-    """
+    """Hold what was measured of gradients and weights."""
 
     layers: tuple[Layer, ...]
     measured: Mapping[str, Measured]
@@ -91,11 +70,6 @@ def measured_of(
 
     Args:
         grads: As for `gradbook.diagnose`, as are the others.
-        weights: The weights.
-        lr: The learning rate.
-        loss_scale: What the loss was multiplied by.
-        snapshots: The gradients of earlier steps.
-        progress: Shows how far it is.
         most: How many numbers of a tensor are enough to tell what a step does to it.
         look: Whether to look at weights and lines of matrices, too, which δ makes needless.
 
@@ -131,7 +105,6 @@ def usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
     """Leave out tensors that cannot be measured, such as empty ones, and say which.
 
     Args:
-        tensors: The tensors.
         some: Whether one at least must be left.
     """
     odd: dict[str, str] = {}
@@ -152,11 +125,6 @@ def usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
 
 def with_signals(known: Known, *, deltas: Any = None, activations: Any = None) -> Examined:
     """Add what passed through the network: δ on the way back, activations on the way forward.
-
-    Args:
-        known: What was measured of gradients and weights.
-        deltas: As for `gradbook.diagnose`, as is the other.
-        activations: The layers' outputs.
 
     Examples:
         >>> known = measured_of({"1.W": np.ones((2, 2))})

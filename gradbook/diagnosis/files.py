@@ -20,12 +20,6 @@ READERS: dict[str, Callable[[Path], AbstractContextManager[Tensors]]] = {
 def is_log(path: str | Path) -> bool:
     """Tell a log of norms from a file of tensors by the ending of its name.
 
-    Args:
-        path: The file.
-
-    Raises:
-        BadInput: If neither `open_log` nor `open_tensors` does.
-
     Examples:
         >>> is_log("norms.csv"), is_log("grads.npz")
         (True, False)
@@ -49,13 +43,6 @@ def open_tensors(path: str | Path) -> Iterator[Tensors]:
     Args:
         path: A `.npz` or `.safetensors` file. Pickles, such as `.pt`, are not read: they can run
             code.
-
-    Yields:
-        Its tensors; they can be read as long as the file is open.
-
-    Raises:
-        BadInput: If there is no such file, or it is not what it should be, or it promises more than
-            it holds.
 
     Examples:
         >>> import tempfile

@@ -23,11 +23,8 @@ class Parameter:
     """A tensor of weights with what is known of its gradient.
 
     Attributes:
-        name: Its name.
-        trainable: Whether it asks for a gradient.
         axes: How many it has.
         norm: The norm of its gradient; None if there is none.
-        finite: Whether its gradient is.
         zero: Whether its weights are all 0; None if they are not known.
         alike: Whether all its units have the same weights, which are not 0.
         broken: Whether its weights are not finite.
@@ -54,16 +51,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Known:
-    """All that findings are made from.
-
-    Attributes:
-        record: What was watched.
-        parameters: The weights, tied ones once.
-        loss_scale: What the loss was multiplied by.
-        frozen: The share of weights that a step is meant for and that stand still.
-        normalized: Whether there are normalizations.
-        lr: Whether the step is known.
-    """
+    """All that findings are made from."""
 
     record: Record
     parameters: tuple[Parameter, ...] = ()
@@ -111,8 +99,6 @@ class Finding:
     """One thing that was found, standing on its own.
 
     Attributes:
-        verdict: What it is.
-        reason: What it rests on, in a sentence or two.
         profile: The sizes it rests on, if it rests on sizes.
         since: Where it starts.
         hint: What to do that the verdict alone does not tell.

@@ -131,9 +131,7 @@ class Columns:
     """What the columns of a wide log are.
 
     Attributes:
-        step: The column of steps.
         layers: Column → layer.
-        total: The column of the norm of all gradients, if there is one.
         beside: The columns that are something else.
     """
 
@@ -145,9 +143,6 @@ class Columns:
 
 def columns_of(names: list[str]) -> Columns:
     """Tell layers from what else is logged.
-
-    Args:
-        names: The columns, as they are called in the file.
 
     Examples:
         >>> found = columns_of(["epoch", "step", "grad_norm/fc1", "grad_norm_total", "loss"])

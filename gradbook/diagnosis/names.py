@@ -74,11 +74,7 @@ class Rule:
     """When a tensor is of a kind: all conditions must hold.
 
     Attributes:
-        kind: The kind.
         words: Fits one of the words of the name; None for any name.
-        roles: What the tensor may be in its layer.
-        least: The least number of axes.
-        most: The largest number of axes.
         unknown: Whether the rule applies where the shape is not known.
     """
 
@@ -120,11 +116,9 @@ class Named:
     """A tensor's place in its network.
 
     Attributes:
-        name: The tensor's name.
         layer: Its layer's name; empty for a network of a single unnamed layer.
         role: What it is there.
         kind: What it is compared with.
-        shape: Its shape, if it is known.
     """
 
     name: str
@@ -139,9 +133,7 @@ class Layer:
     """Tensors that belong together.
 
     Attributes:
-        name: The layer's name.
         kind: The kind of its weight, or of its first tensor if it has none.
-        members: Its tensors, in order.
     """
 
     name: str
@@ -175,10 +167,6 @@ def _applies(rule: Rule, words: list[str], role: Role, shape: Shape | None) -> b
 def locate(name: str, shape: Shape | None = None) -> Named:
     """Split a tensor's name into layer and role, and tell its kind from name and shape.
 
-    Args:
-        name: The name.
-        shape: The tensor's shape, if it is known.
-
     Examples:
         >>> for name, shape in [("h.0.attn.c_attn.weight", (64, 192)), ("rnn.bias_hh_l0", (64,))]:
         ...     found = locate(name, shape)
@@ -194,12 +182,6 @@ def locate(name: str, shape: Shape | None = None) -> Named:
 
 def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
     """Put the weight and the bias of a layer together.
-
-    Args:
-        shapes: Name → shape in the order of the network, None where it is not known.
-
-    Returns:
-        The layers, in the order of their first tensors.
 
     Examples:
         >>> shapes = {"0.weight": (8, 4), "0.bias": (8,), "1.weight": (8,), "1.bias": (8,)}
@@ -244,7 +226,6 @@ def network_order(names: Iterable[str], ordered: bool = True) -> Order:
     comes before layer 2.
 
     Args:
-        names: The names as they came.
         ordered: Whether their order is kept unless it is that of the alphabet.
 
     Examples:

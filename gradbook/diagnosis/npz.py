@@ -145,14 +145,8 @@ def _tensor(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Ten
 def open_npz(path: Path) -> Iterator[Tensors]:
     """Open a file of `numpy.savez` or `numpy.savez_compressed`.
 
-    Args:
-        path: The file.
-
     Yields:
         Its tensors in the order in which they were saved, each read when it is asked for.
-
-    Raises:
-        BadInput: If the file is no `.npz`, or promises more than it holds.
 
     Examples:
         >>> import tempfile

@@ -25,7 +25,6 @@ class Net:
 
     Attributes:
         weights: Name → parameter, tied ones under each name.
-        optimizer: What takes the steps, if it is given.
     """
 
     weights: Mapping[str, Any]

@@ -14,9 +14,6 @@ from gradbook.diagnosis.names import Kind
 def place(name: str) -> str:
     """Return a layer's name without what counts blocks, or layers where there are no blocks.
 
-    Args:
-        name: The name.
-
     Examples:
         >>> [place(name) for name in ("blocks.3.fc1", "layers.11", "fc2", "head")]
         ['blocks.#.fc1', 'layers.#', 'fc#', 'head']
@@ -35,9 +32,6 @@ def _parts(name: str) -> tuple[str, str, str]:
 def in_a_block(name: str) -> bool:
     """Tell whether a layer's name counts the block that it stands in.
 
-    Args:
-        name: The name.
-
     Examples:
         >>> in_a_block("blocks.3.fc1"), in_a_block("layers.11"), in_a_block("net.fc2")
         (True, False, False)
@@ -50,10 +44,6 @@ def in_one_sequence(layers: Sequence[tuple[str, Kind]], weighted: Sequence[str])
 
     That is how PyTorch's `nn.Sequential` names what it holds, and no path leads around its members.
     A block has a name of its own, in which its layers are numbered or named anew.
-
-    Args:
-        layers: The names and kinds of all layers, first to last.
-        weighted: The names of the layers whose weights are compared.
 
     Examples:
         >>> kinds = (Kind.DENSE, Kind.NORM) * 3

@@ -25,14 +25,12 @@ class Place:
     """A tensor that passes through a network.
 
     Attributes:
-        name: What it is called.
         delta: The root mean square of the gradient there; None if none came back.
         count: How many numbers it has.
         rows: How many positions, those of all examples: `count` over the number of features.
         examples: How many examples, the length of the first axis.
         before: The places that go into it.
         state: Whether a layer reads it, so that it is compared with others.
-        module: The module that returns it, or that it enters.
         asks: Whether it asked for a gradient.
         norm: The norm of the gradient for each example, the root of the mean of their squares.
         out: The root mean square of the tensor itself; NaN or infinite if that is.
@@ -100,7 +98,6 @@ def states_of(places: Sequence[Place], weak: bool = False) -> list[Place]:
     """Return the places that layers read, each with the states that go into it.
 
     Args:
-        places: In the order of the forward pass.
         weak: Whether what a normalization alone reads is one even where nothing comes together.
 
     Examples:
@@ -248,9 +245,6 @@ ENOUGH = 3
 
 def paths(places: Sequence[Place]) -> list[Path]:
     """Return the way of the gradient from each first place to the output.
-
-    Args:
-        places: In the order of the forward pass.
 
     Examples:
         >>> chain = [Place(str(i), 0.1 ** (3 - i), before=(str(i - 1),) if i else ())

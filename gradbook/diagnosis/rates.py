@@ -36,10 +36,6 @@ def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     With $t = \sqrt{\nu} \tan\theta$ the probability is the integral of $\cos^{\nu - 1}$ from 0 to
     $\theta$ over that from 0 to $\pi/2$.
 
-    Args:
-        freedom: The degrees of freedom $\nu$, at least 1.
-        confidence: The probability, between 0 and 1.
-
     Examples:
         >>> [f"{student_quantile(n):.3f}" for n in (1, 2, 10)]
         ['12.706', '4.303', '2.228']
@@ -57,14 +53,7 @@ def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
 
 @dataclass(frozen=True)
 class Rate:
-    """The factor per layer on a gradient's way back.
-
-    Attributes:
-        factor: The geometric mean over the layers.
-        low: The lower end of its interval; None with fewer than two steps.
-        high: The upper end.
-        steps: How many steps from layer to layer it is taken from.
-    """
+    """The factor per layer on a gradient's way back."""
 
     factor: float
     low: float | None
@@ -82,9 +71,6 @@ def rate(rms: Sequence[float] | Array) -> Rate | None:
     Args:
         rms: The sizes $r_l$, the first layer's first. Those before the last layer whose size is 0
             or not finite are left out.
-
-    Returns:
-        The rate; None if fewer than two sizes are left.
 
     Examples:
         >>> found = rate([0.1, 0.2, 0.5, 1.0])
@@ -109,9 +95,6 @@ def rate(rms: Sequence[float] | Array) -> Rate | None:
 
 def one_layer(rms: Sequence[float] | Array) -> bool:
     """Tell whether a single step makes more than half of a change over at least `ONE_OF`.
-
-    Args:
-        rms: The sizes, the first layer's first.
 
     Returns:
         Whether it does; False where a size is 0 or not finite.

@@ -38,9 +38,6 @@ class Report:
         findings: What was found, in order of consequence.
         rate: The factor per layer on the way back, of the sizes that the first one rests on.
         freeze_depth: How many layers back a float32 weight would stand still, at that rate.
-        rows: The layers, first to last.
-        steps: What to try, in order.
-        notes: How it was measured.
     """
 
     findings: tuple[Finding, ...]

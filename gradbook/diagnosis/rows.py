@@ -14,18 +14,13 @@ class Row:
     """One layer.
 
     Attributes:
-        name: Its name.
         kind: What it is compared with.
         count: How many parameters have a gradient.
-        norm: The norm of its gradient.
         rms: The root of its mean square.
         ratio: Its rms over that of the next layer of its kind; None for the last.
         decades: How many powers of ten below the largest of its kind; infinite if it is 0.
-        zeros: How many entries are exactly 0.
-        nonfinite: How many are NaN or infinite.
         update: The rms of the update over that of the weights, if those are given.
         frozen: By format, the share of weights that stand still, if those are given.
-        remark: What else there is to say.
     """
 
     name: str
@@ -45,9 +40,6 @@ class Row:
 def shown(name: str) -> str:
     """Return a name as it may be printed: a stranger's may hold a terminal's escape sequences.
 
-    Args:
-        name: The name.
-
     Examples:
         >>> shown("fc" + chr(27) + "[2J")
         'fc?[2J'
@@ -62,12 +54,6 @@ def row_of(
     loss_scale: float = 1.0,
 ) -> Row:
     """Put together what was measured of one layer.
-
-    Args:
-        layer: The layer.
-        measured: Each tensor's gradient by name.
-        updates: What a step does to each tensor, by name.
-        loss_scale: What the gradients are divided by.
 
     Examples:
         >>> from gradbook.diagnosis.arrays import hand_over
@@ -122,9 +108,6 @@ def _frozen(updates: Sequence[Update]) -> dict[str, float]:
 
 def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
     """Compare each layer with the others of its kind.
-
-    Args:
-        rows: The layers, first to last.
 
     Examples:
         >>> sizes = {"1": 0.1, "2": 1.0}

@@ -25,12 +25,9 @@ class Moment:
     """What was found at one step.
 
     Attributes:
-        step: Its number, the first is 1.
-        loss: The loss, if it was told.
         norm: The norm of all gradients.
         norms: The norm of δ for an example, by place.
         updates: The size of the step over that of the weights, by layer.
-        report: The report.
     """
 
     step: int
@@ -67,9 +64,6 @@ class Run:
         """Look at a step, behind its backward pass; with an optimizer it is done by itself.
 
         Called before the optimizer's step it may tell the loss, and sees gradients unclipped.
-
-        Args:
-            loss: The loss, a number or a tensor of one.
         """
         self._steps, self._told = self._steps + 1, self._optimizer is not None
         size = None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
@@ -124,7 +118,6 @@ def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run
         run.html("run.html")
 
     Args:
-        net: The network.
         optimizer: Its optimizer; before each of its steps the gradients are looked at. Without one
             call `run.step(loss)` behind each backward pass.
         every: At each k-th step alone.

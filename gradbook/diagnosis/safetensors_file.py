@@ -113,14 +113,8 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
     Its library sorts the names. To keep the order of the network, save it:
     `save_file(grads, path, metadata={"order": "\n".join(grads)})`.
 
-    Args:
-        path: The file.
-
     Yields:
         Its tensors, each read when it is asked for; `ordered` if the file tells the order.
-
-    Raises:
-        BadInput: If the file does not hold exactly what its header describes.
 
     Examples:
         >>> import tempfile

@@ -16,9 +16,6 @@ WORTH_A_LOOK = 0.25
 def zero_share(found: Measured | None) -> float | None:
     """Return the share of a tensor's numbers that are exactly 0.
 
-    Args:
-        found: What was measured, or None.
-
     Examples:
         >>> from gradbook.diagnosis.arrays import hand_over
         >>> from gradbook.diagnosis.sizes import measure
@@ -35,9 +32,6 @@ def zero_lines(tensor: Tensor) -> float:
 
     Which of the two axes counts the units differs between frameworks; in a stack of layers the
     silent units of one are the silent inputs of the next, so that both tell the same.
-
-    Args:
-        tensor: A matrix.
 
     Examples:
         >>> from gradbook.diagnosis.arrays import as_tensor
@@ -58,11 +52,6 @@ def silent_share(
     tensor: Tensor | None, weight: Measured | None, bias: Measured | None
 ) -> float | None:
     """Return the share of a layer's units whose gradient is exactly 0.
-
-    Args:
-        tensor: The weights' gradient, if it is a matrix.
-        weight: What was measured of it.
-        bias: What was measured of the bias's gradient.
 
     Returns:
         The share, or None if the layer has no gradient that would tell.

@@ -52,9 +52,6 @@ class Statistics:
 def combine(parts: Iterable[Statistics]) -> Statistics:
     """Return the statistics of all numbers of several parts: of a weight and its bias, say.
 
-    Args:
-        parts: The statistics of each.
-
     Examples:
         >>> both = combine([Statistics(1, 3.0, 3.0, 0, 0), Statistics(2, 4.0, 4.0, 1, 0)])
         >>> both.norm, both.count, both.zeros
@@ -102,9 +99,6 @@ def of_chunk(x: Array) -> Statistics:
 def statistics(tensor: Tensor) -> Statistics:
     """Measure a tensor, at the speed of its memory.
 
-    Args:
-        tensor: Of any format and shape.
-
     Examples:
         >>> from gradbook.diagnosis.arrays import as_tensor
         >>> g = as_tensor("g", np.array([3.0, -4.0, 0.0, np.nan], np.float32))
@@ -138,10 +132,6 @@ class Measured:
     """What was found under one name.
 
     Attributes:
-        name: The tensor's name.
-        shape: Its shape; None if there is no gradient.
-        format: The number format it is stored in; None if there is no gradient.
-        statistics: Its numbers; None if there is no gradient.
         tied_to: The name of the earlier tensor that it shares its memory with, if there is one.
     """
 
@@ -156,7 +146,6 @@ def measure(tensors: Tensors, most: int | None = None) -> Iterator[Measured]:
     """Measure tensors one after the other, so that only one lies in memory.
 
     Args:
-        tensors: What `hand_over` or `open_tensors` returned.
         most: How many numbers of a tensor are enough to tell the share of zeros.
 
     Examples:

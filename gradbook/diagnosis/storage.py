@@ -22,12 +22,6 @@ CHUNK = 2**17
 def as_type(dtype: DTypeLike) -> Callable[[NDArray[Any]], Array]:
     """Return what widens numbers that NumPy knows by itself.
 
-    Args:
-        dtype: The type that holds them all.
-
-    Returns:
-        A function of an array; it copies nothing if the type is the same.
-
     Examples:
         >>> as_type(np.float32)(np.array([1, 2], np.float16)).dtype.name
         'float32'
@@ -42,9 +36,6 @@ def as_type(dtype: DTypeLike) -> Callable[[NDArray[Any]], Array]:
 def widen_bfloat16(raw: NDArray[Any]) -> Array:
     """Return the numbers of bfloat16 bits as float32, whose upper half they are.
 
-    Args:
-        raw: Bits as uint16, of any shape.
-
     Examples:
         >>> widen_bfloat16(np.array([0x3F80, 0xC000, 0x7F80], np.uint16)).tolist()
         [1.0, -2.0, inf]
@@ -56,9 +47,6 @@ def widen_bfloat16(raw: NDArray[Any]) -> Array:
 def widen_float8_e5m2(raw: NDArray[Any]) -> Array:
     """Return the numbers of float8 bits with 5 exponent bits: the upper half of float16.
 
-    Args:
-        raw: Bits as uint8, of any shape.
-
     Examples:
         >>> widen_float8_e5m2(np.array([0x3C, 0xC0, 0x7C], np.uint8)).tolist()
         [1.0, -2.0, inf]
@@ -69,9 +57,6 @@ def widen_float8_e5m2(raw: NDArray[Any]) -> Array:
 
 def widen_float8_e4m3fn(raw: NDArray[Any]) -> Array:
     """Return the numbers of float8 bits with 4 exponent bits, which know NaN but no infinity.
-
-    Args:
-        raw: Bits as uint8, of any shape.
 
     Examples:
         >>> widen_float8_e4m3fn(np.array([0x38, 0xC0, 0x7E, 0x7F], np.uint8)).tolist()
@@ -131,12 +116,6 @@ BFLOAT16 = next(storage for storage in ALL if storage.name == "bfloat16")
 def storage_of(dtype: np.dtype[Any]) -> Storage | None:
     """Find how arrays of a NumPy type are widened.
 
-    Args:
-        dtype: A type of NumPy, or one that `ml_dtypes` adds to it.
-
-    Returns:
-        The record, or None if the type holds no real numbers.
-
     Examples:
         >>> storage_of(np.dtype(">f4")).name
         'float32'
@@ -158,7 +137,6 @@ class Tensor:
     """One tensor of a network: its name and its numbers as they are stored.
 
     Attributes:
-        name: Its name in the network.
         raw: The stored bits, of the tensor's shape.
         storage: What they mean.
 
@@ -196,10 +174,6 @@ def chunks(*tensors: Tensor, size: int = CHUNK) -> Iterator[tuple[Array, ...]]:
     """Yield the numbers of tensors of one shape, a chunk of each at a time.
 
     The order is that of the memory, but the same for all, so that numbers keep their partners.
-
-    Args:
-        *tensors: One or more tensors of the same shape.
-        size: How many numbers to a chunk.
 
     Yields:
         For each tensor the next numbers, flat, as float32 or float64; they must not be changed.

@@ -41,9 +41,6 @@ def _to_odd(x: Array) -> NDArray[np.uint32]:
 def to_bfloat16(x: Array) -> Array:
     """Round float32 or float64 to bfloat16, ties to even.
 
-    Args:
-        x: Numbers of any shape, NaN and infinities included.
-
     Returns:
         The nearest numbers of bfloat16 as float32, same shape.
 
@@ -58,9 +55,6 @@ def to_bfloat16(x: Array) -> Array:
 
 def to_float16(x: Array) -> Array:
     """Round float32 or float64 to float16, ties to even, faster than NumPy does.
-
-    Args:
-        x: Numbers of any shape, NaN and infinities included.
 
     Returns:
         The nearest numbers of float16 as float32, same shape; +0 where they underflow.
@@ -129,9 +123,6 @@ def frozen_count(fmt: Format, w: Array, g: Array, lr: float) -> int:
 
     Args:
         fmt: One of the formats of `gradbook.precision`, to which all three are rounded first.
-        w: Weights as float32 or float64.
-        g: Their gradients, same shape.
-        lr: The learning rate $\eta$.
 
     Returns:
         The number of weights that stay as they are: those whose step is exactly 0 among them, those
@@ -158,7 +149,6 @@ class Frozen:
 
     Attributes:
         format: The number format of weights, gradients and learning rate.
-        count: How many stand still.
         total: Of how many that a step is meant for: whose gradient is not exactly 0.
     """
 
@@ -177,11 +167,6 @@ class Update:
     r"""What one step does to one tensor of weights.
 
     Attributes:
-        name: The tensor's name.
-        lr: The learning rate $\eta$.
-        weight: How large the weights are.
-        gradient: How large the gradients are.
-        stored_in: The name of the format that the weights are stored in.
         frozen: The weights that stand still, in each of `FORMATS`, and in float64 if they are
             stored in it.
     """
@@ -220,14 +205,8 @@ def update(
     r"""Compare a tensor of weights with its gradient, in one pass over both.
 
     Args:
-        weight: The weights.
-        gradient: Their gradients, of the same shape.
-        lr: The learning rate $\eta$, positive.
         most: How many numbers are enough; of a larger tensor every k-th is looked at.
         own: Whether to count in the format that the weights are stored in alone.
-
-    Returns:
-        The sizes of both, and the weights that stand still.
 
     Examples:
         >>> from gradbook.diagnosis.arrays import as_tensor
@@ -277,17 +256,7 @@ def measure_updates(
     r"""Compare all weights that have a gradient with it, one after the other.
 
     Args:
-        gradients: The gradients.
         weights: The weights, under the same names in any order; others are passed over.
-        lr: The learning rate $\eta$, positive.
-
-    Yields:
-        One record per name with a gradient, in the order of the gradients.
-
-    Raises:
-        TypeError: If `lr` is not a number.
-        ValueError: If `lr` is not positive.
-        BadInput: If a gradient has no weights, or weights of another shape.
 
     Examples:
         >>> from gradbook.diagnosis.arrays import hand_over

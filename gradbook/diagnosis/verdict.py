@@ -69,10 +69,6 @@ def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
 
     What hides other things comes first: NaN hides all, and dead units make a gradient vanish.
 
-    Args:
-        evidence: What is known about it.
-        limits: The thresholds.
-
     Examples:
         >>> fall = Profile("δ", ("1", "2", "3"), (1e-4, 1e-2, 1.0))
         >>> found = decide(Evidence(deltas=fall))
@@ -135,9 +131,6 @@ def _extent(profile: Profile) -> float:
 def change(profile: Profile) -> str:
     """Say how sizes change on the way back.
 
-    Args:
-        profile: The sizes.
-
     Examples:
         >>> change(Profile("δ", ("1", "2", "3"), (1.0, 1.0, 1.0)))
         'From 3 back to 1 the sizes of δ stay as they are'
@@ -157,10 +150,6 @@ def change(profile: Profile) -> str:
 
 def trusted(e: Evidence, limits: Limits) -> tuple[Profile, float] | None:
     """Return the sizes that follow the gradient whatever the network, with their threshold.
-
-    Args:
-        e: The evidence.
-        limits: The thresholds.
 
     Returns:
         The best sizes there are; None if only such are there as may be flat while δ vanishes.

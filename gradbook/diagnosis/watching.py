@@ -43,7 +43,6 @@ class Steps:
     """The gradient at a recurrent layer's inputs, step by step.
 
     Attributes:
-        name: The layer.
         sizes: Norms of ∂L/∂x_t, a list for each step with one norm for each example that has it.
         every: Whether each step has a loss of its own.
         lags: Where each has: the sizes that the last step's loss alone sends to each step.
@@ -61,16 +60,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Record:
-    """What was found of one step of training.
-
-    Attributes:
-        places: In the order of the forward pass.
-        steps: Of recurrent layers.
-        called: The modules that ran.
-        bad_input: The modules whose input was not finite though it came from no other place.
-        owned: For each place the names of the weights between it and those before it.
-        unseen: Whether something was differentiated through a gradient, as in a penalty.
-    """
+    """What was found of one step of training."""
 
     places: tuple[Place, ...] = ()
     steps: tuple[Steps, ...] = ()
@@ -242,9 +232,6 @@ def watch(net: Any) -> Watched:
         print(gradbook.diagnose(net, deltas=deltas))
 
     Not with `fullgraph=True` of `torch.compile`; take the hooks off before `torch.jit.script`.
-
-    Args:
-        net: A `torch.nn.Module`.
 
     Returns:
         What will be found; its `remove` takes the hooks off.
