@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata
 
-from gradbook.diagnosis.findings import Finding
-from gradbook.diagnosis.verdicts import Verdict
+from gradbook.diagnosis.verdicts import Finding, Verdict
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,12 @@ class Tensors(Mapping[str, Tensor | None]):
         """Count the names."""
         return len(self._readers)
 
+    def only(self, names: Iterable[str]) -> "Tensors":
+        """Return those of some names, read as before."""
+        kept = {name: self._readers[name] for name in names}
+        tied = {name: to for name, to in self.tied.items() if name in kept and to in kept}
+        return Tensors(kept, self.ordered, tied)
+
     def __contains__(self, name: object) -> bool:
         """Tell whether there is such a name, without reading its tensor."""
         return name in self._readers

@@ -15,8 +15,8 @@ from typing import Any
 
 from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.evidence import Profile
 from gradbook.diagnosis.names import Kind, Layer, network_order, number_key
+from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.sizes import measure
 from gradbook.diagnosis.storage import Tensor
 
@@ -37,6 +37,10 @@ class Deltas:
     nonfinite: tuple[str, ...] = ()
     turned: bool = False
     apart: tuple[Profile, ...] = ()
+
+
+NOT_GIVEN = Deltas()
+"""Where nothing is known of δ."""
 
 
 def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradbook.diagnosis.blocks import in_a_block, in_one_sequence, place
+from gradbook.diagnosis.deltas import NOT_GIVEN, Deltas
 from gradbook.diagnosis.names import Kind
-from gradbook.diagnosis.paths import in_a_block, in_one_sequence, place
-from gradbook.diagnosis.places import Path, measured_path
+from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.sizes import Measured
 from gradbook.diagnosis.updates import Update
 from gradbook.precision import ALL, Format, float32
@@ -41,55 +42,6 @@ class Facts:
     silent: float | None = None
     pull: float | None = None
     gain: float | None = None
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Sizes of gradients along the network, all of one kind.
-
-    Attributes:
-        source: What they are sizes of.
-        names: The layers or steps, first to last.
-        rms: The sizes.
-    """
-
-    source: str
-    names: tuple[str, ...]
-    rms: tuple[float, ...]
-
-    @property
-    def decades(self) -> float:
-        """The power of ten by which the gradient changes from the last layer to the first.
-
-        Examples:
-            >>> Profile("δ", ("1", "2"), (0.01, 1.0)).decades
-            -2.0
-        """
-        first, last = self.rms[0], self.rms[-1]
-        if first == last:
-            return 0.0 if first > 0 else math.nan
-        if first == 0 or last == 0:
-            return -math.inf if first == 0 else math.inf
-        return math.log10(first) - math.log10(last)
-
-    @property
-    def path(self) -> Path:
-        """The sizes as a path, with their largest fall and rise."""
-        levels = [math.log10(s) if s > 0 else -math.inf for s in self.rms]
-        return measured_path(self.names, levels)
-
-    @property
-    def largest(self) -> float:
-        """The largest change between any two of them in decades, negative for a fall.
-
-        Examples:
-            >>> Profile("δ", ("1", "2", "3"), (1.0, 1e-3, 1.0)).largest
-            -3.0
-        """
-        if not any(self.rms):
-            return math.nan
-        found = self.path
-        return found.rise[0] if found.rise[0] > found.fall[0] else 0.0 - found.fall[0]
 
 
 @dataclass(frozen=True)
@@ -267,26 +219,22 @@ def frozen_share(updates: Sequence[Update]) -> float | None:
 
 def gather(
     facts: Sequence[Facts],
+    given: Deltas = NOT_GIVEN,
     *,
     updates: Sequence[Update] = (),
-    deltas: Profile | None = None,
-    output: float | None = None,
     activations: Sequence[float] = (),
     off: Sequence[float] = (),
     nonfinite: Sequence[str] = (),
-    apart: Sequence[Profile] = (),
 ) -> Evidence:
     """Put together what a verdict is made from.
 
     Args:
         facts: The layers, first to last.
+        given: What is known of δ.
         updates: What a step does to each tensor.
-        deltas: The sizes of δ in the hidden layers.
-        output: That at the output layer.
         activations: The sizes of the outputs of each hidden layer, first to last.
         off: The share of each hidden layer's units that are 0 for every example.
         nonfinite: Names of other arrays that hold NaN or infinity.
-        apart: The sizes of δ in stacks of layers that cannot be put in order.
 
     Examples:
         >>> gather([]).reached
@@ -308,9 +256,9 @@ def gather(
         silent=_silent(main),
         off=float(np.mean(off)) if len(off) else None,
         underflow=_underflow(measured),
-        deltas=deltas,
-        apart=tuple(apart),
-        output=output,
+        deltas=given.profile,
+        apart=given.apart,
+        output=given.output,
         ratios=_ratios(main, activations) if straight else None,
         norms=profile("gradients of shifts", shifts) if plain else None,
         biases=None if norm_layers else biases,

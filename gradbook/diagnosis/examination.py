@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,14 @@ import numpy as np
 from gradbook.checks import positive
 from gradbook.diagnosis.arrays import Tensors, hand_over
 from gradbook.diagnosis.bad_input import BadInput, Odd
-from gradbook.diagnosis.deltas import Deltas, read_deltas, size_of, tensors_of
+from gradbook.diagnosis.deltas import NOT_GIVEN, read_deltas, size_of, tensors_of
 from gradbook.diagnosis.evidence import Evidence, Facts, gather
 from gradbook.diagnosis.names import Layer, Named, Role, group, network_order
 from gradbook.diagnosis.silence import WORTH_A_LOOK, off_share, silent_share, zero_share
 from gradbook.diagnosis.sizes import Measured, Statistics, measure
 from gradbook.diagnosis.storage import Tensor, chunks
 from gradbook.diagnosis.updates import Update, measure_updates
+from gradbook.diagnosis.words import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 """Pass on what is measured, of which there are so many, and show how far it is."""
@@ -24,13 +25,25 @@ Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 @dataclass(frozen=True)
 class Examined:
-    """Hold what was measured."""
+    """What was measured of gradients, weights and what passed through the network.
+
+    Attributes:
+        layers: The layers by their names, first to last.
+        measured: Each tensor's gradient by name.
+        updates: What a step does to each tensor, by name.
+        facts: What was measured of each layer.
+        notes: What the reader should know about how it was measured.
+        weights: The weights, if they are given.
+        evidence: What speaks for a verdict.
+    """
 
     layers: tuple[Layer, ...]
     measured: Mapping[str, Measured]
     updates: Mapping[str, Update]
-    evidence: Evidence
+    facts: tuple[Facts, ...]
     notes: tuple[str, ...]
+    weights: Tensors | None = None
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
@@ -43,18 +56,6 @@ def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
     return items
 
 
-@dataclass(frozen=True)
-class Known:
-    """Hold what was measured of gradients and weights."""
-
-    layers: tuple[Layer, ...]
-    measured: Mapping[str, Measured]
-    updates: Mapping[str, Update]
-    facts: tuple[Facts, ...]
-    notes: tuple[str, ...]
-    weights: Tensors | None = None
-
-
 def measured_of(
     grads: Any,
     *,
@@ -65,7 +66,7 @@ def measured_of(
     progress: Progress = silently,
     most: int | None = None,
     look: bool = True,
-) -> Known:
+) -> Examined:
     """Measure gradients and weights, which is what takes time.
 
     Args:
@@ -88,17 +89,16 @@ def measured_of(
     known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
     updates: dict[str, Update] = {}
     if known is not None and lr is not None:
-        steps = measure_updates(_present(tensors, measured), known, lr / scale, most)
+        own = tensors.only(name for name, found in measured.items() if found.tied_to is None)
+        steps = measure_updates(own, known, lr / scale, most)
         updates = {step.name: step for step in progress(steps, len(measured))}
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(_facts(layer, tensors, measured, seen, updates) for layer in layers)
-    notes = list(odd) + list(
-        _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
-    )
+    notes = *odd, *_notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
     if updates:
-        notes.append("Updates and frozen shares are those of plain descent: lr times gradient.")
-    return Known(layers, measured, updates, facts, tuple(notes), known)
+        notes += ("Updates and frozen shares are those of plain descent: lr times gradient.",)
+    return Examined(layers, measured, updates, facts, notes, known)
 
 
 def usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
@@ -115,37 +115,33 @@ def usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
             odd[name] = str(error)
     if not odd:
         return tensors, []
-    kept = {name: _reader(tensors, name) for name in tensors if name not in odd}
-    if not kept and some:
+    if len(odd) == len(tensors) and some:
         raise BadInput(next(iter(odd.values())))
-    tied = {name: to for name, to in tensors.tied.items() if name in kept and to in kept}
     said = [f"Left out: {message}." for message in odd.values()]
-    return Tensors(kept, tensors.ordered, tied), said
+    return tensors.only(name for name in tensors if name not in odd), said
 
 
-def with_signals(known: Known, *, deltas: Any = None, activations: Any = None) -> Examined:
+def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
     """Add what passed through the network: δ on the way back, activations on the way forward.
 
     Examples:
-        >>> known = measured_of({"1.W": np.ones((2, 2))})
-        >>> with_signals(known, deltas=[0.1, 1.0]).evidence.deltas.decades
+        >>> found = measured_of({"1.W": np.ones((2, 2))})
+        >>> with_signals(found, deltas=[0.1, 1.0]).evidence.deltas.decades
         -1.0
     """
-    outputs = [] if activations is None else tensors_of("activations", activations, known.layers)
-    given = Deltas() if deltas is None else read_deltas(deltas, known.layers)
-    found = gather(
-        known.facts,
-        updates=tuple(known.updates.values()),
-        deltas=given.profile,
-        output=given.output,
+    outputs = [] if activations is None else tensors_of("activations", activations, found.layers)
+    given = NOT_GIVEN if deltas is None else read_deltas(deltas, found.layers)
+    evidence = gather(
+        found.facts,
+        given,
+        updates=tuple(found.updates.values()),
         activations=[size_of(tensor) for tensor in outputs],
         off=[off_share(tensor) for tensor in outputs if len(tensor.shape) > 1],
         nonfinite=given.nonfinite,
-        apart=given.apart,
     )
     turned = "δ came last layer first, as hooks give it, and was turned around."
-    notes = (*known.notes, turned) if given.turned else known.notes
-    return Examined(known.layers, known.measured, known.updates, found, notes)
+    notes = (*found.notes, turned) if given.turned else found.notes
+    return replace(found, evidence=evidence, notes=notes)
 
 
 def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measured]:
@@ -170,16 +166,6 @@ def _joined(one: Statistics, other: Statistics) -> Statistics:
         min(one.zeros, other.zeros),
         max(one.nonfinite, other.nonfinite),
     )
-
-
-def _present(tensors: Tensors, measured: Mapping[str, Measured]) -> Tensors:
-    """Return the tensors without those that are tied to an earlier one."""
-    names = [name for name, found in measured.items() if found.tied_to is None]
-    return Tensors({name: _reader(tensors, name) for name in names})
-
-
-def _reader(tensors: Tensors, name: str) -> Callable[[], Tensor | None]:
-    return lambda: tensors[name]
 
 
 def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tensors:
@@ -255,8 +241,7 @@ def _notes(
 ) -> Iterator[str]:
     unused = [name for name, found in measured.items() if found.statistics is None]
     if unused:
-        more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
-        yield f"No gradient came to {', '.join(unused[:5])}{more}."
+        yield f"No gradient came to {listed(unused, 5)}."
     for name, found in measured.items():
         if found.tied_to is not None:
             yield f"{name} is the same array as {found.tied_to} and counts once."

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradbook.diagnosis.arrays import Tensors, as_tensor
 from gradbook.diagnosis.bad_input import BadInput, Odd
-from gradbook.diagnosis.findings import Parameter
+from gradbook.diagnosis.findings.known import Parameter
 from gradbook.diagnosis.sizes import Measured
 from gradbook.diagnosis.storage import Tensor
 from gradbook.diagnosis.updates import Update, update

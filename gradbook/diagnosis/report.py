@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradbook.diagnosis.advice import Advice
-from gradbook.diagnosis.evidence import Profile
-from gradbook.diagnosis.findings import Finding
+from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.rates import Rate
 from gradbook.diagnosis.rows import Row
-from gradbook.diagnosis.verdicts import Verdict
+from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.show.formats import true_minus
 from gradbook.show.tables import Table
 

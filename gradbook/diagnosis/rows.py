@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from gradbook.diagnosis.names import Layer
 from gradbook.diagnosis.sizes import Measured, combine
 from gradbook.diagnosis.updates import Update
+from gradbook.diagnosis.words import shown
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,6 @@ class Row:
     update: float | None
     frozen: Mapping[str, float]
     remark: str = ""
-
-
-def shown(name: str) -> str:
-    """Return a name as it may be printed: a stranger's may hold a terminal's escape sequences.
-
-    Examples:
-        >>> shown("fc" + chr(27) + "[2J")
-        'fc?[2J'
-    """
-    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def row_of(

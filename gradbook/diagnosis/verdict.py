@@ -3,9 +3,10 @@
 import math
 from dataclasses import dataclass
 
-from gradbook.diagnosis.evidence import Evidence, Profile
-from gradbook.diagnosis.findings import Finding
-from gradbook.diagnosis.verdicts import Verdict
+from gradbook.diagnosis.evidence import Evidence
+from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.words import factor, listed
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
 def _broken(e: Evidence, limits: Limits) -> Finding | None:
     if not e.nonfinite:
         return None
-    more = f" and {len(e.nonfinite) - 1} more" if len(e.nonfinite) > 1 else ""
-    return Finding(Verdict.NON_FINITE, f"NaN or infinity in {e.nonfinite[-1]}{more}.")
+    names = listed(e.nonfinite[::-1], 1)
+    return Finding(Verdict.NON_FINITE, f"NaN or infinity in {names}.", since=e.nonfinite[-1])
 
 
 def _silent(e: Evidence, limits: Limits) -> Finding | None:
@@ -119,8 +120,8 @@ def _judged(profile: Profile, limit: float) -> Finding | None:
     found = _extent(profile)
     if math.isnan(found) or abs(found) < limit:
         return None
-    verdict = Verdict.VANISHING if found < 0 else Verdict.EXPLODING
-    return Finding(verdict, f"{change(profile)}.", profile)
+    verdict, sign = (Verdict.VANISHING, -1) if found < 0 else (Verdict.EXPLODING, 1)
+    return Finding(verdict, f"{change(profile)}.", profile, profile.path.since(sign))
 
 
 def _extent(profile: Profile) -> float:
@@ -138,7 +139,7 @@ def change(profile: Profile) -> str:
     extent = _extent(profile)
     way = "fall" if extent < 0 else "grow"
     size = abs(extent)
-    by = f"by a factor of 10^{size:.1f}" if math.isfinite(size) else "without end: some are 0"
+    by = f"by {factor(size)}" if math.isfinite(size) else "without end: some are 0"
     start, end = profile.names[-1], profile.names[0]
     if size < 0.05:
         way, by = "stay as they", "are"

@@ -29,8 +29,9 @@ from gradbook.book.diagnose.suite import (
 from gradbook.book.symptoms import DECADES, HEALTHY_DECADES
 from gradbook.datasets import gaussian_classes
 from gradbook.diagnosis import as_tensor, hand_over, measure
-from gradbook.diagnosis.evidence import Evidence, Facts, Profile, gather
+from gradbook.diagnosis.evidence import Evidence, Facts, gather
 from gradbook.diagnosis.names import Kind
+from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.rates import rate, student_quantile
 from gradbook.diagnosis.silence import silent_share, zero_lines
 from gradbook.diagnosis.verdict import LIMITS, Limits, decide

@@ -16,11 +16,12 @@ from gradbook.diagnosis.findings import (
     Known,
     Parameter,
     findings_of,
-    over_steps,
 )
-from gradbook.diagnosis.places import Place, paths
-from gradbook.diagnosis.torch_numbers import bend_of
+from gradbook.diagnosis.findings.over_time import over_steps
+from gradbook.diagnosis.paths import paths
+from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching import Record, Steps
+from gradbook.diagnosis.watching.graph import bend_of
 
 V = Verdict
 
