@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradbook.diagnosis.arrays import Tensors, as_tensor
-from gradbook.diagnosis.bad_input import BadInput, Odd
+from gradbook.diagnosis.bad_input import Odd
 from gradbook.diagnosis.findings.known import Parameter
 from gradbook.diagnosis.sizes import Measured
 from gradbook.diagnosis.storage import Tensor
@@ -116,19 +116,16 @@ def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
     groups = {id(p): g for g in net.optimizer.param_groups for p in g["params"]}
     for found in measured:
         weight = net.weights.get(found.name)
-        if found.statistics is None or found.tied_to is not None or id(weight) not in groups:
+        if weight is None or found.statistics is None or found.tied_to is not None:
             continue
-        step = _step(net.optimizer, weight, groups[id(weight)])
+        group = groups.get(id(weight))
+        step = None if group is None else _step(net.optimizer, weight, group)
         if step is not None:
-            yield update(*_pair(found.name, weight, step), lr=1.0, own=True)
-
-
-def _pair(name: str, weight: Any, step: Any) -> tuple[Tensor, Tensor]:
-    thin = _thin(weight.detach())
-    pair = as_tensor(name, thin), as_tensor(name, step.to(thin.dtype))
-    if pair[0] is None or pair[1] is None:
-        raise BadInput(f"weights[{name!r}] must be an array, got none")
-    return pair[0], pair[1]
+            thin = _thin(weight.detach())
+            stored = as_tensor(found.name, thin)
+            taken = as_tensor(found.name, step.to(thin.dtype))
+            if stored is not None and taken is not None:
+                yield update(stored, taken, lr=1.0, own=True)
 
 
 def _thin(x: Any) -> Any:

@@ -95,14 +95,12 @@ class Report:
             most: The most rows; those that tell most are kept, in order.
         """
         rows = self.rows if most is None else self._telling(most)
-        columns = [c for c in _COLUMNS if c[0] in _ALWAYS or any(c[1](r) for r in rows)]
+        columns = [c for c in _COLUMNS if c[0] in _ALWAYS or any(c[2](r) for r in rows)]
         return Table(
-            [header for header, _ in columns],
-            [[cell(row) for _, cell in columns] for row in rows],
+            [header for header, _, _ in columns],
+            [[cell(row) for _, _, cell in columns] for row in rows],
             caption="Gradients, layer by layer.",
-            align="ll" + "r" * (len(columns) - 3) + "l"
-            if _remarked(columns)
-            else "ll" + "r" * (len(columns) - 2),
+            align="".join(side for _, side, _ in columns),
         )
 
     def _telling(self, most: int) -> tuple[Row, ...]:
@@ -173,7 +171,7 @@ class Report:
             "steps": [{"text": step.text, "link": step.link} for step in self.steps],
             "notes": self.notes,
         }
-        return json.dumps(_finite(record), indent=indent, allow_nan=False, ensure_ascii=False)
+        return json.dumps(finite(record), indent=indent, allow_nan=False, ensure_ascii=False)
 
     def figure(self) -> Any:
         """Draw the sizes from the first layer to the last; needs Matplotlib.
@@ -214,13 +212,14 @@ def _drawable(size: float) -> float:
     return size if math.isfinite(size) and size > 0 else math.nan
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return what JSON can hold: NaN and infinity become null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return value
 
 
@@ -242,24 +241,20 @@ def _share(name: str, row: Row) -> str:
 _NUMBERS = ("norm", "rms", "× next", "decades", "update")
 _ALWAYS = ("layer", "kind", "norm", "rms", "× next", "decades")
 _COLUMNS = (
-    ("layer", lambda row: row.name),
-    ("kind", lambda row: row.kind),
-    ("norm", lambda row: _number(row.norm, ".2e") if row.count else ""),
-    ("rms", lambda row: _number(row.rms, ".2e") if row.count else ""),
-    ("× next", lambda row: _number(row.ratio, ".2g")),
-    ("decades", lambda row: _number(-row.decades, "z.1f") if row.count else ""),
-    ("zeros", lambda row: str(row.zeros) if row.zeros else ""),
-    ("NaN, ∞", lambda row: str(row.nonfinite) if row.nonfinite else ""),
-    ("update", lambda row: _number(row.update, ".1e")),
-    ("frozen: float32", lambda row: _share("float32", row)),
-    ("bfloat16", lambda row: _share("bfloat16", row)),
-    ("float16", lambda row: _share("float16", row)),
-    ("remark", lambda row: row.remark),
+    ("layer", "l", lambda row: row.name),
+    ("kind", "l", lambda row: row.kind),
+    ("norm", "r", lambda row: _number(row.norm, ".2e") if row.count else ""),
+    ("rms", "r", lambda row: _number(row.rms, ".2e") if row.count else ""),
+    ("× next", "r", lambda row: _number(row.ratio, ".2g")),
+    ("decades", "r", lambda row: _number(-row.decades, "z.1f") if row.count else ""),
+    ("zeros", "r", lambda row: str(row.zeros) if row.zeros else ""),
+    ("NaN, ∞", "r", lambda row: str(row.nonfinite) if row.nonfinite else ""),
+    ("update", "r", lambda row: _number(row.update, ".1e")),
+    ("frozen: float32", "r", lambda row: _share("float32", row)),
+    ("bfloat16", "r", lambda row: _share("bfloat16", row)),
+    ("float16", "r", lambda row: _share("float16", row)),
+    ("remark", "l", lambda row: row.remark),
 )
-
-
-def _remarked(columns: list[Any]) -> bool:
-    return bool(columns[-1][0] == "remark")
 
 
 def _raised(text: str) -> str:

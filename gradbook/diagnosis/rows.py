@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradbook.diagnosis.names import Layer
+from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.sizes import Measured, combine
 from gradbook.diagnosis.updates import Update
 from gradbook.diagnosis.words import shown
@@ -114,13 +115,9 @@ def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
     for row in reversed(rows):
         later, top = following.get(row.kind, 0.0), largest.get(row.kind, 0.0)
         ratio = row.rms / later if later > 0 and math.isfinite(row.rms) else None
-        result.append(replace(row, ratio=ratio, decades=_decades(row.rms, top)))
+        known = math.isfinite(row.rms) and top > 0
+        decades = log_ratio(top, row.rms) if known else math.nan
+        result.append(replace(row, ratio=ratio, decades=decades))
         if row.count:
             following[row.kind] = row.rms
     return tuple(reversed(result))
-
-
-def _decades(size: float, top: float) -> float:
-    if not math.isfinite(size) or top == 0:
-        return math.nan
-    return math.inf if size == 0 else math.log10(top) - math.log10(size)

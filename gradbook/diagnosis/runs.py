@@ -12,7 +12,7 @@ from typing import Any
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_logs import growing
 from gradbook.diagnosis.diagnose_tensors import diagnose, in_order
-from gradbook.diagnosis.report import Report
+from gradbook.diagnosis.report import Report, finite
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.diagnosis.watching import Watched, watch
 
@@ -102,7 +102,7 @@ class Run:
     def to_json(self) -> str:
         """Write the run as JSON; NaN and infinity become null."""
         record = {"schema": SCHEMA, "steps": [_plain(moment) for moment in self.moments]}
-        return json.dumps(record, allow_nan=False, ensure_ascii=False)
+        return json.dumps(finite(record), allow_nan=False, ensure_ascii=False)
 
     def html(self, path: str | Path) -> None:
         """Write the run as one page that asks no other host."""
@@ -144,17 +144,13 @@ def _changes(moments: Sequence[Moment]) -> Iterator[str]:
             yield f"From step {moment.step} on: {last.value}."
 
 
-def _finite(size: float | None) -> float | None:
-    return size if size is not None and math.isfinite(size) else None
-
-
 def _plain(moment: Moment) -> dict[str, Any]:
     return {
         "step": moment.step,
-        "loss": _finite(moment.loss),
-        "norm": _finite(moment.norm),
-        "deltas": {name: _finite(size) for name, size in moment.norms.items()},
-        "updates": {name: _finite(size) for name, size in moment.updates.items()},
+        "loss": moment.loss,
+        "norm": moment.norm,
+        "deltas": moment.norms,
+        "updates": moment.updates,
         "findings": [
             {"verdict": f.verdict.value, "reason": f.reason} for f in moment.report.findings
         ],

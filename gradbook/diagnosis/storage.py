@@ -7,7 +7,7 @@ takes no more memory than it did when it came.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -26,11 +26,7 @@ def as_type(dtype: DTypeLike) -> Callable[[NDArray[Any]], Array]:
         >>> as_type(np.float32)(np.array([1, 2], np.float16)).dtype.name
         'float32'
     """
-
-    def widen(raw: NDArray[Any]) -> Array:
-        return np.asarray(raw, dtype)
-
-    return widen
+    return partial(np.asarray, dtype=dtype)
 
 
 def widen_bfloat16(raw: NDArray[Any]) -> Array:

@@ -26,7 +26,6 @@ from gradbook.diagnosis.findings.over_time import IN_TIME, STACKED, every_step, 
 from gradbook.diagnosis.findings.steps import LARGE, STILL, frozen, large_step
 from gradbook.diagnosis.findings.units import OFF, dead
 from gradbook.diagnosis.findings.zeros import stuck, symmetric, zero_start
-from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
 __all__ = [
@@ -79,6 +78,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
 
     Examples:
         >>> from gradbook.diagnosis.watching import Record
+        >>> from gradbook.diagnosis.places import Place
         >>> chain = tuple(Place(n, 0.1**(5 - i), before=("abcde"[i - 1],) if i else ())
         ...               for i, n in enumerate("abcde"))
         >>> [found.verdict.value for found in findings_of(Known(Record(chain)))]
@@ -87,7 +87,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
     by_design = zero_start(known)
     seen = known if by_design is None else _without_zeros(known)
     found = [one for find in FINDINGS if (one := find(seen if find is sized else known))]
-    if not found and (by_design is None or any(p.delta for p in _hidden(known))):
+    if not found and (by_design is None or _reaches_inside(known)):
         found = [every_step(known) or healthy(seen) or _nothing()]
     return (*found, *([by_design] if by_design else []))
 
@@ -100,9 +100,10 @@ def _without_zeros(known: Known) -> Known:
     return replace(known, record=replace(known.record, places=tuple(places)))
 
 
-def _hidden(known: Known) -> list[Place]:
+def _reaches_inside(known: Known) -> bool:
     ends = {p.name for p in known.ends}
-    return [p for p in known.record.places if p.asks and p.state and p.name not in ends]
+    inside = (p for p in known.record.places if p.asks and p.state and p.name not in ends)
+    return any(p.delta for p in inside)
 
 
 def _nothing() -> Finding:
