@@ -8,12 +8,12 @@ from statistics import median
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.deltas import NOT_GIVEN, read_deltas
-from gradbook.diagnosis.diagnose_tensors import in_order, report_of, traits_of
 from gradbook.diagnosis.evidence import Evidence, Facts, gather
 from gradbook.diagnosis.examination import Examined
 from gradbook.diagnosis.logs import Entry, Log
 from gradbook.diagnosis.names import Kind, Layer, group, network_order
 from gradbook.diagnosis.report import Report
+from gradbook.diagnosis.reporting import in_order, report_of, traits_of
 from gradbook.diagnosis.sizes import Measured, Statistics
 from gradbook.diagnosis.verdict import decide
 from gradbook.diagnosis.verdicts import Finding, Verdict

@@ -1,25 +1,22 @@
 """From what a user hands over to a report."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradbook.diagnosis.advice import Traits, next_steps
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.examination import Examined, Progress, measured_of, silently, with_signals
 from gradbook.diagnosis.findings import cut, findings_of, large_step, not_stepped, symmetric
+from gradbook.diagnosis.findings.about import about
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.parameters import ENOUGH, Net, parameters_of, steps_of
-from gradbook.diagnosis.rates import Rate, one_layer, rate
 from gradbook.diagnosis.report import Report
-from gradbook.diagnosis.rows import compared, row_of
+from gradbook.diagnosis.reporting import in_order, report_of, traits_of
 from gradbook.diagnosis.verdict import decide
-from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.verdicts import Finding
 from gradbook.diagnosis.watching.modules import gradients_of, is_network, weights_of
 from gradbook.diagnosis.watching.record import Record
 from gradbook.diagnosis.watching.watched import Watched
-from gradbook.diagnosis.words import shown
-from gradbook.precision import float32, predicted_freeze_depth
 
 
 def diagnose(
@@ -90,8 +87,8 @@ def diagnose(
         known = Known(
             record, parameters, loss_scale, found.evidence.frozen, found.evidence.normalized
         )
-        found = replace(found, notes=(*_about(known), *found.notes))
-        findings, traits = findings_of(known), _traits(found, known)
+        found = replace(found, notes=(*about(known), *found.notes))
+        findings, traits = findings_of(known), traits_of(found, known)
     return report_of(found, findings, traits, lr=lr, loss_scale=loss_scale)
 
 
@@ -123,116 +120,3 @@ def _judged(found: Examined, parameters: tuple[Parameter, ...], whole: bool) -> 
     finders = (cut, not_stepped, symmetric, large_step) if whole else (symmetric, large_step)
     others = [other for find in finders if (other := find(known)) is not None]
     return in_order([decide(found.evidence), *others])
-
-
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sort findings by their consequence; healthy goes with none that is a problem."""
-    order = list(Verdict)
-    found = sorted(findings, key=lambda finding: order.index(finding.verdict))
-    ill = any(finding.verdict.is_problem for finding in found)
-    return tuple(f for f in found if not (ill and f.verdict is Verdict.HEALTHY))
-
-
-def _about(known: Known) -> Iterator[str]:
-    """Say what was watched, and what of it is to be known."""
-    held = [p for p in known.parameters if not p.trainable]
-    if held:
-        yield f"{len(held)} of {len(known.parameters)} tensors are frozen on purpose."
-    cleared = [p for p in known.asked if p.norm is None and known.passed(p)]
-    if cleared and len(cleared) == len(known.asked):
-        yield "No weight holds a gradient: they were cleared, or autograd.grad was used. δ is read."
-    elif not any(p.norm is None for p in known.asked) and (wrong := _unlike(known)):
-        yield (
-            f"The gradient of {wrong} is not the sum of this pass's δ: gradients were summed "
-            "over several passes, clipped, scaled or are stale."
-        )
-
-
-CLOSE = 0.01
-"""How far the gradient of a bias may be off the sum of δ, as a share of it."""
-
-
-def _unlike(known: Known) -> str | None:
-    """Return a bias whose gradient is not the sum of δ over the batch."""
-    if known.record.differentiated:
-        return None
-    for parameter in known.asked:
-        place = known.place_of.get(parameter.name)
-        if parameter.axes != 1 or place is None or place.total is None or not parameter.norm:
-            continue
-        if place.total and place.module == parameter.layer and parameter.name.endswith("bias"):
-            off = abs(parameter.norm - place.total)
-            return parameter.name if off > CLOSE * max(place.total, parameter.norm) else None
-    return None
-
-
-def traits_of(found: Examined) -> Traits:
-    """Return what a network has, as far as names and formats tell."""
-    formats = {m.format for m in found.measured.values() if m.format is not None}
-    return Traits(
-        recurrent=found.evidence.recurrent,
-        normalized=found.evidence.normalized,
-        paths=found.evidence.blocks,
-        small=bool(formats - {"float32", "float64"}),
-    )
-
-
-def _traits(found: Examined, known: Known) -> Traits:
-    """Return what a network that was watched has; each finding tells whether it is about time."""
-    return replace(
-        traits_of(found),
-        recurrent=False,
-        paths=known.splits,
-        differentiated=known.record.differentiated,
-        sigmoids=known.sigmoids,
-        made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),
-    )
-
-
-def report_of(
-    found: Examined,
-    findings: Sequence[Finding],
-    traits: Traits,
-    *,
-    lr: float | None = None,
-    loss_scale: float = 1.0,
-) -> Report:
-    """Put the report together."""
-    first = findings[0]
-    profile = first.profile
-    per_layer = None if profile is None else rate(profile.rms)
-    rows = [row_of(layer, found.measured, found.updates, loss_scale) for layer in found.layers]
-    in_time = first.hint in ("time", "lag") or traits.recurrent
-    single = profile is not None and one_layer(profile.rms)
-    return Report(
-        findings=tuple(map(_printable, findings)),
-        rate=per_layer,
-        freeze_depth=None if per_layer is None else _freeze_depth(found, per_layer, lr),
-        rows=compared(rows),
-        steps=next_steps(first, replace(traits, recurrent=in_time, single=single)),
-        notes=tuple(map(shown, found.notes)),
-    )
-
-
-def _printable(finding: Finding) -> Finding:
-    profile = finding.profile
-    return replace(
-        finding,
-        reason=shown(finding.reason),
-        since=None if finding.since is None else shown(finding.since),
-        profile=profile and replace(profile, names=tuple(map(shown, profile.names))),
-    )
-
-
-def _freeze_depth(found: Examined, per_layer: Rate, lr: float | None) -> int | None:
-    """Predict how many layers back the last layer's update would be lost in float32."""
-    falls = (per_layer.high or per_layer.factor) < 1
-    steps = [step for step in found.updates.values() if 0 < step.weight.rms < float32.largest]
-    # The weights of a recurrent network are those of all steps and freeze together.
-    if lr is None or not steps or not falls or found.evidence.recurrent:
-        return None
-    last = steps[-1]
-    if not 0 < last.gradient.rms < float32.largest:
-        return None
-    factor = min(per_layer.factor, 1 - float32.epsilon)
-    return predicted_freeze_depth(float32, last.weight.rms, last.gradient.rms, factor, last.lr)

@@ -16,7 +16,7 @@ from gradbook.diagnosis.names import Kind
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.sizes import Measured
 from gradbook.diagnosis.updates import Update
-from gradbook.precision import ALL, Format, float32
+from gradbook.precision import ALL, float32
 
 COMPARABLE = 3
 """The fewest layers of a kind whose sizes make a profile."""
@@ -155,10 +155,6 @@ def alike(layers: Sequence[Facts]) -> list[Facts]:
     return [] if any(in_a_block(layer.name) for layer in layers) else list(layers)
 
 
-def _weighted(facts: Sequence[Facts]) -> list[Facts]:
-    return [x for x in facts if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
-
-
 def _gain(layers: Sequence[Facts]) -> float | None:
     gains = [layer.gain for layer in layers[1:-1]]
     known = [gain for gain in gains if gain is not None]
@@ -184,19 +180,12 @@ def _silent(layers: Sequence[Facts]) -> float | None:
 
 
 def _underflow(found: Sequence[Measured]) -> bool:
-    sizes = [
-        (m.statistics.rms / _smallest(m))
+    smallest = {fmt.name: fmt.smallest for fmt in ALL}
+    return any(
+        0 < m.statistics.rms < SUBNORMAL_ROOM * smallest.get(m.format or "", float32.smallest)
         for m in found
-        if m.statistics is not None and m.statistics.rms > 0
-    ]
-    return bool(sizes) and min(sizes) < SUBNORMAL_ROOM
-
-
-def _smallest(found: Measured) -> float:
-    return _FORMATS.get(found.format or "", float32).smallest
-
-
-_FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in ALL}
+        if m.statistics is not None
+    )
 
 
 def frozen_share(updates: Sequence[Update]) -> float | None:
@@ -241,7 +230,8 @@ def gather(
         False
     """
     main = hidden(facts)
-    same, weighted = alike(main), _weighted(facts)
+    same = alike(main)
+    weighted = [x for x in facts if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
     measured = [m for layer in facts for m in (layer.weight, layer.bias) if m is not None]
     numbers = [m.statistics for m in measured if m.statistics is not None]
     bad = [m.name for m in measured if m.statistics is not None and m.statistics.nonfinite]
@@ -276,10 +266,6 @@ def gather(
 def _ratios(main: Sequence[Facts], activations: Sequence[float]) -> Profile | None:
     if len(activations) != len(main):
         return None
-    pairs = zip(main[1:], activations, strict=False)
-    sizes = ((layer.name, _over(rms_of(layer.weight), a)) for layer, a in pairs)
+    pairs = ((x.name, rms_of(x.weight), a) for x, a in zip(main[1:], activations, strict=False))
+    sizes = ((n, size / a if size is not None and a > 0 else None) for n, size, a in pairs)
     return profile("gradients of weights over activations", sizes)
-
-
-def _over(size: float | None, activation: float) -> float | None:
-    return size / activation if size is not None and activation > 0 else None

@@ -1,16 +1,12 @@
 """Read logs of norms over steps, line by line, as the tools that people have write them.
 
 A log is long, one norm to a line under `step,name,norm`, or wide, one step to a line with a column
-for each layer. Wide logs come from Lightning's CSVLogger (`grad_2.0_norm/layer`, empty cells), from
-Weights & Biases (`_step`, `gradients/layer`, histograms), from TensorBoard (`Wall time,Step,Value`)
-and from the Trainer of HuggingFace (`trainer_state.json`). Columns that are no layers, such as the
-loss, are told apart. To read one more tool's columns, add to the patterns.
+for each layer, of which `log_columns` tells what they are. Cells may be empty, and histograms.
 """
 
 import csv
 import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +14,7 @@ from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line, require_file
 from gradbook.diagnosis.event_files import MARK, event_rows
+from gradbook.diagnosis.log_columns import Columns, columns_of
 
 LONGEST_LINE = 4 * 2**20
 """The most bytes of a line: a wide log of a hundred thousand layers."""
@@ -28,31 +25,6 @@ LONGEST_JSON = 16 * 2**20
 LONG = ("step", "name", "norm")
 """The columns of a long log."""
 
-STEPS = ("step", "_step", "global_step", "trainer/global_step", "iteration", "iter")
-"""What a column of steps is called."""
-
-TOTAL = re.compile(
-    r"(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?(?:[_/]total)?(?:_fp\d+)?"
-    r"|(?:total|global)_?norm",
-    re.IGNORECASE,
-)
-"""What the norm of all gradients together is called."""
-
-PREFIX = re.compile(
-    r"(?:.* - )?(?:(?:train|training|model)[/.])?"
-    r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?",
-    re.IGNORECASE,
-)
-"""What stands before a layer's name where a tool writes more than gradients."""
-
-BESIDE = re.compile(
-    r"|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)(?:[/_].*)?"
-    r"|(?:eval|val|valid|validation|test|train|perf|system|parameters)[/_].*"
-    r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
-    r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?",
-    re.IGNORECASE,
-)
-"""What a column is called that holds something else."""
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 """The cells of a log's lines, by column, with the numbers of the lines."""
@@ -126,47 +98,6 @@ def _empty(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of a wide log are.
-
-    Attributes:
-        layers: Column → layer.
-        beside: The columns that are something else.
-    """
-
-    step: str
-    layers: dict[str, str]
-    total: str | None
-    beside: tuple[str, ...]
-
-
-def columns_of(names: list[str]) -> Columns:
-    """Tell layers from what else is logged.
-
-    Examples:
-        >>> found = columns_of(["epoch", "step", "grad_norm/fc1", "grad_norm_total", "loss"])
-        >>> found.layers, found.total, found.beside
-        ({'grad_norm/fc1': 'fc1'}, 'grad_norm_total', ('epoch', 'loss'))
-    """
-    lower = {name.lower(): name for name in reversed(names)}
-    step = next((lower[s] for s in STEPS if s in lower), lower.get("epoch"))
-    if step is None:
-        got = ", ".join(map(repr, names[:5]))
-        raise BadInput(f"must have a column 'step', got {got}: name the column of steps so")
-    rest = [name for name in names if name != step]
-    if set(lower) == {"wall time", "step", "value"}:
-        return Columns(step, {}, lower["value"], ("Wall time",))
-    rest = [name for name in rest if not name.endswith(("__MIN", "__MAX"))]
-    total = next((n for n in rest if TOTAL.fullmatch(n.rpartition(" - ")[2])), None)
-    layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
-    if not layers:
-        kept = (n for n in rest if n != total and not BESIDE.fullmatch(n))
-        layers = {n: n for n in kept}
-    beside = tuple(n for n in rest if n not in layers and n != total and n)
-    return Columns(step, layers, total, beside)
-
-
 def _entries(row: dict[str, Any], columns: Columns | None) -> Iterator[Entry]:
     """Turn the cells of one line into norms."""
     if columns is None:
@@ -187,25 +118,19 @@ def _entries(row: dict[str, Any], columns: Columns | None) -> Iterator[Entry]:
         yield Entry(step, name, _norm(column, row[column]))
 
 
-def _csv_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(_lines(path), strict=True)
+def _csv_rows(path: Path) -> Rows:
+    reader, names = csv.reader(_lines(path), strict=True), list[str]()
     try:
-        for cells in reader:
-            if cells:
-                yield reader.line_num, cells
+        for cells in filter(None, reader):
+            with one_line(f"line {reader.line_num}"):
+                if not names:
+                    names = _header(cells)
+                    continue
+                if len(cells) != len(names):
+                    raise BadInput(f"must have {len(names)} cells, got {len(cells)}")
+            yield reader.line_num, dict(zip(names, cells, strict=True))
     except csv.Error as error:
         raise BadInput(f"line {reader.line_num}: {error}") from None
-
-
-def _csv_rows(path: Path) -> Rows:
-    rows = _csv_cells(path)
-    for number, header in rows:
-        with one_line(f"line {number}"):
-            names = _header(header)
-        for line, cells in rows:
-            if len(cells) != len(names):
-                raise BadInput(f"line {line}: must have {len(names)} cells, got {len(cells)}")
-            yield line, dict(zip(names, cells, strict=True))
 
 
 def _header(cells: list[str]) -> list[str]:

@@ -17,7 +17,6 @@ class Place:
         delta: The root mean square of the gradient there; None if none came back.
         count: How many numbers it has.
         rows: How many positions, those of all examples: `count` over the number of features.
-        examples: How many examples, the length of the first axis.
         before: The places that go into it.
         state: Whether a layer reads it, so that it is compared with others.
         asks: Whether it asked for a gradient.
@@ -39,7 +38,6 @@ class Place:
     delta: float | None = None
     count: int = 1
     rows: int = 1
-    examples: int = 1
     before: tuple[str, ...] = ()
     state: bool = True
     module: str = ""

@@ -57,7 +57,6 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         delta=(squares / count) ** 0.5 if count else None,
         count=sum(s.count for s in found),
         rows=sum(s.rows for s in found),
-        examples=examples,
         before=tuple(dict.fromkeys(shown[b] for s in found for b in s.before if b in shown)),
         state=last.state and not last.data,
         weak=last.norm_reads and not last.data,
