@@ -8,8 +8,9 @@ from statistics import median
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.deltas import NOT_GIVEN, read_deltas
-from gradbook.diagnosis.evidence import Evidence, Facts, gather
+from gradbook.diagnosis.evidence import Evidence, Facts
 from gradbook.diagnosis.examination import Examined
+from gradbook.diagnosis.gathering import gather
 from gradbook.diagnosis.logs import Entry, Log
 from gradbook.diagnosis.names import Kind, Layer, group, network_order
 from gradbook.diagnosis.report import Report

@@ -11,7 +11,8 @@ from gradbook.checks import positive
 from gradbook.diagnosis.arrays import Tensors, hand_over
 from gradbook.diagnosis.bad_input import BadInput, Odd
 from gradbook.diagnosis.deltas import NOT_GIVEN, read_deltas, size_of, tensors_of
-from gradbook.diagnosis.evidence import Evidence, Facts, gather
+from gradbook.diagnosis.evidence import Evidence, Facts
+from gradbook.diagnosis.gathering import gather
 from gradbook.diagnosis.names import Layer, Named, Role, group, network_order
 from gradbook.diagnosis.silence import WORTH_A_LOOK, off_share, silent_share, zero_share
 from gradbook.diagnosis.sizes import Measured, Statistics, measure

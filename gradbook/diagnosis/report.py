@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradbook.diagnosis.advice import Advice
+from gradbook.diagnosis.layer_table import for_a_page, layer_table
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.rates import Rate
 from gradbook.diagnosis.rows import Row
 from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.show.formats import true_minus
 from gradbook.show.tables import Table
 
 MOST_SERIES = 6
@@ -95,13 +95,7 @@ class Report:
             most: The most rows; those that tell most are kept, in order.
         """
         rows = self.rows if most is None else self._telling(most)
-        columns = [c for c in _COLUMNS if c[0] in _ALWAYS or any(c[2](r) for r in rows)]
-        return Table(
-            [header for header, _, _ in columns],
-            [[cell(row) for _, _, cell in columns] for row in rows],
-            caption="Gradients, layer by layer.",
-            align="".join(side for _, side, _ in columns),
-        )
+        return layer_table(rows)
 
     def _telling(self, most: int) -> tuple[Row, ...]:
         """Return the rows that tell most: the ends, where it starts, the least and the largest."""
@@ -142,7 +136,7 @@ class Report:
             for step in self.steps
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        table = _plain(self.table())._repr_html_()
+        table = for_a_page(self.table())._repr_html_()
         return (
             f'<div class="gb-report"><p><strong>Verdict: {html.escape(self.verdict.value)}</strong>'
             f"</p>{lines}{others}{table}<p>Next steps:</p><ol>{steps}</ol>"
@@ -230,46 +224,6 @@ def _rate_text(rate: Rate) -> str:
     return f"{text} (95 % interval {rate.low:.3g} to {rate.high:.3g}, from {rate.steps} steps)."
 
 
-def _number(value: float | None, how: str) -> str:
-    return "" if value is None or math.isnan(value) else format(value, how)
-
-
-def _share(name: str, row: Row) -> str:
-    return f"{row.frozen[name]:.0%}" if name in row.frozen else ""
-
-
-_NUMBERS = ("norm", "rms", "× next", "decades", "update")
-_ALWAYS = ("layer", "kind", "norm", "rms", "× next", "decades")
-_COLUMNS = (
-    ("layer", "l", lambda row: row.name),
-    ("kind", "l", lambda row: row.kind),
-    ("norm", "r", lambda row: _number(row.norm, ".2e") if row.count else ""),
-    ("rms", "r", lambda row: _number(row.rms, ".2e") if row.count else ""),
-    ("× next", "r", lambda row: _number(row.ratio, ".2g")),
-    ("decades", "r", lambda row: _number(-row.decades, "z.1f") if row.count else ""),
-    ("zeros", "r", lambda row: str(row.zeros) if row.zeros else ""),
-    ("NaN, ∞", "r", lambda row: str(row.nonfinite) if row.nonfinite else ""),
-    ("update", "r", lambda row: _number(row.update, ".1e")),
-    ("frozen: float32", "r", lambda row: _share("float32", row)),
-    ("bfloat16", "r", lambda row: _share("bfloat16", row)),
-    ("float16", "r", lambda row: _share("float16", row)),
-    ("remark", "l", lambda row: row.remark),
-)
-
-
 def _raised(text: str) -> str:
     """Set powers of ten, which a terminal writes with a caret, as a page does."""
     return re.sub(r"\b10\^(-?)(\d+\.\d)", lambda m: f"10<sup>{'−' * len(m[1])}{m[2]}</sup>", text)
-
-
-def _plain(table: Table) -> Table:
-    # A table takes dollars for mathematics, which a name does not mean. And a page may show many
-    # reports: no two landmarks may have the same name.
-    def cell(column: str, text: str) -> str:
-        return true_minus(text) if column in _NUMBERS else text.replace("$", r"\$")
-
-    rows = [
-        [cell(column, str(text)) for column, text in zip(table.headers, row, strict=True)]
-        for row in table.rows
-    ]
-    return Table(table.headers, rows, caption=table.caption, align=table.align, landmark=False)

@@ -29,7 +29,8 @@ from gradbook.book.diagnose.suite import (
 from gradbook.book.symptoms import DECADES, HEALTHY_DECADES
 from gradbook.datasets import gaussian_classes
 from gradbook.diagnosis import as_tensor, hand_over, measure
-from gradbook.diagnosis.evidence import Evidence, Facts, gather
+from gradbook.diagnosis.evidence import Evidence, Facts
+from gradbook.diagnosis.gathering import gather
 from gradbook.diagnosis.names import Kind
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.rates import rate, student_quantile
