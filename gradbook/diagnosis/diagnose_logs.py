@@ -7,16 +7,16 @@ from itertools import pairwise
 from statistics import median
 
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.deltas import NOT_GIVEN, read_deltas
-from gradbook.diagnosis.evidence import Evidence, Facts
-from gradbook.diagnosis.examination import Examined
-from gradbook.diagnosis.gathering import gather
-from gradbook.diagnosis.logs import Entry, Log
-from gradbook.diagnosis.names import Kind, Layer, group, network_order
-from gradbook.diagnosis.report import Report
-from gradbook.diagnosis.reporting import in_order, report_of, traits_of
-from gradbook.diagnosis.sizes import Measured, Statistics
-from gradbook.diagnosis.verdict import decide
+from gradbook.diagnosis.findings.by_sizes import decide
+from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas
+from gradbook.diagnosis.measuring.evidence import Evidence, Facts
+from gradbook.diagnosis.measuring.examination import Examined
+from gradbook.diagnosis.measuring.gathering import gather
+from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
+from gradbook.diagnosis.measuring.sizes import Measured, Statistics
+from gradbook.diagnosis.reading.logs import Entry, Log
+from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
+from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import factor, listed
 

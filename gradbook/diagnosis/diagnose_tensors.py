@@ -5,14 +5,20 @@ from dataclasses import replace
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.examination import Examined, Progress, measured_of, silently, with_signals
 from gradbook.diagnosis.findings import cut, findings_of, large_step, not_stepped, symmetric
 from gradbook.diagnosis.findings.about import about
+from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
-from gradbook.diagnosis.parameters import ENOUGH, Net, parameters_of, steps_of
-from gradbook.diagnosis.report import Report
-from gradbook.diagnosis.reporting import in_order, report_of, traits_of
-from gradbook.diagnosis.verdict import decide
+from gradbook.diagnosis.measuring.examination import (
+    Examined,
+    Progress,
+    measured_of,
+    silently,
+    with_signals,
+)
+from gradbook.diagnosis.measuring.parameters import ENOUGH, Net, parameters_of, steps_of
+from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
+from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding
 from gradbook.diagnosis.watching.modules import gradients_of, is_network, weights_of
 from gradbook.diagnosis.watching.record import Record

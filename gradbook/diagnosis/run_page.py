@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gradbook.diagnosis.report import Report
+from gradbook.diagnosis.reporting.report import Report
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_logs import growing
 from gradbook.diagnosis.diagnose_tensors import diagnose
-from gradbook.diagnosis.report import Report, finite
-from gradbook.diagnosis.reporting import in_order
+from gradbook.diagnosis.reporting.compose import in_order
+from gradbook.diagnosis.reporting.report import Report, finite
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.diagnosis.watching import Watched, watch

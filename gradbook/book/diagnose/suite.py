@@ -19,11 +19,11 @@ from gradbook.book.diagnose.planted import PlantedCase, cases, handed
 from gradbook.book.diagnose.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
 from gradbook.book.symptoms import DECADES, OFF
 from gradbook.checks import Array
-from gradbook.diagnosis.arrays import Tensors
-from gradbook.diagnosis.evidence import Evidence
-from gradbook.diagnosis.examination import Examined, measured_of, with_signals
+from gradbook.diagnosis.findings.by_sizes import LIMITS, Limits, decide
+from gradbook.diagnosis.measuring.evidence import Evidence
+from gradbook.diagnosis.measuring.examination import Examined, measured_of, with_signals
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.verdict import LIMITS, Limits, decide
+from gradbook.diagnosis.reading.arrays import Tensors
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.show.tables import Table
 

@@ -2,13 +2,14 @@
 
 A finding is a function of what is known: it returns what it found with its evidence, or None. Its
 limits and its words stand beside it. `FINDINGS` lists them in order of consequence; the first one
-names the verdict.
+names the verdict. What was not watched is judged `by_sizes` alone.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from gradbook.diagnosis.findings.branches import STARVED, starved
+from gradbook.diagnosis.findings.by_sizes import LIMITS, Limits, decide
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.findings.loss import LEAST, loss_sends_nothing
 from gradbook.diagnosis.findings.missing import UNUSED, cut, not_stepped
@@ -35,6 +36,7 @@ __all__ = [
     "IN_TIME",
     "LARGE",
     "LEAST",
+    "LIMITS",
     "MOST",
     "OFF",
     "RISE",
@@ -46,9 +48,11 @@ __all__ = [
     "UNUSED",
     "Finding",
     "Known",
+    "Limits",
     "Parameter",
     "cut",
     "dead",
+    "decide",
     "every_step",
     "findings_of",
     "frozen",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from gradbook.diagnosis.names import Kind
+from gradbook.diagnosis.measuring.names import Kind
 
 
 def place(name: str) -> str:

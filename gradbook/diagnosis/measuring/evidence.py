@@ -6,9 +6,9 @@ given, other gradients speak of it more or less well, and the evidence keeps the
 
 from dataclasses import dataclass
 
-from gradbook.diagnosis.names import Kind
+from gradbook.diagnosis.measuring.names import Kind
+from gradbook.diagnosis.measuring.sizes import Measured
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.sizes import Measured
 
 
 @dataclass(frozen=True)

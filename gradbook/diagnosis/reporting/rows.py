@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gradbook.diagnosis.names import Layer
+from gradbook.diagnosis.measuring.names import Layer
+from gradbook.diagnosis.measuring.sizes import Measured, combine
+from gradbook.diagnosis.measuring.updates import Update
 from gradbook.diagnosis.places import log_ratio
-from gradbook.diagnosis.sizes import Measured, combine
-from gradbook.diagnosis.updates import Update
 from gradbook.diagnosis.words import shown
 
 
@@ -48,9 +48,9 @@ def row_of(
     """Put together what was measured of one layer.
 
     Examples:
-        >>> from gradbook.diagnosis.arrays import hand_over
-        >>> from gradbook.diagnosis.names import group
-        >>> from gradbook.diagnosis.sizes import measure
+        >>> from gradbook.diagnosis.reading.arrays import hand_over
+        >>> from gradbook.diagnosis.measuring.names import group
+        >>> from gradbook.diagnosis.measuring.sizes import measure
         >>> measured = {m.name: m for m in measure(hand_over({"1.W": [[3.0, 4.0]]}))}
         >>> [layer] = group({"1.W": (1, 2)})
         >>> row_of(layer, measured, {}).norm

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line, require_file
-from gradbook.diagnosis.event_files import MARK, event_rows
-from gradbook.diagnosis.log_columns import Columns, columns_of
+from gradbook.diagnosis.reading.event_files import MARK, event_rows
+from gradbook.diagnosis.reading.log_columns import Columns, columns_of
 
 LONGEST_LINE = 4 * 2**20
 """The most bytes of a line: a wide log of a hundred thousand layers."""

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gradbook.diagnosis.advice import Advice
-from gradbook.diagnosis.layer_table import for_a_page, layer_table
+from gradbook.diagnosis.measuring.rates import Rate
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.rates import Rate
-from gradbook.diagnosis.rows import Row
+from gradbook.diagnosis.reporting.advice import Advice
+from gradbook.diagnosis.reporting.layer_table import for_a_page, layer_table
+from gradbook.diagnosis.reporting.rows import Row
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.show.tables import Table
 

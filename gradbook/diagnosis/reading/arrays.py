@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradbook.diagnosis.bad_input import BadInput, Odd, reason
-from gradbook.diagnosis.storage import BFLOAT16, Storage, Tensor, as_type, storage_of
+from gradbook.diagnosis.reading.storage import BFLOAT16, Storage, Tensor, as_type, storage_of
 
 
 def _from_torch(value: Any) -> tuple[NDArray[Any], Storage | None]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gradbook.diagnosis.advice import Traits, next_steps
-from gradbook.diagnosis.examination import Examined
 from gradbook.diagnosis.findings.known import Known
-from gradbook.diagnosis.rates import Rate, one_layer, rate
-from gradbook.diagnosis.report import Report
-from gradbook.diagnosis.rows import compared, row_of
+from gradbook.diagnosis.measuring.examination import Examined
+from gradbook.diagnosis.measuring.rates import Rate, one_layer, rate
+from gradbook.diagnosis.reporting.advice import Traits, next_steps
+from gradbook.diagnosis.reporting.report import Report
+from gradbook.diagnosis.reporting.rows import compared, row_of
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import shown
 from gradbook.precision import float32, predicted_freeze_depth

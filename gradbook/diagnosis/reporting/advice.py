@@ -1,6 +1,6 @@
 """What to try next, in order, by what a network has, and which page of the book explains it."""
 
-from gradbook.diagnosis.remedies import (
+from gradbook.diagnosis.reporting.remedies import (
     BESIDE,
     DEEP,
     HINTS,

@@ -6,8 +6,8 @@ it; in a network without biases the zeros of its line among the weights are all 
 
 import numpy as np
 
-from gradbook.diagnosis.sizes import Measured
-from gradbook.diagnosis.storage import Tensor
+from gradbook.diagnosis.measuring.sizes import Measured
+from gradbook.diagnosis.reading.storage import Tensor
 
 WORTH_A_LOOK = 0.25
 """From which share of zeros on the lines of a matrix are looked at one by one."""
@@ -17,8 +17,8 @@ def zero_share(found: Measured | None) -> float | None:
     """Return the share of a tensor's numbers that are exactly 0.
 
     Examples:
-        >>> from gradbook.diagnosis.arrays import hand_over
-        >>> from gradbook.diagnosis.sizes import measure
+        >>> from gradbook.diagnosis.reading.arrays import hand_over
+        >>> from gradbook.diagnosis.measuring.sizes import measure
         >>> [zero_share(found) for found in measure(hand_over({"b": np.array([0.0, 2.0])}))]
         [0.5]
     """
@@ -34,7 +34,7 @@ def zero_lines(tensor: Tensor) -> float:
     silent units of one are the silent inputs of the next, so that both tell the same.
 
     Examples:
-        >>> from gradbook.diagnosis.arrays import as_tensor
+        >>> from gradbook.diagnosis.reading.arrays import as_tensor
         >>> g = np.array([[0.0, 1.0, 0.0, 2.0], [0.0, 3.0, 0.0, 4.0]])
         >>> zero_lines(as_tensor("g", g))
         0.25
@@ -79,7 +79,7 @@ def off_share(tensor: Tensor) -> float:
             with more than two axes, the second counts channels, as in PyTorch's convolutions.
 
     Examples:
-        >>> from gradbook.diagnosis.arrays import as_tensor
+        >>> from gradbook.diagnosis.reading.arrays import as_tensor
         >>> off_share(as_tensor("a", np.array([[0.0, 1.0], [0.0, 0.0]])))
         0.5
     """

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from gradbook.diagnosis.arrays import Tensors, as_tensor
 from gradbook.diagnosis.bad_input import Odd
 from gradbook.diagnosis.findings.known import Parameter
-from gradbook.diagnosis.sizes import Measured
-from gradbook.diagnosis.storage import Tensor
-from gradbook.diagnosis.updates import Update, update
+from gradbook.diagnosis.measuring.sizes import Measured
+from gradbook.diagnosis.measuring.updates import Update, update
+from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
+from gradbook.diagnosis.reading.storage import Tensor
 
 ENOUGH = 2**12
 """How many numbers of a network's tensor are enough to tell what a step does to it."""

@@ -13,12 +13,12 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.names import Kind, Layer, network_order, number_key
+from gradbook.diagnosis.measuring.names import Kind, Layer, network_order, number_key
+from gradbook.diagnosis.measuring.sizes import measure
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.sizes import measure
-from gradbook.diagnosis.storage import Tensor
+from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
+from gradbook.diagnosis.reading.storage import Tensor
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Deltas:
     Examples:
         >>> read_deltas([0.1, 0.5, 1.0]).profile.rms
         (0.1, 0.5, 1.0)
-        >>> from gradbook.diagnosis.names import group
+        >>> from gradbook.diagnosis.measuring.names import group
         >>> layers = group({f"fc{i}.weight": (2, 2) for i in (1, 2, 3)})
         >>> found = read_deltas({"fc3": 1.0, "fc2": 0.5, "fc1": 0.1}, layers)
         >>> found.profile.names, found.output

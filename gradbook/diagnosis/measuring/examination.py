@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from gradbook.checks import positive
-from gradbook.diagnosis.arrays import Tensors, hand_over
 from gradbook.diagnosis.bad_input import BadInput, Odd
-from gradbook.diagnosis.deltas import NOT_GIVEN, read_deltas, size_of, tensors_of
-from gradbook.diagnosis.evidence import Evidence, Facts
-from gradbook.diagnosis.gathering import gather
-from gradbook.diagnosis.names import Layer, Named, Role, group, network_order
-from gradbook.diagnosis.silence import WORTH_A_LOOK, off_share, silent_share, zero_share
-from gradbook.diagnosis.sizes import Measured, Statistics, measure
-from gradbook.diagnosis.storage import Tensor, chunks
-from gradbook.diagnosis.updates import Update, measure_updates
+from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, size_of, tensors_of
+from gradbook.diagnosis.measuring.evidence import Evidence, Facts
+from gradbook.diagnosis.measuring.gathering import gather
+from gradbook.diagnosis.measuring.names import Layer, Named, Role, group, network_order
+from gradbook.diagnosis.measuring.silence import WORTH_A_LOOK, off_share, silent_share, zero_share
+from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure
+from gradbook.diagnosis.measuring.updates import Update, measure_updates
+from gradbook.diagnosis.reading.arrays import Tensors, hand_over
+from gradbook.diagnosis.reading.storage import Tensor, chunks
 from gradbook.diagnosis.words import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]

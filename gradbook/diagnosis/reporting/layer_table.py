@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from gradbook.diagnosis.rows import Row
+from gradbook.diagnosis.reporting.rows import Row
 from gradbook.show.formats import true_minus
 from gradbook.show.tables import Table
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradbook.checks import Array
-from gradbook.diagnosis.arrays import Tensors
-from gradbook.diagnosis.storage import CHUNK, Tensor, chunks
+from gradbook.diagnosis.reading.arrays import Tensors
+from gradbook.diagnosis.reading.storage import CHUNK, Tensor, chunks
 
 SAFE = {
     # n squares of which the largest is m^2 lose at most n times the smallest normal number, which
@@ -100,7 +100,7 @@ def statistics(tensor: Tensor) -> Statistics:
     """Measure a tensor, at the speed of its memory.
 
     Examples:
-        >>> from gradbook.diagnosis.arrays import as_tensor
+        >>> from gradbook.diagnosis.reading.arrays import as_tensor
         >>> g = as_tensor("g", np.array([3.0, -4.0, 0.0, np.nan], np.float32))
         >>> statistics(g)
         Statistics(count=4, norm=5.0, largest=4.0, zeros=1, nonfinite=1)
@@ -149,7 +149,7 @@ def measure(tensors: Tensors, most: int | None = None) -> Iterator[Measured]:
         most: How many numbers of a tensor are enough to tell the share of zeros.
 
     Examples:
-        >>> from gradbook.diagnosis.arrays import hand_over
+        >>> from gradbook.diagnosis.reading.arrays import hand_over
         >>> for found in measure(hand_over({"W": np.full((3, 3), 2.0), "b": None})):
         ...     print(found.name, found.shape, found.statistics and found.statistics.norm)
         W (3, 3) 6.0

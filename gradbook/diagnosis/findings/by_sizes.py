@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from gradbook.diagnosis.evidence import Evidence
+from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import factor, listed

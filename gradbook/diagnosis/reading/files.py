@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from gradbook.diagnosis import logs
-from gradbook.diagnosis.arrays import Tensors
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
-from gradbook.diagnosis.npz import open_npz
-from gradbook.diagnosis.safetensors_file import open_safetensors
+from gradbook.diagnosis.reading import logs
+from gradbook.diagnosis.reading.arrays import Tensors
+from gradbook.diagnosis.reading.npz import open_npz
+from gradbook.diagnosis.reading.safetensors_file import open_safetensors
 
 READERS: dict[str, Callable[[Path], AbstractContextManager[Tensors]]] = {
     ".npz": open_npz,

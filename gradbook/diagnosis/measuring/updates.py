@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradbook.checks import Array, positive
-from gradbook.diagnosis.arrays import Tensors
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.rounding import to_bfloat16, to_float16
-from gradbook.diagnosis.sizes import Statistics, combine, of_chunk
-from gradbook.diagnosis.storage import Tensor, chunks
+from gradbook.diagnosis.measuring.rounding import to_bfloat16, to_float16
+from gradbook.diagnosis.measuring.sizes import Statistics, combine, of_chunk
+from gradbook.diagnosis.reading.arrays import Tensors
+from gradbook.diagnosis.reading.storage import Tensor, chunks
 from gradbook.precision import ALL, Format, bfloat16, float16, float32, round_to
 
 FORMATS = (float32, bfloat16, float16)
@@ -143,7 +143,7 @@ def update(
         own: Whether to count in the format that the weights are stored in alone.
 
     Examples:
-        >>> from gradbook.diagnosis.arrays import as_tensor
+        >>> from gradbook.diagnosis.reading.arrays import as_tensor
         >>> w, g = (as_tensor("w", np.full(8, x, np.float32)) for x in (1.0, 2e-3))
         >>> step = update(w, g, lr=1.0)
         >>> f"{step.ratio:.3f}", {f.format.name: f.fraction for f in step.frozen}
@@ -193,7 +193,7 @@ def measure_updates(
         weights: The weights, under the same names in any order; others are passed over.
 
     Examples:
-        >>> from gradbook.diagnosis.arrays import hand_over
+        >>> from gradbook.diagnosis.reading.arrays import hand_over
         >>> weights = hand_over({"W": np.full((2, 2), 4.0), "b": np.zeros(2)}, "weights")
         >>> gradients = hand_over({"W": np.ones((2, 2)), "b": None})
         >>> [(step.name, step.ratio) for step in measure_updates(gradients, weights, lr=0.5)]

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from gradbook.diagnosis.blocks import in_a_block, in_one_sequence, place
-from gradbook.diagnosis.deltas import NOT_GIVEN, Deltas
-from gradbook.diagnosis.evidence import Evidence, Facts
-from gradbook.diagnosis.names import Kind
+from gradbook.diagnosis.measuring.blocks import in_a_block, in_one_sequence, place
+from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, Deltas
+from gradbook.diagnosis.measuring.evidence import Evidence, Facts
+from gradbook.diagnosis.measuring.names import Kind
+from gradbook.diagnosis.measuring.sizes import Measured
+from gradbook.diagnosis.measuring.updates import Update
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.sizes import Measured
-from gradbook.diagnosis.updates import Update
 from gradbook.precision import ALL, float32
 
 COMPARABLE = 3

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gradbook.diagnosis.arrays import Tensors, checked
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
-from gradbook.diagnosis.npz import MOST_AXES
-from gradbook.diagnosis.storage import ALL, Storage, Tensor
+from gradbook.diagnosis.reading.arrays import Tensors, checked
+from gradbook.diagnosis.reading.npz import MOST_AXES
+from gradbook.diagnosis.reading.storage import ALL, Storage, Tensor
 
 LONGEST_HEADER = 4 * 2**20
 """The most bytes of a header: forty thousand tensors. Parsed, it takes up to a hundredfold."""

@@ -20,9 +20,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradbook.diagnosis.arrays import Tensors, checked
 from gradbook.diagnosis.bad_input import BadInput, one_line
-from gradbook.diagnosis.storage import BFLOAT16, Tensor, storage_of
+from gradbook.diagnosis.reading.arrays import Tensors, checked
+from gradbook.diagnosis.reading.storage import BFLOAT16, Tensor, storage_of
 
 LONGEST_DIRECTORY = 8 * 2**20
 """The most bytes of a file's table of contents: eighty thousand tensors."""
