@@ -46,7 +46,6 @@ __all__ = [
     "STARVED",
     "STILL",
     "UNUSED",
-    "Finding",
     "Known",
     "Limits",
     "Parameter",
