@@ -29,7 +29,7 @@ from gradbook.book.diagnose.suite import (
 from gradbook.book.symptoms import DECADES, HEALTHY_DECADES
 from gradbook.datasets import gaussian_classes
 from gradbook.diagnosis import as_tensor, hand_over, measure
-from gradbook.diagnosis.findings.by_sizes import LIMITS, Limits, decide
+from gradbook.diagnosis.findings import LIMITS, Limits, decide
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind

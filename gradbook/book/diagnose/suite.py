@@ -19,7 +19,7 @@ from gradbook.book.diagnose.planted import PlantedCase, cases, handed
 from gradbook.book.diagnose.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
 from gradbook.book.symptoms import DECADES, OFF
 from gradbook.checks import Array
-from gradbook.diagnosis.findings.by_sizes import LIMITS, Limits, decide
+from gradbook.diagnosis.findings import LIMITS, Limits, decide
 from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.measuring.examination import Examined, measured_of, with_signals
 from gradbook.diagnosis.paths import Profile

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gradbook.diagnosis.findings.branches import STARVED, starved
-from gradbook.diagnosis.findings.by_sizes import LIMITS, Limits, decide
+from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
+from gradbook.diagnosis.findings.limits import LIMITS, Limits
 from gradbook.diagnosis.findings.loss import LEAST, loss_sends_nothing
 from gradbook.diagnosis.findings.missing import UNUSED, cut, not_stepped
 from gradbook.diagnosis.findings.not_finite import non_finite

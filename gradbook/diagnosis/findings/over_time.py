@@ -10,7 +10,7 @@ from gradbook.diagnosis.watching.record import Steps
 from gradbook.diagnosis.words import factor
 
 IN_TIME = 1.84
-"""As in `by_sizes.LIMITS`: decades over the steps of time."""
+"""As in `LIMITS`: decades over the steps of time."""
 
 STACKED = 1.3
 """Decades between the biases' gradients of stacked recurrent layers."""

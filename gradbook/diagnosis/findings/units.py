@@ -5,7 +5,7 @@ from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
 OFF = 0.66
-"""Fitted, as in `by_sizes.LIMITS`: the share of units that are 0 for every example."""
+"""Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
 
 ALL_OFF = 0.99
 """The share of one layer's units from which on nothing passes it."""
