@@ -7,8 +7,11 @@ from gradbook.diagnosis.paths import Path, Profile, longest, worst
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import factor, listed
 
-FALL, RISE = 1.95, 1.95
-"""Decades that δ falls or rises by in a network that is ill; truth calls 2 a fault, 1 healthy."""
+FALL = 1.95
+"""Decades that δ falls by in a network that is ill; truth calls 2 a fault, 1 healthy."""
+
+RISE = 1.95
+"""Decades that it rises by, likewise."""
 
 GROWTH = math.log10(math.pi / (math.pi - 1)) / 2
 """Decades that δ grows by in a layer of ReLU behind batch normalization: a factor of 1.21.
