@@ -65,7 +65,7 @@ def test_the_wheel_holds_the_package_and_its_license_alone(wheel: Path) -> None:
     assert not others, f"leave these out in pyproject.toml: {others}"
     assert "gradbook/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert "gradbook/diagnosis/watching.py" in names
+    assert "gradbook/diagnosis/watching/hooks.py" in names
     assert not [name for name in names if name.startswith(("gradbook/book", "gradbook/press"))]
 
 

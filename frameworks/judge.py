@@ -26,6 +26,7 @@ from generated_asked import Asked, answers, said
 
 from gradbook.book.diagnose import generated
 from gradbook.diagnosis import findings
+from gradbook.diagnosis.findings import loss, over_depth, over_time, steps, units
 
 Piece = tuple[int, int, int]
 """A size, and of all its networks every so many-th."""
@@ -44,15 +45,15 @@ Answer = tuple[str, str, str]
 """The name of a network, its truth, and what is said of it."""
 
 GRID = {
-    "FALL": [1.0 + 0.05 * i for i in range(41)],
-    "RISE": [1.0 + 0.05 * i for i in range(41)],
-    "IN_TIME": [1.0 + 0.04 * i for i in range(51)],
-    "OFF": [0.3 + 0.02 * i for i in range(35)],
-    "LARGE": [10 ** (-1 + 0.05 * i) for i in range(41)],
-    "STILL": [0.1 + 0.05 * i for i in range(19)],
-    "LEAST": [10 ** (-9 + 0.25 * i) for i in range(29)],
+    "FALL": (over_depth, [1.0 + 0.05 * i for i in range(41)]),
+    "RISE": (over_depth, [1.0 + 0.05 * i for i in range(41)]),
+    "IN_TIME": (over_time, [1.0 + 0.04 * i for i in range(51)]),
+    "OFF": (units, [0.3 + 0.02 * i for i in range(35)]),
+    "LARGE": (steps, [10 ** (-1 + 0.05 * i) for i in range(41)]),
+    "STILL": (steps, [0.1 + 0.05 * i for i in range(19)]),
+    "LEAST": (loss, [10 ** (-9 + 0.25 * i) for i in range(29)]),
 }
-"""What is tried for each limit of `gradbook.diagnosis.findings`; theory's are not fitted."""
+"""Where each limit of the findings stands, and what is tried for it; theory's are not fitted."""
 
 
 def ask(way: Callable[[Piece], Any], pieces: Sequence[Piece]) -> list[Any]:
@@ -71,11 +72,12 @@ def judged(truth: str, said: str) -> str:
 def best(half: Sequence[Asked], name: str) -> tuple[float, float]:
     """Return the first and the last value of a limit with which most are right."""
     scores = {}
-    for value in GRID[name]:
-        with patch.object(findings, name, value):
+    module, values = GRID[name]
+    for value in values:
+        with patch.object(module, name, value):
             scores[value] = sum(one.says() == one.truth for one in half)
-    values = [value for value, score in scores.items() if score == max(scores.values())]
-    return values[0], values[-1]
+    served = [value for value, score in scores.items() if score == max(scores.values())]
+    return served[0], served[-1]
 
 
 def fit(half: Sequence[Asked]) -> Iterator[str]:

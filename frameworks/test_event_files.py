@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from gradbook.cli import main
 from gradbook.diagnosis import Verdict, diagnose_log
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.logs import open_log
+from gradbook.diagnosis.reading.logs import open_log
 
 SIZES = {"fc1": 0.0025, "fc2": 0.05, "fc3": 1.0, "out": 3.0}
 

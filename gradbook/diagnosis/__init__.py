@@ -1,25 +1,34 @@
 """Look at the gradients of any network: read them, name its layers, measure, and judge.
 
-Gradients come from a mapping of any framework (`arrays`) or from a file (`files`), one tensor at a
-time; `names` finds the layers, `sizes` measures tensors and `updates` what a step does to the
-weights. A network of PyTorch is a graph of `places` that `watching` records, and `findings` come
-from it. What is known by arrays alone (`evidence`) is judged by its sizes (`verdict`). Both end in
-a `report`; `runs` keeps those of a whole training. NumPy is all that is needed.
+There is one way through it. A record is made: `watching` sees the places of a PyTorch network and
+which goes into which; `reading` takes arrays of any framework and files, one tensor at a time, and
+`measuring` finds their layers and sizes. The record becomes `findings`, in order of consequence,
+each with its words, and `reporting` makes a report of them: `diagnose_tensors` and `diagnose_logs`
+are the doors, `runs` keeps a whole training. NumPy is all that is needed.
 """
 
-from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_logs import diagnose_log
 from gradbook.diagnosis.diagnose_tensors import diagnose
-from gradbook.diagnosis.files import is_log, open_tensors
-from gradbook.diagnosis.logs import Entry, open_log
-from gradbook.diagnosis.names import Kind, Layer, Named, Order, Role, group, locate, network_order
-from gradbook.diagnosis.report import Report
-from gradbook.diagnosis.rows import Row
+from gradbook.diagnosis.measuring.names import (
+    Kind,
+    Layer,
+    Named,
+    Order,
+    Role,
+    group,
+    locate,
+    network_order,
+)
+from gradbook.diagnosis.measuring.sizes import Measured, Statistics, combine, measure, statistics
+from gradbook.diagnosis.measuring.updates import Frozen, Update, measure_updates, update
+from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
+from gradbook.diagnosis.reading.files import is_log, open_tensors
+from gradbook.diagnosis.reading.logs import Entry, open_log
+from gradbook.diagnosis.reading.storage import Storage, Tensor
+from gradbook.diagnosis.reporting.report import Report
+from gradbook.diagnosis.reporting.rows import Row
 from gradbook.diagnosis.runs import Run, watching
-from gradbook.diagnosis.sizes import Measured, Statistics, combine, measure, statistics
-from gradbook.diagnosis.storage import Storage, Tensor
-from gradbook.diagnosis.updates import Frozen, Update, measure_updates, update
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.diagnosis.watching import Watched, watch
 

@@ -19,9 +19,6 @@ class BadInput(ValueError):
     Names in a stranger's file may hold line breaks or escape sequences of a terminal; none of them
     gets through, and a name of a megabyte gets shortened.
 
-    Args:
-        message: What was found and what was expected.
-
     Examples:
         >>> str(BadInput("a name with a break:" + chr(10) + "and an escape:" + chr(27) + "[2J"))
         'a name with a break:?and an escape:?[2J'
@@ -41,9 +38,6 @@ class Odd(BadInput):
 
 def reason(error: BaseException) -> str:
     """Return the first line of what another library's error says, or its type's name.
-
-    Args:
-        error: The error.
 
     Examples:
         >>> reason(RuntimeError("no such device" + chr(10) + "and much more"))
@@ -67,12 +61,6 @@ WRONG = (
 def one_line(place: str) -> Iterator[None]:
     """Turn whatever goes wrong in a block into one line that names the place.
 
-    Args:
-        place: The file, and what in it.
-
-    Raises:
-        BadInput: If anything of `WRONG` is raised in the block.
-
     Examples:
         >>> with one_line("grads.npz"):
         ...     raise EOFError("no more")
@@ -88,12 +76,6 @@ def one_line(place: str) -> Iterator[None]:
 def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make a dictionary, but not of a key that comes twice: two readers could see two files.
 
-    Args:
-        pairs: Keys and values, as JSON objects give them.
-
-    Raises:
-        BadInput: If a key comes twice.
-
     Examples:
         >>> distinct_keys([("w", 1), ("w", 2)])
         Traceback (most recent call last):
@@ -108,11 +90,7 @@ def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def require_file(path: Path) -> None:
-    """Raise unless a path is a file that ends: a pipe or a device may never give anything.
-
-    Raises:
-        BadInput: It is not there, or not a regular file.
-    """
+    """Raise unless a path is a file that ends: a pipe or a device may never give anything."""
     if not path.exists():
         raise BadInput("there is no such file")
     if not path.is_file():

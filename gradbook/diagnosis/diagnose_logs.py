@@ -7,17 +7,18 @@ from itertools import pairwise
 from statistics import median
 
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.deltas import Deltas, read_deltas
-from gradbook.diagnosis.diagnose_tensors import in_order, report_of
-from gradbook.diagnosis.evidence import Evidence, Facts, gather
-from gradbook.diagnosis.examination import Examined
-from gradbook.diagnosis.findings import Finding, listed
-from gradbook.diagnosis.logs import Entry, Log
-from gradbook.diagnosis.names import Kind, Layer, group, network_order
-from gradbook.diagnosis.report import Report
-from gradbook.diagnosis.sizes import Measured, Statistics
-from gradbook.diagnosis.verdict import decide
-from gradbook.diagnosis.verdicts import Verdict
+from gradbook.diagnosis.findings.by_sizes import decide
+from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas
+from gradbook.diagnosis.measuring.evidence import Evidence, Facts
+from gradbook.diagnosis.measuring.examination import Examined
+from gradbook.diagnosis.measuring.gathering import gather
+from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
+from gradbook.diagnosis.measuring.sizes import Measured, Statistics
+from gradbook.diagnosis.reading.logs import Entry, Log
+from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
+from gradbook.diagnosis.reporting.report import Report
+from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.words import factor, listed
 
 
 @dataclass
@@ -71,16 +72,15 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     layers = group(dict.fromkeys(network_order(logged).names))
     measured = {name: _as_measured(name, found) for name, found in logged.items()}
     facts = [Facts(layer.name, layer.kind, *_weight_and_bias(layer, measured)) for layer in layers]
-    given = Deltas() if deltas is None else read_deltas(sizes_of(deltas), layers)
+    given = NOT_GIVEN if deltas is None else read_deltas(sizes_of(deltas), layers)
     bad = [_when(name, step) for name, step in list(first_bad.items())[:1]]
-    evidence = gather(
-        facts, deltas=given.profile, output=given.output, nonfinite=bad, apart=given.apart
-    )
+    evidence = gather(facts, given, nonfinite=bad)
     notes = (*_notes(kept, total), *_beside(entries))
-    examined = Examined(layers, measured, {}, evidence, notes)
+    found = Examined(layers, measured, {}, tuple(facts), notes, evidence=evidence)
     first = decide(evidence) if of_layers else _of_total(evidence, total)
     later = growing(total)
-    return report_of(examined, in_order([first, *([later] if later else [])]))
+    findings = in_order([first, *([later] if later else [])])
+    return report_of(found, findings, traits_of(found))
 
 
 def _beside(entries: Iterable[Entry]) -> Iterator[str]:
@@ -128,9 +128,9 @@ def growing(total: Mapping[float, float]) -> Finding | None:
     steps = list(total)
     begin = next((s for s, n in total.items() if n > 10 * first), steps[-1])
     text = (
-        f"The norm of all gradients grows by a factor of 10^{grown:.1f} over {len(sizes)} steps, "
+        f"The norm of all gradients grows by {factor(grown)} over {len(sizes)} steps, from "
+        f"{first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
     )
-    text += f"from {first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
     return Finding(Verdict.GROWING, text, since=f"step {begin:g}")
 
 
@@ -189,9 +189,6 @@ def _weight_and_bias(
 
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
     """Return the geometric means of a log over its steps.
-
-    Args:
-        entries: The norms of each layer, or each step of time, over steps of training.
 
     Examples:
         >>> log = [Entry(0.0, "1", 0.1), Entry(1.0, "1", 10.0), Entry(1.0, "2", 3.0)]

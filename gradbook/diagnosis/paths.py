@@ -1,72 +1,211 @@
-"""Tell from names which layers may be compared, and where a path may lead around them.
+r"""How the size of a gradient changes along the paths of a network.
 
-What stands in a branch gets a share of the gradient that passes beside it, and the share may be
-anything: it says nothing of how the gradient changes on its way back. Names tell of branches.
+A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with four
+exceptions, because not every change of a size is a change of the gradient:
+
+- where several places go into $v$, all but the one with the largest gradient are in branches, and a
+  branch may get any share: a fall at its end does not count, what happens within it does;
+- of several places that $u$ goes into, the one with the largest gradient is compared with;
+- where a layer changes the number of positions, `places.step` leaves out what that alone does;
+- the last normalization divides the gradient by the size of what enters it: before it and behind it
+  the products of both are compared.
 """
 
-import re
+import math
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
 
-from gradbook.diagnosis.names import Kind
+from gradbook.diagnosis.crossed import crossed
+from gradbook.diagnosis.places import Place, log_ratio, states_of, step
+
+STARTS = 1.0
+"""How many decades the size has moved where a fault starts."""
 
 
-def place(name: str) -> str:
-    """Return a layer's name without what counts blocks, or layers where there are no blocks.
+@dataclass(frozen=True)
+class Path:
+    """Places one behind the other, first to last, with what is left of the gradient.
 
-    Args:
-        name: The name.
+    Attributes:
+        names: The places.
+        levels: log10 of the sizes, without what does not count.
+        fall: The largest fall in decades on the way back, and where it begins and ends.
+        rise: The largest rise, likewise.
+        whole: Whether it begins where the network does, and not in a branch.
+    """
+
+    names: tuple[str, ...] = ()
+    levels: tuple[float, ...] = ()
+    fall: tuple[float, str, str] = (0.0, "", "")
+    rise: tuple[float, str, str] = (0.0, "", "")
+    whole: bool = True
+
+    def since(self, sign: int) -> str | None:
+        """Return the place from which on, going back to the end, it is `STARTS` decades off.
+
+        Args:
+            sign: -1 for its fall, 1 for its rise.
+        """
+        _, begin, end = self.fall if sign < 0 else self.rise
+        high, low = self.names.index(begin), self.names.index(end)
+        found = None
+        for i in range(low, high):
+            if not sign * (self.levels[i] - self.levels[high]) >= STARTS:
+                break
+            found = self.names[i]
+        return found
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes of gradients along the network, all of one kind.
+
+    Attributes:
+        source: What they are sizes of.
+        names: The layers or steps, first to last.
+        rms: The sizes.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    rms: tuple[float, ...]
+
+    @classmethod
+    def of(cls, source: str, path: Path) -> "Profile":
+        """Return the sizes along a path."""
+        return cls(source, path.names, tuple(10**level for level in path.levels))
+
+    @property
+    def decades(self) -> float:
+        """The power of ten by which the gradient changes from the last layer to the first.
+
+        Examples:
+            >>> Profile("δ", ("1", "2"), (0.01, 1.0)).decades
+            -2.0
+        """
+        first, last = self.rms[0], self.rms[-1]
+        return math.nan if first == last == 0 else log_ratio(first, last)
+
+    @property
+    def path(self) -> Path:
+        """The sizes as a path, with their largest fall and rise."""
+        levels = [math.log10(s) if s > 0 else -math.inf for s in self.rms]
+        return measured_path(self.names, levels)
+
+    @property
+    def largest(self) -> float:
+        """The largest change between any two of them in decades, negative for a fall.
+
+        Examples:
+            >>> Profile("δ", ("1", "2", "3"), (1.0, 1e-3, 1.0)).largest
+            -3.0
+        """
+        if not any(self.rms):
+            return math.nan
+        found = self.path
+        return found.rise[0] if found.rise[0] > found.fall[0] else 0.0 - found.fall[0]
+
+
+def measured_path(names: Sequence[str], levels: Sequence[float]) -> Path:
+    """Return a path with its largest fall and rise.
 
     Examples:
-        >>> [place(name) for name in ("blocks.3.fc1", "layers.11", "fc2", "head")]
-        ['blocks.#.fc1', 'layers.#', 'fc#', 'head']
+        >>> found = measured_path(["1", "2", "3"], [0.0, -3.0, 0.0])
+        >>> found.fall, found.rise
+        ((3.0, '3', '2'), (3.0, '2', '1'))
     """
-    block, separator, layer = _parts(name)
-    counted = re.sub(r"\d+", "#", block)
-    return counted + separator + (layer if counted != block else re.sub(r"\d+", "#", layer))
+    fall = rise = (0.0, "", "")
+    if not names:
+        return Path()
+    high = low = len(names) - 1
+    for i in range(len(names) - 1, -1, -1):
+        high = i if levels[i] > levels[high] else high
+        low = i if levels[i] < levels[low] else low
+        down, grown = levels[high] - levels[i], levels[i] - levels[low]
+        fall = (down, names[high], names[i]) if down > fall[0] else fall
+        rise = (grown, names[low], names[i]) if grown > rise[0] else rise
+    return Path(tuple(names), tuple(levels), fall, rise)
 
 
-def _parts(name: str) -> tuple[str, str, str]:
-    found = re.fullmatch(r"(?:(.*)([./]))?([^./]*)", name)
-    block, separator, layer = found.groups("") if found else ("", "", name)
-    return block, separator, layer
+ENOUGH = 3
+"""How many places make a path that can be judged without what only normalizations read."""
 
 
-def in_a_block(name: str) -> bool:
-    """Tell whether a layer's name counts the block that it stands in.
-
-    Args:
-        name: The name.
+def paths(places: Sequence[Place]) -> list[Path]:
+    """Return the way of the gradient from each first place to the output.
 
     Examples:
-        >>> in_a_block("blocks.3.fc1"), in_a_block("layers.11"), in_a_block("net.fc2")
-        (True, False, False)
+        >>> chain = [Place(str(i), 0.1 ** (3 - i), before=(str(i - 1),) if i else ())
+        ...          for i in range(4)]
+        >>> [found] = paths(chain)
+        >>> f"{found.fall[0]:.1f} from {found.fall[1]} to {found.fall[2]}"
+        '3.0 from 3 to 0'
     """
-    return re.search(r"\d", _parts(name)[0]) is not None
+    found = _paths(states_of(places))
+    if max((len(path.names) for path in found), default=0) >= ENOUGH:
+        return found
+    return _paths(states_of(places, weak=True))
 
 
-def in_one_sequence(layers: Sequence[tuple[str, Kind]], weighted: Sequence[str]) -> bool:
-    """Tell whether normalizations and weights take turns in one sequence, without blocks.
+def _paths(states: Sequence[Place]) -> list[Path]:
+    tree = _tree(states)
+    inner = set(tree.up.values())
+    first = [p for p in states if p.name not in inner]
+    return [replace(_path(p.name, tree), whole=not p.before) for p in first]
 
-    That is how PyTorch's `nn.Sequential` names what it holds, and no path leads around its members.
-    A block has a name of its own, in which its layers are numbered or named anew.
 
-    Args:
-        layers: The names and kinds of all layers, first to last.
-        weighted: The names of the layers whose weights are compared.
+@dataclass
+class _Tree:
+    """Decades at each place, and which place behind it it is compared with."""
 
-    Examples:
-        >>> kinds = (Kind.DENSE, Kind.NORM) * 3
-        >>> plain = [f"net.{i}" for i in range(6)]
-        >>> in_one_sequence(list(zip(plain, kinds)), plain[::2])
-        True
-        >>> blocks = [f"{i // 2}.{'fc' if i % 2 == 0 else 'norm'}" for i in range(6)]
-        >>> in_one_sequence(list(zip(blocks, kinds)), blocks[::2])
-        False
-    """
-    norms = [number for number, (_, kind) in enumerate(layers) if kind is Kind.NORM]
-    names = [layers[number][0] for number in norms] + list(weighted)
-    found = [re.fullmatch(r"(.*?)\d+", name) for name in names]
-    if not norms or None in found or len({m.group(1) for m in found if m}) != 1:
-        return False
-    return all(b - a > 1 for a, b in pairwise(norms))
+    level: dict[str, float] = field(default_factory=dict)
+    up: dict[str, str] = field(default_factory=dict)
+
+
+def _tree(states: Sequence[Place]) -> _Tree:
+    by_name = {place.name: place for place in states}
+    behind: dict[str, list[Place]] = {name: [] for name in by_name}
+    for place in states:
+        for name in place.before:
+            behind[name].append(place)
+    after = {name: tuple(p.name for p in found) for name, found in behind.items()}
+    around = crossed(states, after)
+    tree = _Tree()
+    for u in reversed(states):
+        if not behind[u.name]:
+            tree.level[u.name] = log_ratio(u.delta or 0.0, 1.0)
+            continue
+        v = by_name.get(around.get(u.name, ""))
+        if v is None:
+            v = max(behind[u.name], key=lambda place: place.delta or 0.0)
+        change = step(u, v)
+        if v.normed and not behind[v.name] and u.out and v.out and math.isfinite(change):
+            change += log_ratio(u.out, v.out)
+        if u.name not in around and len(v.before) > 1 and change < 0:
+            largest = max(v.before, key=lambda name: by_name[name].delta or 0.0)
+            change = change if largest == u.name else 0.0
+        above = tree.level[v.name]
+        tree.level[u.name] = above + change if math.isfinite(above) else above
+        tree.up[u.name] = v.name
+    return tree
+
+
+def _path(first: str, tree: _Tree) -> Path:
+    names = [first]
+    while names[-1] in tree.up:
+        names.append(tree.up[names[-1]])
+    levels = [tree.level[name] for name in names]
+    return measured_path(names, levels)
+
+
+def worst(found: Sequence[Path]) -> tuple[Path, Path]:
+    """Return the path with the largest fall and that with the largest rise."""
+    empty = Path()
+    fall = max(found, key=lambda p: p.fall[0], default=empty)
+    rise = max(found, key=lambda p: p.rise[0], default=empty)
+    return fall, rise
+
+
+def longest(found: Sequence[Path]) -> Path:
+    """Return the path with the most places, of those that begin where the network does."""
+    return max(found, key=lambda p: (p.whole, len(p.names)), default=Path())

@@ -1,6 +1,9 @@
 """What may be wrong with a network: the answers of a diagnosis."""
 
+from dataclasses import dataclass
 from enum import Enum
+
+from gradbook.diagnosis.paths import Profile
 
 
 class Verdict(Enum):
@@ -31,3 +34,20 @@ class Verdict(Enum):
     def is_problem(self) -> bool:
         """Whether something must be done to the network."""
         return self not in (Verdict.ZERO_START, Verdict.HEALTHY, Verdict.CANNOT_TELL)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found, standing on its own.
+
+    Attributes:
+        profile: The sizes it rests on, if it rests on sizes.
+        since: Where it starts.
+        hint: What to do that the verdict alone does not tell.
+    """
+
+    verdict: Verdict
+    reason: str
+    profile: Profile | None = None
+    since: str | None = None
+    hint: str | None = None

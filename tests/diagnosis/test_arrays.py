@@ -11,9 +11,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gradbook.diagnosis.arrays import Tensors, as_tensor, hand_over
 from gradbook.diagnosis.bad_input import LONGEST, BadInput
-from gradbook.diagnosis.storage import ALL, chunks, storage_of
+from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
+from gradbook.diagnosis.reading.storage import ALL, chunks, storage_of
 
 SMALL = np.array([[0.5, -2.0, 0.0], [1.0, 3.0, -0.25]])
 BYTES = np.arange(256, dtype=np.uint8)

@@ -21,12 +21,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gradbook.diagnosis import files, logs, npz, safetensors_file
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_logs import diagnose_log
-from gradbook.diagnosis.files import is_log, open_tensors
-from gradbook.diagnosis.logs import Entry, open_log
-from gradbook.diagnosis.sizes import measure
+from gradbook.diagnosis.measuring.sizes import measure
+from gradbook.diagnosis.reading import files, logs, npz, safetensors_file
+from gradbook.diagnosis.reading.files import is_log, open_tensors
+from gradbook.diagnosis.reading.logs import Entry, open_log
 
 RNG = np.random.default_rng(0)
 GRADS = {

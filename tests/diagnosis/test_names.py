@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from gradbook.diagnosis.names import ENDINGS, RULES, Kind, Role, group, locate, network_order
+from gradbook.diagnosis.measuring.names import (
+    ENDINGS,
+    RULES,
+    Kind,
+    Role,
+    group,
+    locate,
+    network_order,
+)
 
 PLACES = [
     ("layers.3.weight", (8, 4), "layers.3", Role.WEIGHT, Kind.DENSE),

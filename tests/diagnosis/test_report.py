@@ -18,10 +18,10 @@ import gradbook
 from gradbook import diagnose
 from gradbook.book.diagnose.gallery import FORGETFUL, SIGMOIDS
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log
-from gradbook.diagnosis.advice import Traits, next_steps
-from gradbook.diagnosis.deltas import read_deltas
 from gradbook.diagnosis.findings import Finding
-from gradbook.diagnosis.report import LINES
+from gradbook.diagnosis.measuring.deltas import read_deltas
+from gradbook.diagnosis.reporting.advice import Traits, next_steps
+from gradbook.diagnosis.reporting.report import LINES
 from gradbook.precision import float32, freeze_depth
 from gradbook.press.places import ROOT
 

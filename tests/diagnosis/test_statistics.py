@@ -14,18 +14,12 @@ from hypothesis import strategies as st
 
 from gradbook import precision
 from gradbook.book.diagnose import bench
-from gradbook.diagnosis.arrays import as_tensor, hand_over
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.sizes import SAFE, Statistics, combine, measure, statistics
-from gradbook.diagnosis.storage import CHUNK, Tensor
-from gradbook.diagnosis.updates import (
-    FORMATS,
-    frozen_count,
-    measure_updates,
-    to_bfloat16,
-    to_float16,
-    update,
-)
+from gradbook.diagnosis.measuring.rounding import to_bfloat16, to_float16
+from gradbook.diagnosis.measuring.sizes import SAFE, Statistics, combine, measure, statistics
+from gradbook.diagnosis.measuring.updates import FORMATS, frozen_count, measure_updates, update
+from gradbook.diagnosis.reading.arrays import as_tensor, hand_over
+from gradbook.diagnosis.reading.storage import CHUNK, Tensor
 
 NUMPY = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32}
 reproducible = settings(derandomize=True, deadline=None, max_examples=60)

@@ -29,11 +29,13 @@ from gradbook.book.diagnose.suite import (
 from gradbook.book.symptoms import DECADES, HEALTHY_DECADES
 from gradbook.datasets import gaussian_classes
 from gradbook.diagnosis import as_tensor, hand_over, measure
-from gradbook.diagnosis.evidence import Evidence, Facts, Profile, gather
-from gradbook.diagnosis.names import Kind
-from gradbook.diagnosis.rates import rate, student_quantile
-from gradbook.diagnosis.silence import silent_share, zero_lines
-from gradbook.diagnosis.verdict import LIMITS, Limits, decide
+from gradbook.diagnosis.findings import LIMITS, Limits, decide
+from gradbook.diagnosis.measuring.evidence import Evidence, Facts
+from gradbook.diagnosis.measuring.gathering import gather
+from gradbook.diagnosis.measuring.names import Kind
+from gradbook.diagnosis.measuring.rates import rate, student_quantile
+from gradbook.diagnosis.measuring.silence import silent_share, zero_lines
+from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.initializers import lecun, scaled
 from gradbook.losses import softmax_cross_entropy

@@ -16,11 +16,13 @@ from gradbook.diagnosis.findings import (
     Known,
     Parameter,
     findings_of,
-    over_steps,
 )
-from gradbook.diagnosis.places import Place, paths
-from gradbook.diagnosis.torch_numbers import bend_of
+from gradbook.diagnosis.findings.about import about
+from gradbook.diagnosis.findings.over_time import over_steps
+from gradbook.diagnosis.paths import paths
+from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching import Record, Steps
+from gradbook.diagnosis.watching.graph import bend_of
 
 V = Verdict
 
@@ -266,3 +268,71 @@ def test_an_activation_is_named_through_what_only_rearranges() -> None:
     assert bend_of(MulBackward0(ViewBackward0(bent), None)) == "Sigmoid"
     assert bend_of(MulBackward0(Node(), bent)) == ""
     assert bend_of(None) == bend_of(ViewBackward0()) == ""
+
+
+def test_modules_that_nobody_calls_are_told_from_what_leads_nowhere() -> None:
+    fine = chain([1.0, 1.0, 1.0])
+    left = Parameter("spare.weight")
+    kept = Parameter("0.weight", norm=1.0)
+    (idle,) = findings_of(Known(Record(tuple(fine)), (left, kept)))
+    assert idle.verdict is V.CUT
+    assert "never called" in idle.reason
+    ran = Record(tuple(fine), called=frozenset({"spare"}))
+    (nowhere,) = findings_of(Known(ran, (left, kept)))
+    assert "nothing that the loss depends on" in nowhere.reason
+    (unwatched, *_) = findings_of(Known(Record(), (left, kept)))
+    assert unwatched.hint == "unknown"
+    many = tuple(Parameter(f"{i}.weight", norm=1.0) for i in range(10))
+    assert said(fine, left, *many) == [V.HEALTHY]
+
+
+def test_a_layer_whose_units_are_all_off_is_dead_unless_something_leads_around_it() -> None:
+    shut = chain([0.0, 1.0, 1.0])
+    shut[1] = replace(shut[1], off=1.0)
+    shut[2] = replace(shut[2], off=0.0)
+    assert said(shut)[0] is V.DEAD
+    around = [replace(shut[0], delta=1.0), *shut[1:]]
+    assert said(around) == [V.HEALTHY]
+
+
+def test_stacked_recurrent_layers_are_compared_by_their_biases() -> None:
+    fine = tuple(chain([1.0, 1.0]))
+    steps = Steps("rnn", ((1.0,), (1.0,)), depth=3)
+    biases = [Parameter(f"rnn.bias_ih_l{k}", axes=1, norm=10.0 ** (k - 2)) for k in range(3)]
+    (found,) = findings_of(Known(Record(fine, steps=(steps,)), tuple(biases)))
+    assert found.verdict is V.VANISHING
+    assert found.hint == "stack"
+    level = tuple(replace(bias, norm=1.0) for bias in biases)
+    assert findings_of(Known(Record(fine, steps=(steps,)), level))[0].verdict is V.HEALTHY
+
+
+def test_what_grows_over_the_steps_of_one_layer_explodes() -> None:
+    growing = Steps("rnn", tuple((10.0 ** (3 - t),) for t in range(4)))
+    record = Record(tuple(chain([1.0, 1.0])), steps=(growing,))
+    (found,) = findings_of(Known(record))
+    assert found.verdict is V.EXPLODING
+    assert found.hint == "time"
+
+
+def test_a_vanishing_delta_says_what_it_comes_with() -> None:
+    falls = [1e-4, 1e-2, 1.0]
+    saturated = findings_of(Known(Record(tuple(chain(falls, saturated=0.9)))))
+    assert "90% of what enters the layers is saturated" in saturated[0].reason
+    alike = findings_of(Known(Record(tuple(chain(falls, spread=1e-5)))))
+    assert "all examples come out alike" in alike[0].reason
+    assert findings_of(Known(Record(tuple(chain(falls)))))[0].reason.endswith("10^4.0.")
+
+
+def test_the_notes_tell_what_is_frozen_cleared_or_not_of_this_pass() -> None:
+    place = Place("fc", 1.0, module="fc", total=1.0)
+    record = Record((place,), owned={"fc": ("fc.weight", "fc.bias")})
+    bias = Parameter("fc.bias", axes=1, norm=1.0)
+    assert list(about(Known(record, (bias,)))) == []
+    (stale,) = about(Known(record, (replace(bias, norm=2.0),)))
+    assert stale.startswith("The gradient of fc.bias is not the sum of this pass's δ")
+    (cleared,) = about(Known(record, (replace(bias, norm=None),)))
+    assert cleared.startswith("No weight holds a gradient")
+    held = replace(bias, trainable=False)
+    assert list(about(Known(record, (bias, held)))) == ["1 of 2 tensors are frozen on purpose."]
+    penalty = replace(record, differentiated=True)
+    assert list(about(Known(penalty, (replace(bias, norm=2.0),)))) == []

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from gradbook.checks import Array, positive_int
-from gradbook.diagnosis.arrays import hand_over
-from gradbook.diagnosis.files import open_tensors
-from gradbook.diagnosis.sizes import measure
+from gradbook.diagnosis.measuring.sizes import measure
+from gradbook.diagnosis.reading.arrays import hand_over
+from gradbook.diagnosis.reading.files import open_tensors
 
 _SLOWEST = 3.0
 """How many times one pass of `numpy.linalg.norm` per tensor measuring may take."""

@@ -11,7 +11,7 @@ from gradbook.backpropagation import Parameter, backprop
 from gradbook.book.diagnose.subjects import CLASSES, INPUTS, Size
 from gradbook.checks import Array
 from gradbook.datasets import gaussian_classes
-from gradbook.diagnosis.rates import rate, student_quantile
+from gradbook.diagnosis.measuring.rates import rate, student_quantile
 from gradbook.initializers import lecun, scaled
 from gradbook.layers import Dense
 from gradbook.losses import softmax_cross_entropy

@@ -24,7 +24,7 @@ from gradbook.book.diagnose.subjects import (
 )
 from gradbook.checks import Array
 from gradbook.diagnosis.diagnose_tensors import diagnose
-from gradbook.diagnosis.report import Report
+from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.initializers import Initializer, he, lecun, orthogonal_with, scaled
 from gradbook.networks.normalization import batch_norm

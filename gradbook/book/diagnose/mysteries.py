@@ -1,6 +1,7 @@
 """Three logs of networks that do not train, as their owners have them: text, and nothing else.
 
-Each is a log of norms over the first steps of a real training; `gradbook.diagnosis.logs` reads it.
+Each is a log of norms over the first steps of a real training.
+`gradbook.diagnosis.reading.logs` reads it.
 To pose one more mystery, add a `Mystery`.
 """
 
@@ -19,8 +20,8 @@ from gradbook.backpropagation import Trace, backprop
 from gradbook.checks import Array
 from gradbook.datasets import gaussian_classes
 from gradbook.diagnosis.diagnose_logs import diagnose_log
-from gradbook.diagnosis.logs import Entry, open_log
-from gradbook.diagnosis.report import Report
+from gradbook.diagnosis.reading.logs import Entry, open_log
+from gradbook.diagnosis.reporting.report import Report
 from gradbook.initializers import Initializer, he, lecun, orthogonal_with
 from gradbook.layers import Dense, Layer
 from gradbook.losses import softmax_cross_entropy

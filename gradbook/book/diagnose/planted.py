@@ -18,8 +18,8 @@ from gradbook.book import symptoms
 from gradbook.book.diagnose.subjects import FaultRecipe, Network, Size
 from gradbook.book.symptoms import DECADES, FROZEN, HEALTHY_DECADES, OFF, off_share
 from gradbook.checks import Array
-from gradbook.diagnosis.arrays import Tensors
-from gradbook.diagnosis.storage import BFLOAT16, Tensor, storage_of
+from gradbook.diagnosis.reading.arrays import Tensors
+from gradbook.diagnosis.reading.storage import BFLOAT16, Tensor, storage_of
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.losses import softmax_cross_entropy
 from gradbook.precision import Format, bfloat16, float32, frozen_fraction, round_to

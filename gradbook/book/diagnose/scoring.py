@@ -17,7 +17,7 @@ from gradbook.book.diagnose.suite import (
     Seen,
     values,
 )
-from gradbook.diagnosis.verdict import LIMITS, Limits
+from gradbook.diagnosis.findings import LIMITS, Limits
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.show.tables import Cell, Table
 

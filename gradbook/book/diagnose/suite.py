@@ -20,10 +20,11 @@ from gradbook.book.diagnose.planted import PlantedCase, cases, handed
 from gradbook.book.diagnose.subjects import CLASSES, FITTED, HELD_OUT, RECIPES, Family, Size
 from gradbook.book.symptoms import DECADES, OFF
 from gradbook.checks import Array
-from gradbook.diagnosis.arrays import Tensors
-from gradbook.diagnosis.evidence import Evidence, Profile
-from gradbook.diagnosis.examination import Known, measured_of, with_signals
-from gradbook.diagnosis.verdict import LIMITS, Limits, decide
+from gradbook.diagnosis.findings import LIMITS, Limits, decide
+from gradbook.diagnosis.measuring.evidence import Evidence
+from gradbook.diagnosis.measuring.examination import Examined, measured_of, with_signals
+from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.reading.arrays import Tensors
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.show.tables import Table
 
@@ -87,7 +88,7 @@ class Judged:
     evidence: Evidence
 
 
-def _measured(case: PlantedCase, weights: bool, biases: bool) -> Known:
+def _measured(case: PlantedCase, weights: bool, biases: bool) -> Examined:
     def given(arrays: Mapping[str, Array]) -> Tensors:
         kept = {name: x for name, x in arrays.items() if biases or "bias" not in name}
         return handed(case.recipe.fmt, kept)

@@ -22,7 +22,7 @@ from gradbook.book.diagnose.mysteries import (
 )
 from gradbook.book.diagnose.suite import GIVEN, TEST, Matrix, see
 from gradbook.cli import main
-from gradbook.diagnosis.verdict import LIMITS
+from gradbook.diagnosis.findings import LIMITS
 from gradbook.diagnosis.verdicts import Verdict
 
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from gradbook.diagnosis.advice import Traits, next_steps
 from gradbook.diagnosis.findings import Finding
+from gradbook.diagnosis.reporting.advice import Traits, next_steps
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.press.places import DOCS
 

@@ -1,0 +1,118 @@
+"""What is found in the record of a watched step: one module for each kind of finding.
+
+A finding is a function of what is known: it returns what it found with its evidence, or None. Its
+limits and its words stand beside it. `FINDINGS` lists them in order of consequence; the first one
+names the verdict. What was not watched is judged `by_sizes` alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gradbook.diagnosis.findings.branches import STARVED, starved
+from gradbook.diagnosis.findings.by_sizes import decide
+from gradbook.diagnosis.findings.known import MOST, Known, Parameter
+from gradbook.diagnosis.findings.limits import LIMITS, Limits
+from gradbook.diagnosis.findings.loss import LEAST, loss_sends_nothing
+from gradbook.diagnosis.findings.missing import UNUSED, cut, not_stepped
+from gradbook.diagnosis.findings.not_finite import non_finite
+from gradbook.diagnosis.findings.over_depth import (
+    BEARABLE,
+    FALL,
+    RISE,
+    RISE_NORMALIZED,
+    RISE_OF_BLOCK,
+    healthy,
+    sized,
+)
+from gradbook.diagnosis.findings.over_time import IN_TIME, STACKED, every_step, in_time, stacked
+from gradbook.diagnosis.findings.steps import LARGE, STILL, frozen, large_step
+from gradbook.diagnosis.findings.units import OFF, dead
+from gradbook.diagnosis.findings.zeros import stuck, symmetric, zero_start
+from gradbook.diagnosis.verdicts import Finding, Verdict
+
+__all__ = [
+    "BEARABLE",
+    "FALL",
+    "FINDINGS",
+    "IN_TIME",
+    "LARGE",
+    "LEAST",
+    "LIMITS",
+    "MOST",
+    "OFF",
+    "RISE",
+    "RISE_NORMALIZED",
+    "RISE_OF_BLOCK",
+    "STACKED",
+    "STARVED",
+    "STILL",
+    "UNUSED",
+    "Known",
+    "Limits",
+    "Parameter",
+    "cut",
+    "dead",
+    "decide",
+    "every_step",
+    "findings_of",
+    "frozen",
+    "healthy",
+    "in_time",
+    "large_step",
+    "loss_sends_nothing",
+    "non_finite",
+    "not_stepped",
+    "sized",
+    "stacked",
+    "starved",
+    "stuck",
+    "symmetric",
+    "zero_start",
+]
+
+FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
+    *(non_finite, loss_sends_nothing, cut, not_stepped, stuck, symmetric, dead),
+    *(stacked, in_time, sized, starved, large_step, frozen),
+)
+"""What may be wrong, in order of consequence."""
+
+
+def findings_of(known: Known) -> tuple[Finding, ...]:
+    """Return all that was found, what matters most first.
+
+    Examples:
+        >>> from gradbook.diagnosis.watching import Record
+        >>> from gradbook.diagnosis.places import Place
+        >>> chain = tuple(Place(n, 0.1**(5 - i), before=("abcde"[i - 1],) if i else ())
+        ...               for i, n in enumerate("abcde"))
+        >>> [found.verdict.value for found in findings_of(Known(Record(chain)))]
+        ['vanishing']
+    """
+    by_design = zero_start(known)
+    seen = known if by_design is None else _without_zeros(known)
+    found = [one for find in FINDINGS if (one := find(seen if find is sized else known))]
+    if not found and (by_design is None or _reaches_inside(known)):
+        found = [every_step(known) or healthy(seen) or _nothing()]
+    return (*found, *([by_design] if by_design else []))
+
+
+def _without_zeros(known: Known) -> Known:
+    """Leave out places that get exactly 0 for as long as something begins with 0."""
+    places = (
+        replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.record.places
+    )
+    return replace(known, record=replace(known.record, places=tuple(places)))
+
+
+def _reaches_inside(known: Known) -> bool:
+    ends = {p.name for p in known.ends}
+    inside = (p for p in known.record.places if p.asks and p.state and p.name not in ends)
+    return any(p.delta for p in inside)
+
+
+def _nothing() -> Finding:
+    return Finding(
+        Verdict.CANNOT_TELL,
+        "No gradient has come back: call gradbook.watch before the forward pass, then backward, "
+        "then gradbook.diagnose before the gradients are cleared.",
+    )

@@ -1,0 +1,100 @@
+"""All that findings are made from: the record of a watched step, and what is known of weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from gradbook.diagnosis.paths import Path, paths
+from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.watching.record import Record
+
+MOST = 0.5
+"""The share of matrices from which on what they have in common is the network's."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor of weights with what is known of its gradient.
+
+    Attributes:
+        axes: How many it has.
+        norm: The norm of its gradient; None if there is none.
+        zero: Whether its weights are all 0; None if they are not known.
+        alike: Whether all its units have the same weights, which are not 0.
+        broken: Whether its weights are not finite.
+        ratio: The size of its step over that of the weights, if it is known.
+        stepped: Whether the optimizer holds it; None if there is none.
+    """
+
+    name: str
+    trainable: bool = True
+    axes: int = 2
+    norm: float | None = None
+    finite: bool = True
+    zero: bool | None = None
+    alike: bool = False
+    broken: bool = False
+    ratio: float | None = None
+    stepped: bool | None = None
+
+    @property
+    def layer(self) -> str:
+        """The layer it belongs to."""
+        return self.name.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was watched of a network, and its weights.
+
+    Attributes:
+        parameters: The weights, tied ones once.
+        loss_scale: What the loss was multiplied by.
+        frozen: The share of weights that a step is meant for and that stand still.
+        normalized: Whether there are normalizations.
+    """
+
+    record: Record
+    parameters: tuple[Parameter, ...] = ()
+    loss_scale: float = 1.0
+    frozen: float | None = None
+    normalized: bool = False
+
+    @cached_property
+    def paths(self) -> list[Path]:
+        """The ways of the gradient, from the first places to the output."""
+        return paths(self.record.places)
+
+    @cached_property
+    def asked(self) -> list[Parameter]:
+        """The weights that are to be trained."""
+        return [p for p in self.parameters if p.trainable]
+
+    @cached_property
+    def place_of(self) -> Mapping[str, Place]:
+        """For each weight the place that is computed from it."""
+        by_name = {place.name: place for place in self.record.places}
+        pairs = ((w, by_name[n]) for n, ws in self.record.owned.items() for w in ws if n in by_name)
+        return dict(pairs)
+
+    def passed(self, parameter: Parameter) -> bool:
+        """Tell whether a gradient passed a weight by, though it may have been cleared since."""
+        place = self.place_of.get(parameter.name)
+        return place is not None and place.delta is not None
+
+    @cached_property
+    def ends(self) -> list[Place]:
+        """The places that go into no other, and got a gradient."""
+        inner = {name for place in self.record.places for name in place.before}
+        return [p for p in self.record.places if p.name not in inner and p.delta is not None]
+
+    @cached_property
+    def splits(self) -> bool:
+        """Whether paths lead around layers: whether places come together."""
+        return any(len(place.before) > 1 for place in self.record.places)
+
+    @cached_property
+    def sigmoids(self) -> bool:
+        """Whether most of what layers read comes from sigmoids, as far as the graph tells."""
+        bends = [place.bend for place in self.record.places if place.bend]
+        return 2 * bends.count("Sigmoid") > len(bends)

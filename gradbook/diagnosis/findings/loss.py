@@ -1,0 +1,40 @@
+"""The loss sends nothing back, so that no layer is to blame."""
+
+from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.words import listed
+
+LEAST = 1e-5
+"""How large the sum of |δ| at the output, for a loss that averages its errors, is at least."""
+
+
+def loss_sends_nothing(known: Known) -> Finding | None:
+    """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
+    ends = known.ends
+    at = listed([p.name for p in ends])
+    if not ends or any(p.norm for p in known.asked):
+        size = max((_sent(known, p) for p in ends), default=0.0) / known.loss_scale
+        if known.record.differentiated or not 0 < size < LEAST:
+            return None
+        return Finding(
+            Verdict.LOSS,
+            f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
+            "saturated or at its minimum; it is not your layers.",
+            since=ends[-1].name,
+        )
+    if any(p.delta for p in known.record.places):
+        return None
+    return Finding(
+        Verdict.LOSS,
+        f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
+        "stands between the last one and the loss.",
+        since=ends[-1].name,
+    )
+
+
+def _sent(known: Known, end: Place) -> float:
+    """Return the sum of |δ| at an output, or at the last layer if only an activation is between."""
+    places = known.record.places
+    last = [p for p in places if p.name in end.before and not p.state and p.layer]
+    return min((p.delta or 0.0) * p.count for p in [end, *last])

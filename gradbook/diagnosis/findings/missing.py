@@ -1,0 +1,67 @@
+"""Who gets nothing: weights that no gradient comes to, or that no step is taken with."""
+
+from gradbook.diagnosis.findings.known import Known, Parameter
+from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.words import listed
+
+UNUSED = 0.1
+"""The share of trainable tensors from which on modules that nobody calls are a fault."""
+
+
+def cut(known: Known) -> Finding | None:
+    """Find trainable weights that get no gradient, and between which places the graph is cut."""
+    none = [p for p in known.asked if p.norm is None and not known.passed(p)]
+    if not none or (len(none) == len(known.asked) and not known.record.places):
+        return None
+    start = f"{len(none)} of {len(known.asked)} trainable tensors get no gradient"
+    names = listed([p.name for p in none])
+    ran = any(p.name in known.place_of for p in none)
+    between = _between(known, ran)
+    if between:
+        text = f"{start}: the graph is cut between {between[0]} and {between[1]}."
+        return Finding(Verdict.CUT, f"{text} Without one: {names}.", since=between[0])
+    if len(none) < UNUSED * len(known.asked):
+        return None
+    if not known.record.places:
+        return Finding(Verdict.CUT, f"{start}: {names}.", since=none[-1].name, hint="unknown")
+    idle = [p for p in none if p.layer not in known.record.called and p.name not in known.place_of]
+    if idle and not any(_runs_without(known, p) for p in none):
+        text = f"{start}: {names}. Their modules were never called in this pass."
+        return Finding(Verdict.CUT, text, since=idle[0].layer, hint="idle")
+    text = f"{start}: {names}. They ran, and nothing that the loss depends on comes from them."
+    return Finding(Verdict.CUT, text, since=none[-1].layer)
+
+
+def _runs_without(known: Known, parameter: Parameter) -> bool:
+    return any(p.module == parameter.layer and not p.asks for p in known.record.places)
+
+
+def _between(known: Known, ran: bool) -> tuple[str, str] | None:
+    """Name the last place that got nothing and the next one that did."""
+    places = known.record.places
+    reached = [i for i, p in enumerate(places) if p.delta is not None]
+    lost = [i for i, p in enumerate(places) if _silent(known, p)]
+    before = [i for i in lost if i < max(reached, default=0)]
+    if not before or not (ran or any(not places[i].asks for i in lost)):
+        return None
+    after = min(i for i in reached if i > before[-1])
+    last, following = (places[i].name.removesuffix(" (z)") for i in (before[-1], after))
+    return last, following
+
+
+def _silent(known: Known, place: Place) -> bool:
+    """Tell whether trainable weights work there, and no gradient comes back."""
+    if place.delta is not None:
+        return False
+    mine = known.record.owned.get(place.name, ())
+    return any(p.name in mine or p.layer == place.module for p in known.asked)
+
+
+def not_stepped(known: Known) -> Finding | None:
+    """Find weights that are to be trained and that the optimizer does not hold."""
+    left = [p.name for p in known.asked if p.stepped is False]
+    if not left:
+        return None
+    text = f"{len(left)} of {len(known.asked)} trainable tensors are not in the optimizer: "
+    return Finding(Verdict.CUT, f"{text}{listed(left)}.", since=left[0], hint="optimizer")

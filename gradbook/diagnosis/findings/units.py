@@ -1,0 +1,39 @@
+"""Units that are off: what comes out of them is 0 for every example."""
+
+from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.verdicts import Finding, Verdict
+
+OFF = 0.66
+"""Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
+
+ALL_OFF = 0.99
+"""The share of one layer's units from which on nothing passes it."""
+
+
+def dead(known: Known) -> Finding | None:
+    """Find that units are off: that what comes out of them is 0 for every example."""
+    looked = [(p, p.off) for p in known.record.places if p.off is not None and p.asks and p.state]
+    if not looked:
+        return None
+    off = sum(share for _, share in looked) / len(looked)
+    if off >= OFF:
+        worst, _ = max(looked, key=lambda pair: pair[1])
+        text = f"{off:.0%} of the hidden units are off: 0 for every example."
+        return Finding(Verdict.DEAD, text, since=worst.name)
+    shut = [p for p, share in looked if share >= ALL_OFF and not _around(known, p)]
+    if not shut:
+        return None
+    text = f"All units of {shut[-1].name} are off, 0 for every example: nothing passes them."
+    return Finding(Verdict.DEAD, text, since=shut[-1].name)
+
+
+def _around(known: Known, place: Place) -> bool:
+    """Tell whether something before a place, and not 0 itself, got a gradient all the same."""
+    names = set(place.before)
+    for other in reversed(known.record.places):
+        if other.name in names:
+            names.update(other.before)
+            if other.delta and other.out != 0:
+                return True
+    return False

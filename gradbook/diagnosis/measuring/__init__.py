@@ -1,0 +1,1 @@
+"""Name the layers, and measure gradients, weights and steps."""

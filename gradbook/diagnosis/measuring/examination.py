@@ -1,0 +1,261 @@
+"""Measure all that was handed over, layer by layer."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from gradbook.checks import positive
+from gradbook.diagnosis.bad_input import BadInput, Odd
+from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, size_of, tensors_of
+from gradbook.diagnosis.measuring.evidence import Evidence, Facts
+from gradbook.diagnosis.measuring.gathering import gather
+from gradbook.diagnosis.measuring.names import Layer, Named, Role, group, network_order
+from gradbook.diagnosis.measuring.silence import WORTH_A_LOOK, off_share, silent_share, zero_share
+from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure
+from gradbook.diagnosis.measuring.updates import Update, measure_updates
+from gradbook.diagnosis.reading.arrays import Tensors, hand_over
+from gradbook.diagnosis.reading.storage import Tensor, chunks
+from gradbook.diagnosis.words import listed
+
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+"""Pass on what is measured, of which there are so many, and show how far it is."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was measured of gradients, weights and what passed through the network.
+
+    Attributes:
+        layers: The layers by their names, first to last.
+        measured: Each tensor's gradient by name.
+        updates: What a step does to each tensor, by name.
+        facts: What was measured of each layer.
+        notes: What the reader should know about how it was measured.
+        weights: The weights, if they are given.
+        evidence: What speaks for a verdict.
+    """
+
+    layers: tuple[Layer, ...]
+    measured: Mapping[str, Measured]
+    updates: Mapping[str, Update]
+    facts: tuple[Facts, ...]
+    notes: tuple[str, ...]
+    weights: Tensors | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
+    """Pass on what is measured, and show nothing.
+
+    Examples:
+        >>> list(silently("ab", 2))
+        ['a', 'b']
+    """
+    return items
+
+
+def measured_of(
+    grads: Any,
+    *,
+    weights: Any = None,
+    lr: float | None = None,
+    loss_scale: float = 1.0,
+    snapshots: Sequence[Any] = (),
+    progress: Progress = silently,
+    most: int | None = None,
+    look: bool = True,
+) -> Examined:
+    """Measure gradients and weights, which is what takes time.
+
+    Args:
+        grads: As for `gradbook.diagnose`, as are the others.
+        most: How many numbers of a tensor are enough to tell what a step does to it.
+        look: Whether to look at weights and lines of matrices, too, which δ makes needless.
+
+    Examples:
+        >>> [layer.name for layer in measured_of({"1.W": np.ones((2, 2))}).layers]
+        ['1']
+    """
+    scale = positive("loss_scale", loss_scale)
+    if lr is not None:
+        lr = positive("lr", lr)
+    tensors, odd = usable(hand_over(grads), some=look)
+    order = network_order(tensors, tensors.ordered)
+    measured = {found.name: found for found in progress(measure(tensors, most), len(tensors))}
+    for earlier in snapshots:
+        measured = _merged(measured, hand_over(earlier, "snapshots"))
+    known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
+    updates: dict[str, Update] = {}
+    if known is not None and lr is not None:
+        own = tensors.only(name for name, found in measured.items() if found.tied_to is None)
+        steps = measure_updates(own, known, lr / scale, most)
+        updates = {step.name: step for step in progress(steps, len(measured))}
+    layers = group({name: measured[name].shape for name in order.names})
+    seen = known if look else None
+    facts = tuple(_facts(layer, tensors, measured, seen, updates) for layer in layers)
+    notes = *odd, *_notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
+    if updates:
+        notes += ("Updates and frozen shares are those of plain descent: lr times gradient.",)
+    return Examined(layers, measured, updates, facts, notes, known)
+
+
+def usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
+    """Leave out tensors that cannot be measured, such as empty ones, and say which.
+
+    Args:
+        some: Whether one at least must be left.
+    """
+    odd: dict[str, str] = {}
+    for name in tensors:
+        try:
+            tensors[name]
+        except Odd as error:
+            odd[name] = str(error)
+    if not odd:
+        return tensors, []
+    if len(odd) == len(tensors) and some:
+        raise BadInput(next(iter(odd.values())))
+    said = [f"Left out: {message}." for message in odd.values()]
+    return tensors.only(name for name in tensors if name not in odd), said
+
+
+def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
+    """Add what passed through the network: δ on the way back, activations on the way forward.
+
+    Examples:
+        >>> found = measured_of({"1.W": np.ones((2, 2))})
+        >>> with_signals(found, deltas=[0.1, 1.0]).evidence.deltas.decades
+        -1.0
+    """
+    outputs = [] if activations is None else tensors_of("activations", activations, found.layers)
+    given = NOT_GIVEN if deltas is None else read_deltas(deltas, found.layers)
+    evidence = gather(
+        found.facts,
+        given,
+        updates=tuple(found.updates.values()),
+        activations=[size_of(tensor) for tensor in outputs],
+        off=[off_share(tensor) for tensor in outputs if len(tensor.shape) > 1],
+        nonfinite=given.nonfinite,
+    )
+    turned = "δ came last layer first, as hooks give it, and was turned around."
+    notes = (*found.notes, turned) if given.turned else found.notes
+    return replace(found, evidence=evidence, notes=notes)
+
+
+def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measured]:
+    """Join two steps: norms by their geometric mean, and the worst of the counts."""
+    result = dict(measured)
+    for found in measure(earlier):
+        now = measured.get(found.name)
+        if now is None or now.shape != found.shape:
+            raise BadInput(f"snapshots must all hold the same tensors, got {found.name!r} anew")
+        if now.statistics is not None and found.statistics is not None:
+            joined = _joined(now.statistics, found.statistics)
+            result[found.name] = replace(now, statistics=joined)
+    return result
+
+
+def _joined(one: Statistics, other: Statistics) -> Statistics:
+    norm = math.sqrt(one.norm) * math.sqrt(other.norm)
+    return Statistics(
+        one.count,
+        norm,
+        max(one.largest, other.largest),
+        min(one.zeros, other.zeros),
+        max(one.nonfinite, other.nonfinite),
+    )
+
+
+def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tensors:
+    missing = [n for n, m in measured.items() if m.statistics is not None and n not in weights]
+    if missing:  # their names tell which step goes with which weight
+        raise BadInput(f"weights must hold {missing[0]!r}, which has a gradient, got none")
+    return weights
+
+
+def _member(layer: Layer, role: Role, axes: Callable[[int], bool]) -> Named | None:
+    for member in layer.members:
+        guessed = member.role is Role.UNKNOWN and member.shape is not None
+        if member.role is role or (guessed and axes(len(member.shape or ()))):
+            return member
+    return None
+
+
+def _facts(
+    layer: Layer,
+    tensors: Tensors,
+    measured: Mapping[str, Measured],
+    weights: Tensors | None,
+    updates: Mapping[str, Update],
+) -> Facts:
+    of_weight = _member(layer, Role.WEIGHT, lambda axes: axes > 1)
+    of_bias = _member(layer, Role.BIAS, lambda axes: axes == 1)
+    weight = measured[of_weight.name] if of_weight else None
+    bias = measured[of_bias.name] if of_bias else None
+    found = Facts(layer.name, layer.kind, weight, bias)
+    if weight is None or weight.statistics is None or weight.tied_to is not None:
+        return found
+    tensor = tensors[weight.name] if _worth_reading(weight, bias, weights) else None
+    found = replace(found, silent=silent_share(tensor, weight, bias))
+    stored = weights[weight.name] if weights is not None else None
+    if stored is None or tensor is None or len(tensor.shape) < 2:
+        return found
+    if stored.shape != tensor.shape:
+        raise BadInput(
+            f"weights[{weight.name!r}] must have the shape of its gradient, {tensor.shape}, got "
+            f"{stored.shape}"
+        )
+    size = updates[weight.name].weight.rms if weight.name in updates else size_of(stored)
+    return replace(found, pull=_pull(stored, tensor), gain=_gain(tensor.shape, size))
+
+
+def _worth_reading(weight: Measured, bias: Measured | None, weights: Tensors | None) -> bool:
+    """Tell whether a second look at a tensor may tell more than its statistics."""
+    zeros = zero_share(weight) or 0.0
+    return weights is not None or (bias is None and zeros >= WORTH_A_LOOK)
+
+
+def _pull(weight: Tensor, gradient: Tensor) -> float | None:
+    total = 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        for w, g in chunks(weight, gradient):
+            total += float(np.dot(w.astype(np.float64), g.astype(np.float64)))
+    return total if math.isfinite(total) else None
+
+
+def _gain(shape: tuple[int, ...], rms: float) -> float | None:
+    if len(shape) != 2:
+        return None
+    width = math.sqrt(math.prod(shape))
+    return math.log10(math.sqrt(width) * rms) if rms > 0 and math.isfinite(rms) else None
+
+
+def _notes(
+    layers: Sequence[Layer],
+    measured: Mapping[str, Measured],
+    counted: bool,
+    scale: float,
+    snapshots: int,
+) -> Iterator[str]:
+    unused = [name for name, found in measured.items() if found.statistics is None]
+    if unused:
+        yield f"No gradient came to {listed(unused, 5)}."
+    for name, found in measured.items():
+        if found.tied_to is not None:
+            yield f"{name} is the same array as {found.tied_to} and counts once."
+    if counted:
+        yield "The names came in the order of the alphabet and were put in that of their numbers."
+    kinds = list(dict.fromkeys(layer.kind for layer in layers))
+    if len(kinds) > 1:
+        names = ", ".join(kind.value for kind in kinds)
+        yield f"Each layer is compared with its own kind alone; there are {names}."
+    shapes = {m.shape for layer in layers for m in layer.members if m.role is Role.WEIGHT}
+    if len(shapes) > 1:
+        yield "Sizes are root mean squares, which do not depend on how many weights a layer has."
+    if scale != 1:
+        yield f"All gradients were divided by the loss scale, {scale:g}."
+    if snapshots:
+        yield f"Sizes are geometric means over {snapshots + 1} steps."

@@ -1,0 +1,241 @@
+r"""Find the layers of a network in the names of its tensors, and what kind each is.
+
+A name is split into a layer and what the tensor is there: `layers.3.weight` of PyTorch,
+`params/Dense_0/kernel` of Flax, `dense/kernel:0` of Keras, `1.W` of this book. Gradients of
+different kinds are of different sizes in a healthy network, so each is compared with its own kind.
+To recognize one more spelling, add a record to `ENDINGS` or `RULES`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+Shape = tuple[int, ...]
+
+
+class Role(Enum):
+    """What a tensor is in its layer."""
+
+    WEIGHT = "weight"
+    BIAS = "bias"
+    UNKNOWN = "unknown"
+
+
+class Kind(Enum):
+    """What is compared with one another."""
+
+    DENSE = "dense"
+    CONV = "convolution"
+    ATTENTION = "attention"
+    RECURRENT = "recurrent"
+    EMBEDDING = "embedding"
+    NORM = "normalization"
+    BIAS = "bias"
+    SCALAR = "single number"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How names of some framework end.
+
+    Attributes:
+        pattern: Fits a whole name; its groups `layer`, `part` and `number` make the layer's.
+        role: What such a tensor is.
+    """
+
+    pattern: str
+    role: Role
+
+
+_PATH = r"(?:(?P<layer>.+)[./_])?"
+
+ENDINGS = (
+    # LSTM of PyTorch: rnn.weight_hh_l0, rnn.bias_ih_l1_reverse; its cells: weight_hh
+    Ending(_PATH + r"weight_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.WEIGHT),
+    Ending(_PATH + r"bias_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.BIAS),
+    Ending(_PATH + r"(?:weights?|kernel|scale|gamma|embeddings?)", Role.WEIGHT),
+    Ending(_PATH + r"(?:bias|beta)", Role.BIAS),
+    Ending(_PATH + r"d?[WwUV]", Role.WEIGHT),
+    Ending(_PATH + r"d?[bB]", Role.BIAS),
+    # W1, b1 and dW_1 of code written by hand
+    Ending(_PATH + r"d?(?:[Ww]|weights?|kernel)_?(?P<number>\d+)", Role.WEIGHT),
+    Ending(_PATH + r"d?(?:[Bb]|bias)_?(?P<number>\d+)", Role.BIAS),
+    # a list of pairs (W, b), as in JAX's own tutorials; the shape tells which is which
+    Ending(r"(?P<layer>(?:.+/)?\d+)/\d+", Role.UNKNOWN),
+)
+"""The endings that are known; the first that fits decides."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a tensor is of a kind: all conditions must hold.
+
+    Attributes:
+        words: Fits one of the words of the name; None for any name.
+        unknown: Whether the rule applies where the shape is not known.
+    """
+
+    kind: Kind
+    words: str | None = None
+    roles: tuple[Role, ...] = tuple(Role)
+    least: int = 0
+    most: int = 99
+    unknown: bool = True
+
+
+_NOT_BIAS = (Role.WEIGHT, Role.UNKNOWN)
+
+RULES = (
+    Rule(Kind.SCALAR, most=0, unknown=False),
+    Rule(Kind.NORM, words=r"\w*norms?|ln|lnf|bn|gn|scale|gamma", most=1),
+    Rule(Kind.EMBEDDING, words=r"embed\w*|embd|wte|wpe", roles=_NOT_BIAS, least=2, most=3),
+    Rule(Kind.RECURRENT, words=r"\w*rnn|lstm|gru|ih|hh|recurrent", roles=_NOT_BIAS, least=2),
+    Rule(
+        Kind.ATTENTION,
+        words=r"attn|attention|mha|qkv|q|k|v|query|key|value",
+        roles=_NOT_BIAS,
+        least=2,
+    ),
+    Rule(Kind.CONV, words=r"conv\w*", roles=_NOT_BIAS, least=3),
+    Rule(Kind.NORM, roles=(Role.WEIGHT,), least=1, most=1, unknown=False),  # in a Sequential
+    Rule(Kind.BIAS, roles=(Role.BIAS,)),
+    Rule(Kind.BIAS, least=1, most=1, unknown=False),
+    Rule(Kind.CONV, least=3, unknown=False),
+    Rule(Kind.DENSE, roles=_NOT_BIAS, least=2, most=2, unknown=False),
+    Rule(Kind.DENSE, roles=(Role.WEIGHT,)),
+    Rule(Kind.OTHER),
+)
+"""The kinds that are known; the first rule that applies decides."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A tensor's place in its network.
+
+    Attributes:
+        layer: Its layer's name; empty for a network of a single unnamed layer.
+        role: What it is there.
+        kind: What it is compared with.
+    """
+
+    name: str
+    layer: str
+    role: Role
+    kind: Kind
+    shape: Shape | None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Tensors that belong together.
+
+    Attributes:
+        kind: The kind of its weight, or of its first tensor if it has none.
+    """
+
+    name: str
+    kind: Kind
+    members: tuple[Named, ...]
+
+
+def _split(name: str) -> tuple[str, Role]:
+    bare = re.sub(r":\d+$", "", name)  # Keras: dense/kernel:0
+    for ending in ENDINGS:
+        if found := re.fullmatch(ending.pattern, bare):
+            groups = found.groupdict()
+            parts = (groups.get(key) for key in ("layer", "part", "number"))
+            return ".".join(part for part in parts if part), ending.role
+    return bare, Role.UNKNOWN
+
+
+def _words(name: str) -> list[str]:
+    found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
+    return [word.lower() for word in found]
+
+
+def _applies(rule: Rule, words: list[str], role: Role, shape: Shape | None) -> bool:
+    fits = rule.unknown if shape is None else rule.least <= len(shape) <= rule.most
+    if not fits or role not in rule.roles:
+        return False
+    return rule.words is None or any(re.fullmatch(rule.words, word) for word in words)
+
+
+@lru_cache(maxsize=4096)
+def locate(name: str, shape: Shape | None = None) -> Named:
+    """Split a tensor's name into layer and role, and tell its kind from name and shape.
+
+    Examples:
+        >>> for name, shape in [("h.0.attn.c_attn.weight", (64, 192)), ("rnn.bias_hh_l0", (64,))]:
+        ...     found = locate(name, shape)
+        ...     print(found.layer, found.role.value, found.kind.value)
+        h.0.attn.c_attn weight attention
+        rnn.hh_l0 bias bias
+    """
+    layer, role = _split(name)
+    words = _words(name)
+    kind = next(rule.kind for rule in RULES if _applies(rule, words, role, shape))
+    return Named(name, layer, role, kind, shape)
+
+
+def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
+    """Put the weight and the bias of a layer together.
+
+    Examples:
+        >>> shapes = {"0.weight": (8, 4), "0.bias": (8,), "1.weight": (8,), "1.bias": (8,)}
+        >>> [(layer.name, layer.kind.value, len(layer.members)) for layer in group(shapes)]
+        [('0', 'dense', 2), ('1', 'normalization', 2)]
+    """
+    layers: dict[str, list[Named]] = {}
+    for name, shape in shapes.items():
+        found = locate(name, shape)
+        layers.setdefault(found.layer, []).append(found)
+    return tuple(Layer(layer, _kind(members), tuple(members)) for layer, members in layers.items())
+
+
+def _kind(members: list[Named]) -> Kind:
+    kinds = [member.kind for member in members]
+    return next((kind for kind in kinds if kind is not Kind.BIAS), kinds[0])
+
+
+@dataclass(frozen=True)
+class Order:
+    """Names in the order of the network, as far as it can be told.
+
+    Attributes:
+        names: The names.
+        sorted_by_number: Whether the order is not the one given, which was the alphabet's.
+    """
+
+    names: tuple[str, ...]
+    sorted_by_number: bool
+
+
+def number_key(name: str) -> list[tuple[int, str]]:
+    """Return what sorts layer 2 before layer 10."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]
+
+
+def network_order(names: Iterable[str], ordered: bool = True) -> Order:
+    """Count layer 2 before layer 10 where the alphabet did not.
+
+    JAX sorts the keys of its dictionaries and `.safetensors` files their names, so that layer 10
+    comes before layer 2.
+
+    Args:
+        ordered: Whether their order is kept unless it is that of the alphabet.
+
+    Examples:
+        >>> network_order(["fc1", "fc10", "fc2"])
+        Order(names=('fc1', 'fc2', 'fc10'), sorted_by_number=True)
+        >>> network_order(["out.weight", "in.weight"]).sorted_by_number
+        False
+    """
+    given = list(names)
+    if ordered and given not in (sorted(given), sorted(given, key=lambda name: name.split("/"))):
+        return Order(tuple(given), sorted_by_number=False)
+    counted = sorted(given, key=number_key)
+    return Order(tuple(counted), sorted_by_number=counted != given)

@@ -1,0 +1,151 @@
+"""What is known of each tensor of weights, and of the step that is to be taken."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gradbook.diagnosis.bad_input import Odd
+from gradbook.diagnosis.findings.known import Parameter
+from gradbook.diagnosis.measuring.sizes import Measured
+from gradbook.diagnosis.measuring.updates import Update, update
+from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
+from gradbook.diagnosis.reading.storage import Tensor
+
+ENOUGH = 2**12
+"""How many numbers of a network's tensor are enough to tell what a step does to it."""
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network of PyTorch, as its owner hands it over.
+
+    Attributes:
+        weights: Name → parameter, tied ones under each name.
+    """
+
+    weights: Mapping[str, Any]
+    optimizer: Any = None
+
+    def asks(self, name: str) -> bool:
+        """Tell whether a weight is to be trained."""
+        return name not in self.weights or bool(self.weights[name].requires_grad)
+
+    def stepped(self, name: str) -> bool | None:
+        """Tell whether the optimizer holds a weight."""
+        if self.optimizer is None or name not in self.weights:
+            return None
+        return id(self.weights[name]) in self._held
+
+    @cached_property
+    def _held(self) -> frozenset[int]:
+        groups = self.optimizer.param_groups
+        return frozenset(id(p) for group in groups for p in group["params"])
+
+
+def parameters_of(
+    measured: Mapping[str, Measured],
+    weights: Tensors | None,
+    updates: Mapping[str, Update],
+    net: Net | None = None,
+) -> tuple[Parameter, ...]:
+    """Return what findings need to know of each tensor, tied ones once."""
+    kept = (m for m in measured.values() if m.tied_to is None)
+    return tuple(_parameter(found, weights, updates, net) for found in kept)
+
+
+def _parameter(
+    found: Measured, weights: Tensors | None, updates: Mapping[str, Update], net: Net | None
+) -> Parameter:
+    stored = _read(weights, found.name)
+    numbers = found.statistics
+    step = updates.get(found.name)
+    shape = stored.shape if stored is not None else (found.shape or ())
+    return Parameter(
+        name=found.name,
+        trainable=net is None or net.asks(found.name),
+        axes=len(shape),
+        norm=None if numbers is None else numbers.norm,
+        finite=numbers is None or not numbers.nonfinite,
+        zero=None if stored is None else _is_zero(stored),
+        alike=stored is not None and _is_alike(stored),
+        broken=stored is not None and bool(numbers and numbers.nonfinite) and _is_broken(stored),
+        ratio=None if step is None or not math.isfinite(step.ratio) else step.ratio,
+        stepped=None if net is None else net.stepped(found.name),
+    )
+
+
+def _read(weights: Tensors | None, name: str) -> Tensor | None:
+    if weights is None or name not in weights:
+        return None
+    try:
+        return weights[name]
+    except Odd:
+        return None
+
+
+def _is_zero(tensor: Tensor) -> bool:
+    # Nearly always the first number tells.
+    return not tensor.raw.flat[0] and not np.any(tensor.raw)
+
+
+def _is_alike(tensor: Tensor) -> bool:
+    """Tell whether all units of a matrix have the same weights, whichever axis counts them."""
+    shape = tensor.shape
+    if len(shape) < 2 or min(shape[:2]) < 2 or _is_zero(tensor):
+        return False
+    rows = tensor.raw.reshape(shape[0], -1)
+    if rows[0, 0] != rows[1, 0] and rows[0, 0] != rows[0, 1]:
+        return False
+    return bool((rows == rows[:1]).all() or (rows == rows[:, :1]).all())
+
+
+def _is_broken(tensor: Tensor) -> bool:
+    return not np.isfinite(tensor.values()).all()
+
+
+def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
+    r"""Return what the optimizer's next step does to each weight, from a sample of its numbers.
+
+    Adam's step is in its state: $\eta \hat m / (\sqrt{\hat v} + \epsilon)$; before its first one
+    it is $\eta$ times the sign of the gradient. With momentum the step is the buffer's.
+    """
+    groups = {id(p): g for g in net.optimizer.param_groups for p in g["params"]}
+    for found in measured:
+        weight = net.weights.get(found.name)
+        if weight is None or found.statistics is None or found.tied_to is not None:
+            continue
+        group = groups.get(id(weight))
+        step = None if group is None else _step(net.optimizer, weight, group)
+        if step is not None:
+            thin = _thin(weight.detach())
+            stored = as_tensor(found.name, thin)
+            taken = as_tensor(found.name, step.to(thin.dtype))
+            if stored is not None and taken is not None:
+                yield update(stored, taken, lr=1.0, own=True)
+
+
+def _thin(x: Any) -> Any:
+    flat = x.reshape(-1)
+    return flat[:: flat.numel() // ENOUGH | 1] if flat.numel() > ENOUGH else flat
+
+
+def _step(optimizer: Any, weight: Any, group: Mapping[str, Any]) -> Any:
+    state, lr = optimizer.state.get(weight, {}), float(group["lr"])
+    if weight.grad is None or weight.grad.is_sparse:
+        return None
+    g = _thin(weight.grad.detach()).float()
+    if "exp_avg" in state and "exp_avg_sq" in state:
+        t = float(state.get("step", 1))
+        first, second = group.get("betas", (0.9, 0.999))
+        m = _thin(state["exp_avg"]).float() / (1 - first**t)
+        v = _thin(state["exp_avg_sq"]).float() / (1 - second**t)
+        return lr * m / (v.sqrt() + group.get("eps", 1e-8))
+    if state.get("momentum_buffer") is not None:
+        return lr * (group.get("momentum", 0.0) * _thin(state["momentum_buffer"]).float() + g)
+    if "adam" in type(optimizer).__name__.lower() or "lion" in type(optimizer).__name__.lower():
+        return lr * g / (g.abs() + group.get("eps", 1e-8))
+    return lr * g

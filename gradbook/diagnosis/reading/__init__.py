@@ -1,0 +1,1 @@
+"""Read what is handed over: arrays of any framework, files of tensors, logs of norms."""

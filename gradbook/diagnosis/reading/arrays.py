@@ -1,0 +1,272 @@
+r"""What a user hands over, of any framework, as tensors of NumPy.
+
+No framework is imported: PyTorch's tensors are known by their methods, JAX's arrays by what
+`numpy.asarray` makes of them, others by DLPack. A tensor is turned when it is asked for, and only
+then, so that a network on a graphics card never lies in this machine's memory as a whole.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import partial
+from numbers import Number
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradbook.diagnosis.bad_input import BadInput, Odd, reason
+from gradbook.diagnosis.reading.storage import BFLOAT16, Storage, Tensor, as_type, storage_of
+
+
+def _from_torch(value: Any) -> tuple[NDArray[Any], Storage | None]:
+    """Read a PyTorch tensor; what NumPy has no type for is viewed as bits or widened."""
+    here = value.detach()
+    if getattr(here, "is_sparse", False):
+        here = here.to_dense()
+    here = here.cpu()
+    if callable(getattr(here, "resolve_neg", None)):  # a minus sign that waits to be carried out
+        here = here.resolve_neg()
+    name = str(here.dtype).rpartition(".")[2]
+    if name == BFLOAT16.name:
+        int16 = here.new_empty(0).short().dtype  # the type object, without importing its library
+        return here.view(int16).numpy().view(np.uint16), BFLOAT16
+    if name.startswith("float8"):
+        return here.float().numpy(), Storage(name, "", "f4", as_type(np.float32))
+    return here.numpy(), None
+
+
+def _read(value: Any) -> tuple[NDArray[Any], Storage | None]:
+    if callable(getattr(value, "detach", None)) and callable(getattr(value, "cpu", None)):
+        return _from_torch(value)
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value), None
+    return np.asarray(value), None
+
+
+def as_tensor(name: str, value: Any, what: str = "gradients") -> Tensor | None:
+    """Turn one array of any framework into a tensor that remembers its number format.
+
+    Args:
+        value: A NumPy or JAX array, a PyTorch tensor on any device, or anything that
+            `numpy.asarray` or DLPack takes; None for a gradient that was never computed.
+        what: What it belongs to, for messages.
+
+    Returns:
+        The tensor, whose numbers are not copied if NumPy can look at them where they are; None if
+        there is no gradient (also where JAX says so, by its type float0).
+
+    Examples:
+        >>> tensor = as_tensor("fc.bias", np.zeros(3, np.float16))
+        >>> tensor.shape, tensor.storage.name
+        ((3,), 'float16')
+        >>> as_tensor("fc.bias", 0.5)
+        Traceback (most recent call last):
+        gradbook.diagnosis.bad_input.BadInput: gradients['fc.bias'] must be an array, got float 0.5
+    """
+    place = f"{what}[{name!r}]"
+    if value is None:
+        return None
+    if isinstance(value, (Number, str, bytes)):
+        raise BadInput(f"{place} must be an array, got {type(value).__name__} {value!r}")
+    try:
+        array, storage = _read(value)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a framework raises for a tensor that it cannot hand over
+        kind = type(value).__name__
+        raise BadInput(f"{place} must be an array, got {kind}: {reason(error)}") from None
+    if array.dtype.names == ("float0",):
+        return None
+    return checked(place, name, array, storage)
+
+
+def checked(place: str, name: str, array: NDArray[Any], storage: Storage | None) -> Tensor:
+    """Return a tensor of numbers that can be measured.
+
+    Args:
+        place: Where the array was found, for messages.
+        storage: What they mean, or None if the array's type says it.
+
+    Examples:
+        >>> checked("weights['w']", "w", np.array([1j]), None)
+        Traceback (most recent call last):
+        gradbook.diagnosis.bad_input.Odd: weights['w'] must hold real numbers, got complex128
+    """
+    storage = storage or storage_of(array.dtype)
+    if storage is None:
+        raise Odd(f"{place} must hold real numbers, got {array.dtype}")
+    if array.size == 0:
+        raise Odd(f"{place} must not be empty, got shape {array.shape}")
+    if array.dtype.kind in "fV" and storage.raw[0] == "u":  # a type of ml_dtypes: its bits serve
+        array = array.view(storage.raw)
+    return Tensor(name, array, storage)
+
+
+class Tensors(Mapping[str, Tensor | None]):
+    """Tensors by name, each read when it is asked for; None where there is no gradient.
+
+    Args:
+        readers: For each name, in order, what reads its tensor.
+        ordered: Whether the order is known to be the network's; a `.safetensors` file sorts.
+        tied: Names of tensors that share their memory with an earlier one, and that one's name.
+
+    Examples:
+        >>> tensors = hand_over({"1": {"W": np.ones((2, 3)), "b": None}})
+        >>> {name: tensor and tensor.shape for name, tensor in tensors.items()}
+        {'1/W': (2, 3), '1/b': None}
+    """
+
+    def __init__(
+        self,
+        readers: Mapping[str, Callable[[], Tensor | None]],
+        ordered: bool = True,
+        tied: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep what reads the tensors, not the tensors."""
+        self._readers = dict(readers)
+        self.ordered = ordered
+        self.tied = dict(tied or {})
+
+    def __getitem__(self, name: str) -> Tensor | None:
+        """Read one tensor."""
+        return self._readers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names in order."""
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        """Count the names."""
+        return len(self._readers)
+
+    def only(self, names: Iterable[str]) -> "Tensors":
+        """Return those of some names, read as before."""
+        kept = {name: self._readers[name] for name in names}
+        tied = {name: to for name, to in self.tied.items() if name in kept and to in kept}
+        return Tensors(kept, self.ordered, tied)
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is such a name, without reading its tensor."""
+        return name in self._readers
+
+
+def _key(key: Any) -> str:
+    """Spell a key, also of JAX's paths, whose steps are records, and of Flax's tuples."""
+    if isinstance(key, tuple):
+        return "/".join(_key(step) for step in key)
+    for attribute in ("key", "name", "idx"):
+        if not isinstance(key, (str, int)) and hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
+
+
+def _opened(tree: Any) -> Any:
+    """Return the fields of a module that is a dataclass, as those of Equinox are, by name."""
+    if not _is_module(tree):
+        return tree
+    found = {f.name: getattr(tree, f.name) for f in fields(tree)}
+    return {name: value for name, value in found.items() if not _is_setting(value)}
+
+
+ARRAYS = ("shape", "dtype", "__array__", "__dlpack__", "detach", "data_ptr", "cpu")
+"""What tells an array, also of a framework that nobody knows, from a module."""
+
+
+def _is_module(tree: Any) -> bool:
+    plain = isinstance(tree, type) or any(hasattr(tree, name) for name in ARRAYS)
+    return is_dataclass(tree) and not plain and not hasattr(tree, "unsafe_buffer_pointer")
+
+
+def _is_setting(value: Any) -> bool:
+    """Tell a number, a text or a function, which a module keeps beside its arrays."""
+    plain = isinstance(value, (Number, str, bytes))
+    return plain or (callable(value) and not is_dataclass(value) and not hasattr(value, "shape"))
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], (str, tuple))
+
+
+def _is_nest(tree: Any) -> bool:
+    """Tell a list of arrays from an array written as a list of numbers; () is a nest of none."""
+    if not isinstance(tree, (list, tuple)):
+        return False
+    others = (item for item in tree if not isinstance(item, Number))
+    return tree == () or any(_is_nest(x) or not isinstance(x, (list, tuple)) for x in others)
+
+
+def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    branches: Iterable[tuple[Any, Any]]
+    tree = _opened(tree)
+    if isinstance(tree, Mapping):
+        branches = tree.items()
+    elif not _is_nest(tree):
+        yield path, tree
+        return
+    else:
+        named = not path and all(_is_pair(item) for item in tree)
+        branches = tree if named else enumerate(tree)
+    for key, branch in branches:
+        yield from _leaves(branch, f"{path}/{_key(key)}" if path else _key(key))
+
+
+def _memory(value: Any) -> tuple[int, int] | None:
+    """Return where an array's numbers lie and how many there are."""
+    try:
+        if isinstance(value, np.ndarray):
+            return value.__array_interface__["data"][0], value.size
+        if hasattr(value, "data_ptr"):
+            return int(value.data_ptr()), int(value.numel())
+        if hasattr(value, "unsafe_buffer_pointer"):
+            return int(value.unsafe_buffer_pointer()), int(value.size)
+    except Exception:  # sparse, sharded, or deleted: it has no memory of its own to compare
+        return None
+    return None
+
+
+def _tied(leaves: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Find what shares its memory; all the leaves are alive, so that no address is a used one."""
+    first: dict[tuple[int, int], str] = {}
+    tied = {}
+    for name, value in leaves:
+        # An object that tells no address is known by its own; no array holds -1 numbers.
+        place = None if value is None else _memory(value) or (id(value), -1)
+        if place is not None and place[0] != 0 and first.setdefault(place, name) != name:
+            tied[name] = first[place]
+    return tied
+
+
+def hand_over(tree: Any, what: str = "gradients") -> Tensors:
+    """Name all arrays of a mapping, of pairs, or of a nest of dicts, lists and tuples.
+
+    Args:
+        tree: Name → array in network order; pairs of both, as `named_parameters` of PyTorch gives
+            them; or what JAX differentiates with respect to, whose keys are joined by "/".
+        what: What the arrays are, for messages.
+
+    Examples:
+        >>> shared = np.ones((2, 2))
+        >>> tensors = hand_over({"embed": shared, "fc": np.ones((2, 2)), "head": shared})
+        >>> list(tensors), tensors.tied
+        (['embed', 'fc', 'head'], {'head': 'embed'})
+        >>> hand_over([("w", shared), ("w", shared)])
+        Traceback (most recent call last):
+        gradbook.diagnosis.bad_input.BadInput: gradients must have distinct names, got 'w' twice
+    """
+    if isinstance(tree, Tensors):
+        return tree
+    nest = list(tree) if isinstance(tree, Iterator) else _opened(tree)
+    if not isinstance(nest, Mapping) and not _is_nest(nest):
+        raise BadInput(
+            f"{what} must be a mapping name → array, got {type(tree).__name__}; of JAX, "
+            "jax.tree_util.tree_flatten_with_path(...)[0] makes one of any tree"
+        )
+    leaves = list(_leaves(nest))
+    if not leaves:
+        raise BadInput(f"{what} must be a mapping name → array, got none")
+    readers: dict[str, Callable[[], Tensor | None]] = {}
+    for name, value in leaves:
+        if name in readers:
+            raise BadInput(f"{what} must have distinct names, got {name!r} twice")
+        readers[name] = partial(as_tensor, name, value, what)
+    return Tensors(readers, tied=_tied(leaves))

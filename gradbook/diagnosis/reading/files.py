@@ -1,0 +1,64 @@
+"""Open a file of gradients or weights, whatever its format."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
+from gradbook.diagnosis.reading import logs
+from gradbook.diagnosis.reading.arrays import Tensors
+from gradbook.diagnosis.reading.npz import open_npz
+from gradbook.diagnosis.reading.safetensors_file import open_safetensors
+
+READERS: dict[str, Callable[[Path], AbstractContextManager[Tensors]]] = {
+    ".npz": open_npz,
+    ".safetensors": open_safetensors,
+}
+"""What opens a file of tensors, by the ending of its name."""
+
+
+def is_log(path: str | Path) -> bool:
+    """Tell a log of norms from a file of tensors by the ending of its name.
+
+    Examples:
+        >>> is_log("norms.csv"), is_log("grads.npz")
+        (True, False)
+        >>> is_log("m.pt")
+        Traceback (most recent call last):
+        gradbook.diagnosis.bad_input.BadInput: m.pt: must end in npz, safetensors, csv, jsonl, json
+    """
+    path = Path(path)
+    if logs.reader_of(path):
+        return True
+    if path.suffix.lower() not in READERS:
+        endings = [*READERS, *logs.READERS]
+        raise BadInput(f"{path.name}: must end in {', '.join(e[1:] for e in endings)}")
+    return False
+
+
+@contextmanager
+def open_tensors(path: str | Path) -> Iterator[Tensors]:
+    """Open a file of tensors, which are read one by one when they are asked for.
+
+    Args:
+        path: A `.npz` or `.safetensors` file. Pickles, such as `.pt`, are not read: they can run
+            code.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "grads.npz")
+        ...     np.savez(path, W=np.ones((2, 3)))
+        ...     with open_tensors(path) as tensors:
+        ...         print(tensors["W"].shape)
+        (2, 3)
+    """
+    path = Path(path)
+    opener = READERS.get(path.suffix.lower())
+    if opener is None:
+        raise BadInput(f"{path.name}: must end in {' or '.join(READERS)}")
+    with one_line(path.name):
+        require_file(path)
+    with opener(path) as tensors:
+        yield tensors

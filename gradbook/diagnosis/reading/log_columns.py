@@ -1,0 +1,81 @@
+"""What the columns of a wide log are, as the tools that people have call them.
+
+Wide logs come from Lightning's CSVLogger (`grad_2.0_norm/layer`), from Weights & Biases (`_step`,
+`gradients/layer`), from TensorBoard (`Wall time,Step,Value`) and from the Trainer of HuggingFace
+(`trainer_state.json`). To read one more tool's columns, add to the patterns.
+"""
+
+import re
+from dataclasses import dataclass
+
+from gradbook.diagnosis.bad_input import BadInput
+
+STEPS = ("step", "_step", "global_step", "trainer/global_step", "iteration", "iter")
+"""What a column of steps is called."""
+
+
+TOTAL = re.compile(
+    r"(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?(?:[_/]total)?(?:_fp\d+)?"
+    r"|(?:total|global)_?norm",
+    re.IGNORECASE,
+)
+"""What the norm of all gradients together is called."""
+
+
+PREFIX = re.compile(
+    r"(?:.* - )?(?:(?:train|training|model)[/.])?"
+    r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?",
+    re.IGNORECASE,
+)
+"""What stands before a layer's name where a tool writes more than gradients."""
+
+
+BESIDE = re.compile(
+    r"|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)(?:[/_].*)?"
+    r"|(?:eval|val|valid|validation|test|train|perf|system|parameters)[/_].*"
+    r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
+    r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?",
+    re.IGNORECASE,
+)
+"""What a column is called that holds something else."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a wide log are.
+
+    Attributes:
+        layers: Column → layer.
+        beside: The columns that are something else.
+    """
+
+    step: str
+    layers: dict[str, str]
+    total: str | None
+    beside: tuple[str, ...]
+
+
+def columns_of(names: list[str]) -> Columns:
+    """Tell layers from what else is logged.
+
+    Examples:
+        >>> found = columns_of(["epoch", "step", "grad_norm/fc1", "grad_norm_total", "loss"])
+        >>> found.layers, found.total, found.beside
+        ({'grad_norm/fc1': 'fc1'}, 'grad_norm_total', ('epoch', 'loss'))
+    """
+    lower = {name.lower(): name for name in reversed(names)}
+    step = next((lower[s] for s in STEPS if s in lower), lower.get("epoch"))
+    if step is None:
+        got = ", ".join(map(repr, names[:5]))
+        raise BadInput(f"must have a column 'step', got {got}: name the column of steps so")
+    rest = [name for name in names if name != step]
+    if set(lower) == {"wall time", "step", "value"}:
+        return Columns(step, {}, lower["value"], ("Wall time",))
+    rest = [name for name in rest if not name.endswith(("__MIN", "__MAX"))]
+    total = next((n for n in rest if TOTAL.fullmatch(n.rpartition(" - ")[2])), None)
+    layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
+    if not layers:
+        kept = (n for n in rest if n != total and not BESIDE.fullmatch(n))
+        layers = {n: n for n in kept}
+    beside = tuple(n for n in rest if n not in layers and n != total and n)
+    return Columns(step, layers, total, beside)

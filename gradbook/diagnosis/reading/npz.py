@@ -1,0 +1,188 @@
+"""Read `.npz` files of NumPy, member by member, without trust.
+
+Nothing is unpickled, so that no file can run code; nothing is allocated before it is known that the
+file holds what its headers promise; and the checksum of every member is compared.
+"""
+
+import ast
+import io
+import math
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradbook.diagnosis.bad_input import BadInput, one_line
+from gradbook.diagnosis.reading.arrays import Tensors, checked
+from gradbook.diagnosis.reading.storage import BFLOAT16, Tensor, storage_of
+
+LONGEST_DIRECTORY = 8 * 2**20
+"""The most bytes of a file's table of contents: eighty thousand tensors."""
+
+LONGEST_HEADER = 10_000
+"""The most bytes of the header before an array."""
+
+MOST_AXES = 64
+"""The most axes of an array of NumPy."""
+
+FREE_RATIO = 100
+"""How many times its compressed size a member may hold without being counted as padding."""
+
+MOST_PADDING = 256 * 2**20
+"""How many bytes of a file's members may be beyond that: gradients that are 0 compress well."""
+
+PIECE = 2**20
+"""How many bytes are read at a time."""
+
+
+class _File(io.FileIO):
+    """A file that does not read a table of contents of any size."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read at most `LONGEST_DIRECTORY` bytes; zipfile asks for the table in one piece."""
+        if size is not None and size > LONGEST_DIRECTORY:
+            raise BadInput(f"its table of contents has {size} bytes, at most {LONGEST_DIRECTORY}")
+        return super().read(size) or b""
+
+
+def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
+    for member in members:
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BadInput(f"member {member.filename!r} is compressed in a way NumPy does not use")
+        if member.compress_type == zipfile.ZIP_STORED and member.file_size != member.compress_size:
+            raise BadInput(f"member {member.filename!r} promises {member.file_size} bytes")
+    held = sum(member.compress_size for member in members)
+    if held > size:  # or else many names for the same bytes
+        raise BadInput(f"its members promise {held} bytes, the file has {size}")
+    padding = sum(max(0, m.file_size - FREE_RATIO * m.compress_size) for m in members)
+    if padding > MOST_PADDING:
+        raise BadInput(
+            f"it would unpack to {sum(m.file_size for m in members)} bytes from {size}: if that "
+            "is meant, save it with numpy.savez, uncompressed"
+        )
+
+
+@dataclass(frozen=True)
+class _Header:
+    dtype: np.dtype[Any]
+    fortran: bool
+    shape: tuple[int, ...]
+    length: int
+
+
+def _fields(text: str) -> dict[str, Any]:
+    with warnings.catch_warnings(action="ignore"):  # of odd Python in a stranger's header
+        fields = ast.literal_eval(text.strip())
+    if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
+        raise BadInput("has a header with other fields than those of NumPy")
+    return fields
+
+
+def _header(stream: IO[bytes]) -> _Header:
+    magic = stream.read(8)
+    if len(magic) < 8 or magic[:6] != b"\x93NUMPY" or magic[6] not in (1, 2, 3):
+        raise BadInput("is no array of NumPy")
+    size = 2 if magic[6] == 1 else 4
+    length = int.from_bytes(stream.read(size), "little")
+    if length > LONGEST_HEADER:
+        raise BadInput(f"has a header of {length} bytes, at most {LONGEST_HEADER}")
+    text = stream.read(length)
+    if len(text) < length:
+        raise BadInput("ends within its header")
+    fields = _fields(text.decode("utf-8" if magic[6] == 3 else "latin-1"))
+    descr, shape, fortran = fields["descr"], fields["shape"], fields["fortran_order"]
+    if not isinstance(descr, str) or not re.fullmatch(r"[<>|=]?[fiuV]\d{1,2}", descr):
+        raise BadInput(f"must hold real numbers, got {descr!r}")
+    if not _is_shape(shape) or not isinstance(fortran, bool):
+        raise BadInput(f"has the shape {shape!r} and the order {fortran!r}")
+    return _Header(np.dtype(descr), fortran, shape, 8 + size + length)
+
+
+def _is_shape(shape: object) -> bool:
+    if not isinstance(shape, tuple) or len(shape) > MOST_AXES:
+        return False
+    return all(type(n) is int and 0 <= n < 2**63 for n in shape)
+
+
+def _fill(stream: IO[bytes], raw: NDArray[Any]) -> None:
+    view, done = raw.view(np.uint8), 0
+    while done < len(view):
+        piece = stream.read(min(PIECE, len(view) - done))
+        if not piece:
+            raise BadInput("ends before its numbers do")
+        view[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
+        done += len(piece)
+
+
+def _tensor(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Tensor:
+    with archive.open(member) as stream:
+        header = _header(stream)
+        storage = BFLOAT16 if header.dtype == np.dtype("V2") else storage_of(header.dtype)
+        if storage is None:
+            raise BadInput(f"must hold real numbers, got {header.dtype}")
+        # numpy.savez forgets the name of bfloat16 and calls it two bytes of anything.
+        dtype = np.dtype(storage.raw) if storage is BFLOAT16 else header.dtype
+        count = math.prod(header.shape)
+        promised = header.length + count * dtype.itemsize
+        if promised != member.file_size:
+            raise BadInput(f"promises {promised} bytes, the file holds {member.file_size}")
+        raw: NDArray[Any] = np.empty(count, dtype)
+        _fill(stream, raw)
+    shape = header.shape
+    shaped = raw.reshape(shape[::-1]).T if header.fortran else raw.reshape(shape)
+    return checked("it", name, shaped, storage)
+
+
+@contextmanager
+def open_npz(path: Path) -> Iterator[Tensors]:
+    """Open a file of `numpy.savez` or `numpy.savez_compressed`.
+
+    Yields:
+        Its tensors in the order in which they were saved, each read when it is asked for.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "grads.npz")
+        ...     np.savez(path, W=np.ones((2, 3)), b=np.zeros(3))
+        ...     with open_npz(path) as tensors:
+        ...         print({name: tensor.shape for name, tensor in tensors.items()})
+        {'W': (2, 3), 'b': (3,)}
+    """
+    with one_line(path.name):
+        file = _File(path)
+    with file:
+        with one_line(path.name):
+            archive = zipfile.ZipFile(file)
+            members = archive.infolist()
+            _check_members(members, path.stat().st_size)
+            readers = _readers(path, archive, members)
+        yield Tensors(readers)
+
+
+def _readers(
+    path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]
+) -> dict[str, Callable[[], Tensor]]:
+    def read(member: zipfile.ZipInfo, name: str) -> Tensor:
+        with one_line(f"{path.name}: {name!r}"):
+            return _tensor(archive, member, name)
+
+    readers: dict[str, Callable[[], Tensor]] = {}
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        if name == member.filename:
+            raise BadInput(f"holds {name!r}, which is no array of NumPy")
+        if name in readers:
+            raise BadInput(f"holds {name!r} twice")
+        readers[name] = partial(read, member, name)
+    if not readers:
+        raise BadInput("holds no arrays")
+    return readers

@@ -1,0 +1,144 @@
+"""Read `.safetensors` files tensor by tensor, without trust and without another library.
+
+The format is a length, a header in JSON, and bytes; it has no checksum, so that what is checked is
+all that can be: that the header describes every byte of the file once, and nothing else.
+"""
+
+import json
+import math
+import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
+from gradbook.diagnosis.reading.arrays import Tensors, checked
+from gradbook.diagnosis.reading.npz import MOST_AXES
+from gradbook.diagnosis.reading.storage import ALL, Storage, Tensor
+
+LONGEST_HEADER = 4 * 2**20
+"""The most bytes of a header: forty thousand tensors. Parsed, it takes up to a hundredfold."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: str
+    storage: Storage
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+def _integers(value: object, most: int) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= most
+        and all(type(n) is int and 0 <= n < 2**63 for n in value)
+    )
+
+
+def _entry(name: str, entry: object) -> _Entry:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise BadInput(
+            f"{name!r} must have dtype, shape and data_offsets, got {reprlib.repr(entry)}"
+        )
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not _integers(shape, MOST_AXES):
+        raise BadInput(f"{name!r} has the shape {reprlib.repr(shape)}")
+    if not _integers(offsets, 2) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise BadInput(f"{name!r} has the offsets {reprlib.repr(offsets)}")
+    storage = next((storage for storage in ALL if storage.code == entry["dtype"]), None)
+    if storage is None:
+        raise BadInput(f"{name!r} must hold real numbers, got dtype {reprlib.repr(entry['dtype'])}")
+    size, held = math.prod(shape) * np.dtype(storage.raw).itemsize, offsets[1] - offsets[0]
+    if size != held:
+        raise BadInput(f"{name!r} of shape {shape} promises {size} bytes, its offsets {held}")
+    return _Entry(name, storage, tuple(shape), *offsets)
+
+
+def _check_layout(entries: list[_Entry], size: int) -> None:
+    at = 0
+    for entry in sorted(entries, key=lambda entry: (entry.start, entry.stop)):
+        if entry.start != at:
+            raise BadInput(f"{entry.name!r} begins at byte {entry.start}, expected {at}")
+        at = entry.stop
+    if at != size:
+        raise BadInput(f"its header promises {at} bytes of numbers, the file holds {size}")
+
+
+def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
+    if size < 8:
+        raise BadInput(f"must begin with 8 bytes of length, has {size}")
+    length = int.from_bytes(file.read(8), "little")
+    if length > size - 8:
+        raise BadInput(f"promises a header of {length} bytes, the file holds {size - 8} more")
+    if length > LONGEST_HEADER:
+        raise BadInput(f"has a header of {length} bytes, at most {LONGEST_HEADER}")
+    header = json.loads(file.read(length).decode(), object_pairs_hook=distinct_keys)
+    if not isinstance(header, dict):
+        raise BadInput("has a header that is no JSON object")
+    return header, 8 + length
+
+
+def _read(path: Path, file: BinaryIO, start: int, entry: _Entry) -> Tensor:
+    with one_line(f"{path.name}: {entry.name!r}"):
+        file.seek(start + entry.start)
+        count, dtype = math.prod(entry.shape), np.dtype(entry.storage.raw).newbyteorder("<")
+        raw: NDArray[Any] = np.fromfile(file, dtype, count)
+        if raw.size != count:
+            raise BadInput("the file has become shorter")
+        return checked("it", entry.name, raw.reshape(entry.shape), entry.storage)
+
+
+def _in_saved_order(entries: list[_Entry], metadata: object) -> tuple[list[_Entry], bool]:
+    """Sort by the names under "order" of the metadata, one a line, if they are the file's."""
+    order = metadata.get("order") if isinstance(metadata, dict) else None
+    names = order.split("\n") if isinstance(order, str) else []
+    place = {name: i for i, name in enumerate(names)}
+    if len(place) != len(names) or place.keys() != {entry.name for entry in entries}:
+        return entries, False
+    return sorted(entries, key=lambda entry: place[entry.name]), True
+
+
+@contextmanager
+def open_safetensors(path: Path) -> Iterator[Tensors]:
+    r"""Open a `.safetensors` file.
+
+    Its library sorts the names. To keep the order of the network, save it:
+    `save_file(grads, path, metadata={"order": "\n".join(grads)})`.
+
+    Yields:
+        Its tensors, each read when it is asked for; `ordered` if the file tells the order.
+
+    Examples:
+        >>> import tempfile
+        >>> entry = {"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
+        >>> header = json.dumps(entry).encode()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "grads.safetensors")
+        ...     length = len(header).to_bytes(8, "little")
+        ...     written = path.write_bytes(length + header + bytes([0x80, 0x3F, 0, 0x40]))
+        ...     with open_safetensors(path) as tensors:
+        ...         print({name: tensor.values().tolist() for name, tensor in tensors.items()})
+        {'w': [1.0, 2.0]}
+    """
+    with one_line(path.name):
+        file = path.open("rb")
+    with file:
+        with one_line(path.name):
+            size = path.stat().st_size
+            header, start = _header(file, size)
+            metadata = header.pop("__metadata__", None)
+            entries = [_entry(name, entry) for name, entry in header.items()]
+            _check_layout(entries, size - start)
+            if not entries:
+                raise BadInput("holds no tensors")
+            entries, ordered = _in_saved_order(entries, metadata)
+        readers = {entry.name: partial(_read, path, file, start, entry) for entry in entries}
+        yield Tensors(readers, ordered=ordered)

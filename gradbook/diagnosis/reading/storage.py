@@ -1,0 +1,188 @@
+r"""A tensor as it is stored, and its numbers chunk by chunk, widened exactly.
+
+NumPy has no bfloat16 and no float8; their bits come as integers and are widened to float32, which
+holds every number of theirs. Only a chunk is ever widened at a time, so that a tensor of any format
+takes no more memory than it did when it came.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gradbook.checks import Array
+
+CHUNK = 2**17
+"""How many numbers are looked at together: few enough to stay in the processor's cache."""
+
+
+def as_type(dtype: DTypeLike) -> Callable[[NDArray[Any]], Array]:
+    """Return what widens numbers that NumPy knows by itself.
+
+    Examples:
+        >>> as_type(np.float32)(np.array([1, 2], np.float16)).dtype.name
+        'float32'
+    """
+    return partial(np.asarray, dtype=dtype)
+
+
+def widen_bfloat16(raw: NDArray[Any]) -> Array:
+    """Return the numbers of bfloat16 bits as float32, whose upper half they are.
+
+    Examples:
+        >>> widen_bfloat16(np.array([0x3F80, 0xC000, 0x7F80], np.uint16)).tolist()
+        [1.0, -2.0, inf]
+    """
+    bits: NDArray[np.uint32] = np.left_shift(raw, 16, dtype=np.uint32)
+    return bits.view(np.float32)
+
+
+def widen_float8_e5m2(raw: NDArray[Any]) -> Array:
+    """Return the numbers of float8 bits with 5 exponent bits: the upper half of float16.
+
+    Examples:
+        >>> widen_float8_e5m2(np.array([0x3C, 0xC0, 0x7C], np.uint8)).tolist()
+        [1.0, -2.0, inf]
+    """
+    bits: NDArray[np.uint16] = np.left_shift(raw, 8, dtype=np.uint16)
+    return bits.view(np.float16).astype(np.float32)
+
+
+def widen_float8_e4m3fn(raw: NDArray[Any]) -> Array:
+    """Return the numbers of float8 bits with 4 exponent bits, which know NaN but no infinity.
+
+    Examples:
+        >>> widen_float8_e4m3fn(np.array([0x38, 0xC0, 0x7E, 0x7F], np.uint8)).tolist()
+        [1.0, -2.0, 448.0, nan]
+
+    Source: Micikevicius et al. 2022, FP8 formats for deep learning.
+    """
+    exponent, mantissa = (raw >> 3) & 15, (raw & 7).astype(np.float32)
+    normal = np.ldexp(8 + mantissa, exponent.astype(np.int32) - 10)
+    size = np.where(exponent == 0, np.ldexp(mantissa, -9), normal)
+    return np.where((raw & 127) == 127, np.nan, np.where(raw >> 7, -size, size)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A number format as tensors are stored in it.
+
+    Attributes:
+        name: The format's name, as in `gradbook.precision` where it is there.
+        code: What `.safetensors` files call it; empty if they do not know it.
+        raw: The NumPy type of the stored bits.
+        widen: Returns stored numbers as float32 or float64, exactly but for integers above 2^53
+            and formats wider than float64.
+    """
+
+    name: str
+    code: str
+    raw: str
+    widen: Callable[[NDArray[Any]], Array]
+
+
+FLOATS = (
+    Storage("float64", "F64", "f8", as_type(np.float64)),
+    Storage("float32", "F32", "f4", as_type(np.float32)),
+    Storage("float16", "F16", "f2", as_type(np.float32)),
+    Storage("bfloat16", "BF16", "u2", widen_bfloat16),
+    Storage("float8_e4m3fn", "F8_E4M3", "u1", widen_float8_e4m3fn),
+    Storage("float8_e5m2", "F8_E5M2", "u1", widen_float8_e5m2),
+)
+"""The formats of gradients and weights."""
+
+INTEGERS = tuple(
+    Storage(f"{sign}int{8 * size}", f"{code}{8 * size}", f"{raw}{size}", as_type(np.float64))
+    for sign, code, raw in (("", "I", "i"), ("u", "U", "u"))
+    for size in (1, 2, 4, 8)
+)
+"""Integers, as counters have them that lie among the weights."""
+
+ALL = FLOATS + INTEGERS
+"""Every format that is read. To add one, add a record."""
+
+BFLOAT16 = next(storage for storage in ALL if storage.name == "bfloat16")
+"""The record of bfloat16, for what comes as bits without a name."""
+
+
+@lru_cache(maxsize=64)
+def storage_of(dtype: np.dtype[Any]) -> Storage | None:
+    """Find how arrays of a NumPy type are widened.
+
+    Examples:
+        >>> storage_of(np.dtype(">f4")).name
+        'float32'
+        >>> storage_of(np.dtype(complex)) is None
+        True
+    """
+    for storage in ALL:
+        if storage.name == dtype.name:
+            return storage
+    if dtype.kind == "f":  # wider than float64
+        return Storage(dtype.name, "", dtype.str, as_type(np.float64))
+    if dtype.kind == "V" and dtype.names is None and np.can_cast(dtype, np.float32):
+        return Storage(dtype.name, "", dtype.name, as_type(np.float32))
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One tensor of a network: its name and its numbers as they are stored.
+
+    Attributes:
+        raw: The stored bits, of the tensor's shape.
+        storage: What they mean.
+
+    Examples:
+        >>> tensor = Tensor("fc.weight", np.array([[0x3F80, 0x4000]], np.uint16), BFLOAT16)
+        >>> tensor.shape, tensor.values().tolist()
+        ((1, 2), [[1.0, 2.0]])
+    """
+
+    name: str
+    raw: NDArray[Any]
+    storage: Storage
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of its axes."""
+        return self.raw.shape
+
+    def values(self) -> Array:
+        """Return all its numbers, widened: for small tensors."""
+        return self.storage.widen(self.raw)
+
+
+def _in_memory_order(arrays: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...] | None:
+    """Return flat views of all arrays in the first one's order of memory, or None."""
+    first = arrays[0]
+    axes = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
+    turned = [array.transpose(axes) for array in arrays]
+    if all(array.flags.c_contiguous for array in turned):
+        return tuple(array.reshape(-1) for array in turned)
+    return None
+
+
+def chunks(*tensors: Tensor, size: int = CHUNK) -> Iterator[tuple[Array, ...]]:
+    """Yield the numbers of tensors of one shape, a chunk of each at a time.
+
+    The order is that of the memory, but the same for all, so that numbers keep their partners.
+
+    Yields:
+        For each tensor the next numbers, flat, as float32 or float64; they must not be changed.
+
+    Examples:
+        >>> w = Tensor("w", np.array([[1, 2], [3, 4]], np.float32), storage_of(np.dtype("f4")))
+        >>> [part.tolist() for part, in chunks(w, size=3)]
+        [[1.0, 2.0, 3.0], [4.0]]
+    """
+    views = _in_memory_order(tuple(tensor.raw for tensor in tensors))
+    parts: tuple[Any, ...] = views or tuple(cast(Any, tensor.raw.flat) for tensor in tensors)
+    for start in range(0, tensors[0].raw.size, size):
+        yield tuple(
+            tensor.storage.widen(part[start : start + size])
+            for tensor, part in zip(tensors, parts, strict=True)
+        )

@@ -1,0 +1,92 @@
+"""From what was measured and found to a report."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.measuring.examination import Examined
+from gradbook.diagnosis.measuring.rates import Rate, one_layer, rate
+from gradbook.diagnosis.reporting.advice import Traits, next_steps
+from gradbook.diagnosis.reporting.report import Report
+from gradbook.diagnosis.reporting.rows import compared, row_of
+from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.words import shown
+from gradbook.precision import float32, predicted_freeze_depth
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort findings by their consequence; healthy goes with none that is a problem."""
+    order = list(Verdict)
+    found = sorted(findings, key=lambda finding: order.index(finding.verdict))
+    ill = any(finding.verdict.is_problem for finding in found)
+    return tuple(f for f in found if not (ill and f.verdict is Verdict.HEALTHY))
+
+
+def traits_of(found: Examined, known: Known | None = None) -> Traits:
+    """Return what a network has: by names and formats, or, where it was watched, by its graph."""
+    formats = {m.format for m in found.measured.values() if m.format is not None}
+    traits = Traits(
+        recurrent=found.evidence.recurrent,
+        normalized=found.evidence.normalized,
+        paths=found.evidence.blocks,
+        small=bool(formats - {"float32", "float64"}),
+    )
+    if known is None:
+        return traits
+    return replace(
+        traits,
+        recurrent=False,  # each finding tells whether it is about time
+        paths=known.splits,
+        differentiated=known.record.differentiated,
+        sigmoids=known.sigmoids,
+        made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),
+    )
+
+
+def report_of(
+    found: Examined,
+    findings: Sequence[Finding],
+    traits: Traits,
+    *,
+    lr: float | None = None,
+    loss_scale: float = 1.0,
+) -> Report:
+    """Put the report together."""
+    first = findings[0]
+    profile = first.profile
+    per_layer = None if profile is None else rate(profile.rms)
+    rows = [row_of(layer, found.measured, found.updates, loss_scale) for layer in found.layers]
+    in_time = first.hint in ("time", "lag") or traits.recurrent
+    single = profile is not None and one_layer(profile.rms)
+    return Report(
+        findings=tuple(map(_printable, findings)),
+        rate=per_layer,
+        freeze_depth=None if per_layer is None else _freeze_depth(found, per_layer, lr),
+        rows=compared(rows),
+        steps=next_steps(first, replace(traits, recurrent=in_time, single=single)),
+        notes=tuple(map(shown, found.notes)),
+    )
+
+
+def _printable(finding: Finding) -> Finding:
+    profile = finding.profile
+    return replace(
+        finding,
+        reason=shown(finding.reason),
+        since=None if finding.since is None else shown(finding.since),
+        profile=profile and replace(profile, names=tuple(map(shown, profile.names))),
+    )
+
+
+def _freeze_depth(found: Examined, per_layer: Rate, lr: float | None) -> int | None:
+    """Predict how many layers back the last layer's update would be lost in float32."""
+    falls = (per_layer.high or per_layer.factor) < 1
+    steps = [step for step in found.updates.values() if 0 < step.weight.rms < float32.largest]
+    # The weights of a recurrent network are those of all steps and freeze together.
+    if lr is None or not steps or not falls or found.evidence.recurrent:
+        return None
+    last = steps[-1]
+    if not 0 < last.gradient.rms < float32.largest:
+        return None
+    factor = min(per_layer.factor, 1 - float32.epsilon)
+    return predicted_freeze_depth(float32, last.weight.rms, last.gradient.rms, factor, last.lr)

@@ -1,0 +1,229 @@
+"""A diagnosis as a record that a terminal, a notebook, a program and a figure can show."""
+
+import html
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradbook.diagnosis.measuring.rates import Rate
+from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.reporting.advice import Advice
+from gradbook.diagnosis.reporting.layer_table import for_a_page, layer_table
+from gradbook.diagnosis.reporting.rows import Row
+from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.show.tables import Table
+
+MOST_SERIES = 6
+"""The most kinds of layers in one figure."""
+
+LINES = 20
+"""The most lines of a report in a terminal."""
+
+WIDE = 160
+"""The most characters of a note there."""
+
+SCHEMA = "gradbook-report/2"
+"""The version of the JSON; the page on diagnosis describes it."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a diagnosis.
+
+    Attributes:
+        findings: What was found, in order of consequence.
+        rate: The factor per layer on the way back, of the sizes that the first one rests on.
+        freeze_depth: How many layers back a float32 weight would stand still, at that rate.
+    """
+
+    findings: tuple[Finding, ...]
+    rate: Rate | None
+    freeze_depth: int | None
+    rows: tuple[Row, ...]
+    steps: tuple[Advice, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the first finding says."""
+        return self.findings[0].verdict
+
+    @property
+    def reason(self) -> str:
+        """What it rests on."""
+        return self.findings[0].reason
+
+    @property
+    def since(self) -> str | None:
+        """Where it starts, going back from the output."""
+        return self.findings[0].since
+
+    @property
+    def profile(self) -> Profile | None:
+        """The sizes that it rests on."""
+        return self.findings[0].profile
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a healthy network, 1 for a problem, 3 if it cannot be told."""
+        if self.verdict is Verdict.CANNOT_TELL:
+            return 3
+        return 1 if self.verdict.is_problem else 0
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """The sentences above the table."""
+        lines = [self.reason]
+        if self.since is not None:
+            lines.append(f"It starts at {self.since}.")
+        if self.rate is not None:
+            lines.append(_rate_text(self.rate))
+        if self.freeze_depth is not None:
+            lines.append(
+                f"At that rate a float32 weight stands still {self.freeze_depth} layers before "
+                "the last."
+            )
+        return tuple(lines)
+
+    def table(self, most: int | None = None) -> Table:
+        """Return the layers as a table; columns without any entry are left out.
+
+        Args:
+            most: The most rows; those that tell most are kept, in order.
+        """
+        rows = self.rows if most is None else self._telling(most)
+        return layer_table(rows)
+
+    def _telling(self, most: int) -> tuple[Row, ...]:
+        """Return the rows that tell most: the ends, where it starts, the least and the largest."""
+        places = range(len(self.rows))
+        sized = [i for i in places if self.rows[i].count]
+        names = [i for i in places if self.since and self.rows[i].name == self.since]
+        bad = [i for i in sized if self.rows[i].nonfinite]
+        by_size = sorted(sized, key=lambda i: self.rows[i].rms)
+        ends = [*sized[:1], *sized[-1:]]
+        kept = list(dict.fromkeys([*names, *bad[:2], *ends, *by_size[:1], *by_size[-1:], *places]))
+        return tuple(self.rows[i] for i in sorted(kept[:most]))
+
+    def __str__(self) -> str:
+        """Write the report for a terminal, in at most `LINES` lines whatever the network."""
+        head = [f"Verdict: {self.verdict.value}", *self.summary]
+        head += [f"Also {f.verdict.value}: {f.reason}" for f in self.findings[1:3]]
+        tail = [f"{i}. {step.text} ({step.link})" for i, step in enumerate(self.steps, start=1)]
+        notes = [n if len(n) <= WIDE else f"{n[: WIDE - 4]} ..." for n in self.notes[:2]]
+        tail += ["", *notes] if notes else []
+        # A table has two lines of its own; blank lines and the one that counts the rest take three.
+        room = LINES - len(head) - len(tail) - 6
+        if room < 1 or not self.rows:
+            return "\n".join([*head, "", *tail][:LINES])
+        rows = self.table(min(room, len(self.rows)))
+        left = len(self.rows) - len(rows.rows)
+        more = [f"... {left} more rows: report.table()"] if left else []
+        return "\n".join([*head, "", *str(rows).splitlines(), *more, "", *tail])
+
+    def _repr_html_(self) -> str:
+        """Write the report for a notebook; names of layers are text, whatever they hold."""
+        lines = "".join(f"<p>{_raised(html.escape(line))}</p>" for line in self.summary)
+        others = "".join(
+            f"<p>Also {html.escape(f.verdict.value)}: {_raised(html.escape(f.reason))}</p>"
+            for f in self.findings[1:]
+        )
+        steps = "".join(
+            f"<li>{html.escape(step.text)} <code>{html.escape(step.link)}</code></li>"
+            for step in self.steps
+        )
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        table = for_a_page(self.table())._repr_html_()
+        return (
+            f'<div class="gb-report"><p><strong>Verdict: {html.escape(self.verdict.value)}</strong>'
+            f"</p>{lines}{others}{table}<p>Next steps:</p><ol>{steps}</ol>"
+            f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
+        )
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Write the report as JSON; NaN and infinity become null.
+
+        Args:
+            indent: How far to indent; None for one line.
+        """
+        record = {
+            "schema": SCHEMA,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "since": self.since,
+            "rate": None if self.rate is None else vars(self.rate),
+            "profile": None if self.profile is None else vars(self.profile),
+            "findings": [
+                {"verdict": f.verdict.value, "reason": f.reason, "since": f.since}
+                for f in self.findings
+            ],
+            "freeze_depth": self.freeze_depth,
+            "layers": [vars(row) for row in self.rows],
+            "steps": [{"text": step.text, "link": step.link} for step in self.steps],
+            "notes": self.notes,
+        }
+        return json.dumps(finite(record), indent=indent, allow_nan=False, ensure_ascii=False)
+
+    def figure(self) -> Any:
+        """Draw the sizes from the first layer to the last; needs Matplotlib.
+
+        Raises:
+            ValueError: If no size is positive and finite.
+        """
+        from gradbook.show.figures import lines  # noqa: PLC0415 - Matplotlib is not always there
+
+        series = self._series()
+        if not series:
+            raise ValueError("rows must hold a positive, finite size to draw, got none")
+        length = max(len(values) for values in series.values())
+        padded = {n: [*v, *[math.nan] * (length - len(v))] for n, v in series.items()}
+        return lines(
+            range(1, length + 1),
+            padded,
+            alt=f"Sizes of gradients along the network. {self.reason}",
+            caption=f"Verdict: {self.verdict.value}. Sizes of 0 or without a number are left out.",
+            x_label="layer",
+            y_label="root mean square of the gradient",
+            log_y=True,
+        )
+
+    def _series(self) -> dict[str, list[float]]:
+        series: dict[str, list[float]] = {}
+        for position, row in enumerate(self.rows):
+            if row.count:
+                values = series.setdefault(row.kind, [math.nan] * len(self.rows))
+                values[position] = _drawable(row.rms)
+        if self.profile is not None and self.profile.source == "δ":
+            series = {"δ": [_drawable(size) for size in self.profile.rms], **series}
+        drawn = {n: v for n, v in series.items() if any(x > 0 for x in v)}
+        return dict(list(drawn.items())[:MOST_SERIES])
+
+
+def _drawable(size: float) -> float:
+    return size if math.isfinite(size) and size > 0 else math.nan
+
+
+def finite(value: Any) -> Any:
+    """Return what JSON can hold: NaN and infinity become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return value
+
+
+def _rate_text(rate: Rate) -> str:
+    text = f"Going back, each layer multiplies it by {rate.factor:.3g}"
+    if rate.low is None or rate.high is None:
+        return f"{text}."
+    return f"{text} (95 % interval {rate.low:.3g} to {rate.high:.3g}, from {rate.steps} steps)."
+
+
+def _raised(text: str) -> str:
+    """Set powers of ten, which a terminal writes with a caret, as a page does."""
+    return re.sub(r"\b10\^(-?)(\d+\.\d)", lambda m: f"10<sup>{'−' * len(m[1])}{m[2]}</sup>", text)

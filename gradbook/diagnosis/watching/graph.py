@@ -1,0 +1,79 @@
+"""A look at autograd: whether it is on its way back, and what lies below a tensor in its graph."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep `torch.compile` from looking into a hook; without PyTorch there is nothing to do."""
+    disable = getattr(sys.modules.get("torch._dynamo"), "disable", None)
+    if disable is None:
+        return act
+    wrapped: Callable[..., Any] = disable(act)
+    return wrapped
+
+
+def backwards() -> bool:
+    """Tell whether autograd is on its way back now, as where a checkpoint computes once more."""
+    task = getattr(sys.modules["torch"]._C, "_current_graph_task_id", None)
+    return task is not None and task() != -1
+
+
+def differentiating() -> bool:
+    """Tell whether what comes back is to be differentiated again, as for a penalty."""
+    return bool(sys.modules["torch"].is_grad_enabled())
+
+
+BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Selu")
+"""Activations, as the nodes of autograd are called."""
+
+
+def bend_of(node: Any) -> str:
+    """Name the activation that a tensor comes from, past what only drops or rearranges numbers.
+
+    A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it.
+    """
+    while node is not None:
+        name = type(node).__name__.partition("Backward")[0]
+        if name in BENDS:
+            return name
+        behind = [edge for edge, _ in node.next_functions if edge is not None]
+        node = behind[0] if len(behind) == 1 else None
+    return ""
+
+
+def graph_below(
+    start: tuple[Any, int], known: Mapping[Any, str]
+) -> tuple[set[str], list[tuple[int, Any]]]:
+    """Go through a graph of autograd down to the places that are known.
+
+    Returns:
+        Their names, and for each weight in between its `id` and, of a matrix, what reads it.
+    """
+    before: set[str] = set()
+    weights: list[tuple[int, Any]] = []
+    seen: set[Any] = set()
+    stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
+    while stack:
+        (node, output), reader = stack.pop()
+        if node is None:
+            continue
+        if (node, output) in known:
+            before.add(known[node, output])
+            continue
+        if (node, output) in seen:
+            continue
+        seen.add((node, output))
+        if hasattr(node, "variable"):
+            leaf = known.get(("leaf", id(node.variable)))
+            if leaf is not None:  # data that ask for a gradient
+                before.add(leaf)
+                continue
+            weights.append((id(node.variable), reader if node.variable.ndim > 1 else None))
+            continue
+        edges = [edge for edge in node.next_functions if edge[0] is not None]
+        # A transposed or converted weight is read by what reads the result.
+        passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
+        stack += [(edge, reader if passes else node) for edge in edges]
+    return before, weights

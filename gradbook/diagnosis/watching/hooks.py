@@ -1,0 +1,148 @@
+"""Hook a network, so that every module with weights is looked at where it is entered and left."""
+
+import math
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradbook.diagnosis.watching import loops
+from gradbook.diagnosis.watching.asking import see
+from gradbook.diagnosis.watching.graph import bend_of, compiler_off
+from gradbook.diagnosis.watching.modules import (
+    axes_of,
+    floats_in,
+    is_looked_at,
+    is_loop,
+    is_network,
+    own_weights,
+    returned,
+    weights_of,
+)
+from gradbook.diagnosis.watching.numbers import size_of, spread_of, units_off
+from gradbook.diagnosis.watching.passes import Pass
+from gradbook.diagnosis.watching.seen import Seen
+from gradbook.diagnosis.watching.watched import Watched
+
+
+def watch(net: Any) -> Watched:
+    """Hook a PyTorch network, so that what passes through it tells what is wrong with it.
+
+    Call it once, before the forward pass, and hand what it returns to `gradbook.diagnose`:
+
+        deltas = gradbook.watch(net)
+        loss_function(net(x), y).backward()
+        print(gradbook.diagnose(net, deltas=deltas))
+
+    Not with `fullgraph=True` of `torch.compile`; take the hooks off before `torch.jit.script`.
+
+    Returns:
+        What will be found; its `remove` takes the hooks off.
+
+    Examples:
+        >>> watch([1, 2])
+        Traceback (most recent call last):
+        TypeError: net must be a network of PyTorch (torch.nn.Module), got list
+    """
+    if not is_network(net):
+        raise TypeError(
+            f"net must be a network of PyTorch (torch.nn.Module), got {type(net).__name__}"
+        )
+    if not any(True for _ in net.parameters()):
+        raise ValueError(f"net must have weights, got none in {type(net).__name__}")
+    names = {id(p): n for n, p in weights_of(net).items()}
+    # What happens within a recurrent layer is looked at step by step.
+    inner = {id(p) for m in net.modules() if is_loop(m) for p in own_weights(m)}
+    watched = Watched(names, inner)
+    hooks = [_before(net, watched, Watched._begin)]
+    for name, module in net.named_modules():
+        if is_looked_at(name, module):
+            hooks += _hooked(name, module, watched)
+    watched._hooks += [*hooks, _behind(net, watched, Watched._ended)]
+    return watched
+
+
+class _Hook:
+    """What the network holds: it keeps nothing alive, and a copy or a saved one does nothing."""
+
+    def __init__(self, watched: Watched, act: Callable[..., Any]) -> None:
+        self._watched, self._act = weakref.ref(watched), act
+
+    @compiler_off
+    def __call__(self, *given: Any) -> Any:
+        watched = self._watched()
+        return None if watched is None else self._act(watched, *given)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Silent, ()
+
+
+class _Silent:
+    def __call__(self, *_: Any) -> None:
+        pass
+
+
+def _before(module: Any, watched: Watched, act: Callable[..., Any]) -> Any:
+    return module.register_forward_pre_hook(_Hook(watched, act), with_kwargs=True)
+
+
+def _behind(module: Any, watched: Watched, act: Callable[..., Any]) -> Any:
+    return module.register_forward_hook(_Hook(watched, act), with_kwargs=True)
+
+
+def _hooked(name: str, module: Any, watched: Watched) -> list[Any]:
+    loop = is_loop(module)
+
+    def entered(watched: Watched, module: Any, args: Any, kwargs: Any) -> Any:
+        made = watched._current()
+        fresh = loops.fresh(module, args, kwargs) if loop else None
+        _enter(made, name, module, floats_in(fresh or (args, kwargs)))
+        return fresh
+
+    def left(watched: Watched, module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        made = watched._current()
+        _leave(made, name, module, returned(output, floats_in((args, kwargs))))
+        if loop:
+            loops.listen(made, name, module, loops.given_to(args, kwargs), output)
+
+    return [_before(module, watched, entered), _behind(module, watched, left)]
+
+
+def _enter(made: Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:
+    for position, tensor in enumerate(tensors):
+        if made.known(tensor) is None and not tensor.requires_grad:
+            # Data: it has no gradient and no place, but it may be what is wrong.
+            if position == 0 and not math.isfinite(size_of(tensor)):
+                made.bad_input.append(name)
+            continue
+        called = f"input of {name}" if name else "input"
+        _read_by(see(made, called, tensor, module=name), module, tensor)
+
+
+def _read_by(place: Seen, module: Any, tensor: Any) -> None:
+    axes = axes_of(module)
+    if type(module).__name__.startswith("BatchNorm") and place.channels is None:
+        place.channels = True
+    if axes < 2:
+        inner = any(True for _ in module.children())
+        place.state |= inner
+        place.norm_reads |= not inner
+        return
+    place.state = True
+    if place.channels is None:
+        place.channels = axes > 2
+    if place.off is None and tensor.ndim > 1:
+        place.off = units_off(tensor, 1 if axes > 2 else -1)
+        place.spread, place.saturated = spread_of(tensor)
+    place.bend = place.bend or bend_of(tensor.grad_fn)
+
+
+def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:
+    if tensor is None:
+        return
+    place = see(made, name or "output", tensor, module=name, returned_by=module)
+    axes = axes_of(module)
+    if axes > 1 and place.channels is None:
+        place.channels = axes > 2
+    place.layer |= axes > 1
+    place.also.add(name)
+    place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))

@@ -1,0 +1,98 @@
+"""What modules of PyTorch hold, are given and return; no framework is imported."""
+
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+LISTS = ("ParameterList", "ParameterDict")
+"""Classes that hold weights, and are never called."""
+
+
+PARAMETRIZED = ".parametrizations"
+"""Below a module of this name PyTorch keeps what a weight is made of, as in spectral norm."""
+
+
+def is_network(net: Any) -> bool:
+    """Tell whether something has the methods of a PyTorch network.
+
+    Examples:
+        >>> is_network({"W": 1.0})
+        False
+    """
+    needed = ("named_parameters", "named_modules", "register_forward_hook")
+    return all(callable(getattr(net, method, None)) for method in needed)
+
+
+def gradients_of(net: Any) -> dict[str, Any]:
+    """Return the gradients of a PyTorch network's parameters by name, tied ones under each."""
+    return {name: parameter.grad for name, parameter in weights_of(net).items()}
+
+
+def weights_of(net: Any) -> dict[str, Any]:
+    """Return a PyTorch network's parameters by name, tied ones under each."""
+    return dict(net.named_parameters(remove_duplicate=False))
+
+
+def is_looked_at(name: str, module: Any) -> bool:
+    """Tell whether a module is called, and holds weights."""
+    if type(module).__name__ in LISTS or PARAMETRIZED in f".{name}":
+        return False
+    return any(True for _ in module.parameters())
+
+
+def is_loop(module: Any) -> bool:
+    """Tell whether a module is a recurrent layer."""
+    named = hasattr(module, "batch_first") and hasattr(module, "bidirectional")
+    return named and bool(own_weights(module))
+
+
+def own_weights(module: Any) -> list[Any]:
+    """Return a module's own weights, and what those are made of."""
+    found = list(module.parameters(recurse=False))
+    made = getattr(module, "parametrizations", None)
+    return found if made is None else [*found, *made.parameters()]
+
+
+def axes_of(module: Any) -> int:
+    """Return the number of axes of a module's own weights, 0 if it has none."""
+    if module not in _AXES:
+        own = own_weights(module)
+        if any(type(p).__name__ == "UninitializedParameter" for p in own):
+            return 2
+        _AXES[module] = max((p.ndim for p in own), default=0)
+    return _AXES[module]
+
+
+_AXES: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, (tuple, list)):
+        return value
+    names = [f.name for f in fields(value)] if is_dataclass(value) else []
+    return [getattr(value, name, None) for name in names]  # those with slots have no dictionary
+
+
+def tensors_in(value: Any) -> Iterator[Any]:
+    """Yield the tensors in what a module is given or returns."""
+    if hasattr(value, "register_hook"):
+        yield value
+        return
+    for inner in _inside(value):
+        yield from tensors_in(inner)
+
+
+def floats_in(value: Any) -> list[Any]:
+    """Return those that are not empty and may have a gradient."""
+    return [t for t in tensors_in(value) if (t.is_floating_point() or t.is_complex()) and t.numel()]
+
+
+def returned(output: Any, entered: Sequence[Any]) -> Any:
+    """Return the tensor that a module returns: of several, the first as large as what entered."""
+    found = floats_in(output)
+    asking = [t for t in found if t.requires_grad] or found
+    alike = (x for x in asking if entered and x.shape == entered[0].shape)
+    return next(alike, asking[0] if asking else None)
