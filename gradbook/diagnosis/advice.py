@@ -242,9 +242,17 @@ HINTS: dict[str, _Try] = {
     ),
     "scale": _chapter("Lower the loss scale, and clear gradients at every step.", "clipping"),
     "idle": _chapter("See why they are not called: a router, a condition, a list.", "diagnose"),
+    "outside": _chapter(
+        "Call backward() behind this forward pass. If you did, look between what the network "
+        "returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.",
+        "diagnose",
+    ),
     "optimizer": _chapter("Hand all parameters to the optimizer.", "diagnose"),
     "stack": _chapter("Lay a path around each recurrent layer, or stack fewer.", "residual"),
     "lag": _chapter("Ask once with the last step's loss alone.", "time-and-gates"),
+    "slow": _chapter(
+        "If the loss still has to fall, raise the learning rate tenfold, and again.", "update-rule"
+    ),
     "unknown": _chapter("Use gradbook.watch(net): it sees where the graph is cut.", "diagnose"),
 }
 """What comes first for a finding that knows more than its verdict."""
@@ -273,7 +281,17 @@ def next_steps(finding: Finding, traits: Traits = Traits()) -> tuple[Advice, ...
     verdict, tried = finding.verdict, (IN_TIME if traits.recurrent else DEEP)[finding.verdict]
     steps = [one.advice for one in tried if one.fits(traits)]
     if finding.hint in HINTS:
-        only = finding.hint in ("data", "loss", "optimizer", "lag", "idle", "unknown", "stack")
+        only = finding.hint in (
+            "data",
+            "loss",
+            "optimizer",
+            "lag",
+            "idle",
+            "unknown",
+            "stack",
+            "outside",
+            "slow",
+        )
         steps = [HINTS[finding.hint].advice, *([] if only else steps)]
     if traits.single and not traits.recurrent and verdict in (Verdict.VANISHING, Verdict.EXPLODING):
         steps = [ONE_LAYER, *steps]

@@ -23,6 +23,7 @@ from gradbook.diagnosis.findings import (
     large_step,
     not_stepped,
     symmetric,
+    without_any,
 )
 from gradbook.diagnosis.findings import Known as Watching
 from gradbook.diagnosis.names import Kind
@@ -111,6 +112,7 @@ def diagnose(
         frozen=frozen_share(tuple(found.updates.values())),
         normalized=any(layer.kind is Kind.NORM for layer in found.layers),
     )
+    _came_with_this_pass(watching)
     notes = (*_about(watching, net), *examined.notes)
     traits = _traits(examined, watching)
     return report_of(
@@ -124,15 +126,25 @@ def diagnose(
 def _record(deltas: Any) -> Record | None:
     if not isinstance(deltas, Watched):
         return None
-    places = deltas.record.places
-    found = any(place.delta is not None for place in places)
-    if not found and (not places or any(place.asks for place in places)):
-        raise BadInput(
-            "deltas must hold what the backward pass found, got none: call gradbook.watch before "
-            "the forward pass of the same network, then backward. If you did, the loss does not "
-            "depend on what the network returns: it was detached, or computed under no_grad"
-        )
+    if not deltas.record.places:
+        raise _unseen()
     return deltas.record
+
+
+def _came_with_this_pass(known: Watching) -> None:
+    """Refuse gradients that are there although nothing came back of what was watched."""
+    places = known.record.places
+    came = any(place.delta is not None for place in places)
+    held = any(p.norm is not None for p in known.asked)
+    if held and not came and any(place.asks for place in places):
+        raise _unseen()
+
+
+def _unseen() -> BadInput:
+    return BadInput(
+        "deltas must hold what the backward pass found, got none: call gradbook.watch before "
+        "the forward pass of the same network, then backward"
+    )
 
 
 def _with_steps(found: Known, net: Net | None) -> Known:
@@ -148,7 +160,8 @@ def _judged(found: Examined, parameters: Sequence[Parameter], whole: bool) -> tu
     known = Watching(Record(), tuple(parameters))
     finders = (cut, not_stepped, symmetric, large_step) if whole else (symmetric, large_step)
     others = [other for find in finders if (other := find(known)) is not None]
-    return in_order([decide(found.evidence), *others])
+    first = (without_any(known) if whole else None) or decide(found.evidence)
+    return in_order([first, *others])
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -13,9 +13,12 @@ from gradbook.diagnosis.evidence import Profile
 from gradbook.diagnosis.places import Path, Place, longest, measured_path, paths, worst
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.diagnosis.watching import Record, Steps
+from gradbook.show.bounds import at_most
 
 NAMED = 3
 """How many names a sentence lists at most."""
+
+_NOT_CALLED = "backward() was not called"
 
 
 @dataclass(frozen=True)
@@ -244,10 +247,9 @@ def cut(known: Known) -> Finding | None:
     start = f"{len(none)} of {len(known.asked)} trainable tensors get no gradient"
     names = listed([p.name for p in none])
     ran = [p for p in none if p.name in known.place_of]
-    between = _between(known, ran)
-    if between:
-        text = f"{start}: the graph is cut {between[0]}. Without one: {names}."
-        return Finding(Verdict.CUT, text, since=between[1])
+    where = _where(known, none, start)
+    if where is not None:
+        return where
     idle = [p for p in none if p.layer not in known.record.called and p not in ran]
     if idle and any(_runs_without(known, p) for p in none):
         idle = []
@@ -260,6 +262,29 @@ def cut(known: Known) -> Finding | None:
         return Finding(Verdict.CUT, f"{start}: {names}.", since=none[-1].name, hint="unknown")
     text = f"{start}: {names}. They ran, and nothing that the loss depends on comes from them."
     return Finding(Verdict.CUT, text, since=none[-1].layer)
+
+
+def _where(known: Known, none: Sequence[Parameter], start: str) -> Finding | None:
+    """Find that nothing came back at all, or between which two places nothing did."""
+    if len(none) == len(known.asked) and not any(p.delta is not None for p in known.record.places):
+        text = f"{start}: the loss does not depend on what the network returns, or {_NOT_CALLED}."
+        return Finding(Verdict.CUT, text, since=none[-1].layer, hint="outside")
+    between = _between(known, [p for p in none if p.name in known.place_of])
+    if not between:
+        return None
+    text = f"{start}: the graph is cut {between[0]}. Without one: {listed([p.name for p in none])}."
+    return Finding(Verdict.CUT, text, since=between[1])
+
+
+def without_any(known: Known) -> Finding | None:
+    """Say of a network without any gradient that there is none; it was not watched."""
+    if not known.asked or any(p.norm is not None for p in known.asked):
+        return None
+    text = (
+        f"No tensor holds a gradient: {_NOT_CALLED}, gradients were cleared before they were read, "
+        "or the loss does not depend on what the network returns."
+    )
+    return Finding(Verdict.CANNOT_TELL, text, hint="unknown")
 
 
 def _came(known: Known, parameter: Parameter) -> bool:
@@ -705,11 +730,31 @@ def healthy(known: Known) -> Finding | None:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends)]))
     if len(found.names) < 2:
         text = f"The gradient arrives at {listed(names)}: there is no deeper layer."
-        return Finding(Verdict.HEALTHY, text, _profile("δ", found) if found.names else None)
-    down, up = worst(known.paths)
-    text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
-    text += f"{decades(down.fall[0])} and grows by no more than {decades(up.rise[0])}."
-    return Finding(Verdict.HEALTHY, text, _profile("δ", found))
+        sizes = _profile("δ", found) if found.names else None
+    else:
+        down, up = worst(known.paths)
+        text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
+        text += f"{decades(down.fall[0])} and grows by no more than {decades(up.rise[0])}."
+        sizes = _profile("δ", found)
+    slow = _slow(known)
+    return Finding(Verdict.HEALTHY, text + slow, sizes, hint="slow" if slow else None)
+
+
+SLOW = 1e-5
+"""A hundredth of the thousandth of its weights that a step is often given."""
+
+
+def _slow(known: Known) -> str:
+    """Say of a healthy network by how little a step changes it, if that is very little."""
+    ratios = [p.ratio for p in known.asked if p.axes > 1 and not p.zero and p.norm]
+    sizes = [ratio for ratio in ratios if ratio is not None]
+    if not sizes or len(sizes) < len(ratios) or not 0 < max(sizes) < SLOW:
+        return ""
+    most, share = max(sizes), at_most(max(sizes), 1, scientific=True)
+    return (
+        f" But a step changes no weights by more than {share} of their size: in "
+        f"{math.floor(0.01 / most):,} such steps none moves by more than a hundredth."
+    )
 
 
 FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
