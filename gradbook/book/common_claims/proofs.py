@@ -229,6 +229,9 @@ POWER = 40
 STEPS = 100
 """How many layers or steps the longest trials have."""
 
+POINTS = 64
+"""How many inputs neighbors stand among."""
+
 
 def small_singular_values() -> tuple[Instance, ...]:
     """Multiply matrices whose largest singular value is 0.9 or a little less."""
@@ -385,14 +388,14 @@ def shattered_gradients() -> tuple[Instance, ...]:
     return tuple(_shattered_case(*tried) for tried in ((1.0, False), (2.0, False), (2.0, True)))
 
 
-def _shattered_case(c: float, center: bool, depth: int = 50, points: int = 64) -> Instance:
-    setting = Replication(width=64, points=points, networks=24)
+def _shattered_case(c: float, center: bool, depth: int = 50) -> Instance:
+    setting = Replication(width=64, points=POINTS, networks=24)
     rng = np.random.default_rng(0)
     found = float(replicate(rng, depth, c, center=center, setting=setting)[0][1])
     wide = (
-        centered_autocorrelation(points, depth)
+        centered_autocorrelation(POINTS, depth)
         if center
-        else predicted_autocorrelation(points, depth, c, bias=c)
+        else predicted_autocorrelation(POINTS, depth, c, bias=c)
     )[1]
     name = f"Var(w) = {c:g}/n{', centered' if center else ''}, in theory {wide:.2f}"
     return Instance(name, found, found < 0.3, center)
