@@ -727,17 +727,20 @@ def healthy(known: Known) -> Finding | None:
         return None
     if not any(p.delta for p in known.record.places):
         return None
+    text, slow = _arrives(known, found), _slow(known)
+    sizes = _profile("δ", found) if found.names else None
+    return Finding(Verdict.HEALTHY, text + slow, sizes, hint="slow" if slow else None)
+
+
+def _arrives(known: Known, found: Path) -> str:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends)]))
     if len(found.names) < 2:
-        text = f"The gradient arrives at {listed(names)}: there is no deeper layer."
-        sizes = _profile("δ", found) if found.names else None
-    else:
-        down, up = worst(known.paths)
-        text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
-        text += f"{decades(down.fall[0])} and grows by no more than {decades(up.rise[0])}."
-        sizes = _profile("δ", found)
-    slow = _slow(known)
-    return Finding(Verdict.HEALTHY, text + slow, sizes, hint="slow" if slow else None)
+        return f"The gradient arrives at {listed(names)}: there is no deeper layer."
+    down, up = worst(known.paths)
+    return (
+        f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
+        f"{decades(down.fall[0])} and grows by no more than {decades(up.rise[0])}."
+    )
 
 
 SLOW = 1e-5
