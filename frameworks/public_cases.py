@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import gradbook
 from gradbook.book.diagnose.public import PUBLIC
-from gradbook.diagnosis import Verdict
+from gradbook.diagnosis import Report, Verdict
 
 Built = tuple[nn.Module, Callable[[], Tensor]]
 
@@ -174,6 +174,77 @@ def recurrent() -> Built:
     return net, lambda: F.binary_cross_entropy_with_logits(net(x), x[:, 0])
 
 
+class Chosen(nn.Module):
+    """A second network reads which output of the first is the largest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = mlp(8, 32, 5), mlp(1, 32, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x).max(1)[1].float()[:, None])
+
+
+def chosen() -> Built:
+    net, x, y = Chosen(), torch.randn(32, 8), torch.randint(3, (32,))
+    return net, lambda: F.cross_entropy(net(x), y)
+
+
+class Policy(nn.Module):
+    """A network that writes strings, letter by letter."""
+
+    def __init__(self, letters: int = 10) -> None:
+        super().__init__()
+        self.letters, self.steps = nn.Embedding(letters, 16), nn.GRU(16, 32, batch_first=True)
+        self.readout = nn.Linear(32, letters)
+
+    def forward(self, text: Tensor) -> Tensor:
+        return self.readout(self.steps(self.letters(text))[0]).log_softmax(-1)
+
+
+def policy() -> Built:
+    """Sum discounted rewards times log-probabilities, which go through NumPy on their way."""
+    net, text = Policy(), torch.randint(10, (1, 12))
+
+    def loss() -> Tensor:
+        total, said = torch.zeros(1, requires_grad=True), net(text)[0]
+        for step, letter in enumerate(text[0, 1:]):
+            total = total - torch.from_numpy(said[step, letter].detach().numpy()) * 0.97**step
+        return total
+
+    return net, loss
+
+
+class Writer(nn.Module):
+    """A small language model: two pre-norm blocks."""
+
+    def __init__(self, words: int = 64, width: int = 32) -> None:
+        super().__init__()
+        self.words, self.norm = nn.Embedding(words, width), nn.LayerNorm(width)
+        form = {"dropout": 0.0, "batch_first": True, "norm_first": True}
+        blocks = [nn.TransformerEncoderLayer(width, 4, 4 * width, **form) for _ in range(2)]
+        self.blocks, self.head = nn.ModuleList(blocks), nn.Linear(width, words)
+
+    def forward(self, text: Tensor) -> Tensor:
+        h, mask = self.words(text), nn.Transformer.generate_square_subsequent_mask(text.shape[1])
+        for block in self.blocks:
+            h = block(h, src_mask=mask, is_causal=True)
+        return self.head(self.norm(h))
+
+
+def writer() -> Built:
+    net, text = Writer(), (torch.randint(64, (16, 1)) + torch.arange(13)) % 64
+    return net, lambda: F.cross_entropy(net(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
+
+
+def valley() -> Built:
+    """Build the least squares whose losses were posted; of its two curvatures one is tiny."""
+    A = torch.tensor([[-249.69, -4.1511], [-4.1511, -0.20755]])
+    net = nn.Linear(2, 1, bias=False)
+    nn.init.zeros_(net.weight)
+    return net, lambda: F.mse_loss(net(A)[:, 0], torch.tensor([0.0, 10.0]), reduction="sum")
+
+
 V, GITHUB = Verdict, "https://github.com/"
 CASES = (
     PublicCase(
@@ -250,16 +321,48 @@ CASES = (
         V.EXPLODING,
         recurrent,
     ),
+    PublicCase(
+        "a second network that reads the first one's argmax",
+        GITHUB + "pytorch/pytorch/issues/1339",
+        V.CUT,
+        chosen,
+    ),
+    PublicCase(
+        "a policy whose log-probabilities go through NumPy",
+        GITHUB + "isayev/ReLeaSE/issues/39",
+        V.CUT,
+        policy,
+    ),
+    PublicCase(
+        "a language model by plain descent, its rate too small",
+        GITHUB + "OpenLMLab/LOMO/issues/50",
+        V.HEALTHY,
+        writer,
+        lr=5e-5,
+    ),
+    PublicCase(
+        "two weights in a long valley, by plain descent",
+        "https://discuss.pytorch.org/t/why-is-this-simple-linear-regression-with-only-two-"
+        "variables-so-hard-to-converge-during-gradient-descent/208572",
+        V.HEALTHY,
+        valley,
+        lr=1e-5,
+    ),
 )
 
 
-def said(case: PublicCase) -> Verdict:
-    """Return the first finding after one backward pass."""
+def report(case: PublicCase) -> Report:
+    """Diagnose after one backward pass."""
     torch.manual_seed(0)
     net, loss = case.build()
     deltas = gradbook.watch(net)
     loss().backward()
-    return gradbook.diagnose(net, deltas=deltas, lr=case.lr).verdict
+    return gradbook.diagnose(net, deltas=deltas, lr=case.lr)
+
+
+def said(case: PublicCase) -> Verdict:
+    """Return the first finding."""
+    return report(case).verdict
 
 
 def records() -> list[list[str]]:

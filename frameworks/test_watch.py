@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -477,9 +478,61 @@ def test_what_cannot_be_watched_is_said() -> None:
     deltas = gradbook.watch(net)
     with pytest.raises(BadInput, match=r"call gradbook\.watch before the forward pass"):
         gradbook.diagnose(net, deltas=deltas)
+    deltas.remove()
+    net(torch.randn(5, 3)).sum().backward()
+    deltas = gradbook.watch(net)
     net(torch.randn(5, 3))
     with pytest.raises(BadInput, match="deltas must hold what the backward pass found, got none"):
         gradbook.diagnose(net, deltas=deltas)
+
+
+OUTSIDE: list[Callable[[Tensor], Tensor | None]] = [
+    lambda out: None,
+    lambda out: torch.tensor(out.square().mean().item(), requires_grad=True),
+    lambda out: torch.zeros(1, requires_grad=True) + out.detach().numpy().sum().item(),
+]
+
+
+@pytest.mark.parametrize("way", OUTSIDE, ids=["no backward pass", "a new tensor", "NumPy"])
+def test_a_loss_that_does_not_depend_on_the_network_is_a_cut(
+    way: Callable[[Tensor], Tensor | None],
+) -> None:
+    net = chain()
+    bare = gradbook.diagnose(net)
+    assert bare.verdict is Verdict.CANNOT_TELL
+    assert "No tensor holds a gradient" in bare.findings[0].reason
+    assert "gradbook.watch" in bare.steps[0].text
+    deltas = gradbook.watch(net)
+    loss = way(net(torch.randn(5, 3)))
+    if loss is not None:
+        loss.backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is Verdict.CUT
+    assert "backward() was not called" in report.findings[0].reason
+    assert report.steps[0].text.startswith("Call backward()")
+
+
+def test_a_run_whose_steps_never_get_a_gradient_says_so() -> None:
+    net = chain()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(3):
+            torch.tensor(net(torch.randn(5, 3)).sum().item(), requires_grad=True).backward()
+            optimizer.step()
+    assert run.report().verdict is Verdict.CUT
+
+
+@pytest.mark.parametrize(("lr", "slow"), [(0.1, False), (3e-6, True)])
+def test_of_a_healthy_network_that_hardly_moves_the_size_of_a_step_is_told(
+    lr: float, slow: bool
+) -> None:
+    net = chain()
+    deltas = gradbook.watch(net)
+    net(torch.randn(5, 3)).square().mean().backward()
+    report = gradbook.diagnose(net, deltas=deltas, lr=lr)
+    assert report.verdict is Verdict.HEALTHY
+    assert ("But a step changes no weights by more than" in report.findings[0].reason) is slow
+    assert ("raise the learning rate" in report.steps[0].text) is slow
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.01])

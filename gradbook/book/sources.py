@@ -88,7 +88,7 @@ ROBBINS_MONRO = Source(
 NESTEROV = Source(
     "Nesterov",
     2004,
-    "Introductory Lectures on Convex Optimization",
+    "Introductory Lectures on Convex Optimization: A Basic Course",
     "Kluwer Academic Publishers",
     "gradient descent on a quadratic converges only for a learning rate below two over curvature",
     link="doi:10.1007/978-1-4419-8853-9",
@@ -96,7 +96,8 @@ NESTEROV = Source(
 GRIEWANK_WALTHER = Source(
     "Griewank and Walther",
     2008,
-    "Evaluating Derivatives",
+    "Evaluating Derivatives: Principles and Techniques of Algorithmic Differentiation, second "
+    "edition",
     "Society for Industrial and Applied Mathematics",
     "a derivative as a sum over paths of products along each path",
     link="doi:10.1137/1.9780898717761",
@@ -104,7 +105,7 @@ GRIEWANK_WALTHER = Source(
 NUMERICAL_RECIPES = Source(
     "Press et al.",
     2007,
-    "Numerical Recipes: The Art of Scientific Computing",
+    "Numerical Recipes: The Art of Scientific Computing, third edition",
     "Cambridge University Press",
     "the step of a central difference, and its error",
     link="https://numerical.recipes/",
@@ -194,7 +195,7 @@ GLOROT_BENGIO = Source(
 HE = Source(
     "He et al.",
     2015,
-    "Delving Deep into Rectifiers",
+    "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification",
     "IEEE International Conference on Computer Vision",
     "weights of variance two over fan-in, which a ReLU needs",
     link="arXiv:1502.01852",
@@ -385,7 +386,7 @@ PYTORCH = Source(
 PENNINGTON = Source(
     "Pennington et al.",
     2017,
-    "Resurrecting the sigmoid in deep learning through dynamical isometry",
+    "Resurrecting the sigmoid in deep learning through dynamical isometry: theory and practice",
     "Advances in Neural Information Processing Systems, volume 30",
     "the singular values of a random network's Jacobian, whose spread grows with depth",
     link="arXiv:1711.04735",
@@ -482,7 +483,8 @@ JOZEFOWICZ = Source(
 CHEN = Source(
     "Chen et al.",
     2018,
-    "Dynamical Isometry and a Mean Field Theory of RNNs",
+    "Dynamical Isometry and a Mean Field Theory of RNNs: Gating Enables Signal Propagation in "
+    "Recurrent Neural Networks",
     "International Conference on Machine Learning",
     "the gain of a gradient's energy per step in recurrent networks with inputs",
     link="arXiv:1806.05394",
@@ -629,7 +631,7 @@ IOFFE_SZEGEDY = Source(
     "Ioffe and Szegedy",
     2015,
     "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
-    "ICML",
+    "International Conference on Machine Learning",
     "batch normalization, and that the scale of the weights drops out",
     link="arXiv:1502.03167",
 )
@@ -645,7 +647,7 @@ ZHANG_SENNRICH = Source(
     "Zhang and Sennrich",
     2019,
     "Root Mean Square Layer Normalization",
-    "NeurIPS",
+    "Advances in Neural Information Processing Systems, volume 32",
     "normalization without the mean",
     link="arXiv:1910.07467",
 )
@@ -660,9 +662,9 @@ SALIMANS_KINGMA = Source(
 )
 KOSSON = Source(
     "Kosson et al.",
-    2023,
+    2024,
     "Rotational Equilibrium: How Weight Decay Balances Learning Across Neural Networks",
-    "arXiv preprint",
+    "International Conference on Machine Learning",
     "by which angle a step turns weights once weight decay and growth balance",
     link="arXiv:2305.17212",
 )
@@ -686,7 +688,7 @@ YANG = Source(
     "Yang et al.",
     2019,
     "A Mean Field Theory of Batch Normalization",
-    "ICLR",
+    "International Conference on Learning Representations",
     "that batch normalization makes gradients grow with depth whatever the activation",
     link="arXiv:1902.08129",
 )

@@ -9,6 +9,7 @@ from gradbook.diagnosis.findings import cut, findings_of, large_step, not_steppe
 from gradbook.diagnosis.findings.about import about
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
+from gradbook.diagnosis.findings.missing import without_any
 from gradbook.diagnosis.measuring.examination import (
     Examined,
     Progress,
@@ -93,6 +94,7 @@ def diagnose(
         known = Known(
             record, parameters, loss_scale, found.evidence.frozen, found.evidence.normalized
         )
+        _came_with_this_pass(known)
         found = replace(found, notes=(*about(known), *found.notes))
         findings, traits = findings_of(known), traits_of(found, known)
     return report_of(found, findings, traits, lr=lr, loss_scale=loss_scale)
@@ -101,15 +103,25 @@ def diagnose(
 def _record(deltas: Any) -> Record | None:
     if not isinstance(deltas, Watched):
         return None
-    places = deltas.record.places
-    found = any(place.delta is not None for place in places)
-    if not found and (not places or any(place.asks for place in places)):
-        raise BadInput(
-            "deltas must hold what the backward pass found, got none: call gradbook.watch before "
-            "the forward pass of the same network, then backward. If you did, the loss does not "
-            "depend on what the network returns: it was detached, or computed under no_grad"
-        )
+    if not deltas.record.places:
+        raise _unseen()
     return deltas.record
+
+
+def _came_with_this_pass(known: Known) -> None:
+    """Refuse gradients that are there although nothing came back of what was watched."""
+    places = known.record.places
+    came = any(place.delta is not None for place in places)
+    held = any(p.norm is not None for p in known.asked)
+    if held and not came and any(place.asks for place in places):
+        raise _unseen()
+
+
+def _unseen() -> BadInput:
+    return BadInput(
+        "deltas must hold what the backward pass found, got none: call gradbook.watch before "
+        "the forward pass of the same network, then backward"
+    )
 
 
 def _with_steps(found: Examined, net: Net | None) -> Examined:
@@ -125,4 +137,5 @@ def _judged(found: Examined, parameters: tuple[Parameter, ...], whole: bool) -> 
     known = Known(Record(), parameters)
     finders = (cut, not_stepped, symmetric, large_step) if whole else (symmetric, large_step)
     others = [other for find in finders if (other := find(known)) is not None]
-    return in_order([decide(found.evidence), *others])
+    first = (without_any(known) if whole else None) or decide(found.evidence)
+    return in_order([first, *others])

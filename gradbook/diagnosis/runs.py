@@ -70,6 +70,8 @@ class Run:
 
         What happened over the steps is added to it.
         """
+        if not self.moments and self._steps and self._deltas.record.places:
+            return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
         if not self.moments:
             raise BadInput(
                 "run must have looked at a step, got none: call run.step(loss) behind each "

@@ -42,6 +42,11 @@ def test_an_arxiv_number_in_the_place_of_publication_is_the_link(source: Source)
     assert not source.where.startswith("arXiv:") or source.where == source.link
 
 
+@pytest.mark.parametrize("source", ALL, ids=lambda source: source.anchor)
+def test_a_place_of_publication_is_spelled_out(source: Source) -> None:
+    assert source.where not in ("ICML", "ICLR", "NeurIPS", "arXiv preprint")
+
+
 @pytest.mark.parametrize(
     ("link", "address"),
     [

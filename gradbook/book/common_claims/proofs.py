@@ -19,9 +19,11 @@ from gradbook.book.activations.health import healthy_ratios, layer_ratio
 from gradbook.book.backpropagation import museum
 from gradbook.book.exploding import recurrence
 from gradbook.book.normalization.norm_gains import relu_batch_gain
-from gradbook.book.residual.input_kernel import predicted_autocorrelation
-from gradbook.book.residual.one_input import NOTEBOOK, inputs, notebook_network
-from gradbook.book.residual.shattering import autocorrelation, input_gradients
+from gradbook.book.residual.input_kernel import (
+    centered_autocorrelation,
+    predicted_autocorrelation,
+)
+from gradbook.book.residual.one_input import Replication, replicate
 from gradbook.book.time_and_gates.lifetime import lifetimes
 from gradbook.checks import Array
 from gradbook.clipping import clip_global_norm, clip_norm, clip_value
@@ -40,6 +42,7 @@ from gradbook.losses import half_squared_error
 from gradbook.measure import Recipe
 from gradbook.networks import plain
 from gradbook.optimizers import Adam
+from gradbook.show.formats import scientific_text, true_minus
 from gradbook.theory.products import power_norms
 
 SIZE = {"depth": 30, "width": 64, "draws": 12}
@@ -62,6 +65,13 @@ class Instance:
     number: float
     holds: bool
     expected: bool = True
+
+    @property
+    def told(self) -> str:
+        """The number as prose has it."""
+        if self.number == 0 or 1e-3 <= abs(self.number) < 1e4 or not math.isfinite(self.number):
+            return true_minus(f"{self.number:.2g}")
+        return scientific_text(self.number, 1)
 
     @property
     def shown(self) -> str:
@@ -126,19 +136,29 @@ def _ratio(activation: Activation, initializer: Initializer) -> float:
 
 
 def relu_keeps_gradients() -> tuple[Instance, ...]:
-    """Measure the ratio per layer of ReLU networks over the variance of their weights.
+    """Measure the ratio per layer of typical ReLU networks over the variance of their weights.
 
-    A gradient that keeps more than a tenth over the depth counts as one that does not vanish.
+    Typical is the median network: a mean of energies would hide that most narrow ones vanish. A
+    gradient that keeps more than a tenth over the depth counts as one that does not vanish.
     """
-    drawn = {"PyTorch's default": torch_linear, "Xavier": lecun, "He": he, "twice He": scaled(4.0)}
-    return tuple(_relu_case(name, initializer) for name, initializer in drawn.items())
+    width = SIZE["width"]
+    tried = {
+        "PyTorch's default": (torch_linear, width),
+        "Xavier": (lecun, width),
+        "He": (he, width),
+        "He, width 8": (he, 8),
+        "twice He": (scaled(4.0), width),
+    }
+    return tuple(_relu_case(name, *drawn) for name, drawn in tried.items())
 
 
-def _relu_case(name: str, initializer: Initializer) -> Instance:
-    ratio, n = _ratio(relu, initializer), SIZE["width"]
-    scale = n * initializer.variance(n, n)
-    lost = healthy_ratios(SIZE["depth"])[0]
-    return Instance(f"{name}, n Var(w) = {scale:.3g}", ratio, ratio > lost, scale >= 2)
+def _relu_case(name: str, initializer: Initializer, n: int) -> Instance:
+    recipe = Recipe(initializer.name, relu, initializer)
+    norms = measure.gradient_norms(np.random.default_rng(0), recipe, **{**SIZE, "width": n})
+    ratio = float(np.median(norms[:, 0] / norms[:, -1])) ** (1 / SIZE["depth"])
+    scale, lost = n * initializer.variance(n, n), healthy_ratios(SIZE["depth"])[0]
+    met = scale >= 2 and n > SIZE["depth"]
+    return Instance(f"{name}, n Var(w) = {scale:.3g}", ratio, ratio > lost, met)
 
 
 def flat_weight_gradients() -> tuple[Instance, ...]:
@@ -163,7 +183,8 @@ def _flat_case(name: str, initializer: Initializer) -> Instance:
     trace = backprop_from(net, x, da)
     weights = _first_over_last(measure.weight_norms(trace))
     deltas = _first_over_last(measure.delta_norms(trace))
-    return Instance(f"{name}, weight gradients {weights:.2f}", deltas, deltas > 0.1)
+    name = f"{name}, weight gradients {weights:.2f}"
+    return Instance(name, deltas, deltas > 0.1, initializer is he)
 
 
 def _first_over_last(norms: Array) -> float:
@@ -183,8 +204,8 @@ def tanh_settles() -> tuple[Instance, ...]:
     To second order $E \tanh^2(\sqrt q z) = q - 2q^2$, so $1/q$ grows by 2 per layer, and the
     variance falls as $1/(2l)$ without end.
     """
-    rng, width, depth, layers = np.random.default_rng(0), 256, 100, (3, 10, 30, 100)
-    net = plain(rng, [width] * (depth + 1), tanh, lecun, bias_variance=None)
+    rng, width, layers = np.random.default_rng(0), 256, (3, 10, 30, STEPS)
+    net = plain(rng, [width] * (STEPS + 1), tanh, lecun, bias_variance=None)
     records = forward(net, rng.standard_normal((8, width)))
     found = {layer: float(np.mean(np.asarray(records[layer - 1].z) ** 2)) for layer in layers}
     return tuple(
@@ -203,6 +224,13 @@ SHEAR = np.array([[0.5, 10.0], [0.0, 0.5]])
 """A matrix whose largest singular value is above 10 and whose eigenvalues are both 1/2."""
 
 POWER = 40
+"""How many factors the products of matrices have."""
+
+STEPS = 100
+"""How many layers or steps the longest trials have."""
+
+POINTS = 64
+"""How many inputs neighbors stand among."""
 
 
 def small_singular_values() -> tuple[Instance, ...]:
@@ -223,32 +251,58 @@ def large_singular_values() -> tuple[Instance, ...]:
 
 
 def _power_case(name: str, W: Array) -> Instance:
-    norm = float(power_norms(W, POWER)[-1])
-    return Instance(f"{name}, s = {float(largest_singular_value(W)):.3g}", norm, norm > 1)
+    norm, normal = float(power_norms(W, POWER)[-1]), np.allclose(W @ W.T, W.T @ W)
+    name = f"{name}, s = {float(largest_singular_value(W)):.3g}"
+    return Instance(name, norm, norm > 1, normal)
 
 
 def large_eigenvalue() -> tuple[Instance, ...]:
-    """Send a gradient back through a unit that feeds itself with the weight 1.4."""
-    return tuple(map(_unit_case, (identity, tanh)))
+    """Send a gradient back through units that feed themselves, one with the weight 1.4, and many.
+
+    One unit saturates. Many whose random weights have a radius of 3 are chaotic: there the
+    gradient grows, though less than by 3 a step.
+    """
+    return (*map(_unit_case, (identity, tanh)), _chaotic_case(3.0, 100))
 
 
 def _unit_case(activation: Activation) -> Instance:
     way = recurrence.passage(activation, w=1.4, b=0.0, start=0.5, steps=POWER)
     end = float(way.by_start)
-    return Instance(activation.name, end, end > 1, activation is identity)
+    return Instance(f"one unit, {activation.name}", end, end > 1, activation is identity)
+
+
+def _chaotic_case(radius: float, n: int) -> Instance:
+    """Let the units settle, and send a random gradient back over the last steps."""
+    rng = np.random.default_rng(0)
+    W, h, back = radius * lecun.draw(rng, n, n), *rng.standard_normal((2, n))
+    states = []
+    for _ in range(5 * POWER):
+        h = np.tanh(h @ W)
+        states.append(h)
+    grown = back
+    for state in reversed(states[-POWER:]):
+        grown = W @ (grown * (1 - state**2))
+    size = float(np.linalg.norm(grown) / np.linalg.norm(back))
+    return Instance(f"{n} random units, tanh", size, size > 1, expected=False)
 
 
 def explosion_overflows() -> tuple[Instance, ...]:
-    """Multiply a gradient in float32 by the same factor in each layer."""
-    return tuple(_overflow_case(g, layers) for g, layers in ((1.4, 50), (2.0, 100), (2.0, 200)))
+    """Multiply a gradient in float32 by the same factor in each layer, and subtract it from itself.
+
+    Infinity minus infinity is NaN; the difference of two numbers never is.
+    """
+    return tuple(
+        _overflow_case(g, layers) for g, layers in ((1.4, 50), (2.0, STEPS), (2.0, 2 * STEPS))
+    )
 
 
 def _overflow_case(growth: float, layers: int) -> Instance:
-    with np.errstate(over="ignore"):
-        product = float(np.prod(np.full(layers, growth, np.float32)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = np.prod(np.full(layers, growth, np.float32))
+        ends = bool(np.isnan(product - product))
     limit = precision.predicted_overflow_depth(precision.float32, growth)
     name = f"{growth:g} per layer, {layers} layers"
-    return Instance(name, product, not math.isfinite(product), layers >= limit)
+    return Instance(name, float(product), ends, layers >= limit)
 
 
 def clipped_directions() -> tuple[Instance, ...]:
@@ -300,35 +354,51 @@ def _batch_ratio(c: float, depth: int, width: int, batch: int, *, normal: bool) 
 
 
 def residual_blocks_double() -> tuple[Instance, ...]:
-    """Add blocks of a ReLU and He's weights to a path, and compare its energy from end to end."""
-    return tuple(_block_case(depth) for depth in (5, 10, 20))
+    """Add blocks of a ReLU and He's weights to a path, and compare the sizes from end to end.
+
+    The mean square counts what all examples have in common, and a ReLU gives them much of that; the
+    variance over a batch does not.
+    """
+    return tuple(case for depth in (5, 20) for case in _block_cases(depth))
 
 
-def _block_case(depth: int) -> Instance:
+def _block_cases(depth: int) -> tuple[Instance, ...]:
     rng, width, draws = np.random.default_rng(0), 100, 20
     weights = [he.draw(rng, width, width, (draws,)) for _ in range(depth)]
     net = [Residual([Activate(relu), Dense(W, None, identity)]) for W in weights]
-    x = rng.standard_normal((draws, 8, width))
-    energy = float(np.square(forward(net, x)[-1].a).mean() / np.square(x).mean())
-    factor = energy ** (1 / depth)
-    return Instance(f"{depth} blocks", factor, abs(factor - 2) < 0.1)
+    x = rng.standard_normal((draws, 64, width))
+    y = np.asarray(forward(net, x)[-1].a)
+    sizes = {
+        "mean square": np.square(y).mean() / np.square(x).mean(),
+        "variance over a batch": y.var(axis=1).mean() / x.var(axis=1).mean(),
+    }
+    factors = {name: float(size) ** (1 / depth) for name, size in sizes.items()}
+    return tuple(
+        Instance(f"{name}, {depth} blocks", f, abs(f - 2) < 0.1, name == "mean square")
+        for name, f in factors.items()
+    )
 
 
 def shattered_gradients() -> tuple[Instance, ...]:
-    """Correlate the gradients at neighboring inputs in ReLU networks of one number.
+    """Correlate the gradients at neighboring inputs in ReLU networks of one number, 50 layers deep.
 
-    One layer, and fifty with two scales of weights and biases, on the notebook's grid of inputs.
+    With two scales of weights and biases, and with each unit centered over the inputs, where scale
+    and biases drop out.
     """
-    return tuple(_shattered_case(depth, c) for depth, c in ((1, 1.0), (50, 1.0), (50, 2.0)))
+    return tuple(_shattered_case(*tried) for tried in ((1.0, False), (2.0, False), (2.0, True)))
 
 
-def _shattered_case(depth: int, c: float) -> Instance:
-    rng, near = np.random.default_rng(0), NOTEBOOK.points // 16
-    net = notebook_network(rng, depth, NOTEBOOK.width, c, ensemble=(6,))
-    found = autocorrelation(input_gradients(net, inputs(NOTEBOOK.points)))[near]
-    wide = predicted_autocorrelation(16, depth, c, bias=c)[1]
-    name = f"depth {depth}, Var(w) = {c:g}/n, in theory {wide:.2f}"
-    return Instance(name, float(found), (found < 0.3) == (depth > 1), depth == 1 or c == 2)
+def _shattered_case(c: float, center: bool, depth: int = 50) -> Instance:
+    setting = Replication(width=64, points=POINTS, networks=24)
+    rng = np.random.default_rng(0)
+    found = float(replicate(rng, depth, c, center=center, setting=setting)[0][1])
+    wide = (
+        centered_autocorrelation(POINTS, depth)
+        if center
+        else predicted_autocorrelation(POINTS, depth, c, bias=c)
+    )[1]
+    name = f"Var(w) = {c:g}/n{', centered' if center else ''}, in theory {wide:.2f}"
+    return Instance(name, found, found < 0.3, center)
 
 
 def cells_remember() -> tuple[Instance, ...]:
@@ -340,7 +410,7 @@ def cells_remember() -> tuple[Instance, ...]:
     return tuple(_cell_case(bias) for bias in (0.0, 1.0, 6.0))
 
 
-def _cell_case(bias: float, steps: int = 100) -> Instance:
+def _cell_case(bias: float, steps: int = STEPS) -> Instance:
     step = LSTM(np.zeros((1, 4)), None, np.array([0.0, bias, 0.0, 0.0]))
     back = backprop_from([step] * steps, np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]]))
     lifetime = lifetimes(bias).mean

@@ -159,7 +159,7 @@ class Code:
 
     def _repr_html_(self) -> str:
         return (
-            '<details class="example"><summary>The proof</summary>'
+            '<details class="example"><summary>How it was tried</summary>'
             f'<pre class="gb-output">{html.escape(str(self))}</pre></details>'
         )
 
@@ -230,7 +230,6 @@ EQUAL_WEIGHTS = CommonClaim(
             "numerical stability",
             _D2L + "multilayer-perceptrons/numerical-stability-and-init.md",
         ),
-        LIPPE_INITIALIZATION,
     ),
     "spread of the entries of the gradient, relative to the largest",
     proofs.equal_weights,
@@ -251,13 +250,14 @@ RELU = CommonClaim(
     ),
     _RATIO,
     proofs.relu_keeps_gradients,
-    "the variance of the weights is at least two over fan-in",
+    "the variance of the weights is two over fan-in or more, and layers are wide against the depth",
 )
 WEIGHT_GRADIENTS = CommonClaim(
     "Weight gradients of one size in all layers show that nothing vanishes",
     (LIPPE_ACTIVATIONS,),
     f"delta of the first layer over that of the last, {proofs.SIZE['depth']} layers",
     proofs.flat_weight_gradients,
+    "the signal keeps its size on its way forward",
 )
 DEFAULT_WEIGHTS = CommonClaim(
     "By default PyTorch draws the weights that a ReLU needs",
@@ -300,6 +300,7 @@ LARGE_NORM = CommonClaim(
     (CS231N_RNN,),
     f"norm of the product of {proofs.POWER} factors",
     proofs.large_singular_values,
+    "the matrix is normal, as a symmetric one is",
 )
 EIGENVALUE = CommonClaim(
     "An eigenvalue above one means explosion",
@@ -310,7 +311,7 @@ EIGENVALUE = CommonClaim(
             _D2L + "recurrent-neural-networks/bptt.md",
         ),
     ),
-    f"derivative of the last state by the first, {proofs.POWER} steps before",
+    f"growth of a gradient over {proofs.POWER} steps back",
     proofs.large_eigenvalue,
     "the units are linear",
 )
@@ -346,13 +347,14 @@ RESIDUAL = CommonClaim(
     (Place(sources.PRINCE, "notebook 11.3", _UDL + "11_3_Batch_Normalization.ipynb"),),
     "factor per block",
     proofs.residual_blocks_double,
+    "the mean square is meant, and weights are He's",
 )
 SHATTERED = CommonClaim(
     "Deep in a network the gradients of neighboring inputs have little in common",
-    (Place(sources.PRINCE, "notebook 11.1", _UDL + "11_1_Shattered_Gradients.ipynb"),),
-    "autocorrelation of the gradient at an input distance of 0.25",
+    (Place(sources.BALDUZZI, "the abstract", "https://arxiv.org/abs/1702.08591"),),
+    "autocorrelation of the gradient at neighboring inputs, 50 layers",
     proofs.shattered_gradients,
-    "the weights of the ReLU network are He's",
+    "each unit is centered over the inputs, as by batch normalization",
 )
 LSTM = CommonClaim(
     "Through the cell of an LSTM gradients pass without vanishing",

@@ -4,6 +4,8 @@ It needs PyTorch: `frameworks/public_cases.py` writes the table, and a test find
 """
 
 import csv
+import html
+from dataclasses import dataclass
 from pathlib import Path
 
 from gradbook.show import Table
@@ -18,10 +20,33 @@ def rows() -> list[list[str]]:
 
 
 def table() -> Table:
-    """Show them, each with the number by which the page links to where it was asked."""
+    """Show them, each with the number by which `asked` links to where it was asked."""
     return Table(
         ["", "network", "truth", "the tool says"],
         [[str(number), *row[:3]] for number, row in enumerate(rows(), start=1)],
         caption="Networks that others asked about, built again small.",
         align="rlll",
     )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Say where each network was asked about, by its number in the table."""
+
+    addresses: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return an address a line."""
+        return "\n".join(f"{n} {address}" for n, address in enumerate(self.addresses, start=1))
+
+    def _repr_html_(self) -> str:
+        links = ", ".join(
+            f'<a href="{html.escape(address)}" rel="noreferrer">{number}</a>'
+            for number, address in enumerate(self.addresses, start=1)
+        )
+        return f"<p>They were asked here: {links}.</p>"
+
+
+def asked() -> Asked:
+    """Return where they were asked."""
+    return Asked(tuple(row[3] for row in rows()))

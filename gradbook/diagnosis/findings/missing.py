@@ -1,5 +1,7 @@
 """Who gets nothing: weights that no gradient comes to, or that no step is taken with."""
 
+from collections.abc import Sequence
+
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
@@ -7,6 +9,8 @@ from gradbook.diagnosis.words import listed
 
 UNUSED = 0.1
 """The share of trainable tensors from which on modules that nobody calls are a fault."""
+
+_NOT_CALLED = "backward() was not called"
 
 
 def cut(known: Known) -> Finding | None:
@@ -16,11 +20,9 @@ def cut(known: Known) -> Finding | None:
         return None
     start = f"{len(none)} of {len(known.asked)} trainable tensors get no gradient"
     names = listed([p.name for p in none])
-    ran = any(p.name in known.place_of for p in none)
-    between = _between(known, ran)
-    if between:
-        text = f"{start}: the graph is cut between {between[0]} and {between[1]}."
-        return Finding(Verdict.CUT, f"{text} Without one: {names}.", since=between[0])
+    where = _where(known, none, start)
+    if where is not None:
+        return where
     if len(none) < UNUSED * len(known.asked):
         return None
     if not known.record.places:
@@ -31,6 +33,30 @@ def cut(known: Known) -> Finding | None:
         return Finding(Verdict.CUT, text, since=idle[0].layer, hint="idle")
     text = f"{start}: {names}. They ran, and nothing that the loss depends on comes from them."
     return Finding(Verdict.CUT, text, since=none[-1].layer)
+
+
+def _where(known: Known, none: Sequence[Parameter], start: str) -> Finding | None:
+    """Find that nothing came back at all, or between which two places nothing did."""
+    if len(none) == len(known.asked) and not any(p.delta is not None for p in known.record.places):
+        text = f"{start}: the loss does not depend on what the network returns, or {_NOT_CALLED}."
+        return Finding(Verdict.CUT, text, since=none[-1].layer, hint="outside")
+    between = _between(known, any(p.name in known.place_of for p in none))
+    if not between:
+        return None
+    text = f"{start}: the graph is cut between {between[0]} and {between[1]}."
+    without = listed([p.name for p in none])
+    return Finding(Verdict.CUT, f"{text} Without one: {without}.", since=between[0])
+
+
+def without_any(known: Known) -> Finding | None:
+    """Say of a network without any gradient that there is none; it was not watched."""
+    if not known.asked or any(p.norm is not None for p in known.asked):
+        return None
+    text = (
+        f"No tensor holds a gradient: {_NOT_CALLED}, gradients were cleared before they were read, "
+        "or the loss does not depend on what the network returns."
+    )
+    return Finding(Verdict.CANNOT_TELL, text, hint="unknown")
 
 
 def _runs_without(known: Known, parameter: Parameter) -> bool:

@@ -3,6 +3,7 @@
 import math
 
 from gradbook.diagnosis.findings.known import MOST, Known
+from gradbook.diagnosis.findings.steps import too_slow
 from gradbook.diagnosis.paths import Path, Profile, longest, worst
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import factor, listed
@@ -82,14 +83,17 @@ def healthy(known: Known) -> Finding | None:
         return None
     if not any(p.delta for p in known.record.places):
         return None
+    text, slow = _arrives(known, found), too_slow(known)
+    sizes = Profile.of("δ", found) if found.names else None
+    return Finding(Verdict.HEALTHY, text + slow, sizes, hint="slow" if slow else None)
+
+
+def _arrives(known: Known, found: Path) -> str:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends)]))
     if len(found.names) < 2:
-        text = f"The gradient arrives at {listed(names)}: there is no deeper layer."
-        return Finding(Verdict.HEALTHY, text, Profile.of("δ", found) if found.names else None)
+        return f"The gradient arrives at {listed(names)}: there is no deeper layer."
     down, up = worst(known.paths)
-    return Finding(
-        Verdict.HEALTHY,
+    return (
         f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
-        f"{factor(down.fall[0])} and grows by no more than {factor(up.rise[0])}.",
-        Profile.of("δ", found),
+        f"{factor(down.fall[0])} and grows by no more than {factor(up.rise[0])}."
     )

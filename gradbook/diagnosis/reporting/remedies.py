@@ -233,9 +233,17 @@ HINTS: dict[str, Advice] = {
     ),
     "scale": _chapter("Lower the loss scale, and clear gradients at every step.", "clipping"),
     "idle": _chapter("See why they are not called: a router, a condition, a list.", "diagnose"),
+    "outside": _chapter(
+        "Call backward() behind this forward pass. If you did, look between what the network "
+        "returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.",
+        "diagnose",
+    ),
     "optimizer": _chapter("Hand all parameters to the optimizer.", "diagnose"),
     "stack": _chapter("Lay a path around each recurrent layer, or stack fewer.", "residual"),
     "lag": _chapter("Ask once with the last step's loss alone.", "time-and-gates"),
+    "slow": _chapter(
+        "If the loss still has to fall, raise the learning rate tenfold, and again.", "update-rule"
+    ),
     "unknown": _chapter("Use gradbook.watch(net): it sees where the graph is cut.", "diagnose"),
 }
 """What comes first for a finding that knows more than its verdict."""
