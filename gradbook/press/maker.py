@@ -16,6 +16,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 
+from gradbook.press.binding.binder import Binder
 from gradbook.press.sources import Source, read_sources
 
 # MkDocs' "dirty" build leaves a page alone whose file is newer than its source: 2096 is.
@@ -68,6 +69,8 @@ class Maker:
             source.built.unlink(missing_ok=True)
         try:
             build(self.settings(), serve_url=self._address, dirty=True)
+            names = [source.built.relative_to(self._site).as_posix() for source in pages.values()]
+            Binder(self._config, self._site).finish(names)
         except Exception as error:
             fault = str(error) or type(error).__name__
             print(f"gradbook: {fault}", file=sys.stderr, flush=True)
