@@ -41,7 +41,6 @@ class Press(Extension):
         md.inlinePatterns.register(value, "gradbook-value", inline.ABOVE_BACKTICK)
         md.treeprocessors.register(inline.Typeset(md), "gradbook-math", inline.BELOW_INLINE)
         md.treeprocessors.register(inline.Terms(md), "gradbook-terms", inline.BELOW_INLINE - 1)
-        md.postprocessors.register(blocks.PlainNames(md), "gradbook-names", blocks.ALL_IN_PLACE)
 
     def _of_notebooks(self) -> dict[str, Any]:
         given = {name: self.getConfig(name) for name in ("notebooks", "address", "repository")}

@@ -15,6 +15,7 @@ from gradbook.press.binding import as_text, heads, listing, pace, policies
 from gradbook.press.binding.cards import card
 from gradbook.press.binding.footer import foot, footed
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
+from gradbook.press.binding.slim import slim
 from gradbook.press.pages import Page
 from gradbook.press.reading import nav_of
 from gradbook.press.results import Results, folder
@@ -98,7 +99,7 @@ class Binder:
 
     def _finished(self, sheet: Sheet) -> str:
         name = str(self.settings["site_name"])
-        page = heads.headed(sheet, sheet.html, name=name, home=self.home)
+        page = heads.headed(sheet, slim(sheet.html), name=name, home=self.home)
         if sheet.name.startswith("chapters/"):
             page = pace.timed(page, Page(sheet.source, sheet.name))
         if self.citation and sheet.name != UNKNOWN:
