@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from paper import Leaf, leaves, paper, printed
+from leaves import Leaf, leaves
+from paper import paper, printed
 from playwright.async_api import Browser
 from visits import SITE
 
