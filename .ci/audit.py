@@ -1,8 +1,8 @@
 """Every page of the built site, measured: `make audit` prints a line for each and fails on a fault.
 
 Weight and elements have aims. axe-core finds nothing, in light and dark, at both widths, and where
-a phone is touched. Lighthouse, the median of three runs as a phone, comes from the npm registry when
-it is asked for.
+a phone is touched. Lighthouse, the median of three runs as a phone, comes from the npm registry
+when it is asked for.
 """
 
 from __future__ import annotations

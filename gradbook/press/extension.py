@@ -22,7 +22,7 @@ class Press(Extension):
     def __init__(self, **options: Any) -> None:
         """Take what the book's settings say of its pages."""
         known = dict.fromkeys(("cited", "programs", "excuses"), "excuses")
-        known |= dict.fromkeys(("notebooks", "address", "repository"), "notebooks.writing")
+        known |= dict.fromkeys(("notebooks", "address", "published"), "notebooks.writing")
         self.config = {name: ["", f"see gradbook.press.{where}"] for name, where in known.items()}
         super().__init__(**options)
 
@@ -43,5 +43,5 @@ class Press(Extension):
         md.treeprocessors.register(inline.Terms(md), "gradbook-terms", inline.BELOW_INLINE - 1)
 
     def _of_notebooks(self) -> dict[str, Any]:
-        given = {name: self.getConfig(name) for name in ("notebooks", "address", "repository")}
+        given = {name: self.getConfig(name) for name in ("notebooks", "address", "published")}
         return {name: value for name, value in given.items() if value}
