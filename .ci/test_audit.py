@@ -1,4 +1,4 @@
-"""What `make audit` says holds for home and the heaviest pages; lines and tables can be read."""
+"""What `make audit` says holds for home and the heaviest pages, and lines can be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from audit import Audit, audited, chosen
 from lighthouse import CATEGORIES
 from playwright.async_api import Browser
 from servers import compressed
-from visits import PHONE, SITE, WIDE, built_pages, visit
+from visits import SITE, WIDE, built_pages, visit
 
 from gradbook.press.reading import AIMS
 
@@ -29,14 +29,6 @@ PROSE = """() => [...document.querySelectorAll(".md-content__inner > p:not([clas
     return [Math.round(lines), p.textContent.length];
   }).filter(([lines]) => lines >= 3).map(([lines, signs]) => signs / (lines - 0.5))"""
 """Characters in a line of each longer paragraph, whose last line is half full on average."""
-
-STAYS = """() => [...document.querySelectorAll(".gb-table, .md-typeset__scrollwrap")]
-  .filter((frame) => frame.scrollWidth > frame.clientWidth + 8).map((frame) => {
-    const cell = frame.querySelector("tbody :is(th, td)");
-    const before = cell.getBoundingClientRect().left;
-    frame.scrollLeft = 60;
-    return [cell.getBoundingClientRect().left - before, frame.tabIndex, frame.ariaLabel ?? ""];
-  })"""
 
 
 @pytest.mark.parametrize("name", HEAVIEST)
@@ -65,19 +57,6 @@ async def test_a_line_of_prose_has_60_to_75_characters(
         signs = await seen.page.evaluate(PROSE)
         assert len(signs) >= 5
         assert 60 <= statistics.median(signs) <= 75
-
-
-@pytest.mark.parametrize(("name", "least"), [("what-do-i-try", 4), ("what-do-i-try-deeper", 5)])
-async def test_on_a_phone_the_first_column_of_a_wide_table_stays(
-    browser: Browser, home: str, name: str, least: int
-) -> None:
-    """And the table takes the focus, under a name."""
-    async with visit(browser, home, f"{name}/index.html", width=PHONE) as seen:
-        await seen.page.wait_for_load_state("networkidle")
-        found = await seen.page.evaluate(STAYS)
-        assert len(found) >= least
-        assert [moved for moved, _, _ in found if abs(moved) > 1] == []
-        assert all(stop == 0 and label for _, stop, label in found)
 
 
 def test_what_is_beyond_its_aim_is_marked() -> None:
