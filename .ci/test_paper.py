@@ -42,6 +42,19 @@ def test_every_link_within_the_paper_leads_somewhere() -> None:
     assert sorted(led - set(names)) == []
 
 
+async def test_answers_are_read_on_paper_too(browser: Browser, home: str) -> None:
+    """Those of a page that is printed alone; folded code stays away."""
+    page = await browser.new_page()
+    await page.goto(home + CHAPTER)
+    await page.emulate_media(media="print")
+    shown = "(all) => all.map((one) => one.getBoundingClientRect().height)"
+    answers = await page.locator("details.success > p:not(.admonition-title)").evaluate_all(shown)
+    assert len(answers) >= 5
+    assert min(answers) > 0
+    assert max(await page.locator(".gb-folded pre").evaluate_all(shown)) == 0
+    await page.close()
+
+
 async def test_a_chapter_is_printed_with_an_outline_and_links(browser: Browser, home: str) -> None:
     """Several pages, each numbered, in Chromium's own PDF."""
     parts = [leaf for leaf in leaves(SITE) if leaf.name in ("index.html", CHAPTER)]

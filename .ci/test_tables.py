@@ -1,4 +1,4 @@
-"""Wide tables on a phone: the first column stays, and an edge fades while there is more."""
+"""What is wide on a phone: a table's first column stays, an edge fades while there is more."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ FADES = """(frame) => [
 ]"""
 """How far a frame scrolls, and how much of its edge is seen."""
 
+WORDS = """() => [...document.querySelectorAll("article :is(th, td)")]
+  .filter((cell) => cell.textContent.trim().length > 40)
+  .map((cell) => [cell.getBoundingClientRect().width, cell.textContent])"""
+
 every_scheme = pytest.mark.parametrize("scheme", BODY)
 
 
@@ -46,10 +50,10 @@ async def test_an_edge_fades_while_there_is_more_to_scroll(
     browser: Browser, home: str, scheme: Scheme
 ) -> None:
     """Not where the table fits, nor at its end, nor where it has the focus and its ring."""
-    name = "what-do-i-try/index.html"
+    name = "chapters/vanishing/index.html"
     async with visit(browser, home, name, scheme=scheme, width=PHONE, touch=True) as seen:
         await seen.page.wait_for_load_state("networkidle")
-        frames = await seen.page.query_selector_all(FRAMES)
+        frames = await seen.page.query_selector_all(f"{FRAMES}, div.arithmatex")
         found = [(frame, *await frame.evaluate(FADES)) for frame in frames]
         wide = [frame for frame, more, _ in found if more > 8]
         assert 0 < len(wide) < len(found)
@@ -58,10 +62,22 @@ async def test_an_edge_fades_while_there_is_more_to_scroll(
         await wide[0].evaluate("(frame) => { frame.style.maskImage = 'none'; }")
         assert faint < 0.5 * await ink_of_edge(wide[0])
         await wide[0].evaluate("(frame) => { frame.scrollLeft = frame.scrollWidth; }")
-        assert (await wide[0].evaluate(FADES))[1] == 1
+        await seen.page.wait_for_function(f"(frame) => ({FADES})(frame)[1] === 1", arg=wide[0])
         await seen.page.keyboard.press("Tab")
         await wide[1].focus()
         assert (await wide[1].evaluate(FADES))[1] == 1
+
+
+@pytest.mark.parametrize("name", ["notation", "common-claims", "chapters/diagnose"])
+async def test_no_column_of_words_is_as_narrow_as_a_single_one(
+    browser: Browser, home: str, name: str
+) -> None:
+    """Nor is a word broken to make it so."""
+    async with visit(browser, home, f"{name}/index.html", width=PHONE, touch=True) as seen:
+        await seen.page.wait_for_load_state("networkidle")
+        found = await seen.page.evaluate(WORDS)
+        assert len(found) > 10
+        assert [text for width, text in found if width < 0.3 * PHONE] == []
 
 
 async def ink_of_edge(frame: ElementHandle) -> float:
