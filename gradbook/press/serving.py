@@ -53,18 +53,16 @@ class Server(LiveReloadServer):
 
     def _inject_js_into_html(self, content: bytes, epoch: int) -> bytes:
         """Let a page follow edits, under the policy that it is published with."""
-        page = super()._inject_js_into_html(content, epoch)  # type: ignore[no-untyped-call]
-        return _guarded(page.decode("utf-8"))
+        live = super()._inject_js_into_html(content, epoch)  # type: ignore[no-untyped-call]
+        page = live.decode("utf-8")
+        return guarded(page, policy([page])).encode()
 
     def _unknown(self, code: int) -> bytes | None:
-        """Return the book's page for unknown addresses."""
+        """Return the book's page for unknown addresses; it follows edits, for one may mend it."""
         page = Path(self.root, UNKNOWN)
-        known = code == HTTPStatus.NOT_FOUND and page.is_file()
-        return _guarded(page.read_text(encoding="utf-8")) if known else None
-
-
-def _guarded(page: str) -> bytes:
-    return guarded(page, policy([page])).encode()
+        if code != HTTPStatus.NOT_FOUND or not page.is_file():
+            return None
+        return self._inject_js_into_html(page.read_bytes(), self._visible_epoch)
 
 
 def serve(config: Path, port: int, *, open_browser: bool) -> None:

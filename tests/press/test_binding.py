@@ -13,6 +13,7 @@ from gradbook.press.binding.binder import Binder
 from gradbook.press.binding.cards import HEIGHT, WIDTH, card
 from gradbook.press.binding.footer import bibtex, foot, footed
 from gradbook.press.binding.heads import card_of, headed
+from gradbook.press.binding.lost import led_on
 from gradbook.press.binding.policies import FROM_A_FOLDER, guarded, hashes, headers, policy
 from gradbook.press.binding.sheet import MOST, Sheet, built, shortened
 from gradbook.press.binding.slim import slim
@@ -97,6 +98,12 @@ def test_a_card_has_the_size_of_a_preview_and_the_same_bytes_every_time(tmp_path
     assert first == second != card("Another", "What it says.", "book")
     (tmp_path / "card.png").write_bytes(first)
     assert imread(tmp_path / "card.png").shape[:2] == (HEIGHT, WIDTH)
+
+
+def test_the_page_for_unknown_addresses_leads_home() -> None:
+    page = '<a href="/b/." title="book" class="md-header__button md-logo"></a><h1>404</h1>'
+    assert '<a href="/b/.">the first page</a>' in led_on(page)
+    assert led_on("<h1>404</h1>") == "<h1>404</h1>"
 
 
 class TestThePolicy:

@@ -14,6 +14,7 @@ from mkdocs.utils.yaml import yaml_load
 from gradbook.press.binding import as_text, heads, listing, pace, policies
 from gradbook.press.binding.cards import card
 from gradbook.press.binding.footer import foot, footed
+from gradbook.press.binding.lost import led_on
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
 from gradbook.press.binding.slim import slim
 from gradbook.press.pages import Page
@@ -98,11 +99,13 @@ class Binder:
         as_text.write(self.site, {sheet.name: self._finished(sheet) for sheet in given})
 
     def _finished(self, sheet: Sheet) -> str:
+        if sheet.name == UNKNOWN:
+            return led_on(slim(sheet.html))
         name = str(self.settings["site_name"])
         page = heads.headed(sheet, slim(sheet.html), name=name, home=self.home)
         if sheet.name.startswith("chapters/"):
             page = pace.timed(page, Page(sheet.source, sheet.name))
-        if self.citation and sheet.name != UNKNOWN:
+        if self.citation:
             page = footed(page, foot(self.citation, sheet.name, self._kept(), self._edit(sheet)))
         return page
 
