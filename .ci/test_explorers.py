@@ -19,7 +19,8 @@ import pytest
 from accessibility import accessibility
 from keyboard import tab_stops
 from playwright.async_api import Browser, Locator, expect
-from visits import HERE, PHONE, ROOT, WIDE, Scheme, served, visit
+from servers import served
+from visits import HERE, PHONE, ROOT, WIDE, Scheme, visit
 
 from gradbook import activations
 from gradbook.activations import sigmoid

@@ -12,8 +12,9 @@ from axe_playwright_python.base import AXE_SCRIPT
 from keyboard import tab_stops
 from playwright.async_api import Browser
 from search import search
+from servers import served
 from test_browser import missed
-from visits import PHONE, WIDE, Scheme, Visit, served, visit
+from visits import PHONE, WIDE, Scheme, Visit, visit
 
 PAGE = "index.html"
 Check = Callable[[Visit], Coroutine[Any, Any, None]]

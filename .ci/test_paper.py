@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from paper import Leaf, leaves, paper, printed
+from leaves import Leaf, leaves
+from paper import paper, printed
 from playwright.async_api import Browser
 from visits import SITE
 
@@ -39,6 +40,19 @@ def test_every_link_within_the_paper_leads_somewhere() -> None:
     assert len(names) == len(set(names))
     led = set(re.findall(r'<a [^>]*href="#([^"]+)"', text))
     assert sorted(led - set(names)) == []
+
+
+async def test_answers_are_read_on_paper_too(browser: Browser, home: str) -> None:
+    """Those of a page that is printed alone; folded code stays away."""
+    page = await browser.new_page()
+    await page.goto(home + CHAPTER)
+    await page.emulate_media(media="print")
+    shown = "(all) => all.map((one) => one.getBoundingClientRect().height)"
+    answers = await page.locator("details.success > p:not(.admonition-title)").evaluate_all(shown)
+    assert len(answers) >= 5
+    assert min(answers) > 0
+    assert max(await page.locator(".gb-folded pre").evaluate_all(shown)) == 0
+    await page.close()
 
 
 async def test_a_chapter_is_printed_with_an_outline_and_links(browser: Browser, home: str) -> None:

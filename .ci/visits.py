@@ -1,18 +1,15 @@
-"""What the browser checks share: the built pages, a server, a browser, and what a visit notices."""
+"""What the browser checks share: the built pages, a browser, and what a visit notices."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.async_api import (
@@ -60,33 +57,6 @@ def built_pages(site: Path) -> list[str]:
     if not pages:
         raise FileNotFoundError(f"{site} holds no page: run `bash .ci/run`, which builds it")
     return [path.relative_to(site).as_posix() for path in pages]
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and keeps no log."""
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing: what fails is noticed by the browser."""
-
-
-@contextmanager
-def served(site: Path) -> Iterator[str]:
-    """Serve a folder on a free port of this machine and yield its address."""
-    with running(ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))) as address:
-        yield address
-
-
-@contextmanager
-def running(made: ThreadingHTTPServer) -> Iterator[str]:
-    """Run a server while it is needed, and yield its address."""
-    with made as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def first_of(names: Sequence[str]) -> str:

@@ -64,22 +64,22 @@ class Attention(Parameterless):
 
         1. $A_{ic} = \sum_j P_{ij} V_{jc}$ is a product, so with $G = \partial L/\partial A$
 
-        $$\frac{\partial L}{\partial V} = P^\top G, \qquad
-        \frac{\partial L}{\partial P} = G V^\top =: H.$$
+            $$\frac{\partial L}{\partial V} = P^\top G, \qquad
+            \frac{\partial L}{\partial P} = G V^\top =: H.$$
 
         2. In a row of the softmax, $p_j = e^{s_j}/\sum_k e^{s_k}$. A score raises its own weight
-        and, through the sum, lowers all: $\partial p_k/\partial s_j = p_k ([j = k] - p_j)$. So
+           and, through the sum, lowers all: $\partial p_k/\partial s_j = p_k ([j = k] - p_j)$. So
 
-        $$\frac{\partial L}{\partial S_{ij}} = \sum_k H_{ik} P_{ik} ([j = k] - P_{ij})
-        = P_{ij} \Bigl(H_{ij} - \sum_k P_{ik} H_{ik}\Bigr).$$
+            $$\frac{\partial L}{\partial S_{ij}} = \sum_k H_{ik} P_{ik} ([j = k] - P_{ij})
+            = P_{ij} \Bigl(H_{ij} - \sum_k P_{ik} H_{ik}\Bigr).$$
 
-        What comes through is by how much $H_{ij}$ exceeds the row's mean, times the weight: nothing
-        where a weight is 0, and nothing where it is 1. Hidden entries have weight 0.
+            What comes through is by how much $H_{ij}$ exceeds the row's mean, times the weight:
+            nothing where a weight is 0, and nothing where it is 1. Hidden entries have weight 0.
 
         3. $S = \alpha Q K^\top$ is a product again, with $D = \partial L/\partial S$:
 
-        $$\frac{\partial L}{\partial Q} = \alpha D K, \qquad
-        \frac{\partial L}{\partial K} = \alpha D^\top Q.$$
+            $$\frac{\partial L}{\partial Q} = \alpha D K, \qquad
+            \frac{\partial L}{\partial K} = \alpha D^\top Q.$$
         """
         if len(record.saved) != 1:
             raise ValueError("record must come from this layer's forward, got one without weights")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import markdown_exec
-from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 from markdown_exec import base_format
 
@@ -24,10 +22,6 @@ if TYPE_CHECKING:
 BEFORE_SUPERFENCES = 27
 AFTER_SUPERFENCES = 24
 AFTER_CONFIRM = 23
-ALL_IN_PLACE = 5
-
-_PLAIN = re.compile(r'<span class="[nw]">([^<]*)</span>')
-"""Names and spaces in highlighted code: no theme colors them, and they are most of a page."""
 
 
 class Page:
@@ -162,11 +156,3 @@ def format_python(*, code: str, md: Markdown, **options: Any) -> str:
 markdown_exec.formatters["python"] = format_python
 formatter = markdown_exec.formatter
 """What SuperFences calls: markdown-exec's formatter, which calls `format_python`."""
-
-
-class PlainNames(Postprocessor):
-    """Take the marks from the parts of code that have no color of their own."""
-
-    def run(self, text: str) -> str:
-        """Return the page with fewer elements, looking as it did."""
-        return _PLAIN.sub(r"\1", text)

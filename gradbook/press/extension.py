@@ -22,7 +22,7 @@ class Press(Extension):
     def __init__(self, **options: Any) -> None:
         """Take what the book's settings say of its pages."""
         known = dict.fromkeys(("cited", "programs", "excuses"), "excuses")
-        known |= dict.fromkeys(("notebooks", "address", "repository"), "notebooks.writing")
+        known |= dict.fromkeys(("notebooks", "address", "published"), "notebooks.writing")
         self.config = {name: ["", f"see gradbook.press.{where}"] for name, where in known.items()}
         super().__init__(**options)
 
@@ -41,8 +41,7 @@ class Press(Extension):
         md.inlinePatterns.register(value, "gradbook-value", inline.ABOVE_BACKTICK)
         md.treeprocessors.register(inline.Typeset(md), "gradbook-math", inline.BELOW_INLINE)
         md.treeprocessors.register(inline.Terms(md), "gradbook-terms", inline.BELOW_INLINE - 1)
-        md.postprocessors.register(blocks.PlainNames(md), "gradbook-names", blocks.ALL_IN_PLACE)
 
     def _of_notebooks(self) -> dict[str, Any]:
-        given = {name: self.getConfig(name) for name in ("notebooks", "address", "repository")}
+        given = {name: self.getConfig(name) for name in ("notebooks", "address", "published")}
         return {name: value for name, value in given.items() if value}

@@ -14,10 +14,9 @@ from markdown.treeprocessors import Treeprocessor
 from pymdownx.arithmatex import ArithmatexExtension
 
 from gradbook.press.errors import PressError, page_of
-from gradbook.press.mathml import TexError
+from gradbook.press.mathml import TexError, render
 from gradbook.press.pages import is_element
 from gradbook.press.session import BlockError
-from gradbook.press.shown import math
 
 if TYPE_CHECKING:
     from markdown import Markdown
@@ -27,6 +26,7 @@ INLINE = r"`\{python\}\s+([^`]+)`"
 ABOVE_BACKTICK = 191
 # Below the inline patterns (20), so that all text is final; above the unescaping (0).
 BELOW_INLINE = 15
+OUT_OF_SEARCH = "data-search-exclude"
 
 
 class InlineValue(InlineProcessor):
@@ -101,7 +101,7 @@ class Typeset(Treeprocessor):
     def run(self, root: Element) -> None:
         """Change the tree in place."""
         for element in root.iter():
-            if element.get("class") == "arithmatex":
+            if element.get("class") == "arithmatex" and element.get(OUT_OF_SEARCH) is None:
                 self._typeset(element)
             if element.tag == "img" and not (element.get("alt") or "").strip():
                 raise PressError(
@@ -113,13 +113,14 @@ class Typeset(Treeprocessor):
         # Arithmatex escapes for HTML, and `\(` or `\[` is two characters wide.
         tex = html.unescape(text[2:-2])
         try:
-            markup = math(expand(self.md, tex.strip()), display=element.tag == "div")
+            markup = render(expand(self.md, tex.strip()), display=element.tag == "div")
         except TexError as error:
             raise PressError(f"{page_of(self.md)}: {error}") from error
         tail, tag = element.tail, element.tag
         element.clear()
         element.tag, element.tail = tag, tail
-        element.set("class", "gb-math")
+        element.set("class", "arithmatex")
+        element.set(OUT_OF_SEARCH, "")
         element.text = self.md.htmlStash.store(markup)
 
 

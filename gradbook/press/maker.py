@@ -16,6 +16,8 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 
+from gradbook.press.binding.binder import Binder
+from gradbook.press.binding.sheet import UNKNOWN
 from gradbook.press.sources import Source, read_sources
 
 # MkDocs' "dirty" build leaves a page alone whose file is newer than its source: 2096 is.
@@ -65,9 +67,11 @@ class Maker:
             pages: The pages by address.
         """
         for source in pages.values():
-            source.built.unlink(missing_ok=True)
+            os.utime(source.built, (0, 0))  # older than its source, and still there to be read
         try:
             build(self.settings(), serve_url=self._address, dirty=True)
+            names = [source.built.relative_to(self._site).as_posix() for source in pages.values()]
+            Binder(self._config, self._site).finish([*names, UNKNOWN])
         except Exception as error:
             fault = str(error) or type(error).__name__
             print(f"gradbook: {fault}", file=sys.stderr, flush=True)

@@ -6,12 +6,15 @@ import logging
 import sys
 import tempfile
 from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from mkdocs.livereload import LiveReloadServer
 
 from gradbook.press.ahead import ahead_of, workers
+from gradbook.press.binding.policies import guarded, policy
+from gradbook.press.binding.sheet import UNKNOWN
 from gradbook.press.desk import Desk
 from gradbook.press.maker import Maker
 from gradbook.press.places import PACKAGE
@@ -34,6 +37,7 @@ class Server(LiveReloadServer):
         super().__init__(desk.refresh, "127.0.0.1", port, root, polling_interval=POLL)
         self.build_delay = POLL / 10  # an editor that saves in two steps is looked at twice
         self.desk = desk
+        self.error_handler = self._unknown
 
     def serve_request(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request once its page is as its sources are.
@@ -46,6 +50,19 @@ class Server(LiveReloadServer):
         if not path.startswith("/livereload/"):
             self.desk.wait_for(path)
         return super().serve_request(environ, start_response)
+
+    def _inject_js_into_html(self, content: bytes, epoch: int) -> bytes:
+        """Let a page follow edits, under the policy that it is published with."""
+        live = super()._inject_js_into_html(content, epoch)  # type: ignore[no-untyped-call]
+        page = live.decode("utf-8")
+        return guarded(page, policy([page])).encode()
+
+    def _unknown(self, code: int) -> bytes | None:
+        """Return the book's page for unknown addresses; it follows edits, for one may mend it."""
+        page = Path(self.root, UNKNOWN)
+        if code != HTTPStatus.NOT_FOUND or not page.is_file():
+            return None
+        return self._inject_js_into_html(page.read_bytes(), self._visible_epoch)
 
 
 def serve(config: Path, port: int, *, open_browser: bool) -> None:

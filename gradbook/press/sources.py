@@ -54,8 +54,14 @@ def _read(file: File, settings: str, package: Package) -> Source:
     except PageError:  # told when the page is built
         work = Work(file.src_uri, (), ())
     modules = _MODULE.findall(text)
-    code = [*work.blocks, *(f"import {name}" for name in modules)]
+    code = [*work.blocks, *map(_import, modules)]
     pairs = frozenset[tuple[str, str]]().union(*(imports(part).anywhere for part in code))
     parts = "\0".join([text, settings, package.digest(pairs)])
     stamp = hashlib.sha256(parts.encode()).hexdigest()
     return Source(Path(file.abs_dest_path), work, stamp, bool(modules))
+
+
+def _import(name: str) -> str:
+    """Return code that reaches a module, or the module that has a name of its package."""
+    parent, _, own = name.rpartition(".")
+    return f"from {parent} import {own}" if parent else f"import {own}"

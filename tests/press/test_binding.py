@@ -13,8 +13,10 @@ from gradbook.press.binding.binder import Binder
 from gradbook.press.binding.cards import HEIGHT, WIDTH, card
 from gradbook.press.binding.footer import bibtex, foot, footed
 from gradbook.press.binding.heads import card_of, headed
+from gradbook.press.binding.lost import led_on
 from gradbook.press.binding.policies import FROM_A_FOLDER, guarded, hashes, headers, policy
 from gradbook.press.binding.sheet import MOST, Sheet, built, shortened
+from gradbook.press.binding.slim import slim
 from gradbook.press.pages import Page
 from gradbook.press.places import ROOT
 from gradbook.press.session import Session
@@ -96,6 +98,12 @@ def test_a_card_has_the_size_of_a_preview_and_the_same_bytes_every_time(tmp_path
     assert first == second != card("Another", "What it says.", "book")
     (tmp_path / "card.png").write_bytes(first)
     assert imread(tmp_path / "card.png").shape[:2] == (HEIGHT, WIDTH)
+
+
+def test_the_page_for_unknown_addresses_leads_home() -> None:
+    page = '<a href="/b/." title="book" class="md-header__button md-logo"></a><h1>404</h1>'
+    assert '<a href="/b/.">the first page</a>' in led_on(page)
+    assert led_on("<h1>404</h1>") == "<h1>404</h1>"
 
 
 class TestThePolicy:
@@ -207,6 +215,34 @@ def test_the_text_of_the_reference_has_what_functions_say() -> None:
     text = as_text.filled(Page("# API\n\n::: gradbook.measure\n"), Session(display))
     assert "## gradbook.measure" in text
     assert re.search(r"(?m)^### `\w+\(.*\)`$", text)
+
+
+def test_the_text_of_a_package_has_what_it_gathers_as_a_whole_in_part_or_by_name() -> None:
+    session = Session(display)
+    whole = as_text.filled(Page("::: gradbook.layers\n"), session)
+    assert "### `Dense`" in whole
+    assert "### `sum_to(" in whole
+    only = "::: gradbook.layers\n    options:\n      members: [Dense, LSTM]\n"
+    assert re.findall("### `(.*)`", as_text.filled(Page(only), session)) == ["Dense", "LSTM"]
+    one = as_text.filled(Page("# A\n\n::: gradbook.layers.LSTM\n"), session)
+    assert one.startswith("# A\n\n### `LSTM`\n\n")
+    assert as_text.filled(Page("::: no.such\n"), session) == "::: no.such\n"
+
+
+def test_a_slim_page_has_fewer_elements_and_the_same_text() -> None:
+    name = '<span class="n"><a title="   A\n  b" href="#a">A</a></span>'
+    place = '<span title="int">'
+    said = '<div class="doc-md-description">\n<p>A <code>b</code>.</p>\n</div>'
+    page = f'<pre><span></span><code>{name}<span class="p">(</span>{place}int</span></code></pre>'
+    expected = '<pre><code><a title="A b" href="#a">A</a>(int</code></pre>'
+    assert slim(page + said) == f"{expected}A <code>b</code>."
+    for kept in (
+        '<span class="k">def</span>',
+        '<span title="collections.abc.Sequence">Sequence</span>',
+        '<div class="doc-md-description"><p>One.</p><p>Two.</p></div>',
+        "<pre><span></span>text</pre>",
+    ):
+        assert slim(kept) == kept
 
 
 def test_the_text_of_a_page_leads_to_the_text_of_others() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gradbook import layers
 from gradbook.press.binding import pace
 from gradbook.press.fences import find_fences
 from gradbook.press.pages import read
@@ -254,4 +255,11 @@ def test_every_module_of_the_library_is_on_one_page_of_the_reference() -> None:
     folders = {"diagnosis.measuring", "diagnosis.reading", "diagnosis.reporting"}
     folders |= {"diagnosis", "show", "theory"}
     assert left - set(shown) == {"__init__", "__main__", *folders}
-    assert set(shown) <= left
+    assert {m for m in shown if m.rpartition(".")[0] not in gathering} <= left
+
+
+def test_every_layer_is_on_one_page_of_the_reference() -> None:
+    pages = "".join(text_of(path) for path in sorted((DOCS / "reference").glob("*.md")))
+    (members,) = re.findall(r"::: gradbook\.layers\n.*\n +members: \[(.*)\]", pages)
+    alone = re.findall(r"(?m)^::: gradbook\.layers\.(\w+)$", pages)
+    assert sorted([*members.split(", "), *alone]) == sorted(layers.__all__)

@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
 
+from gradbook.press.binding.policies import hashes
 from gradbook.press.places import ROOT
 
 PAGE = """# One
@@ -28,6 +29,7 @@ shown = f"{{{name}.sup_df:.2f}}"
 
 The bound is `{{python}} shown`.
 """
+NAMES = ("index", "one", "checks", "changelog")
 
 
 def free_port() -> int:
@@ -39,19 +41,20 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with a book of two pages, so that its sources can be edited."""
+    """A copy of the project with a book of four pages, so that its sources can be edited."""
     copy = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "gradbook", copy / "gradbook", ignore=shutil.ignore_patterns("*.pyc"))
     shutil.copytree(ROOT / "docs" / "assets", copy / "docs" / "assets")
-    for name in ("package.json", "package-lock.json"):
+    for name in ("package.json", "package-lock.json", "CITATION.cff"):
         shutil.copy(ROOT / name, copy)
     (copy / "node_modules").symlink_to(ROOT / "node_modules", target_is_directory=True)
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    nav = "\nnav:\n  - Home: index.md\n  - One: one.md\n  - Checks: checks.md\n\n"
-    settings = re.sub(r"(?s)\nnav:.*?\n\n", nav, settings)
+    nav = "".join(f"  - {name.title()}: {name}.md\n" for name in NAMES)
+    settings = re.sub(r"(?s)\nnav:.*?\n\n", f"\nnav:\n{nav}\n", settings)
     (copy / "mkdocs.yml").write_text(settings, encoding="utf-8")
     (copy / "docs" / "index.md").write_text("# Home\n\nSee [one](one.md).\n", encoding="utf-8")
     (copy / "docs" / "one.md").write_text(PAGE.format(name="sigmoid"), encoding="utf-8")
+    (copy / "docs" / "changelog.md").write_text("# Changelog\n\nA line.\n", encoding="utf-8")
     (copy / "docs" / "checks.md").write_text("# Checks\n\n::: gradbook.checks\n", encoding="utf-8")
     return copy
 
@@ -76,6 +79,8 @@ def get(address: str) -> str:
         try:
             with urlopen(address, timeout=60) as answer:
                 return str(answer.read().decode())
+        except HTTPError:
+            raise
         except URLError:
             time.sleep(0.05)
     raise AssertionError(f"nobody answers at {address}")
@@ -98,6 +103,31 @@ def test_a_page_is_served_with_its_values_as_soon_as_it_is_asked_for(address: st
     assert "--gb" in get(f"{address}assets/figures.css")
     assert "finite_array" in get(f"{address}checks/")
     assert "See <a" in get(address)
+
+
+def test_a_page_is_served_as_it_is_published(address: str) -> None:
+    """With a foot that names only what is there, and under a policy that lets it follow edits."""
+    page = get(f"{address}one/")
+    foot = page[page.index('<div class="gb-foot">') :]
+    assert "Version" in foot
+    assert "@software{gradbook" in foot
+    assert re.findall(r'href="(.*?)"', foot[: foot.index("<details")]) == ["../changelog/"]
+    assert "A line." in get(f"{address}changelog/")
+    assert page.count('class="gb-foot"') == page.count("Content-Security-Policy") == 1
+    assert page.count('name="description"') == 1
+    told = page[page.index("Content-Security-Policy") :].partition('">')[0]
+    assert all(code in told for code in hashes(page, "script"))
+    assert "livereload(" in page
+
+
+def test_an_unknown_address_gets_the_books_own_page(address: str) -> None:
+    get(address)
+    with pytest.raises(HTTPError) as caught:
+        get(f"{address}nowhere/")
+    page = caught.value.read().decode()
+    assert caught.value.code == 404
+    assert page.count("the first page") == 1
+    assert "Content-Security-Policy" in page
 
 
 def test_every_page_that_was_built_can_be_found(address: str) -> None:

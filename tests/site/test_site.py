@@ -71,11 +71,11 @@ def test_a_sound_book_builds(book: Path, generator: str, capfd: pytest.CaptureFi
     assert "<mn>0.25</mn>" in page
 
 
-@pytest.mark.parametrize("address", ["", "https://github.com/a/b"])
+@pytest.mark.parametrize("address", ["", "https://github.com/a/b/tree/pages/v1/notebooks"])
 def test_both_generators_write_the_same_files_and_link_to_them(
     book: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    monkeypatch.setenv("REPO_URL", address)
+    monkeypatch.setenv("NOTEBOOKS_URL", address)
     book.write_text(book.read_text("utf-8").replace("toolbox.md, what", "one.md, what"), "utf-8")
     book.write_text(book.read_text("utf-8").replace("- One:", "- 7 One:"), "utf-8")
     figure = 'figures.lines([1], {"a": [2]}, x_label="x", y_label="y", alt="x", caption="x")'
@@ -86,7 +86,8 @@ def test_both_generators_write_the_same_files_and_link_to_them(
         assert build(book, site, generator) == 0
         page = (site / "one" / "index.html").read_text(encoding="utf-8")
         assert '<a href="../notebooks/one.ipynb" download>' in page
-        assert page.count("https://colab.research.google.com/github/a/b/") == bool(address)
+        there = "https://colab.research.google.com/github/a/b/blob/pages/v1/notebooks/one.ipynb"
+        assert page.count(there) == page.count("colab") == bool(address)
         assert "<b>Figure 7.1.</b>" in page
         assert '<a href="../figures/one-1.svg"' in page
         assert "gb-carry" not in (site / "index.html").read_text(encoding="utf-8")
@@ -94,6 +95,15 @@ def test_both_generators_write_the_same_files_and_link_to_them(
         first, second = ((site / name).read_bytes() for site in sites)
         assert first == second
     assert "The value is 0.25" in (sites[0] / "notebooks" / "one.ipynb").read_text("utf-8")
+
+
+def test_a_folder_that_colab_cannot_open_stops_the_build(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NOTEBOOKS_URL", "https://github.com/a/b")
+    assert build(book, book.parent / "site", "mkdocs") == 1
+    told = "published is 'https://github.com/a/b'; expected a folder at GitHub, such as"
+    assert told in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("generator", GENERATORS)

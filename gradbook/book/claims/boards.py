@@ -10,8 +10,6 @@ from gradbook.book.claims.record import Claim, ClaimKind, Outcome
 from gradbook.show.formats import inline_html, plus_minus_text, true_minus
 from gradbook.show.tables import Table
 
-HEADERS = ("case", "theory", "measured", "allowed", "ruled out", "verdict")
-
 
 @dataclass(frozen=True)
 class Board:
@@ -53,10 +51,9 @@ class Board:
 
 
 def _card(outcome: Outcome) -> str:
-    return (
-        f'<div class="gb-claim"><p><strong>{inline_html(_heading(outcome))}</strong><br>'
-        f"{inline_html(_details(outcome))}</p>{_table_of(outcome)._repr_html_()}</div>"
-    )
+    heading, details = inline_html(_heading(outcome)), inline_html(_details(outcome))
+    told = f'<p class="gb-claim"><strong>{heading}</strong> {details}</p>'
+    return told + _table_of(outcome)._repr_html_()
 
 
 def board(claims: Iterable[Claim], *, full: bool = False) -> Board:
@@ -74,27 +71,35 @@ def board(claims: Iterable[Claim], *, full: bool = False) -> Board:
 
 
 def _table_of(outcome: Outcome) -> Table:
-    """Return one outcome as a table, a row per case."""
-    rows = [_row(outcome, index) for index in range(len(outcome.claim.cases))]
-    return Table(HEADERS, rows, caption=f"Claim {outcome.claim.name}", align="lrrrrl")
-
-
-def _row(outcome: Outcome, index: int) -> list[str]:
-    claim, measured = outcome.claim, outcome.measured
-    value, error = float(measured.values[index]), float(measured.errors[index])
-    return [
-        claim.cases[index],
-        true_minus(format(float(outcome.theory[index]), claim.format)),
-        plus_minus_text(value, error) if error > 0 else true_minus(format(value, claim.format)),
-        f"±{float(outcome.allowance[index]):.1g}",
-        _rival(outcome, index),
-        _verdict(outcome, index),
+    """Return one outcome as a table, a row per case; what all rows would say has no column."""
+    said = {"theory ± allowed": _theory, "measured ± error": _measured}
+    if outcome.rival is not None:
+        said["ruled out"] = _rival
+    if not _common(outcome):
+        said["verdict"] = _verdict
+    rows = [
+        [case, *(write(outcome, index) for write in said.values())]
+        for index, case in enumerate(outcome.claim.cases)
     ]
+    align = "l" + "".join("l" if name == "verdict" else "r" for name in said)
+    return Table(("case", *said), rows, caption=f"Claim {outcome.claim.name}", align=align)
+
+
+def _theory(outcome: Outcome, index: int) -> str:
+    number = format(float(outcome.theory[index]), outcome.claim.format)
+    return true_minus(f"{number} ± {float(outcome.allowance[index]):.1g}")
+
+
+def _measured(outcome: Outcome, index: int) -> str:
+    value = float(outcome.measured.values[index])
+    error = float(outcome.measured.errors[index])
+    if error > 0:
+        return plus_minus_text(value, error)
+    return true_minus(format(value, outcome.claim.format))
 
 
 def _rival(outcome: Outcome, index: int) -> str:
-    if outcome.rival is None:
-        return ""
+    assert outcome.rival is not None
     number = true_minus(format(float(outcome.rival[index]), outcome.claim.format))
     return number if outcome.rejects[index] else f"({number})"
 
@@ -103,6 +108,12 @@ def _verdict(outcome: Outcome, index: int) -> str:
     if outcome.agrees[index]:
         return "agrees" if outcome.claim.holds else "reproduces after all"
     return "differs" if outcome.claim.holds else "does not reproduce"
+
+
+def _common(outcome: Outcome) -> str:
+    """Return the verdict on all cases; nothing where they differ."""
+    verdicts = {_verdict(outcome, index) for index in range(len(outcome.claim.cases))}
+    return verdicts.pop() if len(verdicts) == 1 else ""
 
 
 def _heading(outcome: Outcome) -> str:
@@ -120,7 +131,9 @@ def _details(outcome: Outcome) -> str:
     if claim.rival:
         cases = f"{int(outcome.rejects.sum())} of {len(claim.cases)}"
         rival = f" Ruled out in {cases} cases: {claim.rival.statement}."
+    common = _common(outcome)
+    verdict = f" Verdict: {common}{' in every case' * (len(claim.cases) > 1)}." if common else ""
     return (
         f"Setting: {claim.setting}. Source: {claim.source.label}. "
-        f"Comparison: {claim.kind.value}, {allowed.get(claim.kind, wider)}.{rival}"
+        f"Comparison: {claim.kind.value}, {allowed.get(claim.kind, wider)}.{rival}{verdict}"
     )

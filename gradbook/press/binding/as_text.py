@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import ast
 import html
 import re
 from collections.abc import Mapping
@@ -14,12 +13,12 @@ from pathlib import Path
 
 from mkdocs.utils.meta import get_data
 
+from gradbook.press.binding.docstrings import told
 from gradbook.press.fences import Fence
 from gradbook.press.pages import Page, is_element, spliced
 from gradbook.press.places import PACKAGE, ROOT
 from gradbook.press.session import Session
 
-_MODULE = re.compile(r"(?m)^::: ([\w.]+)$")
 _LEFT_OUT = re.compile(r"<(svg|script|style)\b.*?</\1>", re.DOTALL)
 _ALT = re.compile(r'<svg\b[^>]*><desc id="[^"]*">(.*?)</desc>', re.DOTALL)
 _LOOK = re.compile(r"(?m)^</?div\b[^>]*>\n|(?<=\))\{ ?\.[\w -]+\}")
@@ -40,7 +39,7 @@ def filled(page: Page, session: Session) -> str:
     comments = [(*span, "") for span in page.comments]
     body = get_data(spliced(page.text, [*shown, *values, *comments]))[0]
     body = _INCLUDED.sub(lambda match: (ROOT / match[1]).read_text(encoding="utf-8"), body)
-    body = _MODULE.sub(_module, _LOOK.sub("", body))
+    body = told(_LOOK.sub("", body), PACKAGE.parent)
     return re.sub(r"\n{3,}", "\n\n", body).strip() + "\n"
 
 
@@ -78,26 +77,6 @@ def plain(markup: str) -> str:
     text = _LINE.sub("\n", re.sub(r"</t[dh]>\s*", " | ", _LEFT_OUT.sub("", text)))
     lines = html.unescape(re.sub(r"<[^>]+>", "", text)).split("\n")
     return "\n".join(line.rstrip(" |") for line in lines if line.strip())
-
-
-def _module(match: re.Match[str]) -> str:
-    """Return what a module says of itself and of its functions."""
-    stem = PACKAGE.parent.joinpath(*match[1].split("."))
-    path = stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")
-    if not path.is_file():
-        return match[0]
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    parts = [f"## {match[1]}", ast.get_docstring(tree) or ""]
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            parts += [f"### {_signature(node)}", ast.get_docstring(node) or ""]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _signature(node: ast.FunctionDef | ast.ClassDef) -> str:
-    if isinstance(node, ast.ClassDef):
-        return f"`{node.name}`"
-    return f"`{node.name}({ast.unparse(node.args)})`"
 
 
 def write(folder: Path, texts: Mapping[str, str]) -> None:

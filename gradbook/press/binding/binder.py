@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,9 @@ from mkdocs.utils.yaml import yaml_load
 from gradbook.press.binding import as_text, heads, listing, pace, policies
 from gradbook.press.binding.cards import card
 from gradbook.press.binding.footer import foot, footed
+from gradbook.press.binding.lost import led_on
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
+from gradbook.press.binding.slim import slim
 from gradbook.press.pages import Page
 from gradbook.press.reading import nav_of
 from gradbook.press.results import Results, folder
@@ -23,6 +25,7 @@ from gradbook.press.shown import display
 
 KEPT = {".zip": "The book as a folder (zip)", ".pdf": "The book on paper (PDF)"}
 """What a site may carry for its readers to keep, and how it is called."""
+TEXT = "llms-full.txt"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class Binder:
         given = list(sheets(self.docs, self.site))
         if not self.offline:
             self._write_texts(given)
+        if self.home:
+            self._draw(given)
         pages = {sheet.name: self._finished(sheet) for sheet in given}
         if not self.offline:
             as_text.write(self.site, {"_headers": policies.headers(pages.values())})
@@ -84,27 +89,39 @@ class Binder:
         }
         as_text.write(self.site, guarded)
 
+    def finish(self, names: Iterable[str]) -> None:
+        """Finish some pages of a site that is served: what lies beside them is not made.
+
+        Args:
+            names: Their files; the policy comes with what the server adds to them.
+        """
+        given = sheets(self.docs, self.site, names)
+        as_text.write(self.site, {sheet.name: self._finished(sheet) for sheet in given})
+
     def _finished(self, sheet: Sheet) -> str:
+        if sheet.name == UNKNOWN:
+            return led_on(slim(sheet.html))
         name = str(self.settings["site_name"])
-        page = heads.headed(sheet, sheet.html, name=name, home=self.home)
-        if self.home and sheet.name != UNKNOWN:
-            self._draw(sheet, name)
+        page = heads.headed(sheet, slim(sheet.html), name=name, home=self.home)
         if sheet.name.startswith("chapters/"):
             page = pace.timed(page, Page(sheet.source, sheet.name))
-        if self.citation and sheet.name != UNKNOWN:
+        if self.citation:
             page = footed(page, foot(self.citation, sheet.name, self._kept(), self._edit(sheet)))
         return page
 
-    def _draw(self, sheet: Sheet, name: str) -> None:
-        picture = self.site / heads.card_of(sheet)
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(card(sheet.opening.headline, sheet.description, name))
+    def _draw(self, given: Sequence[Sheet]) -> None:
+        name = str(self.settings["site_name"])
+        for sheet in given:
+            if sheet.name != UNKNOWN:
+                picture = self.site / heads.card_of(sheet)
+                picture.parent.mkdir(parents=True, exist_ok=True)
+                picture.write_bytes(card(sheet.opening.headline, sheet.description, name))
 
     def _kept(self) -> dict[str, str]:
         changelog = built(Path("changelog.md"), self.site)
         kept = {path.name: KEPT.get(path.suffix, path.name) for path in self.carried}
-        if not self.offline:
-            kept["llms-full.txt"] = "The book as text"
+        if (self.site / TEXT).exists():
+            kept[TEXT] = "The book as text"
         if (self.site / changelog).exists():
             kept[changelog if self.offline else "changelog/"] = "Changelog"
         return kept
@@ -128,7 +145,7 @@ class Binder:
         for name, text in texts.items():
             as_text.write(self.site, {f"{name}.md": text})
         llms = {"llms.txt": title + "\n" + "\n".join(lines) + "\n"}
-        llms["llms-full.txt"] = "\n".join([title, *(texts[name] for name in order)])
+        llms[TEXT] = "\n".join([title, *(texts[name] for name in order)])
         as_text.write(self.site, llms)
 
     def _text(self, sheet: Sheet) -> str:

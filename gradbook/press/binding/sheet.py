@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from html.parser import HTMLParser
@@ -51,17 +51,19 @@ class Sheet:
         return str(given) if given else shortened(self.opening.answer or self.opening.first)
 
 
-def sheets(docs: Path, site: Path) -> Iterator[Sheet]:
+def sheets(docs: Path, site: Path, names: Iterable[str] | None = None) -> Iterator[Sheet]:
     """Yield the pages of a built site, by their names.
 
     Args:
         docs: The folder of the sources.
         site: The folder that they were built into.
+        names: The files of some pages; all by default.
     """
     sources = {built(path.relative_to(docs), site): path for path in docs.rglob("*.md")}
-    for page in sorted(site.rglob("*.html")):
-        name = page.relative_to(site).as_posix()
-        html = page.read_text(encoding="utf-8")
+    if names is None:
+        names = (page.relative_to(site).as_posix() for page in site.rglob("*.html"))
+    for name in sorted(names):
+        html = (site / name).read_text(encoding="utf-8")
         if name in sources:
             source = sources[name]
             yield Sheet(name, html, source.read_text("utf-8"), source.relative_to(docs).as_posix())

@@ -31,8 +31,8 @@ FOLDER = "notebooks"
 BOOK = f"{PACKAGE.name}.book"
 """What the wheel leaves out and pages import."""
 
-_GITHUB = re.compile(r"https://github\.com/(?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?$")
-_COLAB = "https://colab.research.google.com/github/{name}/blob/gh-pages/{file}"
+_GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/([^?#\s]+)")
+_COLAB = r"https://colab.research.google.com/github/\1/blob/\2"
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,25 @@ class Settings:
     Attributes:
         notebooks: Which pages become one, as patterns such as `chapters/*.md`.
         address: Where the site will be found; without, notebooks link to where they lie beside it.
-        repository: A repository at GitHub whose branch `gh-pages` holds the site; Colab opens a
-            notebook from there.
+        published: The folder at GitHub that holds the notebooks, from which Colab opens them.
     """
 
     notebooks: Sequence[str] = ()
     address: str = ""
-    repository: str = ""
+    published: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a folder that Colab could not open."""
+        if self.published and not _GITHUB.fullmatch(self.published):
+            raise PressError(
+                f"mkdocs.yml: published is {self.published!r}; expected a folder at GitHub, such "
+                "as https://github.com/OWNER/NAME/tree/BRANCH/notebooks"
+            )
+
+    def colab(self, file: str) -> str:
+        """Return where Colab opens a notebook; nothing if nobody knows where it is published."""
+        folder = _GITHUB.sub(_COLAB, self.published.rstrip("/"))
+        return folder and f"{folder}/{file}"
 
     def has(self, page: str) -> bool:
         """Whether a page becomes a notebook."""
@@ -86,9 +98,8 @@ class Carry(Preprocessor):
 
     def _links(self, place: Place, file: str) -> str:
         links = [f'<a href="{html.escape(place.up + file)}" download>this page as a notebook</a>']
-        if found := _GITHUB.match(self.settings.repository):
-            address = html.escape(_COLAB.format(name=found["name"], file=file))
-            links.append(f'<a href="{address}">the same in Colab</a>')
+        if address := self.settings.colab(PurePosixPath(file).name):
+            links.append(f'<a href="{html.escape(address)}">the same in Colab</a>')
         told = " · ".join(links)
         return f'<p class="gb-carry" data-search-exclude>Run it yourself: {told}</p>\n'
 
