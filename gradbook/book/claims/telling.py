@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from importlib import import_module
 from io import BytesIO
 from typing import Any
 
@@ -114,4 +113,5 @@ class _Packing(pickle.Pickler):
 
 class _Unpacking(pickle.Unpickler):
     def persistent_load(self, place: tuple[str, str]) -> object:
-        return getattr(import_module(place[0]), place[1])
+        found: object = self.find_class(*place)
+        return found
