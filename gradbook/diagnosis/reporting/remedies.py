@@ -118,7 +118,11 @@ _ACTIVATION = _chapter(
     lambda t: not t.differentiated and not t.normalized and not t.sigmoids,
 )
 _CLIP = _chapter("Clip the global norm of the gradients; log it before the clip.", "clipping")
-_GATES = _chapter("Open the gates: an LSTM with a large forget bias, or a GRU.", "time-and-gates")
+_GATES = _chapter(
+    "Open the gates: an LSTM with a large forget bias and its negative on the input gate, or a GRU "
+    "with a large update bias.",
+    "time-and-gates",
+)
 _SHORT = _chapter("Show that so long a memory is needed; truncate if it is not.", "time-and-gates")
 _ORTHOGONAL = _chapter("Draw the recurrent weights of plain steps orthogonal.", "time-and-gates")
 _DEEP_NORM = _chapter(

@@ -13,7 +13,7 @@ from gradbook.backpropagation import backprop, forward_loss
 from gradbook.book import symptoms
 from gradbook.book.four_classes import CLASSES, DIMENSION
 from gradbook.book.time_and_gates.sequences import truncated
-from gradbook.book.what_do_i_try import patients, remedies, remedy_tables, treatment
+from gradbook.book.what_do_i_try import draws, patients, remedies, remedy_tables, treatment
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient, Symptom
 from gradbook.book.what_do_i_try.plans import RATES, Deep, Unrolled, with_spectral_radius
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
@@ -292,25 +292,28 @@ class TestRemedies:
             (patients.SMALL, remedies.path),
             (patients.LARGE, remedies.pre_norm),
             (patients.DEAD, remedies.suited_weights),
-            (patients.UNSTABLE, remedies.orthogonal_steps),
-            (patients.FORGETFUL, remedies.gru_open),
+            (patients.FORGETFUL, remedies.lstm_open),
+            (patients.UNSTABLE, remedies.lstm_open),
             (patients.ROUNDED, remedies.swept_rate),
             (patients.HASTY, remedies.swept_rate),
         }
         useless = {
             (patients.SMALL, remedies.clipping),
             (patients.SMALL, remedies.adam),
-            (patients.SMALL, remedies.suited_weights),
             (patients.ROUNDED, remedies.loss_scaling),
         }
-        drawn = {(patients.FORGETFUL, remedies.lstm), (patients.SMALL, remedies.other_activation)}
+        drawn = {
+            (patients.FORGETFUL, remedies.lstm),
+            (patients.UNSTABLE, remedies.orthogonal_steps),
+            (patients.SMALL, remedies.other_activation),
+        }
         for pairs, verdict in (
             (helps, RemedyVerdict.HELPS),
             (useless, RemedyVerdict.NOT),
             (drawn, RemedyVerdict.DEPENDS),
         ):
             for pair in pairs:
-                assert treat(*pair).verdict is verdict, pair
+                assert draws.agreed(*pair) is verdict, pair
 
     def test_both_ways_to_store_weights_unfreeze_them(self) -> None:
         before = signs_of(patients.ROUNDED.plan)
