@@ -22,7 +22,7 @@ from gradbook.diagnosis.findings.over_time import over_steps
 from gradbook.diagnosis.paths import paths
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching import Record, Steps
-from gradbook.diagnosis.watching.graph import bend_of
+from gradbook.diagnosis.watching.graph import bend_of, graph_below
 
 V = Verdict
 
@@ -336,3 +336,12 @@ def test_the_notes_tell_what_is_frozen_cleared_or_not_of_this_pass() -> None:
     assert list(about(Known(record, (bias, held)))) == ["1 of 2 tensors are frozen on purpose."]
     penalty = replace(record, differentiated=True)
     assert list(about(Known(penalty, (replace(bias, norm=2.0),)))) == []
+
+
+def test_what_goes_into_a_place_is_always_named_in_the_same_order() -> None:
+    # Sets of names come in another order in every run, and a report that differs with them.
+    sources = [Node() for _ in range(12)]
+    known = {(node, 0): f"place {i}" for i, node in enumerate(sources)}
+    before, weights = graph_below((MulBackward0(*sources), 0), known)
+    assert list(before) == list(known.values())[::-1]
+    assert not weights

@@ -45,13 +45,14 @@ def bend_of(node: Any) -> str:
 
 def graph_below(
     start: tuple[Any, int], known: Mapping[Any, str]
-) -> tuple[set[str], list[tuple[int, Any]]]:
+) -> tuple[dict[str, None], list[tuple[int, Any]]]:
     """Go through a graph of autograd down to the places that are known.
 
     Returns:
-        Their names, and for each weight in between its `id` and, of a matrix, what reads it.
+        Their names, in the order in which they are met, so that it is always the same; and for each
+        weight in between its `id` and, of a matrix, what reads it.
     """
-    before: set[str] = set()
+    before: dict[str, None] = {}
     weights: list[tuple[int, Any]] = []
     seen: set[Any] = set()
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
@@ -60,7 +61,7 @@ def graph_below(
         if node is None:
             continue
         if (node, output) in known:
-            before.add(known[node, output])
+            before[known[node, output]] = None
             continue
         if (node, output) in seen:
             continue
@@ -68,7 +69,7 @@ def graph_below(
         if hasattr(node, "variable"):
             leaf = known.get(("leaf", id(node.variable)))
             if leaf is not None:  # data that ask for a gradient
-                before.add(leaf)
+                before[leaf] = None
                 continue
             weights.append((id(node.variable), reader if node.variable.ndim > 1 else None))
             continue

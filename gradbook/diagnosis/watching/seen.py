@@ -22,7 +22,7 @@ class Seen:
     data: bool = False
     channels: bool | None = None
     also: set[str] = field(default_factory=set)
-    before: set[str] = field(default_factory=set)
+    before: dict[str, None] = field(default_factory=dict)
     owned: set[str] = field(default_factory=set)
     out: Any = None
     delta: Any = None
