@@ -6,7 +6,7 @@ from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.findings import cut, findings_of, large_step, not_stepped, symmetric
-from gradbook.diagnosis.findings.about import about
+from gradbook.diagnosis.findings.about import notes_of
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.missing import without_any
@@ -95,7 +95,7 @@ def diagnose(
             record, parameters, loss_scale, found.evidence.frozen, found.evidence.normalized
         )
         _came_with_this_pass(known)
-        found = replace(found, notes=(*about(known), *found.notes))
+        found = replace(found, notes=(*notes_of(known), *found.notes))
         findings, traits = findings_of(known), traits_of(found, known)
     return report_of(found, findings, traits, lr=lr, loss_scale=loss_scale)
 

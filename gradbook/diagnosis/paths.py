@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from gradbook.diagnosis.crossed import crossed
+from gradbook.diagnosis.crossings import crossed
 from gradbook.diagnosis.places import Place, log_ratio, states_of, step
 
 STARTS = 1.0
@@ -131,13 +131,13 @@ ENOUGH = 3
 """How many places make a path that can be judged without what only normalizations read."""
 
 
-def paths(places: Sequence[Place]) -> list[Path]:
+def paths_of(places: Sequence[Place]) -> list[Path]:
     """Return the way of the gradient from each first place to the output.
 
     Examples:
         >>> chain = [Place(str(i), 0.1 ** (3 - i), before=(str(i - 1),) if i else ())
         ...          for i in range(4)]
-        >>> [found] = paths(chain)
+        >>> [found] = paths_of(chain)
         >>> f"{found.fall[0]:.1f} from {found.fall[1]} to {found.fall[2]}"
         '3.0 from 3 to 0'
     """

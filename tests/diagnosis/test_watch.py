@@ -17,9 +17,9 @@ from gradbook.diagnosis.findings import (
     Parameter,
     findings_of,
 )
-from gradbook.diagnosis.findings.about import about
+from gradbook.diagnosis.findings.about import notes_of
 from gradbook.diagnosis.findings.over_time import over_steps
-from gradbook.diagnosis.paths import paths
+from gradbook.diagnosis.paths import paths_of
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching import Record, Steps
 from gradbook.diagnosis.watching.graph import bend_of, graph_below
@@ -104,7 +104,7 @@ def test_resolution_does_not_count() -> None:
         z = replace(b, name=f"z{b.name}", before=(a.name,), state=False)
         layered += [z, replace(b, before=(z.name,))]
     assert said(layered) == [V.HEALTHY]
-    assert paths(layered)[0].fall[0] == pytest.approx(0, abs=1e-9)
+    assert paths_of(layered)[0].fall[0] == pytest.approx(0, abs=1e-9)
 
 
 def test_a_rise_behind_normalizations_counts_by_its_blocks() -> None:
@@ -327,15 +327,15 @@ def test_the_notes_tell_what_is_frozen_cleared_or_not_of_this_pass() -> None:
     place = Place("fc", 1.0, module="fc", total=1.0)
     record = Record((place,), owned={"fc": ("fc.weight", "fc.bias")})
     bias = Parameter("fc.bias", axes=1, norm=1.0)
-    assert list(about(Known(record, (bias,)))) == []
-    (stale,) = about(Known(record, (replace(bias, norm=2.0),)))
+    assert list(notes_of(Known(record, (bias,)))) == []
+    (stale,) = notes_of(Known(record, (replace(bias, norm=2.0),)))
     assert stale.startswith("The gradient of fc.bias is not the sum of this pass's δ")
-    (cleared,) = about(Known(record, (replace(bias, norm=None),)))
+    (cleared,) = notes_of(Known(record, (replace(bias, norm=None),)))
     assert cleared.startswith("No weight holds a gradient")
     held = replace(bias, trainable=False)
-    assert list(about(Known(record, (bias, held)))) == ["1 of 2 tensors are frozen on purpose."]
+    assert list(notes_of(Known(record, (bias, held)))) == ["1 of 2 tensors are frozen on purpose."]
     penalty = replace(record, differentiated=True)
-    assert list(about(Known(penalty, (replace(bias, norm=2.0),)))) == []
+    assert list(notes_of(Known(penalty, (replace(bias, norm=2.0),)))) == []
 
 
 def test_what_goes_into_a_place_is_always_named_in_the_same_order() -> None:

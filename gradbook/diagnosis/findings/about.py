@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradbook.diagnosis.findings.known import Known
 
 
-def about(known: Known) -> Iterator[str]:
+def notes_of(known: Known) -> Iterator[str]:
     """Say what was watched, and what of it is to be known."""
     held = [p for p in known.parameters if not p.trainable]
     if held:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradbook.diagnosis.paths import Path, paths
+from gradbook.diagnosis.paths import Path, paths_of
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching.record import Record
 
@@ -63,7 +63,7 @@ class Known:
     @cached_property
     def paths(self) -> list[Path]:
         """The ways of the gradient, from the first places to the output."""
-        return paths(self.record.places)
+        return paths_of(self.record.places)
 
     @cached_property
     def asked(self) -> list[Parameter]:

@@ -8,7 +8,7 @@ from gradbook.show.formats import true_minus
 from gradbook.show.tables import Table
 
 
-def layer_table(rows: Sequence[Row]) -> Table:
+def table_of(rows: Sequence[Row]) -> Table:
     """Return the layers as a table; columns without any entry are left out."""
     columns = [c for c in _COLUMNS if c[0] in _ALWAYS or any(c[2](r) for r in rows)]
     return Table(

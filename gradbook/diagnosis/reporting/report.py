@@ -11,7 +11,7 @@ from typing import Any
 from gradbook.diagnosis.measuring.rates import Rate
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.reporting.advice import Advice
-from gradbook.diagnosis.reporting.layer_table import for_a_page, layer_table
+from gradbook.diagnosis.reporting.layer_table import for_a_page, table_of
 from gradbook.diagnosis.reporting.rows import Row
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.show.tables import Table
@@ -95,7 +95,7 @@ class Report:
             most: The most rows; those that tell most are kept, in order.
         """
         rows = self.rows if most is None else self._telling(most)
-        return layer_table(rows)
+        return table_of(rows)
 
     def _telling(self, most: int) -> tuple[Row, ...]:
         """Return the rows that tell most: the ends, where it starts, the least and the largest."""
