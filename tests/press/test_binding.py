@@ -16,7 +16,7 @@ from gradbook.press.binding.heads import card_of, headed
 from gradbook.press.binding.lost import led_on
 from gradbook.press.binding.policies import FROM_A_FOLDER, guarded, hashes, headers, policy
 from gradbook.press.binding.sheet import MOST, Sheet, built, shortened
-from gradbook.press.binding.slim import slim
+from gradbook.press.binding.slimming import slim
 from gradbook.press.pages import Page
 from gradbook.press.places import ROOT
 from gradbook.press.session import Session

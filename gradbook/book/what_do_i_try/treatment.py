@@ -29,9 +29,9 @@ from gradbook.book.four_classes import CLASSES
 from gradbook.book.symptoms import DECADES, FROZEN, OFF, off_share
 from gradbook.book.what_do_i_try.patients import Patient, Symptom
 from gradbook.book.what_do_i_try.plans import Deep, PatientCase, Unrolled
+from gradbook.book.what_do_i_try.rates_at_once import SideBySide, innermost
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy, at_all_rates, swept_rate
 from gradbook.book.what_do_i_try.stored_weights import InFormat
-from gradbook.book.what_do_i_try.sweeps import SideBySide, innermost
 from gradbook.checks import Array
 from gradbook.layers import Layer
 from gradbook.losses import softmax_cross_entropy

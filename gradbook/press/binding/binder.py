@@ -16,7 +16,7 @@ from gradbook.press.binding.cards import card
 from gradbook.press.binding.footer import foot, footed
 from gradbook.press.binding.lost import led_on
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
-from gradbook.press.binding.slim import slim
+from gradbook.press.binding.slimming import slim
 from gradbook.press.pages import Page
 from gradbook.press.reading import nav_of
 from gradbook.press.results import Results, folder

@@ -16,9 +16,9 @@ from gradbook.book.time_and_gates.sequences import truncated
 from gradbook.book.what_do_i_try import draws, patients, remedies, remedy_tables, treatment
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient, Symptom
 from gradbook.book.what_do_i_try.plans import RATES, Deep, Unrolled, with_spectral_radius
+from gradbook.book.what_do_i_try.rates_at_once import innermost
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Plan, Remedy
 from gradbook.book.what_do_i_try.stored_weights import InFormat
-from gradbook.book.what_do_i_try.sweeps import innermost
 from gradbook.book.what_do_i_try.treatment import (
     Cohort,
     RemedyVerdict,
