@@ -45,6 +45,12 @@ from gradbook.optimizers import Adam
 from gradbook.show.formats import scientific_text, true_minus
 from gradbook.theory.products import power_norms
 
+DEEP = 50
+"""Layers of the networks whose gradients at neighboring inputs are compared."""
+
+TANH_WIDTH = 256
+"""Units per layer where the variance of a tanh network is watched: wide against the depth."""
+
 SIZE = {"depth": 30, "width": 64, "draws": 12}
 """The networks in which ratios per layer are measured."""
 
@@ -102,9 +108,14 @@ def equal_weights() -> tuple[Instance, ...]:
     net = plain(np.random.default_rng(0), (3, 4, 4, 1), tanh, constant(0.25))
     gradients = backprop(net, x, [[1.0]], half_squared_error).gradients
     first, second = (grads["W"] for grads in gradients[:2])
+    behind = plain(np.random.default_rng(0), (4, 4, 1), tanh, lecun)
+    (parted, *_) = backprop(
+        [net[0], *behind], np.ones((1, 3)), [[1.0]], half_squared_error
+    ).gradients
     return (
         _spread("first layer, on the inputs 1, 2, 4", first, expected=False),
         _spread("second layer, on equal units", second, expected=True),
+        _spread("first layer, on equal inputs, random weights behind", parted["W"], expected=False),
     )
 
 
@@ -204,7 +215,7 @@ def tanh_settles() -> tuple[Instance, ...]:
     To second order $E \tanh^2(\sqrt q z) = q - 2q^2$, so $1/q$ grows by 2 per layer, and the
     variance falls as $1/(2l)$ without end.
     """
-    rng, width, layers = np.random.default_rng(0), 256, (3, 10, 30, STEPS)
+    rng, width, layers = np.random.default_rng(0), TANH_WIDTH, (3, 10, 30, STEPS)
     net = plain(rng, [width] * (STEPS + 1), tanh, lecun, bias_variance=None)
     records = forward(net, rng.standard_normal((8, width)))
     found = {layer: float(np.mean(np.asarray(records[layer - 1].z) ** 2)) for layer in layers}
@@ -380,7 +391,7 @@ def _block_cases(depth: int) -> tuple[Instance, ...]:
 
 
 def shattered_gradients() -> tuple[Instance, ...]:
-    """Correlate the gradients at neighboring inputs in ReLU networks of one number, 50 layers deep.
+    """Correlate the gradients at neighboring inputs in deep ReLU networks of one number.
 
     With two scales of weights and biases, and with each unit centered over the inputs, where scale
     and biases drop out.
@@ -388,7 +399,7 @@ def shattered_gradients() -> tuple[Instance, ...]:
     return tuple(_shattered_case(*tried) for tried in ((1.0, False), (2.0, False), (2.0, True)))
 
 
-def _shattered_case(c: float, center: bool, depth: int = 50) -> Instance:
+def _shattered_case(c: float, center: bool, depth: int = DEEP) -> Instance:
     setting = Replication(width=64, points=POINTS, networks=24)
     rng = np.random.default_rng(0)
     found = float(replicate(rng, depth, c, center=center, setting=setting)[0][1])

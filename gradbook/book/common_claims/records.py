@@ -5,7 +5,7 @@ statement in several cases. The verdict is computed from the cases, never typed.
 
 Examples:
     >>> print(CLIPPING.verdict.value, "--", CLIPPING.condition)
-    true with a condition -- it is clipped by the norm of all parameters together
+    true with a condition -- it is clipped by the norm of all gradients together
     >>> print(CLIPPING)
     cosine with the gradient before
     by the global norm             1  holds
@@ -233,14 +233,15 @@ EQUAL_WEIGHTS = CommonClaim(
     ),
     "spread of the entries of the gradient, relative to the largest",
     proofs.equal_weights,
-    "the inputs of the layer are equal, too",
+    "the inputs of the layer are equal, and the weights behind each unit, too",
 )
 BOUNDED_SLOPES = CommonClaim(
     "The slope is below one, so the gradient vanishes",
     (LIPPE_ACTIVATIONS, CS231N_RNN),
     _RATIO,
     proofs.bounded_slopes,
-    "the largest slope times the largest singular value of the weights is below one",
+    "the largest slope times the largest singular value of the weights stays below a fixed number "
+    "less than one, and there are layers enough",
 )
 RELU = CommonClaim(
     "The ReLU prevents vanishing gradients",
@@ -287,7 +288,7 @@ ORTHOGONAL = CommonClaim(
     ),
     f"gradient at the input over that at the output, {proofs.SIZE['depth']} layers on",
     proofs.orthogonal_weights,
-    "the units are linear",
+    "the units are linear, and the layers equally wide",
 )
 SMALL_NORM = CommonClaim(
     "A largest singular value below one means vanishing",
@@ -303,7 +304,7 @@ LARGE_NORM = CommonClaim(
     "the matrix is normal, as a symmetric one is",
 )
 EIGENVALUE = CommonClaim(
-    "An eigenvalue above one means explosion",
+    "An eigenvalue of size above one means explosion",
     (
         Place(
             sources.DIVE,
@@ -320,7 +321,7 @@ NAN = CommonClaim(
     (CS231N_RNN,),
     "product of the factors in float32",
     proofs.explosion_overflows,
-    "the product exceeds the largest number of the format",
+    "the product exceeds the largest number of the format, or a step is taken with it",
 )
 CLIPPING = CommonClaim(
     "Clipping keeps the direction of the gradient",
@@ -333,14 +334,14 @@ CLIPPING = CommonClaim(
     ),
     "cosine with the gradient before",
     proofs.clipped_directions,
-    "it is clipped by the norm of all parameters together",
+    "it is clipped by the norm of all gradients together",
 )
 BATCH_NORM = CommonClaim(
     "Batch normalization helps against exploding gradients",
     (CRASH_COURSE,),
     "ratio per layer with it, over that without",
     proofs.batch_norm_helps,
-    "the weights are so large that the plain network explodes faster",
+    "the variance of the weights is above one and a half times He's",
 )
 RESIDUAL = CommonClaim(
     "Each residual block doubles the variance",
@@ -352,7 +353,7 @@ RESIDUAL = CommonClaim(
 SHATTERED = CommonClaim(
     "Deep in a network the gradients of neighboring inputs have little in common",
     (Place(sources.BALDUZZI, "the abstract", "https://arxiv.org/abs/1702.08591"),),
-    "autocorrelation of the gradient at neighboring inputs, 50 layers",
+    f"autocorrelation of the gradient at neighboring inputs, {proofs.DEEP} layers",
     proofs.shattered_gradients,
     "each unit is centered over the inputs, as by batch normalization",
 )

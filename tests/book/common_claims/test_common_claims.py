@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gradbook.activations import relu
+from gradbook.activations import relu, tanh
 from gradbook.backpropagation import forward
 from gradbook.book import sources
 from gradbook.book.backpropagation import museum
@@ -26,6 +26,8 @@ from gradbook.book.common_claims.records import (
     verdict_from,
 )
 from gradbook.book.residual.one_input import notebook_network
+from gradbook.initializers import lecun
+from gradbook.networks import plain
 from gradbook.press.places import DOCS
 
 PAGE = (DOCS / "common-claims.md").read_text(encoding="utf-8")
@@ -151,7 +153,15 @@ class TestCasesAgainstClosedForms:
         assert not museum.inspect(museum.RELU_AT_OUTPUT.right).caught
 
     def test_entries_of_a_gradient_are_in_the_ratio_of_the_inputs(self) -> None:
-        assert numbers(records.EQUAL_WEIGHTS) == pytest.approx([(4 - 1) / 4, 0], abs=1e-12)
+        *equal, parted = numbers(records.EQUAL_WEIGHTS)
+        assert equal == pytest.approx([(4 - 1) / 4, 0], abs=1e-12)
+        # With one input for all, the entries differ as the deltas do: by the weights behind.
+        behind = [layer.W for layer in plain(np.random.default_rng(0), (4, 4, 1), tanh, lecun)]
+        a = np.tanh(np.full(4, 0.75))
+        second = np.tanh(a @ behind[0])
+        error = second @ behind[1] - 1
+        delta = error * behind[1][:, 0] * (1 - second**2) @ behind[0].T * (1 - a**2)
+        assert parted == pytest.approx(np.ptp(delta) / np.abs(delta).max())
 
     def test_a_relu_multiplies_by_the_root_of_half_the_scaled_variance(self) -> None:
         *ratios, narrow, twice = numbers(records.RELU)
