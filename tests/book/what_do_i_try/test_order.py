@@ -12,7 +12,7 @@ from gradbook.diagnosis.verdicts import Verdict
 from gradbook.press.places import DOCS
 
 STACK, CELLS, SIGMOIDS = Traits(), Traits(recurrent=True), Traits(sigmoids=True)
-BENT = {"replace them first": "Replace the sigmoids", "BatchNorm": "BatchNorm"}
+BENT = {"replace them": "Replace the sigmoids", "BatchNorm": "BatchNorm"}
 ROUNDED = {"a wide copy": "float32 copy", "a larger rate": "Raise", "Loss scaling": "Scale"}
 ORDERS = {
     "deep": (4, Verdict.VANISHING, STACK, {"suited weights": "Draw the weights", "a path": "path"}),
@@ -52,6 +52,6 @@ def test_the_page_and_the_tool_give_one_order(
 
 def test_a_rate_and_a_clip_come_last_in_a_stack() -> None:
     """As the page says; unless the loss is not finite, or a step is too large."""
-    assert "Clipping and Adam last" in item(7)
+    assert "clipping and Adam last" in item(7)
     for verdict in (Verdict.VANISHING, Verdict.EXPLODING, Verdict.DEAD):
         assert not [s for s in next_steps(Finding(verdict, "So."), STACK) if "Clip" in s.text]
