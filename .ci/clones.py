@@ -137,7 +137,7 @@ class Server:
         raise TimeoutError(f"not within {patience:g} s")
 
     def edited(self, file: str, old: str, new: str, page: str) -> float:
-        """Replace words of a file and return the seconds until the page shows the new ones.
+        """Replace words wherever a file has them; return the seconds until the page shows new ones.
 
         Raises:
             Stopped: The file does not hold the old words.
@@ -147,7 +147,7 @@ class Server:
         if old not in text:
             raise Stopped(f"{file} does not hold {old!r}: name other words in .ci/timings.py")
         self.start = time.perf_counter()
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        path.write_text(text.replace(old, new), encoding="utf-8")
         return self.answer(page, new, self.clone.patience)
 
 
