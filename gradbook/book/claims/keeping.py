@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -13,8 +10,8 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from gradbook.book.claims.checking import one_thread
-from gradbook.book.claims.provenance import code_of_modules, machine
-from gradbook.book.claims.store import CACHE_VARIABLE, write_whole
+from gradbook.book.claims.provenance import code_of_modules, digest_of, machine, sha256
+from gradbook.book.claims.store import kept_in, write_whole
 from gradbook.book.claims.telling import Untold, packed, told, unpacked
 
 P = ParamSpec("P")
@@ -63,19 +60,18 @@ def measured_once(measure: Callable[P, R]) -> Callable[P, R]:
 def _path(
     measure: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> Path | None:
-    folder = os.environ.get(CACHE_VARIABLE)
-    modules = {measure.__module__}
+    folder, modules = kept_in("measured"), {measure.__module__}
     if not (folder and measure.__module__.startswith("gradbook.")):
         return None
     try:
-        named = json.dumps([measure.__qualname__, told([args, kwargs], modules)])
+        named = [measure.__qualname__, told([args, kwargs], modules)]
     except Untold:
         return None
     code = code_of_modules(frozenset(modules))
     if code is None:
         return None
-    key = hashlib.sha256(json.dumps([named, code, machine()]).encode()).hexdigest()
-    return Path(folder) / "measured" / f"{measure.__name__.strip('_')}-{key[:24]}.pickle"
+    key = digest_of([named, code, machine()])
+    return folder / f"{measure.__name__.strip('_')}-{key[:24]}.pickle"
 
 
 def _read(path: Path) -> bytes | None:
@@ -87,4 +83,4 @@ def _read(path: Path) -> bytes | None:
 
 
 def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
+    return sha256(data).encode()

@@ -57,8 +57,7 @@ def code_from(modules: frozenset[str], package: Path, loaded: float) -> str | No
     }
     if any(path.stat().st_mtime > loaded for path in files.values()):
         return None
-    parts = [(name, _sha256(files[name].read_bytes())) for name in sorted(files)]
-    return _sha256(json.dumps(parts).encode())
+    return digest_of([(name, sha256(files[name].read_bytes())) for name in sorted(files)])
 
 
 @cache
@@ -69,9 +68,14 @@ def machine() -> str:
     NumPy has code of its own for.
     """
     built: Any = np.show_config(mode="dicts")
-    parts = [sys.version, np.__version__, platform.machine(), platform.system(), built]
-    return _sha256(json.dumps(parts).encode())
+    return digest_of([sys.version, np.__version__, platform.machine(), platform.system(), built])
 
 
-def _sha256(data: bytes) -> str:
+def digest_of(what: object) -> str:
+    """Return a digest of what JSON can write."""
+    return sha256(json.dumps(what).encode())
+
+
+def sha256(data: bytes) -> str:
+    """Return the digest of some bytes, in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from gradbook.book.claims.provenance import code_of, machine
+from gradbook.book.claims.provenance import code_of, digest_of, machine
 from gradbook.book.claims.record import Claim, Measurement, Outcome, judge
 
 CACHE_VARIABLE = "GRADBOOK_CACHE"
@@ -37,7 +36,7 @@ class ClaimStore:
         code = self.code_of(claim)
         words = re.sub(r"[^a-z0-9]+", "-", claim.name.lower()).strip("-")
         what = [code, claim.name, claim.seed, claim.draws_for(full), claim.cases]
-        keys = [_sum([*what, where]) for where in self.machines if code]
+        keys = [digest_of([*what, where]) for where in self.machines if code]
         return [self.folder / f"{words}-{key[:16]}.json" for key in keys]
 
     def read(self, claim: Claim, *, full: bool = False) -> Outcome | None:
@@ -45,7 +44,7 @@ class ClaimStore:
         for path in self.paths(claim, full=full):
             try:
                 kept = json.loads(path.read_text(encoding="utf-8"))
-                if kept["sum"] == _sum([path.name, kept["numbers"]]):
+                if kept["sum"] == digest_of([path.name, kept["numbers"]]):
                     theory, values, errors = (kept["numbers"][key] for key in _KEYS)
                     return judge(claim, theory, Measurement.of(values, errors))
             except (OSError, ValueError, KeyError, TypeError):
@@ -56,7 +55,7 @@ class ClaimStore:
         """Keep the numbers of a claim; a reader finds the whole file or none."""
         for path in self.paths(outcome.claim, full=full)[:1]:
             numbers = dict(zip(_KEYS, outcome.numbers, strict=True))
-            text = json.dumps({"numbers": numbers, "sum": _sum([path.name, numbers])})
+            text = json.dumps({"numbers": numbers, "sum": digest_of([path.name, numbers])})
             write_whole(path, text.encode())
 
     def forget(self, claim: Claim, *, full: bool = False) -> None:
@@ -80,11 +79,13 @@ def write_whole(path: Path, data: bytes) -> None:
 _KEYS = ("theory", "values", "errors")
 
 
-def _sum(what: object) -> str:
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
-
-
 def store_in_force() -> ClaimStore | None:
     """Return the store in the cache folder that the environment names, None if it names none."""
+    folder = kept_in("claims")
+    return ClaimStore(folder) if folder else None
+
+
+def kept_in(name: str) -> Path | None:
+    """Return a folder in the cache folder that the environment names, None if it names none."""
     folder = os.environ.get(CACHE_VARIABLE)
-    return ClaimStore(Path(folder) / "claims") if folder else None
+    return Path(folder) / name if folder else None
