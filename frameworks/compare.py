@@ -7,7 +7,6 @@ the table of the book.
 
 from __future__ import annotations
 
-import csv
 import platform
 import sys
 from collections import Counter
@@ -21,6 +20,7 @@ from planted_truth import Case, truth_of
 from rival_tools import TOOLS, Tool
 
 from gradbook.book.diagnose.compared import ANSWERS, COMPARED
+from gradbook.book.written import write_rows
 
 
 def answer(tool: Tool, case: Case, seed: int = 0) -> tuple[str, str]:
@@ -76,8 +76,7 @@ def main() -> int:
     sums: list[Counter[str]] = [Counter() for _ in TOOLS]
     for line in table(CASES, TOOLS, sums):
         print(line.rstrip(), flush=True)
-    with COMPARED.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(records(TOOLS, sums))
+    write_rows(COMPARED, records(TOOLS, sums))
     return 0
 
 

@@ -11,7 +11,6 @@ another illness. *Cannot tell* is neither.
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import sys
 from collections import Counter
@@ -25,6 +24,7 @@ import stand_ins  # noqa: F401 - before torchvision, which others import where i
 from generated_asked import Asked, answers, said
 
 from gradbook.book.diagnose import generated
+from gradbook.book.written import write_rows
 from gradbook.diagnosis import findings
 from gradbook.diagnosis.findings import loss, over_depth, over_time, steps, units
 
@@ -114,11 +114,13 @@ def main() -> int:
     for line in fit(told(ask(answers, FITTED))):
         print(line, flush=True)
     asked = {library: ask(way, JUDGED[library]) for library, way in WAYS.items()}
-    with generated.GENERATED.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        for library, pieces in asked.items():
-            for piece, answered in zip(JUDGED[library], pieces, strict=True):
-                writer.writerows(records(library, piece, answered))
+    counts = (
+        row
+        for library, pieces in asked.items()
+        for piece, answered in zip(JUDGED[library], pieces, strict=True)
+        for row in records(library, piece, answered)
+    )
+    write_rows(generated.GENERATED, counts)
     for library, pieces in asked.items():
         print(f"\n{library}\n{generated.table(library)}")
         print(f"{generated.left_out(library)} more are between the limits of truth")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 
 import gradbook
 from gradbook.book.diagnose.public import PUBLIC
+from gradbook.book.written import write_rows
 from gradbook.diagnosis import Report, Verdict
 
 Built = tuple[nn.Module, Callable[[], Tensor]]
@@ -372,8 +372,7 @@ def records() -> list[list[str]]:
 
 def main() -> None:
     """Write the table where the book reads it."""
-    with PUBLIC.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(records())
+    write_rows(PUBLIC, records())
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ It needs PyTorch, which the book does without: so the command writes its sums he
 those of the frameworks finds them again.
 """
 
-import csv
 from pathlib import Path
 
+from gradbook.book.written import rows_of
 from gradbook.show import Table
 
 ANSWERS = ("right", "false alarm", "missed", "wrong illness", "failed")
@@ -15,8 +15,7 @@ COMPARED = Path(__file__).with_name("compared.csv")
 
 def rows() -> list[list[str]]:
     """Return a tool, its version and how often it gave each answer, for all tools."""
-    with COMPARED.open(encoding="utf-8", newline="") as file:
-        return [*csv.reader(file)]
+    return rows_of(COMPARED)
 
 
 def networks() -> int:

@@ -4,11 +4,11 @@ It needs PyTorch, which the book does without: so the command writes its counts 
 among those of the frameworks finds some of them again.
 """
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
 from gradbook.book.diagnose.scoring import interval
+from gradbook.book.written import rows_of
 from gradbook.show import Table
 
 GENERATED = Path(__file__).with_name("generated.csv")
@@ -23,11 +23,10 @@ Sums = tuple[int, int, int]
 
 def counted() -> list[Counted]:
     """Return what the command wrote."""
-    with GENERATED.open(encoding="utf-8", newline="") as file:
-        return [
-            (library, int(size), int(part), kind, int(n), int(right), int(harmful))
-            for library, size, part, kind, n, right, harmful in csv.reader(file)
-        ]
+    return [
+        (library, int(size), int(part), kind, int(n), int(right), int(harmful))
+        for library, size, part, kind, n, right, harmful in rows_of(GENERATED)
+    ]
 
 
 def kinds(library: str) -> dict[str, Sums]:

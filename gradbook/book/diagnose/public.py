@@ -3,11 +3,11 @@
 It needs PyTorch: `frameworks/public_cases.py` writes the table, and a test finds it again.
 """
 
-import csv
 import html
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradbook.book.written import rows_of
 from gradbook.show import Table
 
 PUBLIC = Path(__file__).with_name("public.csv")
@@ -15,8 +15,7 @@ PUBLIC = Path(__file__).with_name("public.csv")
 
 def rows() -> list[list[str]]:
     """Return what a network is, the truth, what is said of it, and its address."""
-    with PUBLIC.open(encoding="utf-8", newline="") as file:
-        return [*csv.reader(file)]
+    return rows_of(PUBLIC)
 
 
 def table() -> Table:

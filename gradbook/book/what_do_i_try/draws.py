@@ -5,7 +5,6 @@ does not show. Three draws take minutes, a build has seconds: the command writes
 a table, and a test finds the first draw again, and a part of the others.
 """
 
-import csv
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -14,6 +13,7 @@ from pathlib import Path
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Remedy
 from gradbook.book.what_do_i_try.treatment import Cohort, RemedyVerdict, treat
+from gradbook.book.written import rows_of, write_rows
 
 DRAWS = tuple(Cohort(seed=seed) for seed in range(3))
 """The draws, of which the book shows the first."""
@@ -23,9 +23,7 @@ TABLE = Path(__file__).with_name("draws.csv")
 
 @cache
 def _kept() -> dict[tuple[str, str], tuple[RemedyVerdict, ...]]:
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        rows = [*csv.reader(file)]
-    return {(row[0], row[1]): tuple(map(RemedyVerdict, row[2:])) for row in rows}
+    return {(row[0], row[1]): tuple(map(RemedyVerdict, row[2:])) for row in rows_of(TABLE)}
 
 
 def cells() -> Iterator[tuple[Remedy, Patient]]:
@@ -71,8 +69,7 @@ def main() -> int:
         verdicts = [verdict.value for verdict in measured(patient, remedy)]
         rows.append([remedy.name, patient.name, *verdicts])
         sys.stdout.write(f"{remedy.name:24}{patient.name:34}{' | '.join(verdicts)}\n")
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+    write_rows(TABLE, rows)
     return 0
 
 
