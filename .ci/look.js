@@ -25,6 +25,16 @@ async () => {
     }
   }
 
+  for (const root of document.querySelectorAll("article msqrt")) {
+    if (!seen(root)) continue;
+    const { fontSize, marginRight } = getComputedStyle(root);
+    const end = box(root).right + parseFloat(marginRight) - box(root.lastElementChild).right;
+    if (end < -1 || end > 0.3 * parseFloat(fontSize)) {
+      faults.push(`what follows the root of ${root.textContent} is ${end} pixels from its bar: ` +
+        "see what docs/assets/book.css says of roots");
+    }
+  }
+
   const room = document.documentElement.clientWidth;
   const drawn = "article figure:not(.gb-live > figure) > svg, article .gb-panels > svg, article img";
   for (const figure of document.querySelectorAll(drawn)) {

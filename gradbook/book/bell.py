@@ -5,16 +5,14 @@ and a random gradient on its output. All settings share the networks' random num
 differs between two of them is the setting.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from gradbook.activations import Activation, gelu, relu, sigmoid, tanh
-from gradbook.backpropagation import backprop_from
+from gradbook.backpropagation import forward
 from gradbook.book.claims.keeping import measured_once
 from gradbook.checks import Array, generator
 from gradbook.layers import Dense
-from gradbook.measure import delta_norms
+from gradbook.layers.shared import delta_of
 from gradbook.show.explorers import Bands
 from gradbook.theory.meanfield import propagate
 
@@ -64,7 +62,15 @@ def measured_bands(
     )
 
 
-def _edges(weights: Sequence[Array] | Array, x: Array, da: Array, activation: Activation) -> Array:
+def _edges(weights: Array, x: Array, da: Array, activation: Activation) -> Array:
     """Return the edges of the middle 90 % of the networks, shape (2, depth)."""
-    norms = delta_norms(backprop_from([Dense(W, None, activation) for W in weights], x, da))
-    return np.asarray(np.quantile(norms / norms[:, -1:], [0.05, 0.95], axis=0))
+    layers = [Dense(W, None, activation) for W in weights]
+    norms = []
+    # `backprop` would multiply for the weights' gradients, too, which nobody asks for here.
+    for layer, record in zip(reversed(layers), reversed(forward(layers, x)), strict=True):
+        delta = delta_of(activation, record, da)
+        norms.append(np.linalg.norm(delta, axis=(-2, -1)))
+        da = delta @ layer.W.mT
+    sizes = np.array(norms[::-1])
+    edges: Array = np.quantile(sizes / sizes[-1], [0.05, 0.95], axis=1)
+    return edges

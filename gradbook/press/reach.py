@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -156,8 +157,14 @@ def stamp(root: Path) -> str:
     Args:
         root: The folder of the package.
     """
-    found = (path for suffix in (".py", DATA) for path in root.rglob(f"*{suffix}"))
-    files = sorted((str(path), path.stat()) for path in found)
+    # Asked before each result is kept: `os.walk` takes a third of the time of two `rglob`.
+    walked = (
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(root)
+        for name in names
+        if name.endswith((".py", DATA))
+    )
+    files = sorted((path, os.stat(path)) for path in walked)
     return " ".join(f"{path}:{found.st_mtime_ns}:{found.st_size}" for path, found in files)
 
 
