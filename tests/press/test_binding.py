@@ -171,6 +171,7 @@ def test_a_chapter_says_how_long_it_takes() -> None:
     ("more", "minutes"),
     [
         ("\n\n$$\nx\n$$\n\n$$\ny\n$$\n", 5),
+        ("\n\n" + "$x$ " * 12 + "\n", 5),
         ("\n\n```text\n" + "a line of code\n" * 12 + "```\n", 5),
         ("\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", 4),
         ('\n\n```python exec="on" source="none"\nlines(x, alt="a rise")\n```\n', 4),
