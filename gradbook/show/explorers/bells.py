@@ -105,7 +105,7 @@ def _read(bands: Bands, small: bool) -> str:
         return (
             f"where the sums of layer {bands.middle} lie (the bell), and what is left of it "
             "where the activation function is steep (shaded). Right: the length of the arrow in "
-            "each layer"
+            "each layer, as a multiple of what it is in the last"
         )
     return (
         rf"the bell of $z$ in layer {bands.middle}. Its shaded share is the mean of $f'^2$; times "
