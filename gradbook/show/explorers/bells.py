@@ -94,9 +94,13 @@ def bell(
         f"in layer 1; measured {low} to {high}.",
         caption=f"Left, for {of}: {_read(bands, small)}; the line is theory, the band the middle "
         f"90 % of {bands.draws} networks of {bands.width} units per layer. Theory lies in the band "
-        f"in {math.floor(100 * bands.inside)} % of all layers and settings.",
+        f"in {_share(bands.inside)} layers and settings.",
     )
     return Explorer("gb-bell", picture, _data(bands, activation, at, small))
+
+
+def _share(inside: float) -> str:
+    return "all" if inside == 1 else f"{math.floor(100 * inside)} % of all"
 
 
 def _read(bands: Bands, small: bool) -> str:
