@@ -134,7 +134,9 @@ def test_the_bell_says_in_how_many_layers_theory_lies_in_the_band():
     shifted = dataclasses.replace(BANDS, theory=1e6 * BANDS.theory)
     assert shifted.inside == 0.0
     assert "lies in the band in 0 % of" in explorers.bell(shifted).picture.caption
-    assert dataclasses.replace(BANDS, theory=BANDS.low).inside == 1.0
+    held = dataclasses.replace(BANDS, theory=BANDS.low)
+    assert held.inside == 1.0
+    assert "lies in the band in all layers and settings" in explorers.bell(held).picture.caption
 
 
 def test_the_survey_tells_what_five_relu_layers_of_a_sixth_leave():

@@ -8,14 +8,14 @@
     static title = "Explorer: one learning rate for two curvatures";
     static panels = () => [270, 270];
     static controls({ ratio, start, steps }) {
-      const lr = (share, { ratio: kappa }) => text(2 * share / kappa);
+      const lr = (share, { ratio: kappa }) => text(2 * share / kappa), best = (kappa) => kappa / (1 + kappa);
       return [
         { name: "ratio", label: "Curvature ratio κ", min: 1, max: 50, step: 1, value: ratio },
-        { name: "share", label: "Learning rate η", min: 0.01, max: 1.1, step: 0.01, value: 0.85, show: lr },
+        { name: "share", label: "Learning rate η", min: 0.01, max: 1.1, step: 0.01, value: best(ratio), show: lr },
         { name: "w1", label: "Start w₁", min: -2.5, max: 2.5, step: 0.1, value: start[0] },
         { name: "w2", label: "Start w₂", min: -1.5, max: 1.5, step: 0.1, value: start[1] },
         { name: "steps", label: "Steps", min: 0, max: steps, step: 1, value: steps },
-        { label: "Best η", press: ({ ratio: kappa }) => ({ share: kappa / (1 + kappa) }) },
+        { label: "Best η", press: ({ ratio: kappa }) => ({ share: best(kappa) }) },
         { play: "steps", label: "Play" },
       ];
     }

@@ -94,9 +94,13 @@ def bell(
         f"in layer 1; measured {low} to {high}.",
         caption=f"Left, for {of}: {_read(bands, small)}; the line is theory, the band the middle "
         f"90 % of {bands.draws} networks of {bands.width} units per layer. Theory lies in the band "
-        f"in {math.floor(100 * bands.inside)} % of all layers and settings.",
+        f"in {_share(bands.inside)} layers and settings.",
     )
     return Explorer("gb-bell", picture, _data(bands, activation, at, small))
+
+
+def _share(inside: float) -> str:
+    return "all" if inside == 1 else f"{math.floor(100 * inside)} % of all"
 
 
 def _read(bands: Bands, small: bool) -> str:
@@ -105,7 +109,7 @@ def _read(bands: Bands, small: bool) -> str:
         return (
             f"where the sums of layer {bands.middle} lie (the bell), and what is left of it "
             "where the activation function is steep (shaded). Right: the length of the arrow in "
-            "each layer"
+            "each layer, as a multiple of what it is in the last"
         )
     return (
         rf"the bell of $z$ in layer {bands.middle}. Its shaded share is the mean of $f'^2$; times "

@@ -52,7 +52,7 @@ def parabola(
         f"units of the first one, {', '.join(ends)}.",
         caption=rf"Gradient descent on $\frac12\lambda(w - w^*)^2$ with $\lambda = {curve:.3g}$. "
         rf"Each step multiplies the distance by $1 - \eta\lambda$, so it shrinks for every $\eta$ "
-        rf"between zero and $2/\lambda = {2 / curve:.3g}$ and grows beyond.",
+        rf"between zero and $2/\lambda = {2 / curve:.3g}$ and grows for every larger one.",
     )
     data = {"curvature": curve, "minimum": minimum, "start": start, "steps": steps}
     return Explorer("gb-parabola", picture, data)
