@@ -1,4 +1,4 @@
-"""Attention: the layer in which the rows of a batch speak to each other."""
+"""Attention: the layer in which the rows of one sequence speak to each other."""
 
 import math
 from dataclasses import dataclass

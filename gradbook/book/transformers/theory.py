@@ -140,21 +140,21 @@ def last_weights(setting: Setting) -> Array:
 def collapsed(deviation: float, width: int, time: int) -> float:
     r"""Return by what one layer of attention without a path multiplies tokens' deviations.
 
-    Let tokens be $m + R_i$, the entries of $R$ normal with the variance $\sigma^2$. A row's weights
-    are $1/T$ and a little more for keys that fit its query, $P_{ij} \approx (1 + s_{ij})/T$ with
-    $s_{ij} = \alpha R_i W_Q W_K^\top R_j^\top$ up to what is the same for all rows. What is left of
-    the deviation is
+    Let tokens be normal with the variance $\sigma^2$, and $m + R_i$ with their mean $m$. A row's
+    weights are $1/T$ and a little more for keys that fit its query, $P_{ij} \approx (1 + s_{ij})/T$
+    with $s_{ij} = \alpha R_i W_Q W_K^\top R_j^\top$ up to what is the same for all rows. What is
+    left of the deviation is
 
     $$R_i' = \frac{\alpha}{T} \sum_j (R_i W_Q W_K^\top R_j^\top) \, R_j W_V W_O ,$$
 
     a product of three deviations. With $C = R^\top R/T$ its mean square over the weights is
     $\operatorname{tr}(C^2)/n^2$ times that of $R_i$, and for centered normal rows
-    $E \operatorname{tr} C^2 = \sigma^4 n (T - 1)(n + T - 1)/T^2$. The number of heads drops out.
+    $E \operatorname{tr} C^2 = \sigma^4 n (T - 1)(n + T)/T^2$: $TC$ is a Wishart matrix with $T - 1$
+    degrees of freedom. The number of heads drops out.
 
     Source: Dong et al. 2021 for the third power, as a bound.
     """
-    own = time - 1
-    return deviation**4 * own * (width + own) / (time**2 * width)
+    return deviation**4 * (time - 1) * (width + time) / (time**2 * width)
 
 
 def _returned(setting: Setting, block: str, c: float) -> tuple[float, float]:

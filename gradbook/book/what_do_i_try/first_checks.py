@@ -1,4 +1,4 @@
-r"""Three checks that come before any gradient: the inputs, the first loss, one batch by heart.
+r"""Three checks that come before gradients: the inputs, the first loss, one batch by heart.
 
 Examples:
     >>> from gradbook.book.what_do_i_try.first_checks import loss_bounds

@@ -34,19 +34,19 @@ Plan: TypeAlias = Deep | Unrolled
 _ADAM = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 """Adam's own learning rates, which do not compare with those of gradient descent."""
 
-_MAX_NORM = 1.0
+MAX_NORM = 1.0
 """The limit of the clip."""
 
-_SLOPE = 0.1
+SLOPE = 0.1
 """The slope of the leaky ReLU below zero."""
 
 GATE_BIAS = 5.0
 r"""The bias of a gate that is to keep its state for 200 steps, $\ln 200 = 5.3$ or nearly."""
 
-_WINDOW = 20
+WINDOW = 20
 """Through how many steps a truncated gradient goes back."""
 
-_SCALE = 2.0**10
+SCALE = 2.0**10
 """The loss scale."""
 
 
@@ -111,7 +111,7 @@ def _other_activation(plan: Plan) -> Plan | None:
 
 def _leaky(plan: Plan) -> Plan | None:
     applies = isinstance(plan, Deep) and plan.activation is relu
-    return replace(plan, activation=leaky(_SLOPE)) if applies else None
+    return replace(plan, activation=leaky(SLOPE)) if applies else None
 
 
 def _batch_norm(plan: Plan) -> Plan | None:
@@ -141,7 +141,7 @@ def _swept(plan: Plan) -> Plan | None:
     return at_all_rates(plan)
 
 
-_clip = partial(clip_global_norm, max_norm=_MAX_NORM, members=1, error_if_nonfinite=False)
+_clip = partial(clip_global_norm, max_norm=MAX_NORM, members=1, error_if_nonfinite=False)
 
 
 def _clipping(plan: Plan) -> Plan | None:
@@ -181,7 +181,7 @@ def _cell(cell: LSTMCell | GRUCell, plan: Plan) -> Plan | None:
 
 
 def _truncated(plan: Plan) -> Plan | None:
-    return replace(plan, window=_WINDOW) if isinstance(plan, Unrolled) else None
+    return replace(plan, window=WINDOW) if isinstance(plan, Unrolled) else None
 
 
 suited_weights = Remedy("suited weights", "chapters/initialization.md", _suited)
@@ -218,7 +218,7 @@ adam = Remedy("Adam", "chapters/clipping.md", _adam)
 """Adam for gradient descent."""
 
 loss_scaling = Remedy(
-    "loss scaling", "chapters/clipping.md", partial(_stored, lambda o: replace(o, scale=_SCALE))
+    "loss scaling", "chapters/clipping.md", partial(_stored, lambda o: replace(o, scale=SCALE))
 )
 """A loss scale, for weights in a small format."""
 

@@ -14,6 +14,7 @@ import numpy as np
 from gradbook.book.what_do_i_try import draws
 from gradbook.book.what_do_i_try.draws import DRAWS
 from gradbook.book.what_do_i_try.patients import PATIENTS, Patient, Symptom
+from gradbook.book.what_do_i_try.rates_at_once import innermost
 from gradbook.book.what_do_i_try.remedies import REMEDIES, Remedy, swept_rate
 from gradbook.book.what_do_i_try.treatment import (
     COHORT,
@@ -171,11 +172,17 @@ _VISIBLE = 0.005
 def _evidence(symptom: Symptom, signs: Signs) -> str:
     shares = {Symptom.DEAD: signs.dead, Symptom.FROZEN: signs.frozen}
     if symptom in shares:
-        return f"{float(np.median(shares[symptom])):.2f} of them"
+        return f"{float(np.median(shares[symptom])):.2f} of them{_at(signs, symptom)}"
     decades = f"{decades_text(signs.decades)} decades"
     if signs.has(Symptom.FROZEN):
-        return f"{decades}, and {float(np.median(signs.frozen)):.2f} frozen"
+        share = float(np.median(signs.frozen))
+        return f"{decades}, and {share:.2f} frozen{_at(signs, Symptom.FROZEN)}"
     return f"{decades}, and yet" if symptom is Symptom.NON_FINITE else decades
+
+
+def _at(signs: Signs, symptom: Symptom) -> str:
+    """Name the rate that a share of frozen weights was counted at."""
+    return f" at η = {innermost(signs.optimizer).lr:g}" if symptom is Symptom.FROZEN else ""
 
 
 def _range_text(loss: Array) -> str:

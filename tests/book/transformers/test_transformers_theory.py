@@ -43,7 +43,18 @@ def test_recursions_are_what_wide_networks_do(kind: str, scale: float) -> None:
 def test_what_is_left_of_a_deviation_is_its_third_power() -> None:
     at = [theory.collapsed(s, 64, 16) for s in (0.1, 0.2)]
     assert at[1] / at[0] == pytest.approx(2**4)
-    assert at[0] == pytest.approx(1e-4 * 15 * 79 / (64 * 256))
+    assert at[0] == pytest.approx(1e-4 * 15 * 80 / (64 * 256))
+
+
+def test_the_third_power_counts_the_degrees_of_freedom_of_centered_tokens() -> None:
+    rng, time, width, draws = np.random.default_rng(0), 4, 8, 4000
+    tokens = rng.standard_normal((draws, time, width))
+    left = tokens - tokens.mean(axis=1, keepdims=True)
+    inner = left @ left.transpose(0, 2, 1) / time
+    measured = np.square(inner).sum(axis=(1, 2)) / width**2
+    error = measured.std() / draws**0.5
+    assert abs(measured.mean() - theory.collapsed(1.0, width, time)) < 3 * error
+    assert error < 0.01 * measured.mean()
 
 
 def test_bare_attention_collapses_to_rounding() -> None:

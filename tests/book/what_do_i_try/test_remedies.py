@@ -377,6 +377,14 @@ class TestVerdicts:
                 assert row[column] == remedy_tables.MARKS[verdict]
 
 
+def test_a_share_of_frozen_weights_says_at_which_rate_it_was_counted() -> None:
+    rows = {str(row[1]): str(row[3]) for row in remedy_tables.patient_table().rows}
+    for patient in PATIENTS:
+        signs = signs_of(patient.plan)
+        rate = f"η = {innermost(signs.optimizer).lr:g}"
+        assert rows[patient.name].endswith(rate) is signs.has(Symptom.FROZEN)
+
+
 def test_the_page_shows_every_patient_and_explains_every_remedy() -> None:
     names = ("what-do-i-try.md", "what-do-i-try-deeper.md")
     page = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in names)
