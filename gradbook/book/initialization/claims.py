@@ -343,8 +343,8 @@ XAVIER = Claim(
     name="Xavier on ReLU",
     chapter=CHAPTER,
     statement="On equal ReLU layers Xavier's weights leave 2^(−L/2) of what He's leave",
-    setting=f"{XAVIER_DEPTH} layers of {XAVIER_WIDTH}, the same draws, the gradient on the output "
-    "held",
+    setting=f"{XAVIER_DEPTH} layers of {XAVIER_WIDTH}, no biases, the same draws, the gradient on "
+    "the output held",
     source=HE,
     kind=ClaimKind.EXACT,
     cases=(f"L = {XAVIER_DEPTH}",),

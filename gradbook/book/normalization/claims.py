@@ -275,7 +275,8 @@ TUNING = Claim(
 TURNS = Claim(
     name="decay-turns",
     chapter=CHAPTER,
-    statement="Weight decay behind a normalization sets the angle of a step, √(2ηλ)",
+    statement="Behind a normalization weight decay sets the angle by which random gradients turn "
+    "weights, √(2ηλ)",
     setting=f"one unit, random gradients of two sizes, η = {DECAY_LR:g}, λ = {DECAY:g}, decoupled; "
     "mean tangent over 300 steps after 300",
     source=THIS_BOOK,

@@ -1,7 +1,7 @@
 r"""What weight decay does behind a normalization: it sets by how much a step turns the weights.
 
 The gradient on normalized weights stands at a right angle to them and is $G/\lVert w \rVert$ long,
-with $G$ that of weights of length one. A step with the decay $\lambda$ is
+with $G$ that of weights of length one, the same in all steps. A step with the decay $\lambda$ is
 $w' = (1 - \eta\lambda) w - \eta \, \partial L/\partial w$, so
 
 $$\lVert w' \rVert^2 = (1 - \eta\lambda)^2 \lVert w \rVert^2 + \eta^2 G^2/\lVert w \rVert^2 .$$

@@ -76,8 +76,8 @@ def survey(found: Survey, *, activation: str, weights: str, layers: int) -> Expl
     factor = tick_text(round(found.sigma_w2[activation][weights], 3))
     picture = Picture(
         _drawing(found, activation, weights),
-        alt=f"Left: of a gradient that is sent into the output of {layers} {activation} layers, "
-        f"{end} decades are left in theory and {low} to {high} in the middle 90 % of the networks. "
+        alt=f"Left: {layers} {activation} layers change the norm of a gradient by {end} decades in "
+        f"theory and by {low} to {high} in the middle 90 % of the networks. "
         f"Right: the length q of the signal, {theory[1, 0]:.3g} in layer 1 and "
         f"{theory[1, layers - 1]:.3g} in layer {layers}.",
         caption=f"{activation}, weights: {weights}, inputs × Var(w) = {factor}. Left: decades of "
