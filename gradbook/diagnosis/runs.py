@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.diagnose_logs import growing
 from gradbook.diagnosis.diagnose_tensors import diagnose
+from gradbook.diagnosis.findings.over_steps import ceasing, growing
 from gradbook.diagnosis.reporting.compose import in_order
+from gradbook.diagnosis.reporting.remedies import HINTS
 from gradbook.diagnosis.reporting.report import Report, finite
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Verdict
@@ -79,10 +80,12 @@ class Run:
             )
         lost = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
         moment = next(lost, self.moments[-1])
-        later = growing({float(m.step): m.norm for m in self.moments})
-        found = in_order([*moment.report.findings, *([later] if later else [])])
+        total = {float(m.step): m.norm for m in self.moments}
+        later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
+        found = in_order([*moment.report.findings, *later])
         notes = (f"Step {moment.step} of {self._steps}.", *changes_of(self.moments))
-        return replace(moment.report, findings=found, notes=(*notes, *moment.report.notes))
+        report = replace(moment.report, findings=found, notes=(*notes, *moment.report.notes))
+        return _after_large_steps(report, self.moments)
 
     def to_json(self) -> str:
         """Write the run as JSON; NaN and infinity become null."""
@@ -115,10 +118,21 @@ def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run
         run.close()
 
 
+def _after_large_steps(report: Report, moments: list[Moment]) -> Report:
+    """Advise first a smaller rate where numbers are lost behind steps that were too large."""
+    verdicts = {found.verdict for moment in moments for found in moment.report.findings}
+    broken = report.verdict is Verdict.NON_FINITE and report.findings[0].hint != "data"
+    if not broken or Verdict.LARGE_STEP not in verdicts:
+        return report
+    return replace(report, steps=(HINTS["diverged"], *report.steps))
+
+
 def _moment(step: int, loss: float | None, deltas: Watched, report: Report) -> Moment:
     norms = {name: float(size) for name, size in deltas.items() if size is not None}
     updates = {row.name: row.update for row in report.rows if row.update is not None}
-    return Moment(step, loss, math.hypot(*(r.norm for r in report.rows)), norms, updates, report)
+    whole = math.hypot(*(r.norm for r in report.rows))
+    lost = any(r.nonfinite for r in report.rows)
+    return Moment(step, loss, math.nan if lost else whole, norms, updates, report)
 
 
 def _plain(moment: Moment) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def loss_sends_nothing(known: Known) -> Finding | None:
             since=ends[-1].name,
         )
     if any(p.delta for p in known.record.places):
-        return None
+        return _behind_the_last(known)
     return Finding(
         Verdict.LOSS,
         f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
@@ -38,3 +38,30 @@ def _sent(known: Known, end: Place) -> float:
     places = known.record.places
     last = [p for p in places if p.name in end.before and not p.state and p.layer]
     return min((p.delta or 0.0) * p.count for p in [end, *last])
+
+
+def _behind_the_last(known: Known) -> Finding | None:
+    """Find that nothing gets past what stands between the last layers and the output."""
+    ends = {p.name: p for p in known.ends if not p.layer}
+    inner = [p for p in known.record.places if p.asks and p.name not in ends]
+    held = any(p.norm == 0 for p in known.asked)
+    if not held or not inner or any(p.delta != 0 for p in inner):
+        return None
+    last = listed(list(dict.fromkeys(n for end in ends.values() for n in end.before)))
+    return Finding(
+        Verdict.LOSS,
+        f"The loss sends something to {listed(list(ends))}, and exactly nothing of it gets to "
+        f"{last}: what stands behind the last layer has a slope of 0 there. It is not your layers.",
+        since=next(iter(ends)),
+    )
+
+
+def taken_twice(known: Known) -> str:
+    """Say that the loss takes probabilities for logits, which it turns into probabilities again."""
+    bend = known.record.twice
+    if not bend:
+        return ""
+    return (
+        " But what the network returns are probabilities, and what comes back is what a loss "
+        f"sends that takes {bend} of them once more."
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gradbook.diagnosis.findings.known import Known, Parameter
+from gradbook.diagnosis.findings.strangers import copies
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import listed
@@ -15,7 +16,9 @@ _NOT_CALLED = "backward() was not called"
 
 def cut(known: Known) -> Finding | None:
     """Find trainable weights that get no gradient, and between which places the graph is cut."""
-    none = [p for p in known.asked if p.norm is None and not known.passed(p)]
+    aside = tuple(f"{copy}." for copy in copies(known))
+    lost = (p for p in known.asked if p.norm is None and not known.passed(p))
+    none = [p for p in lost if not p.name.startswith(aside)]
     if not none or (len(none) == len(known.asked) and not known.record.places):
         return None
     start = f"{len(none)} of {len(known.asked)} trainable tensors get no gradient"

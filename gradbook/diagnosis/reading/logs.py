@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,16 @@ def _entries(row: dict[str, Any], columns: Columns | None) -> Iterator[Entry]:
         raise BadInput(f"{columns.step!r} must be a number, got nothing")
     step = _step(row[columns.step])
     for column, name in cells:
-        yield Entry(step, name, _norm(column, row[column]))
+        # DeepSpeed says -1 where the norm is not finite.
+        lost = not name and str(row[column]).strip() in ("-1", "-1.0")
+        yield Entry(step, name, math.inf if lost else _norm(column, row[column]))
 
 
 def _csv_rows(path: Path) -> Rows:
-    reader, names = csv.reader(_lines(path), strict=True), list[str]()
+    lines, names = _lines(path), list[str]()
+    first = next(lines, "")
+    apart = "," if "," in first else next((c for c in ";\t" if c in first), ",")
+    reader = csv.reader(chain([first], lines), strict=True, delimiter=apart)
     try:
         for cells in filter(None, reader):
             with one_line(f"line {reader.line_num}"):
@@ -138,11 +144,12 @@ def _header(cells: list[str]) -> list[str]:
     if "" in names[1:]:
         raise BadInput("must name every column, got an empty name")
     distinct_keys([(name, None) for name in names])
-    if not {"name", "norm"} & set(names):
+    if "name" not in names:
         found = columns_of(names)
         if not found.layers and found.total is None:
             only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
-            raise BadInput(f"must have a column per layer beside {found.step!r}{only}")
+            told = "log the norm of each layer's gradient"
+            raise BadInput(f"must have a column per layer beside {found.step!r}{only}: {told}")
     return names
 
 
@@ -210,7 +217,8 @@ class Log(Iterator[Entry]):
                 if found and found[0].step != last:
                     seen, last = set(), found[0].step
                 for entry in found:
-                    if entry.name in seen:
+                    # A total of each batch whose gradients are added up has the step of all.
+                    if entry.name and entry.name in seen:
                         raise BadInput(f"step {last:g} has {entry.name!r} twice")
                     seen.add(entry.name)
             some |= bool(found)
@@ -232,7 +240,7 @@ class Log(Iterator[Entry]):
 def _told(row: dict[str, Any]) -> Columns | None:
     if row.keys() == set(LONG):
         return None
-    if {"name", "norm"} & row.keys():
+    if "name" in row:
         raise BadInput(f"must have the columns {', '.join(LONG)} alone, got {', '.join(row)}")
     return columns_of(list(row))
 

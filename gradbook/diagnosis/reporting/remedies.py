@@ -242,9 +242,59 @@ HINTS: dict[str, Advice] = {
         "returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.",
         "diagnose",
     ),
-    "optimizer": _chapter("Hand all parameters to the optimizer.", "diagnose"),
+    "optimizer": _chapter(
+        "Hand all parameters to the optimizer, unless another one has them.", "diagnose"
+    ),
     "stack": _chapter("Lay a path around each recurrent layer, or stack fewer.", "residual"),
     "lag": _chapter("Ask once with the last step's loss alone.", "time-and-gates"),
+    "list": _chapter(
+        "Keep layers in nn.ModuleList or nn.ModuleDict, not in a plain list, and make them in "
+        "__init__, not in forward. If you replaced a layer, watch again.",
+        "diagnose",
+    ),
+    "flat": _chapter(
+        "Look there for round, sign, a comparison, one-hot, clamp, an activation or a softmax at "
+        "its ends, dropout of 1, or a hook: let a straight-through estimate or a slope pass.",
+        "activations",
+    ),
+    "underflow": _chapter(
+        "Multiply the loss by a large number, as GradScaler does, and unscale before the step.",
+        "clipping",
+    ),
+    "ceased": _chapter(
+        "Go back to weights from before, and ask gradbook.watch(net) at one step.", "diagnose"
+    ),
+    "idle 0": _chapter(
+        "See whether they are frozen, cut off, or behind units that are off: gradbook.watch(net) "
+        "at one step tells.",
+        "diagnose",
+    ),
+    "steps": _chapter(
+        "Detach the state where a new sequence begins, and not at each step.", "time-and-gates"
+    ),
+    "exactly": _chapter(
+        "Look there for stop_gradient, detach, round, argmax or a comparison; give the activations "
+        "to see whether units are off.",
+        "diagnose",
+    ),
+    "diverged": _chapter(
+        "Lower the learning rate: steps were as large as the weights before.", "update-rule"
+    ),
+    "saturated": _chapter(
+        "Bring the inputs to mean 0 and variance 1, and draw smaller weights for sigmoid and tanh.",
+        "initialization",
+    ),
+    "decay": _chapter("Lower the weight decay, or the learning rate.", "update-rule"),
+    "rate": _chapter(
+        "If a warm-up begins with 0, ask again at a later step; else look at the scheduler and at "
+        "the optimizer's groups.",
+        "update-rule",
+    ),
+    "twice": _chapter(
+        "Leave softmax or sigmoid out of the network: CrossEntropyLoss and BCEWithLogitsLoss take "
+        "what the last layer returns.",
+        "diagnose",
+    ),
     "slow": _chapter(
         "If the loss still has to fall, raise the learning rate tenfold, and again.", "update-rule"
     ),

@@ -17,6 +17,10 @@ class Pass:
         names: The names of the weights by their `id`.
         inner: The `id` of those that a recurrent layer looks at step by step.
         told: Who is told that something came back; it is not kept alive.
+
+    Attributes:
+        within: Whether the forward pass of the whole network goes on.
+        strangers: By `id` the shapes of weights in its graph that are not the network's.
     """
 
     def __init__(
@@ -32,6 +36,8 @@ class Pass:
         self.nodes: dict[Any, str] = {}
         self.loops: dict[str, dict[str, Any]] = {}
         self.bad_input: list[str] = []
+        self.strangers: dict[int, tuple[int, ...]] = {}
+        self.within = False
         self.heard = False
         self.differentiated = False
 
