@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -268,11 +269,20 @@ def test_weight_decay_and_a_rate_of_zero_are_seen() -> None:
     assert (report.verdict, report.findings[0].hint) == (V.HEALTHY, "rate")
 
 
-@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
+KINDS: dict[str, dict[str, Any]] = {
+    "SGD": {"momentum": 0.9, "nesterov": True},
+    "Adam": {"amsgrad": True},
+    "RMSprop": {"momentum": 0.9, "centered": True},
+    **{kind: {} for kind in ("AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "Adadelta", "ASGD")},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("before", [0, 3])
-def test_a_step_with_weight_decay_is_the_optimizer_s(kind: str, before: int) -> None:
+def test_the_step_is_the_one_that_the_optimizer_takes(kind: str, before: int) -> None:
     net, x, y = mlp(8, 64, 4).double(), torch.randn(64, 8).double(), torch.randint(4, (64,))
-    optimizer = getattr(torch.optim, kind)(net.parameters(), 0.01, weight_decay=0.5)
+    make = getattr(torch.optim, kind)
+    optimizer = make(net.parameters(), lr=0.01, weight_decay=0.5, **KINDS[kind])
     for _ in range(before):
         optimizer.zero_grad()
         F.cross_entropy(net(x), y).backward()
@@ -285,9 +295,8 @@ def test_a_step_with_weight_decay_is_the_optimizer_s(kind: str, before: int) -> 
         names = [name for name in old if name.startswith(f"{row.name}.")]
         moved = math.hypot(*(float((net.get_parameter(n).detach() - old[n]).norm()) for n in names))
         assert row.update is not None
-        # Of Adam with a state the step is that of the gradients so far, without this one.
-        rel = 1e-4 if kind == "SGD" or not before else 0.2
-        assert row.update == pytest.approx(moved / math.hypot(*(old[n].norm() for n in names)), rel)
+        size = math.hypot(*(old[n].norm() for n in names))
+        assert row.update == pytest.approx(moved / size, rel=1e-6)
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -409,3 +418,9 @@ def test_biases_of_zero_keep_nothing_back() -> None:
     found = [one.verdict for one in classified(net).findings]
     assert found[0] is V.CUT
     assert V.ZERO_START not in found
+
+
+def test_an_optimizer_that_another_is_laid_around_tells_its_steps() -> None:
+    net = mlp(8, 64, 4)
+    around = SimpleNamespace(optimizer=torch.optim.Adam(net.parameters(), 1.0))
+    assert classified(net, around).verdict is V.LARGE_STEP

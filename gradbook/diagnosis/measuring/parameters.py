@@ -1,7 +1,7 @@
-"""What is known of each tensor of weights, and of the step that is to be taken."""
+"""What is known of each tensor of weights, and of what its optimizer holds."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,12 +11,9 @@ import numpy as np
 from gradbook.diagnosis.bad_input import Odd
 from gradbook.diagnosis.findings.known import Parameter
 from gradbook.diagnosis.measuring.sizes import Measured
-from gradbook.diagnosis.measuring.updates import Update, update
-from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
+from gradbook.diagnosis.measuring.updates import Update
+from gradbook.diagnosis.reading.arrays import Tensors
 from gradbook.diagnosis.reading.storage import Tensor
-
-ENOUGH = 2**12
-"""How many numbers of a network's tensor are enough to tell what a step does to it."""
 
 SAMPLE = 16
 """How many of its first weights are enough to tell a copy of it."""
@@ -51,6 +48,13 @@ class Net:
     def _groups(self) -> Mapping[int, Mapping[str, Any]]:
         groups = () if self.optimizer is None else self.optimizer.param_groups
         return {id(p): group for group in groups for p in group["params"]}
+
+
+def innermost(optimizer: Any) -> Any:
+    """Return the optimizer that others are laid around, as by accelerate and Lightning."""
+    while hasattr(getattr(optimizer, "optimizer", None), "param_groups"):
+        optimizer = optimizer.optimizer
+    return optimizer
 
 
 def parameters_of(
@@ -125,54 +129,3 @@ def _is_alike(tensor: Tensor) -> bool:
 
 def _is_broken(tensor: Tensor) -> bool:
     return not np.isfinite(tensor.values()).all()
-
-
-def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
-    r"""Return what the optimizer's next step does to each weight, from a sample of its numbers.
-
-    Adam's step is in its state: $\eta \hat m / (\sqrt{\hat v} + \epsilon)$; before its first one
-    it is $\eta$ times the sign of the gradient. With momentum the step is the buffer's.
-    """
-    for found in measured:
-        weight, group = net.weights.get(found.name), net.group(found.name)
-        if weight is None or found.statistics is None or found.tied_to is not None:
-            continue
-        step = _step(net.optimizer, weight, group) if group else None
-        if step is not None:
-            thin = _thin(weight.detach())
-            stored = as_tensor(found.name, thin)
-            taken = as_tensor(found.name, step.to(thin.dtype))
-            if stored is not None and taken is not None:
-                yield update(stored, taken, lr=1.0, own=True)
-
-
-def _thin(x: Any) -> Any:
-    flat = x.reshape(-1)
-    return flat[:: flat.numel() // ENOUGH | 1] if flat.numel() > ENOUGH else flat
-
-
-def _step(optimizer: Any, weight: Any, group: Mapping[str, Any]) -> Any:
-    if weight.grad is None or weight.grad.is_sparse:
-        return None
-    lr, decay = float(group["lr"]), float(group.get("weight_decay") or 0.0)
-    g, w = (_thin(x.detach()).float() for x in (weight.grad, weight))
-    name = type(optimizer).__name__.lower()
-    if "adamw" in name or "lion" in name or group.get("decoupled_weight_decay"):
-        return lr * (_direction(optimizer, weight, group, g) + decay * w)
-    return lr * _direction(optimizer, weight, group, g + decay * w if decay else g)
-
-
-def _direction(optimizer: Any, weight: Any, group: Mapping[str, Any], g: Any) -> Any:
-    """Return the step over the learning rate, without what is decoupled from the gradient."""
-    state, name = optimizer.state.get(weight, {}), type(optimizer).__name__.lower()
-    if "exp_avg" in state and "exp_avg_sq" in state:
-        t = float(state.get("step", 1))
-        first, second = group.get("betas", (0.9, 0.999))
-        m = _thin(state["exp_avg"]).float() / (1 - first**t)
-        v = _thin(state["exp_avg_sq"]).float() / (1 - second**t)
-        return m / (v.sqrt() + group.get("eps", 1e-8))
-    if state.get("momentum_buffer") is not None:
-        return group.get("momentum", 0.0) * _thin(state["momentum_buffer"]).float() + g
-    if "adam" in name or "lion" in name:
-        return g / (g.abs() + group.get("eps", 1e-8))
-    return g

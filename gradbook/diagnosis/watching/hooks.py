@@ -146,6 +146,6 @@ def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:
         place.channels = axes > 2
     place.layer |= axes > 1
     place.also.add(name)
-    if not name:
+    if not name or (axes == 0 and tensor.device.type == "cpu"):  # elsewhere it would wait
         place.shares = shares_in(tensor)
     place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
