@@ -424,3 +424,59 @@ def test_an_optimizer_that_another_is_laid_around_tells_its_steps() -> None:
     net = mlp(8, 64, 4)
     around = SimpleNamespace(optimizer=torch.optim.Adam(net.parameters(), 1.0))
     assert classified(net, around).verdict is V.LARGE_STEP
+
+
+def run_of(*calls: str) -> Report:
+    """Return what is said of a run that does these things at each of five steps, in this order."""
+    net, x, y = mlp(8, 64, 4), torch.randn(64, 8), torch.randint(4, (64,))
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(5):
+            loss = F.cross_entropy(net(x), y)
+            does = {
+                "backward": loss.backward,
+                "look": lambda loss=loss: run.step(loss),  # type: ignore[misc]
+                "step": optimizer.step,
+                "clear": optimizer.zero_grad,
+                "fill": lambda: optimizer.zero_grad(set_to_none=False),
+            }
+            for call in calls:
+                does[call]()
+    return run.report()
+
+
+def test_gradients_that_are_cleared_before_the_step_or_no_step_at_all() -> None:
+    for clear in ("clear", "fill"):
+        report = run_of("backward", clear, "step")
+        assert (report.verdict, report.findings[0].hint) == (V.CUT, "cleared")
+        assert "zero_grad" in report.steps[0].text
+        assert run_of("backward", "step", clear).verdict is V.HEALTHY
+    report = run_of("clear", "backward", "look")
+    assert (report.verdict, report.findings[0].hint) == (V.CUT, "no step")
+    assert run_of("clear", "backward", "look", "step").verdict is V.HEALTHY
+
+
+def test_what_came_back_to_be_differentiated_is_not_what_the_loss_sends() -> None:
+    """As in score matching: the slope of an energy with respect to its input, and some energy."""
+    net, x = mlp(2, 64, 64, 1, bend=nn.Softplus), torch.randn(64, 2, requires_grad=True)
+
+    def loss() -> Tensor:
+        (slope,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+        return slope.square().mean() + 0.1 * net(x).square().mean()
+
+    report = ask(net, loss)
+    assert report.verdict is V.HEALTHY
+
+
+def test_a_teacher_and_an_actor_that_the_optimizer_does_not_hold() -> None:
+    student, teacher = mlp(8, 32, 4), mlp(8, 128, 4)
+    net, x = nn.ModuleDict({"student": student, "teacher": teacher}), torch.randn(64, 8)
+
+    def loss() -> Tensor:
+        with torch.no_grad():
+            goal = teacher(x).softmax(1)
+        return F.kl_div(student(x).log_softmax(1), goal, reduction="batchmean")
+
+    report = ask(net, loss, torch.optim.Adam(student.parameters()))
+    assert report.verdict is V.HEALTHY
+    assert any("they stay as they are" in note for note in report.notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.reporting.advice import next_steps
 from gradbook.diagnosis.watching import Record
+from gradbook.diagnosis.watching.modules import weights_of
 
 V = Verdict
 
@@ -221,3 +223,30 @@ def test_more_sizes_than_weights_are_those_of_steps() -> None:
 def test_where_numbers_are_lost_their_sizes_say_nothing() -> None:
     of = known([math.inf, 1e-9, 1.0], [1.0, 1.0, 1.0])
     assert said(of) == [V.NON_FINITE]
+
+
+def test_gradients_that_were_cleared_with_zeros_are_no_fault() -> None:
+    of = known([1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
+    assert said(of) == [V.HEALTHY]
+    assert any("they were cleared" in note for note in notes_of(of))
+
+
+def test_keras_keeps_weights_under_names_of_their_own() -> None:
+    def named(**_: bool) -> list[tuple[str, int]]:
+        return [("_functional._torch_params.a/kernel", 1), ("_torch_params.a/kernel", 1), ("b", 2)]
+
+    assert weights_of(SimpleNamespace(named_parameters=named)) == {"a/kernel": 1, "b": 2}
+
+
+def test_weights_that_nobody_means_to_train_are_a_note() -> None:
+    of = known([1.0, None, 1.0], [1.0, None, 1.0])  # type: ignore[list-item]
+    for held, verdict in ((True, V.CUT), (False, V.HEALTHY)):
+        weights = [replace(p, stepped=held or p.norm is not None) for p in of.parameters]
+        left = replace(of, parameters=tuple(weights))
+        assert said(left)[0] is verdict
+        assert any("not in the optimizer" in note for note in notes_of(left)) is not held
+
+
+def test_a_loss_of_derivatives_that_are_all_zero() -> None:
+    of = known([0.0, None], [0.0, None])  # type: ignore[list-item]
+    assert said(of)[0] is V.LOSS

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from gradbook.diagnosis.findings.flat import flat
+from gradbook.diagnosis.findings.flat import emptied, flat
 from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.findings.missing import left_out
 from gradbook.diagnosis.findings.strangers import copies
 from gradbook.diagnosis.findings.zeros import zero_start
 from gradbook.diagnosis.places import Place, log_ratio
@@ -16,6 +17,9 @@ def notes_of(known: Known) -> Iterator[str]:
     held = [p for p in known.parameters if not p.trainable]
     if held:
         yield f"{len(held)} of {len(known.parameters)} tensors are frozen on purpose."
+    out = [p.name for p in known.asked if left_out(p)]
+    if out:
+        yield f"{listed(out)} get no gradient and are not in the optimizer: they stay as they are."
     for copy, source in copies(known).items():
         yield (
             f"{copy} ran without asking for a gradient, and its weights are an older copy of those "
@@ -30,7 +34,7 @@ def notes_of(known: Known) -> Iterator[str]:
             "its terms."
         )
     cleared = [p for p in known.asked if p.norm is None and known.passed(p)]
-    if cleared and len(cleared) == len(known.asked):
+    if (cleared and len(cleared) == len(known.asked)) or emptied(known):
         yield "No weight holds a gradient: they were cleared, or autograd.grad was used. δ is read."
     elif not any(p.norm is None for p in known.asked) and (wrong := _unlike(known)):
         yield (

@@ -30,6 +30,8 @@ def flat(known: Known) -> Finding | None:
         return None
     if any(find(known) for find in OTHERWISE):
         return None
+    if emptied(known):
+        return None
     passed_by = [p.name for p in still if _comes(known, p)]
     if len(passed_by) >= UNUSED * len(matrices):
         text = f"{_so_many(known, still)}. δ comes to {listed(passed_by)}, and they get nothing of "
@@ -41,6 +43,12 @@ def flat(known: Known) -> Finding | None:
     text = f"{_so_many(known, still)}. Nothing is cut, but exactly nothing of what comes to "
     text += f"{between[1]} gets to {between[0]}: what lies between has a slope of 0."
     return Finding(Verdict.CUT, text, since=between[0], hint="flat")
+
+
+def emptied(known: Known) -> bool:
+    """Tell that all gradients are 0 though δ came to their weights: they were cleared since."""
+    held = [p for p in known.asked if p.norm is not None]
+    return not any(p.norm for p in held) and any(_comes(known, p) for p in held)
 
 
 def _so_many(known: Known, still: list[Parameter]) -> str:

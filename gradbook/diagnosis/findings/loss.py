@@ -11,7 +11,7 @@ LEAST = 1e-5
 
 def loss_sends_nothing(known: Known) -> Finding | None:
     """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
-    ends = known.ends
+    ends = known.ends or _silent_ends(known)
     at = listed([p.name for p in ends])
     if not ends or any(p.norm for p in known.asked):
         size = max((_sent(known, p) for p in ends), default=0.0) / known.loss_scale
@@ -38,6 +38,14 @@ def _sent(known: Known, end: Place) -> float:
     places = known.record.places
     last = [p for p in places if p.name in end.before and not p.state and p.layer]
     return min((p.delta or 0.0) * p.count for p in [end, *last])
+
+
+def _silent_ends(known: Known) -> list[Place]:
+    """Return the last place where nothing came back, where all gradients that are there are 0."""
+    held = [p.norm for p in known.asked if p.norm is not None]
+    if not held or any(held):
+        return []
+    return [p for p in known.record.places if p.asks][-1:]
 
 
 def _behind_the_last(known: Known) -> Finding | None:

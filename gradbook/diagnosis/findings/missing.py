@@ -18,7 +18,7 @@ def cut(known: Known) -> Finding | None:
     """Find trainable weights that get no gradient, and between which places the graph is cut."""
     aside = tuple(f"{copy}." for copy in copies(known))
     lost = (p for p in known.asked if p.norm is None and not known.passed(p))
-    none = [p for p in lost if not p.name.startswith(aside)]
+    none = [p for p in lost if not p.name.startswith(aside) and not left_out(p)]
     if not none or (len(none) == len(known.asked) and not known.record.places):
         return None
     start = f"{len(none)} of {len(known.asked)} trainable tensors get no gradient"
@@ -87,9 +87,14 @@ def _silent(known: Known, place: Place) -> bool:
     return any(p.name in mine or p.layer == place.module for p in known.asked)
 
 
+def left_out(parameter: Parameter) -> bool:
+    """Tell that a weight gets no gradient and is not in the optimizer: nobody means to train it."""
+    return parameter.norm is None and parameter.stepped is False
+
+
 def not_stepped(known: Known) -> Finding | None:
     """Find weights that are to be trained and that the optimizer does not hold."""
-    left = [p.name for p in known.asked if p.stepped is False]
+    left = [p.name for p in known.asked if p.stepped is False and not left_out(p)]
     if not left:
         return None
     text = f"{len(left)} of {len(known.asked)} trainable tensors are not in the optimizer: "

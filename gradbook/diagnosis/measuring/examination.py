@@ -243,9 +243,10 @@ def _notes(
     unused = [name for name, found in measured.items() if found.statistics is None]
     if unused:
         yield f"No gradient came to {listed(unused, 5)}."
-    for name, found in measured.items():
-        if found.tied_to is not None:
-            yield f"{name} is the same array as {found.tied_to} and counts once."
+    tied = [f"{n} is the same array as {m.tied_to}" for n, m in measured.items() if m.tied_to]
+    if tied:
+        count = "counts once" if len(tied) == 1 else "each counts once"
+        yield f"{listed(tied, 2)}, and {count}."
     if counted:
         yield "The names came in the order of the alphabet and were put in that of their numbers."
     kinds = list(dict.fromkeys(layer.kind for layer in layers))

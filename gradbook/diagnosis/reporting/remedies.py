@@ -284,6 +284,13 @@ HINTS: dict[str, Advice] = {
         "Bring the inputs to mean 0 and variance 1, and draw smaller weights for sigmoid and tanh.",
         "initialization",
     ),
+    "cleared": _chapter(
+        "Call optimizer.zero_grad() before backward() or behind step(), not between.", "update-rule"
+    ),
+    "no step": _chapter(
+        "Call optimizer.step() behind backward(), of the optimizer that you handed over.",
+        "update-rule",
+    ),
     "decay": _chapter("Lower the weight decay, or the learning rate.", "update-rule"),
     "rate": _chapter(
         "If a warm-up begins with 0, ask again at a later step; else look at the scheduler and at "

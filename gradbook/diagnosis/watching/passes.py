@@ -52,7 +52,14 @@ class Pass:
         """Keep the numbers of a gradient that has come back, as long as somebody watches."""
         if delta is not None and self._told() is not None:
             place.take(delta.detach())
+            place.inner = differentiating()
             self.hear()
+
+    def outer(self) -> None:
+        """Forget what came back only to be differentiated: now the gradient of the loss comes."""
+        for place in self.places.values():
+            if place.inner:
+                place.delta = place.total = None
 
     def hear(self) -> None:
         """Tell who watches that something came back."""

@@ -33,6 +33,7 @@ class Seen:
     spread: Any = None
     bend: str = ""
     half: bool = False
+    inner: bool = False
     shares: Any = None
     twice: str = ""
 

@@ -86,6 +86,7 @@ class Watched(Mapping[str, Any]):
         made.differentiated |= again
         if not again and not made.heard:
             made.heard = True
+            made.outer()
             made.forget()
             self._passes = [p for p in self._passes if p.era == made.era]
         self._read = None
