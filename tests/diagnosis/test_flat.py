@@ -250,3 +250,29 @@ def test_weights_that_nobody_means_to_train_are_a_note() -> None:
 def test_a_loss_of_derivatives_that_are_all_zero() -> None:
     of = known([0.0, None], [0.0, None])  # type: ignore[list-item]
     assert said(of)[0] is V.LOSS
+
+
+def test_an_expert_that_gets_nothing_does_not_make_the_loss_send_nothing() -> None:
+    def of(second: float) -> Known:
+        experts = [
+            Place(f"e{i}", size, module=f"e{i}", layer=True, state=False)
+            for i, size in enumerate((1e-2, second))
+        ]
+        end = Place("output", 1e-2, before=("e0", "e1"), state=False)
+        weights = tuple(Parameter(f"e{i}.weight", norm=1.0) for i in range(2))
+        return Known(Record((*experts, end)), weights)
+
+    assert V.LOSS not in said(of(1e-2))
+    assert V.LOSS not in said(of(1e-26))
+    shut = of(1e-26)
+    lost = tuple(replace(p, delta=1e-26) if p.layer else p for p in shut.record.places)
+    assert said(replace(shut, record=Record(lost)))[0] is V.LOSS
+
+
+def test_a_network_that_ran_without_gradients_is_told_so() -> None:
+    of = known([None, None], [None, None], asks=False)  # type: ignore[list-item]
+    first = findings_of(of)[0]
+    assert (first.verdict, first.hint) == (V.CUT, "off")
+    assert "no_grad" in next_steps(first)[0].text
+    asking = known([None, None], [None, None])  # type: ignore[list-item]
+    assert findings_of(asking)[0].hint == "outside"

@@ -1,5 +1,7 @@
 """The loss sends nothing back, so that no layer is to blame."""
 
+import math
+
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
@@ -34,10 +36,14 @@ def loss_sends_nothing(known: Known) -> Finding | None:
 
 
 def _sent(known: Known, end: Place) -> float:
-    """Return the sum of |δ| at an output, or at the last layer if only an activation is between."""
+    """Return the sum of |δ| at an output, or at the last layers if only an activation is between.
+
+    Of several layers whose outputs come together the one that gets most tells.
+    """
     places = known.record.places
     last = [p for p in places if p.name in end.before and not p.state and p.layer]
-    return min((p.delta or 0.0) * p.count for p in [end, *last])
+    sums = [(p.delta or 0.0) * p.count for p in last]
+    return min((end.delta or 0.0) * end.count, max(sums, default=math.inf))
 
 
 def _silent_ends(known: Known) -> list[Place]:

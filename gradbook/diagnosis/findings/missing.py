@@ -41,6 +41,9 @@ def cut(known: Known) -> Finding | None:
 def _where(known: Known, none: Sequence[Parameter], start: str) -> Finding | None:
     """Find that nothing came back at all, or between which two places nothing did."""
     if len(none) == len(known.asked) and not any(p.delta is not None for p in known.record.places):
+        if known.record.places and not any(p.asks for p in known.record.places):
+            text = f"{start}: the network ran where gradients are switched off."
+            return Finding(Verdict.CUT, text, since=none[-1].layer, hint="off")
         text = f"{start}: the loss does not depend on what the network returns, or {_NOT_CALLED}."
         return Finding(Verdict.CUT, text, since=none[-1].layer, hint="outside")
     between = _between(known, any(p.name in known.place_of for p in none))

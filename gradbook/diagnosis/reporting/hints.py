@@ -15,6 +15,9 @@ HINTS: dict[str, Advice] = {
         "returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.",
         "diagnose",
     ),
+    "off": chapter(
+        "Look around forward for no_grad, inference_mode or set_grad_enabled(False).", "diagnose"
+    ),
     "optimizer": chapter(
         "Hand all parameters to the optimizer, unless another one has them.", "diagnose"
     ),
