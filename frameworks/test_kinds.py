@@ -240,6 +240,10 @@ def test_a_network_of_targets_is_no_cut() -> None:
         report = ask(net, lambda net=net: net(x))  # type: ignore[misc]
         assert report.verdict is verdict
         assert any("a network of targets" in note for note in report.notes) is old
+        assert (
+            old or "target.2, before net.0, ran where gradients are switched off" in report.reason
+        )
+        assert old or "requires_grad_(False)" in report.steps[0].text
 
 
 def test_an_inner_loop_is_diagnosed() -> None:

@@ -49,9 +49,13 @@ def _where(known: Known, none: Sequence[Parameter], start: str) -> Finding | Non
     between = _between(known, any(p.name in known.place_of for p in none))
     if not between:
         return None
-    text = f"{start}: the graph is cut between {between[0]} and {between[1]}."
-    without = listed([p.name for p in none])
-    return Finding(Verdict.CUT, f"{text} Without one: {without}.", since=between[0])
+    without = f"Without one: {listed([p.name for p in none])}."
+    if not any(p.asks for p in known.record.places if _silent(known, p)):
+        # What reads their outputs cannot be seen: perhaps nothing does, as where they make targets.
+        text = f"{start}: {between[0]}, before {between[1]}, ran where gradients are switched off."
+        return Finding(Verdict.CUT, f"{text} {without}", since=between[0], hint="aside")
+    text = f"{start}: the graph is cut between {between[0]} and {between[1]}. {without}"
+    return Finding(Verdict.CUT, text, since=between[0])
 
 
 def without_any(known: Known) -> Finding | None:

@@ -18,6 +18,11 @@ HINTS: dict[str, Advice] = {
     "off": chapter(
         "Look around forward for no_grad, inference_mode or set_grad_enabled(False).", "diagnose"
     ),
+    "aside": chapter(
+        "Take no_grad, inference_mode or set_grad_enabled(False) away around it; if it is to make "
+        "targets or features alone, requires_grad_(False) says so.",
+        "diagnose",
+    ),
     "optimizer": chapter(
         "Hand all parameters to the optimizer, unless another one has them.", "diagnose"
     ),
