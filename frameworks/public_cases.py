@@ -30,6 +30,8 @@ class PublicCase:
     """What the tool says, where that is not what the thread settled."""
     lr: float | None = None
     """The rate of plain descent, where the question is about it."""
+    optimizer: Callable[[nn.Module], torch.optim.Optimizer] | None = None
+    """What makes the optimizer, where the question is about that."""
 
 
 def mlp(*sizes: int, bend: type[nn.Module] = nn.ReLU) -> nn.Sequential:
@@ -245,6 +247,55 @@ def valley() -> Built:
     return net, lambda: F.mse_loss(net(A)[:, 0], torch.tensor([0.0, 10.0]), reduction="sum")
 
 
+class Listed(nn.Module):
+    """Hidden layers in lists of lists, and a classifier that is an attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = [[nn.Linear(a, 32), nn.Tanh()] for a in (8, 32)]
+        self.classifier = nn.Linear(32, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for linear, bend in self.hidden:
+            x = bend(linear(x))
+        return self.classifier(x)
+
+
+def listed() -> Built:
+    net, x, y = Listed(), torch.randn(32, 8), torch.randint(3, (32,))
+    return net, lambda: F.cross_entropy(net(x), y)
+
+
+def rounded() -> Built:
+    """Round what a network returns to a decimal before the loss."""
+    net, x, y = mlp(8, 32, 1), torch.randn(32, 8), torch.rand(32, 1)
+    return net, lambda: F.mse_loss((10 * net(x)).round() / 10, y)
+
+
+class Broken(nn.Module):
+    """A model of letters that takes softmax, and cross-entropy of that."""
+
+    def __init__(self, letters: int = 65, width: int = 128) -> None:
+        super().__init__()
+        self.embedding, self.linear = nn.Embedding(letters, width), mlp(width, width, letters)
+
+    def forward(self, text: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
+        said = self.linear(self.embedding(text)).softmax(-1)
+        return said, F.cross_entropy(said.flatten(0, 1), following.flatten())
+
+
+def broken() -> Built:
+    net, text = Broken(), torch.randint(65, (8, 17))
+    return net, lambda: net(text[:, :-1], text[:, 1:])[1]
+
+
+def warming(net: nn.Module) -> torch.optim.Optimizer:
+    """Return an optimizer whose rate rises from 0 over ten steps."""
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / 10, 1.0))
+    return optimizer
+
+
 V, GITHUB = Verdict, "https://github.com/"
 CASES = (
     PublicCase(
@@ -348,6 +399,31 @@ CASES = (
         valley,
         lr=1e-5,
     ),
+    PublicCase(
+        "hidden layers in a list of lists",
+        GITHUB + "pytorch/pytorch/issues/715",
+        V.CUT,
+        listed,
+    ),
+    PublicCase(
+        "outputs rounded before the loss",
+        "https://discuss.pytorch.org/t/torch-round-gradient/28628",
+        V.LOSS,
+        rounded,
+    ),
+    PublicCase(
+        "a softmax of which cross-entropy takes another",
+        GITHUB + "bkitano/llama-from-scratch/issues/5",
+        V.HEALTHY,
+        broken,
+    ),
+    PublicCase(
+        "the first step of a warm-up",
+        GITHUB + "huggingface/transformers/issues/34754",
+        V.HEALTHY,
+        writer,
+        optimizer=warming,
+    ),
 )
 
 
@@ -355,9 +431,10 @@ def report(case: PublicCase) -> Report:
     """Diagnose after one backward pass."""
     torch.manual_seed(0)
     net, loss = case.build()
+    optimizer = None if case.optimizer is None else case.optimizer(net)
     deltas = gradbook.watch(net)
     loss().backward()
-    return gradbook.diagnose(net, deltas=deltas, lr=case.lr)
+    return gradbook.diagnose(net, deltas=deltas, lr=case.lr, optimizer=optimizer)
 
 
 def said(case: PublicCase) -> Verdict:

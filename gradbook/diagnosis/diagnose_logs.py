@@ -4,21 +4,22 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.findings.by_sizes import decide
+from gradbook.diagnosis.findings.over_steps import FIFTH, ceasing, falls, growing, passing, peaks
 from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
-from gradbook.diagnosis.reading.logs import Entry, Log
+from gradbook.diagnosis.reading.log_cells import Entry
+from gradbook.diagnosis.reading.logs import Log
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import factor, listed
+from gradbook.diagnosis.words import listed
 
 
 @dataclass
@@ -73,13 +74,16 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     measured = {name: _as_measured(name, found) for name, found in logged.items()}
     facts = [Facts(layer.name, layer.kind, *_weight_and_bias(layer, measured)) for layer in layers]
     given = NOT_GIVEN if deltas is None else read_deltas(sizes_of(deltas), layers)
-    bad = [_when(name, step) for name, step in list(first_bad.items())[:1]]
+    skipped = passing(total)
+    bad = [] if skipped else [_when(name, step) for name, step in list(first_bad.items())[:1]]
     evidence = gather(facts, given, nonfinite=bad)
-    notes = (*_notes(kept, total), *_beside(entries))
+    notes = (*filter(None, [skipped]), *_notes(kept, total), *_beside(entries))
     found = Examined(layers, measured, {}, tuple(facts), notes, evidence=evidence)
     first = decide(evidence) if of_layers else _of_total(evidence, total)
-    later = growing(total)
-    findings = in_order([first, *([later] if later else [])])
+    if first.verdict is Verdict.CANNOT_TELL:
+        first = _idle(logged) or first
+    later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
+    findings = in_order([first, *later])
     return report_of(found, findings, traits_of(found))
 
 
@@ -107,31 +111,13 @@ def totals(entries: Sequence[Entry]) -> dict[float, float]:
     return dict(sorted(found.items()))
 
 
-GROWS = 1.5
-"""By how many decades the norm of all gradients grows that is called growing."""
-
-FIFTH = 5
-"""The ends of a log that are compared are its first and last fifth."""
-
-
-def growing(total: Mapping[float, float]) -> Finding | None:
-    """Find that the norm of all gradients grows from step to step, and not at once."""
-    sizes = [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
-    end = max(len(sizes) // FIFTH, 1)
-    if len(sizes) < 3:
+def _idle(logged: Mapping[str, _Logged]) -> Finding | None:
+    """Find that some layers get nothing at most steps, and others something."""
+    still = [name for name, found in logged.items() if found.norm == 0]
+    if not still or len(still) == len(logged):
         return None
-    first, last = median(sizes[:end]), median(sizes[-end:])
-    rising = sum(b > a for a, b in pairwise(sizes)) / (len(sizes) - 1)
-    grown = math.log10(last) - math.log10(first)
-    if grown < GROWS or rising < 0.6:
-        return None
-    steps = list(total)
-    begin = next((s for s, n in total.items() if n > 10 * first), steps[-1])
-    text = (
-        f"The norm of all gradients grows by {factor(grown)} over {len(sizes)} steps, from "
-        f"{first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
-    )
-    return Finding(Verdict.GROWING, text, since=f"step {begin:g}")
+    text = f"{len(still)} of {len(logged)} norms are exactly 0 at most steps: {listed(still)}."
+    return Finding(Verdict.CUT, f"{text} No gradient comes there.", since=still[-1], hint="idle 0")
 
 
 def _of_total(evidence: Evidence, total: Mapping[float, float]) -> Finding:
@@ -141,22 +127,24 @@ def _of_total(evidence: Evidence, total: Mapping[float, float]) -> Finding:
     sizes = list(total.values())
     text = f"Only the norm of all gradients is logged, from {sizes[0]:.3g} to {sizes[-1]:.3g}: it "
     text += "says nothing of layers. Log the norm of each, or use gradbook.watch(net)."
-    return Finding(Verdict.CANNOT_TELL, text)
+    return Finding(Verdict.CANNOT_TELL, falls(total) + text)
 
 
 def _notes(entries: Sequence[Entry], total: Mapping[float, float]) -> Iterator[str]:
-    yield (
-        f"Sizes are norms, geometric means over {len(total)} steps; a log tells no shapes, so "
-        "layers of different sizes are compared as they are."
-    )
     back = next((b for a, b in pairwise(entries) if b.step < a.step), None)
     if back is not None:
         yield f"Steps go back to {back.step:g}: a run was resumed, and both parts count."
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
     top = max(sizes, default=0.0)
     same = [s for s in sizes if math.isclose(s, top, rel_tol=1e-3)]
-    if len(sizes) > FIFTH and len(same) * 2 > len(sizes) and min(sizes) < top / 2:
+    whole = any(not entry.name for entry in entries)
+    if len(sizes) > FIFTH and len(same) * 2 > len(sizes) and (whole or min(sizes) < top / 2):
         yield f"Most norms are {top:.3g}: they were logged behind a clip. Log them before it."
+    yield from peaks(total)
+    yield (
+        f"Sizes are norms, geometric means over {len(total)} steps; a log tells no shapes, so "
+        "layers of different sizes are compared as they are."
+    )
 
 
 def _add_up(entries: Iterable[Entry]) -> tuple[dict[str, _Logged], dict[str, float]]:

@@ -17,7 +17,8 @@ from gradbook.diagnosis.measuring.examination import (
     silently,
     with_signals,
 )
-from gradbook.diagnosis.measuring.parameters import ENOUGH, Net, parameters_of, steps_of
+from gradbook.diagnosis.measuring.optimizer_steps import ENOUGH, steps_of
+from gradbook.diagnosis.measuring.parameters import Net, innermost, parameters_of
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding
@@ -65,7 +66,7 @@ def diagnose(
         >>> report.verdict.value, f"{report.rate.factor:.2f}", report.since
         ('vanishing', '0.10', '6')
     """
-    net = Net(weights_of(grads), optimizer) if is_network(grads) else None
+    net = Net(weights_of(grads), innermost(optimizer)) if is_network(grads) else None
     if net is not None:
         weights = net.weights if weights is None else weights
         grads = gradients_of(grads)

@@ -32,6 +32,7 @@ class Place:
         weak: Whether a normalization reads it.
         layer: Whether a layer with weights returns it.
         bend: The activation that it comes from, if a layer reads it and the graph tells.
+        half: Whether its gradient is one of float16.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Place:
     weak: bool = False
     layer: bool = False
     bend: str = ""
+    half: bool = False
 
 
 def states_of(places: Sequence[Place], weak: bool = False) -> list[Place]:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.diagnose_logs import growing
 from gradbook.diagnosis.diagnose_tensors import diagnose
+from gradbook.diagnosis.findings.over_steps import ceasing, growing
+from gradbook.diagnosis.reporting.advice import next_steps
 from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report, finite
+from gradbook.diagnosis.run_findings import after_large_steps, cleared, never_stepped
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.diagnosis.watching import Watched, watch
@@ -32,13 +34,14 @@ class Run:
         """Watch a network from now on."""
         self._net, self._optimizer, self._every = net, optimizer, max(int(every), 1)
         self._deltas: Watched = watch(net)
-        self._steps, self._told = 0, False
+        self._steps, self._taken, self._told = 0, 0, False
         self._hook: Any = None
         self.moments: list[Moment] = []
         if hasattr(optimizer, "register_step_pre_hook"):
             self._hook = optimizer.register_step_pre_hook(self._before_step)
 
     def _before_step(self, *_: Any) -> None:
+        self._taken += 1
         if not self._told:
             self.step()
         self._told = False
@@ -75,14 +78,22 @@ class Run:
         if not self.moments:
             raise BadInput(
                 "run must have looked at a step, got none: call run.step(loss) behind each "
-                "backward pass, or hand over the optimizer"
+                "backward pass, or hand over the optimizer, and train the network that is watched"
             )
         lost = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
         moment = next(lost, self.moments[-1])
-        later = growing({float(m.step): m.norm for m in self.moments})
-        found = in_order([*moment.report.findings, *([later] if later else [])])
+        total = {float(m.step): m.norm for m in self.moments}
+        later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
+        if self._hook is not None:
+            asked = (cleared(self.moments), never_stepped(self._steps, self._taken))
+            later += [one for one in asked if one is not None]
+        found = in_order([*moment.report.findings, *later])
         notes = (f"Step {moment.step} of {self._steps}.", *changes_of(self.moments))
-        return replace(moment.report, findings=found, notes=(*notes, *moment.report.notes))
+        steps = moment.report.steps if found[0] in moment.report.findings else next_steps(found[0])
+        report = replace(
+            moment.report, findings=found, steps=steps, notes=(*notes, *moment.report.notes)
+        )
+        return after_large_steps(report, self.moments)
 
     def to_json(self) -> str:
         """Write the run as JSON; NaN and infinity become null."""
@@ -118,7 +129,9 @@ def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run
 def _moment(step: int, loss: float | None, deltas: Watched, report: Report) -> Moment:
     norms = {name: float(size) for name, size in deltas.items() if size is not None}
     updates = {row.name: row.update for row in report.rows if row.update is not None}
-    return Moment(step, loss, math.hypot(*(r.norm for r in report.rows)), norms, updates, report)
+    whole = math.hypot(*(r.norm for r in report.rows))
+    lost = any(r.nonfinite for r in report.rows)
+    return Moment(step, loss, math.nan if lost else whole, norms, updates, report)
 
 
 def _plain(moment: Moment) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from gradbook.diagnosis.findings.branches import STARVED, starved
 from gradbook.diagnosis.findings.by_sizes import decide
+from gradbook.diagnosis.findings.flat import flat
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.findings.limits import LIMITS, Limits
 from gradbook.diagnosis.findings.loss import LEAST, loss_sends_nothing
@@ -24,8 +25,16 @@ from gradbook.diagnosis.findings.over_depth import (
     healthy,
     sized,
 )
-from gradbook.diagnosis.findings.over_time import IN_TIME, STACKED, every_step, in_time, stacked
+from gradbook.diagnosis.findings.over_time import (
+    IN_TIME,
+    STACKED,
+    every_step,
+    forgotten,
+    in_time,
+    stacked,
+)
 from gradbook.diagnosis.findings.steps import LARGE, STILL, frozen, large_step
+from gradbook.diagnosis.findings.strangers import unregistered
 from gradbook.diagnosis.findings.units import OFF, dead
 from gradbook.diagnosis.findings.zeros import stuck, symmetric, zero_start
 from gradbook.diagnosis.verdicts import Finding, Verdict
@@ -55,6 +64,8 @@ __all__ = [
     "decide",
     "every_step",
     "findings_of",
+    "flat",
+    "forgotten",
     "frozen",
     "healthy",
     "in_time",
@@ -67,14 +78,29 @@ __all__ = [
     "starved",
     "stuck",
     "symmetric",
+    "unregistered",
     "zero_start",
 ]
 
 FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
-    *(non_finite, loss_sends_nothing, cut, not_stepped, stuck, symmetric, dead),
-    *(stacked, in_time, sized, starved, large_step, frozen),
+    *(
+        non_finite,
+        loss_sends_nothing,
+        cut,
+        unregistered,
+        not_stepped,
+        forgotten,
+        stuck,
+        symmetric,
+        dead,
+    ),
+    *(flat, stacked, in_time, sized, starved, large_step, frozen),
 )
 """What may be wrong, in order of consequence."""
+
+
+SIZES = (loss_sends_nothing, sized, starved)
+"""What is said of sizes, and nothing where some are not finite."""
 
 
 def findings_of(known: Known) -> tuple[Finding, ...]:
@@ -90,7 +116,9 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
     """
     by_design = zero_start(known)
     seen = known if by_design is None else _without_zeros(known)
-    found = [one for find in FINDINGS if (one := find(seen if find is sized else known))]
+    hidden = SIZES if non_finite(known) else ()
+    finders = (find for find in FINDINGS if find not in hidden)
+    found = [one for find in finders if (one := find(seen if find is sized else known))]
     if not found and (by_design is None or _reaches_inside(known)):
         found = [every_step(known) or healthy(seen) or _nothing()]
     return (*found, *([by_design] if by_design else []))

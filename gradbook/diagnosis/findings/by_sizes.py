@@ -1,6 +1,7 @@
 """From evidence to a verdict, by thresholds that the suite of known networks has fitted."""
 
 import math
+from itertools import pairwise
 
 from gradbook.diagnosis.findings.changes import change, extent_of, stand_still, trusted
 from gradbook.diagnosis.findings.limits import LIMITS, Limits
@@ -64,7 +65,8 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
         return None
     return Finding(
         Verdict.DEAD,
-        f"{e.silent:.0%} of the hidden units get a gradient of exactly 0 from every example.",
+        f"{e.silent:.0%} of the hidden units get a gradient of exactly 0 from every example: they "
+        "are off, or what lies behind them is flat or cut. Their activations would tell.",
     )
 
 
@@ -72,8 +74,22 @@ def _judged(profile: Profile, limit: float) -> Finding | None:
     found = extent_of(profile)
     if math.isnan(found) or abs(found) < limit:
         return None
+    if math.isinf(found) and (lost := _lost(profile)):
+        return lost
     verdict, sign = (Verdict.VANISHING, -1) if found < 0 else (Verdict.EXPLODING, 1)
     return Finding(verdict, f"{change(profile)}.", profile, profile.path.since(sign))
+
+
+def _lost(profile: Profile) -> Finding | None:
+    """Find that some sizes are exactly 0, and not because one layer after another shrinks them."""
+    pairs = list(zip(profile.names, profile.rms, strict=True))
+    still = [name for name, size in pairs if size == 0]
+    beside = [max(a, b) for (_, a), (_, b) in pairwise(pairs) if (a == 0) != (b == 0)]
+    if not still or min(beside, default=0.0) < CLEAR:
+        return None
+    text = f"At {listed(still)} the sizes of {profile.source} are exactly 0, next to it they are "
+    text += "not: the graph is cut there, what lies there is flat, or all units are off."
+    return Finding(Verdict.CUT, text, profile, still[-1], "exactly")
 
 
 def _sized(e: Evidence, limits: Limits) -> Finding | None:

@@ -24,6 +24,9 @@ class Parameter:
         broken: Whether its weights are not finite.
         ratio: The size of its step over that of the weights, if it is known.
         stepped: Whether the optimizer holds it; None if there is none.
+        rate: The optimizer's learning rate for it, if it is known.
+        decay: The share of itself that weight decay takes from it in a step.
+        sample: The first of its weights.
     """
 
     name: str
@@ -36,6 +39,9 @@ class Parameter:
     broken: bool = False
     ratio: float | None = None
     stepped: bool | None = None
+    rate: float | None = None
+    decay: float = 0.0
+    sample: tuple[float, ...] = ()
 
     @property
     def layer(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gradbook.diagnosis.findings.known import Known, Parameter
+from gradbook.diagnosis.findings.strangers import copies
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import listed
@@ -15,7 +16,9 @@ _NOT_CALLED = "backward() was not called"
 
 def cut(known: Known) -> Finding | None:
     """Find trainable weights that get no gradient, and between which places the graph is cut."""
-    none = [p for p in known.asked if p.norm is None and not known.passed(p)]
+    aside = tuple(f"{copy}." for copy in copies(known))
+    lost = (p for p in known.asked if p.norm is None and not known.passed(p))
+    none = [p for p in lost if not p.name.startswith(aside) and not left_out(p)]
     if not none or (len(none) == len(known.asked) and not known.record.places):
         return None
     start = f"{len(none)} of {len(known.asked)} trainable tensors get no gradient"
@@ -38,14 +41,21 @@ def cut(known: Known) -> Finding | None:
 def _where(known: Known, none: Sequence[Parameter], start: str) -> Finding | None:
     """Find that nothing came back at all, or between which two places nothing did."""
     if len(none) == len(known.asked) and not any(p.delta is not None for p in known.record.places):
+        if known.record.places and not any(p.asks for p in known.record.places):
+            text = f"{start}: the network ran where gradients are switched off."
+            return Finding(Verdict.CUT, text, since=none[-1].layer, hint="off")
         text = f"{start}: the loss does not depend on what the network returns, or {_NOT_CALLED}."
         return Finding(Verdict.CUT, text, since=none[-1].layer, hint="outside")
     between = _between(known, any(p.name in known.place_of for p in none))
     if not between:
         return None
-    text = f"{start}: the graph is cut between {between[0]} and {between[1]}."
-    without = listed([p.name for p in none])
-    return Finding(Verdict.CUT, f"{text} Without one: {without}.", since=between[0])
+    without = f"Without one: {listed([p.name for p in none])}."
+    if not any(p.asks for p in known.record.places if _silent(known, p)):
+        # What reads their outputs cannot be seen: perhaps nothing does, as where they make targets.
+        text = f"{start}: {between[0]}, before {between[1]}, ran where gradients are switched off."
+        return Finding(Verdict.CUT, f"{text} {without}", since=between[0], hint="aside")
+    text = f"{start}: the graph is cut between {between[0]} and {between[1]}. {without}"
+    return Finding(Verdict.CUT, text, since=between[0])
 
 
 def without_any(known: Known) -> Finding | None:
@@ -84,9 +94,14 @@ def _silent(known: Known, place: Place) -> bool:
     return any(p.name in mine or p.layer == place.module for p in known.asked)
 
 
+def left_out(parameter: Parameter) -> bool:
+    """Tell that a weight gets no gradient and is not in the optimizer: nobody means to train it."""
+    return parameter.norm is None and parameter.stepped is False
+
+
 def not_stepped(known: Known) -> Finding | None:
     """Find weights that are to be trained and that the optimizer does not hold."""
-    left = [p.name for p in known.asked if p.stepped is False]
+    left = [p.name for p in known.asked if p.stepped is False and not left_out(p)]
     if not left:
         return None
     text = f"{len(left)} of {len(known.asked)} trainable tensors are not in the optimizer: "

@@ -1,9 +1,13 @@
 """The sizes of δ along the paths of a network: vanishing, exploding, or neither."""
 
 import math
+from collections import Counter
 
 from gradbook.diagnosis.findings.known import MOST, Known
-from gradbook.diagnosis.findings.steps import too_slow
+from gradbook.diagnosis.findings.loss import taken_twice
+from gradbook.diagnosis.findings.over_time import CALLS
+from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
+from gradbook.diagnosis.findings.units import saturates
 from gradbook.diagnosis.paths import Path, Profile, longest, worst
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import factor, listed
@@ -51,12 +55,31 @@ def sized(known: Known) -> Finding | None:
     if down.fall[0] >= FALL and down.fall[0] >= min(up.rise[0], limit):
         size, start, end = down.fall
         text = f"From {start} back to {end} δ falls by {factor(size)}{_why(known, down)}."
-        return Finding(Verdict.VANISHING, text, Profile.of("δ", down), down.since(-1))
+        return Finding(
+            Verdict.VANISHING,
+            text,
+            Profile.of("δ", down),
+            down.since(-1),
+            _by_steps(known, down.fall),
+        )
     if up.rise[0] >= limit:
         size, start, end = up.rise
         text = f"From {start} back to {end} δ grows by {factor(size)}."
-        return Finding(Verdict.EXPLODING, text, Profile.of("δ", up), up.since(1))
+        return Finding(
+            Verdict.EXPLODING, text, Profile.of("δ", up), up.since(1), _by_steps(known, up.rise)
+        )
     return None
+
+
+def _by_steps(known: Known, change: tuple[float, str, str]) -> str | None:
+    """Tell that a change is one over calls of one layer, as where a cell runs over time.
+
+    Blocks that share their weights have normalizations.
+    """
+    calls = Counter(p.module for p in known.record.places if p.layer)
+    modules = [p.module for p in known.record.places if p.name in change[1:]]
+    often = any(calls[module] >= CALLS for module in modules)
+    return "time" if often and not known.normalized else None
 
 
 def _steps(path: Path) -> int:
@@ -83,9 +106,16 @@ def healthy(known: Known) -> Finding | None:
         return None
     if not any(p.delta for p in known.record.places):
         return None
-    text, slow = _arrives(known, found), too_slow(known)
-    sizes = Profile.of("δ", found) if found.names else None
-    return Finding(Verdict.HEALTHY, text + slow, sizes, hint="slow" if slow else None)
+    text, sizes = _arrives(known, found), Profile.of("δ", found) if found.names else None
+    buts = (
+        ("twice", taken_twice(known)),
+        ("underflow", underflows(known)),
+        ("saturated", saturates(known)),
+        ("rate", at_rest(known)),
+        ("slow", too_slow(known)),
+    )
+    hint, but = next((pair for pair in buts if pair[1]), (None, ""))
+    return Finding(Verdict.HEALTHY, text + but, sizes, hint=hint)
 
 
 def _arrives(known: Known, found: Path) -> str:

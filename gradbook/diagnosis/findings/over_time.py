@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.paths import Path, Profile, measured_path
+from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.watching.record import Steps
 from gradbook.diagnosis.words import factor
@@ -129,7 +130,7 @@ def every_step(known: Known) -> Finding | None:
     """Say for which lag something arrives where each step has a loss of its own."""
     for steps in known.record.steps:
         positions = sum(len(row) for row in steps.sizes)
-        if not steps.every or max((p.rows for p in known.ends), default=0) < positions:
+        if not steps.every or _at_once(known) < positions:
             continue
         start = "Each step has a loss of its own, so that δ at the inputs is flat whatever is "
         if not steps.lags:
@@ -150,3 +151,36 @@ def every_step(known: Known) -> Finding | None:
 def _lag(path: Path) -> int:
     levels = path.levels[::-1]
     return next((i for i, level in enumerate(levels) if level <= levels[0] - 2), len(levels))
+
+
+def _at_once(known: Known) -> int:
+    """Return how many positions the outputs have that come from one call of a layer.
+
+    A decoder that is called for each word has as many in all, and each sees the whole sequence.
+    """
+    by_name = {place.name: place for place in known.record.places}
+    rows = []
+    for end in known.ends:
+        last = [by_name[name] for name in end.before if name in by_name and by_name[name].layer]
+        rows.append(max(p.rows for p in (last if last and not end.layer else [end])))
+    return max(rows, default=0)
+
+
+CALLS = 4
+"""How many calls of one module make steps of time."""
+
+
+def forgotten(known: Known) -> Finding | None:
+    """Find that of a module that is called step by step only the last step gets a gradient."""
+    calls: dict[str, list[Place]] = {}
+    for place in known.record.places:
+        if place.layer and place.asks and place.module:
+            calls.setdefault(place.module, []).append(place)
+    for module, places in calls.items():
+        *before, last = places
+        if len(places) < CALLS or last.delta is None or any(p.delta is not None for p in before):
+            continue
+        text = f"{module} was called {len(places)} times, and nothing comes back to any call but "
+        text += "the last: what it hands on is detached, so that nothing is learned over the steps."
+        return Finding(Verdict.CUT, text, since=last.name, hint="steps")
+    return None

@@ -4,6 +4,7 @@ import math
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.words import listed
 from gradbook.show.bounds import at_most
 
 LARGE = 1.0
@@ -16,11 +17,14 @@ def large_step(known: Known) -> Finding | None:
     if not found:
         return None
     top = max(found, key=lambda p: p.ratio or 0.0)
+    decays = 2 * top.decay > (top.ratio or 0.0)
     return Finding(
         Verdict.LARGE_STEP,
         f"One step changes {top.name} by {top.ratio:.1e} times its size"
-        f"{f', and {len(found) - 1} more by at least {LARGE:g}' if len(found) > 1 else ''}.",
+        f"{f', and {len(found) - 1} more by at least {LARGE:g}' if len(found) > 1 else ''}"
+        f"{'; most of it is weight decay' if decays else ''}.",
         since=top.name,
+        hint="decay" if decays else None,
     )
 
 
@@ -30,6 +34,12 @@ STILL = 0.5
 
 def frozen(known: Known) -> Finding | None:
     """Find that of the weights that a step is meant for most stand still."""
+    held = [p for p in known.asked if p.rate is not None]
+    none = [p.name for p in held if p.rate == 0]
+    if 0 < len(none) < len(held):
+        text = f"The learning rate of {len(none)} of {len(held)} trainable tensors is 0, so that "
+        text += f"no step moves them: {listed(none)}."
+        return Finding(Verdict.FROZEN, text, since=none[0], hint="rate")
     if known.frozen is None or known.frozen < STILL:
         return None
     return Finding(
@@ -53,4 +63,28 @@ def too_slow(known: Known) -> str:
     return (
         f" But a step changes no weights by more than {share} of their size: in "
         f"{math.floor(0.01 / most):,} such steps none moves by more than a hundredth."
+    )
+
+
+def at_rest(known: Known) -> str:
+    """Say that no step is taken at all, as where a warm-up begins with a rate of 0."""
+    rates = [p.rate for p in known.asked if p.rate is not None]
+    if not rates or any(rates):
+        return ""
+    return " But the learning rate is 0 now, so that this step moves nothing."
+
+
+NEAR = 1e-6
+"""Sixteen times the smallest number of float16: of numbers of that size many are rounded to 0."""
+
+
+def underflows(known: Known) -> str:
+    """Say that what comes back in float16 is so small that much of it is 0."""
+    sizes = [p.delta for p in known.record.places if p.half and p.delta is not None]
+    low = [size for size in sizes if size < NEAR]
+    if not low or 2 * len(low) < len(sizes):
+        return ""
+    return (
+        f" But at {len(low)} of {len(sizes)} places δ is a float16 of {max(low):.0e} or less, "
+        "where that format ends: much of it is lost."
     )

@@ -1,8 +1,10 @@
 """Units that are off: what comes out of them is 0 for every example."""
 
-from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.watching.numbers import BOUNDED
+from gradbook.diagnosis.words import listed
 
 OFF = 0.66
 """Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
@@ -37,3 +39,12 @@ def _around(known: Known, place: Place) -> bool:
             if other.delta and other.out != 0:
                 return True
     return False
+
+
+def saturates(known: Known) -> str:
+    """Say that most of what an activation returns is at its ends, where its slope is next to 0."""
+    bent = [p for p in known.record.places if p.bend in BOUNDED and p.state]
+    full = [p.name for p in bent if (p.saturated or 0.0) > MOST]
+    if not full:
+        return ""
+    return f" But most of what leaves {listed(full)} is at an end of its activation, with no slope."

@@ -1,6 +1,6 @@
 """Weights that are 0 or alike: what can never move, and what only looks so at the first step."""
 
-from gradbook.diagnosis.findings.known import MOST, Known
+from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import listed
 
@@ -43,7 +43,7 @@ def symmetric(known: Known) -> Finding | None:
 
 def zero_start(known: Known) -> Finding | None:
     """Say what begins with 0 by design, which hides others at the first step alone."""
-    zero = [p for p in known.asked if p.zero and p.norm]
+    zero = [p for p in known.asked if p.zero and p.norm and not _is_added(p)]
     still = [p for p in known.asked if p.norm == 0]
     if not zero or not still:
         return None
@@ -56,3 +56,8 @@ def zero_start(known: Known) -> Finding | None:
         "gradient of exactly 0, which is true of the first step alone. Nothing is dead.",
         since=names[0],
     )
+
+
+def _is_added(parameter: Parameter) -> bool:
+    """Tell that a weight is added, as biases are: a 0 of it keeps nothing back."""
+    return parameter.axes < 2 and "bias" in parameter.name.rpartition(".")[2]

@@ -5,19 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from gradbook.checks import positive
 from gradbook.diagnosis.bad_input import BadInput, Odd
 from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, size_of, tensors_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import gather
-from gradbook.diagnosis.measuring.names import Layer, Named, Role, group, network_order
-from gradbook.diagnosis.measuring.silence import WORTH_A_LOOK, off_share, silent_share, zero_share
+from gradbook.diagnosis.measuring.layer_facts import facts_of
+from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order
+from gradbook.diagnosis.measuring.silence import off_share
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure
 from gradbook.diagnosis.measuring.updates import Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
-from gradbook.diagnosis.reading.storage import Tensor, chunks
 from gradbook.diagnosis.words import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -76,6 +74,7 @@ def measured_of(
         look: Whether to look at weights and lines of matrices, too, which δ makes needless.
 
     Examples:
+        >>> import numpy as np
         >>> [layer.name for layer in measured_of({"1.W": np.ones((2, 2))}).layers]
         ['1']
     """
@@ -95,7 +94,7 @@ def measured_of(
         updates = {step.name: step for step in progress(steps, len(measured))}
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
-    facts = tuple(_facts(layer, tensors, measured, seen, updates) for layer in layers)
+    facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
     notes = *odd, *_notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
     if updates:
         notes += ("Updates and frozen shares are those of plain descent: lr times gradient.",)
@@ -126,6 +125,7 @@ def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None
     """Add what passed through the network: δ on the way back, activations on the way forward.
 
     Examples:
+        >>> import numpy as np
         >>> found = measured_of({"1.W": np.ones((2, 2))})
         >>> with_signals(found, deltas=[0.1, 1.0]).evidence.deltas.decades
         -1.0
@@ -176,63 +176,6 @@ def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tenso
     return weights
 
 
-def _member(layer: Layer, role: Role, axes: Callable[[int], bool]) -> Named | None:
-    for member in layer.members:
-        guessed = member.role is Role.UNKNOWN and member.shape is not None
-        if member.role is role or (guessed and axes(len(member.shape or ()))):
-            return member
-    return None
-
-
-def _facts(
-    layer: Layer,
-    tensors: Tensors,
-    measured: Mapping[str, Measured],
-    weights: Tensors | None,
-    updates: Mapping[str, Update],
-) -> Facts:
-    of_weight = _member(layer, Role.WEIGHT, lambda axes: axes > 1)
-    of_bias = _member(layer, Role.BIAS, lambda axes: axes == 1)
-    weight = measured[of_weight.name] if of_weight else None
-    bias = measured[of_bias.name] if of_bias else None
-    found = Facts(layer.name, layer.kind, weight, bias)
-    if weight is None or weight.statistics is None or weight.tied_to is not None:
-        return found
-    tensor = tensors[weight.name] if _worth_reading(weight, bias, weights) else None
-    found = replace(found, silent=silent_share(tensor, weight, bias))
-    stored = weights[weight.name] if weights is not None else None
-    if stored is None or tensor is None or len(tensor.shape) < 2:
-        return found
-    if stored.shape != tensor.shape:
-        raise BadInput(
-            f"weights[{weight.name!r}] must have the shape of its gradient, {tensor.shape}, got "
-            f"{stored.shape}"
-        )
-    size = updates[weight.name].weight.rms if weight.name in updates else size_of(stored)
-    return replace(found, pull=_pull(stored, tensor), gain=_gain(tensor.shape, size))
-
-
-def _worth_reading(weight: Measured, bias: Measured | None, weights: Tensors | None) -> bool:
-    """Tell whether a second look at a tensor may tell more than its statistics."""
-    zeros = zero_share(weight) or 0.0
-    return weights is not None or (bias is None and zeros >= WORTH_A_LOOK)
-
-
-def _pull(weight: Tensor, gradient: Tensor) -> float | None:
-    total = 0.0
-    with np.errstate(invalid="ignore", over="ignore"):
-        for w, g in chunks(weight, gradient):
-            total += float(np.dot(w.astype(np.float64), g.astype(np.float64)))
-    return total if math.isfinite(total) else None
-
-
-def _gain(shape: tuple[int, ...], rms: float) -> float | None:
-    if len(shape) != 2:
-        return None
-    width = math.sqrt(math.prod(shape))
-    return math.log10(math.sqrt(width) * rms) if rms > 0 and math.isfinite(rms) else None
-
-
 def _notes(
     layers: Sequence[Layer],
     measured: Mapping[str, Measured],
@@ -243,9 +186,10 @@ def _notes(
     unused = [name for name, found in measured.items() if found.statistics is None]
     if unused:
         yield f"No gradient came to {listed(unused, 5)}."
-    for name, found in measured.items():
-        if found.tied_to is not None:
-            yield f"{name} is the same array as {found.tied_to} and counts once."
+    tied = [f"{n} is the same array as {m.tied_to}" for n, m in measured.items() if m.tied_to]
+    if tied:
+        count = "counts once" if len(tied) == 1 else "each counts once"
+        yield f"{listed(tied, 2)}, and {count}."
     if counted:
         yield "The names came in the order of the alphabet and were put in that of their numbers."
     kinds = list(dict.fromkeys(layer.kind for layer in layers))

@@ -1,8 +1,8 @@
-"""What is known of each tensor of weights, and of the step that is to be taken."""
+"""What is known of each tensor of weights, and of what its optimizer holds."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,12 +11,12 @@ import numpy as np
 from gradbook.diagnosis.bad_input import Odd
 from gradbook.diagnosis.findings.known import Parameter
 from gradbook.diagnosis.measuring.sizes import Measured
-from gradbook.diagnosis.measuring.updates import Update, update
-from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
+from gradbook.diagnosis.measuring.updates import Update
+from gradbook.diagnosis.reading.arrays import Tensors
 from gradbook.diagnosis.reading.storage import Tensor
 
-ENOUGH = 2**12
-"""How many numbers of a network's tensor are enough to tell what a step does to it."""
+SAMPLE = 16
+"""How many of its first weights are enough to tell a copy of it."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,23 @@ class Net:
         """Tell whether the optimizer holds a weight."""
         if self.optimizer is None or name not in self.weights:
             return None
-        return id(self.weights[name]) in self._held
+        return id(self.weights[name]) in self._groups
+
+    def group(self, name: str) -> Mapping[str, Any]:
+        """Return what the optimizer does with a weight; nothing if it does not hold it."""
+        return self._groups.get(id(self.weights.get(name)), {})
 
     @cached_property
-    def _held(self) -> frozenset[int]:
-        groups = self.optimizer.param_groups
-        return frozenset(id(p) for group in groups for p in group["params"])
+    def _groups(self) -> Mapping[int, Mapping[str, Any]]:
+        groups = () if self.optimizer is None else self.optimizer.param_groups
+        return {id(p): group for group in groups for p in group["params"]}
+
+
+def innermost(optimizer: Any) -> Any:
+    """Return the optimizer that others are laid around, as by accelerate and Lightning."""
+    while hasattr(getattr(optimizer, "optimizer", None), "param_groups"):
+        optimizer = optimizer.optimizer
+    return optimizer
 
 
 def parameters_of(
@@ -53,8 +64,17 @@ def parameters_of(
     net: Net | None = None,
 ) -> tuple[Parameter, ...]:
     """Return what findings need to know of each tensor, tied ones once."""
-    kept = (m for m in measured.values() if m.tied_to is None)
-    return tuple(_parameter(found, weights, updates, net) for found in kept)
+    kept = [m for m in measured.values() if m.tied_to is None]
+    found = (_parameter(one, weights, updates, net) for one in kept)
+    if all(one.statistics is not None for one in kept):
+        return tuple(found)
+    return tuple(replace(one, sample=_sample(_read(weights, one.name))) for one in found)
+
+
+def _sample(tensor: Tensor | None) -> tuple[float, ...]:
+    if tensor is None:
+        return ()
+    return tuple(tensor.storage.widen(tensor.raw.reshape(-1)[:SAMPLE]).tolist())
 
 
 def _parameter(
@@ -64,6 +84,8 @@ def _parameter(
     numbers = found.statistics
     step = updates.get(found.name)
     shape = stored.shape if stored is not None else (found.shape or ())
+    group = {} if net is None else net.group(found.name)
+    rate = None if net is None or "lr" not in group else float(group["lr"])
     return Parameter(
         name=found.name,
         trainable=net is None or net.asks(found.name),
@@ -75,6 +97,8 @@ def _parameter(
         broken=stored is not None and bool(numbers and numbers.nonfinite) and _is_broken(stored),
         ratio=None if step is None or not math.isfinite(step.ratio) else step.ratio,
         stepped=None if net is None else net.stepped(found.name),
+        rate=rate,
+        decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
     )
 
 
@@ -105,47 +129,3 @@ def _is_alike(tensor: Tensor) -> bool:
 
 def _is_broken(tensor: Tensor) -> bool:
     return not np.isfinite(tensor.values()).all()
-
-
-def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
-    r"""Return what the optimizer's next step does to each weight, from a sample of its numbers.
-
-    Adam's step is in its state: $\eta \hat m / (\sqrt{\hat v} + \epsilon)$; before its first one
-    it is $\eta$ times the sign of the gradient. With momentum the step is the buffer's.
-    """
-    groups = {id(p): g for g in net.optimizer.param_groups for p in g["params"]}
-    for found in measured:
-        weight = net.weights.get(found.name)
-        if weight is None or found.statistics is None or found.tied_to is not None:
-            continue
-        group = groups.get(id(weight))
-        step = None if group is None else _step(net.optimizer, weight, group)
-        if step is not None:
-            thin = _thin(weight.detach())
-            stored = as_tensor(found.name, thin)
-            taken = as_tensor(found.name, step.to(thin.dtype))
-            if stored is not None and taken is not None:
-                yield update(stored, taken, lr=1.0, own=True)
-
-
-def _thin(x: Any) -> Any:
-    flat = x.reshape(-1)
-    return flat[:: flat.numel() // ENOUGH | 1] if flat.numel() > ENOUGH else flat
-
-
-def _step(optimizer: Any, weight: Any, group: Mapping[str, Any]) -> Any:
-    state, lr = optimizer.state.get(weight, {}), float(group["lr"])
-    if weight.grad is None or weight.grad.is_sparse:
-        return None
-    g = _thin(weight.grad.detach()).float()
-    if "exp_avg" in state and "exp_avg_sq" in state:
-        t = float(state.get("step", 1))
-        first, second = group.get("betas", (0.9, 0.999))
-        m = _thin(state["exp_avg"]).float() / (1 - first**t)
-        v = _thin(state["exp_avg_sq"]).float() / (1 - second**t)
-        return lr * m / (v.sqrt() + group.get("eps", 1e-8))
-    if state.get("momentum_buffer") is not None:
-        return lr * (group.get("momentum", 0.0) * _thin(state["momentum_buffer"]).float() + g)
-    if "adam" in type(optimizer).__name__.lower() or "lion" in type(optimizer).__name__.lower():
-        return lr * g / (g.abs() + group.get("eps", 1e-8))
-    return lr * g

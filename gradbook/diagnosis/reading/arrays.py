@@ -6,7 +6,6 @@ then, so that a network on a graphics card never lies in this machine's memory a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from functools import partial
 from numbers import Number
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradbook.diagnosis.bad_input import BadInput, Odd, reason
+from gradbook.diagnosis.reading.nests import is_nest, leaves_of, opened, tied_of
 from gradbook.diagnosis.reading.storage import BFLOAT16, Storage, Tensor, as_type, storage_of
 
 
@@ -150,92 +150,6 @@ class Tensors(Mapping[str, Tensor | None]):
         return name in self._readers
 
 
-def _key(key: Any) -> str:
-    """Spell a key, also of JAX's paths, whose steps are records, and of Flax's tuples."""
-    if isinstance(key, tuple):
-        return "/".join(_key(step) for step in key)
-    for attribute in ("key", "name", "idx"):
-        if not isinstance(key, (str, int)) and hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
-
-
-def _opened(tree: Any) -> Any:
-    """Return the fields of a module that is a dataclass, as those of Equinox are, by name."""
-    if not _is_module(tree):
-        return tree
-    found = {f.name: getattr(tree, f.name) for f in fields(tree)}
-    return {name: value for name, value in found.items() if not _is_setting(value)}
-
-
-ARRAYS = ("shape", "dtype", "__array__", "__dlpack__", "detach", "data_ptr", "cpu")
-"""What tells an array, also of a framework that nobody knows, from a module."""
-
-
-def _is_module(tree: Any) -> bool:
-    plain = isinstance(tree, type) or any(hasattr(tree, name) for name in ARRAYS)
-    return is_dataclass(tree) and not plain and not hasattr(tree, "unsafe_buffer_pointer")
-
-
-def _is_setting(value: Any) -> bool:
-    """Tell a number, a text or a function, which a module keeps beside its arrays."""
-    plain = isinstance(value, (Number, str, bytes))
-    return plain or (callable(value) and not is_dataclass(value) and not hasattr(value, "shape"))
-
-
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], (str, tuple))
-
-
-def _is_nest(tree: Any) -> bool:
-    """Tell a list of arrays from an array written as a list of numbers; () is a nest of none."""
-    if not isinstance(tree, (list, tuple)):
-        return False
-    others = (item for item in tree if not isinstance(item, Number))
-    return tree == () or any(_is_nest(x) or not isinstance(x, (list, tuple)) for x in others)
-
-
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    branches: Iterable[tuple[Any, Any]]
-    tree = _opened(tree)
-    if isinstance(tree, Mapping):
-        branches = tree.items()
-    elif not _is_nest(tree):
-        yield path, tree
-        return
-    else:
-        named = not path and all(_is_pair(item) for item in tree)
-        branches = tree if named else enumerate(tree)
-    for key, branch in branches:
-        yield from _leaves(branch, f"{path}/{_key(key)}" if path else _key(key))
-
-
-def _memory(value: Any) -> tuple[int, int] | None:
-    """Return where an array's numbers lie and how many there are."""
-    try:
-        if isinstance(value, np.ndarray):
-            return value.__array_interface__["data"][0], value.size
-        if hasattr(value, "data_ptr"):
-            return int(value.data_ptr()), int(value.numel())
-        if hasattr(value, "unsafe_buffer_pointer"):
-            return int(value.unsafe_buffer_pointer()), int(value.size)
-    except Exception:  # sparse, sharded, or deleted: it has no memory of its own to compare
-        return None
-    return None
-
-
-def _tied(leaves: Iterable[tuple[str, Any]]) -> dict[str, str]:
-    """Find what shares its memory; all the leaves are alive, so that no address is a used one."""
-    first: dict[tuple[int, int], str] = {}
-    tied = {}
-    for name, value in leaves:
-        # An object that tells no address is known by its own; no array holds -1 numbers.
-        place = None if value is None else _memory(value) or (id(value), -1)
-        if place is not None and place[0] != 0 and first.setdefault(place, name) != name:
-            tied[name] = first[place]
-    return tied
-
-
 def hand_over(tree: Any, what: str = "gradients") -> Tensors:
     """Name all arrays of a mapping, of pairs, or of a nest of dicts, lists and tuples.
 
@@ -255,13 +169,13 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
     """
     if isinstance(tree, Tensors):
         return tree
-    nest = list(tree) if isinstance(tree, Iterator) else _opened(tree)
-    if not isinstance(nest, Mapping) and not _is_nest(nest):
+    nest = list(tree) if isinstance(tree, Iterator) else opened(tree)
+    if not isinstance(nest, Mapping) and not is_nest(nest):
         raise BadInput(
             f"{what} must be a mapping name → array, got {type(tree).__name__}; of JAX, "
             "jax.tree_util.tree_flatten_with_path(...)[0] makes one of any tree"
         )
-    leaves = list(_leaves(nest))
+    leaves = list(leaves_of(nest))
     if not leaves:
         raise BadInput(f"{what} must be a mapping name → array, got none")
     readers: dict[str, Callable[[], Tensor | None]] = {}
@@ -269,4 +183,4 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
         if name in readers:
             raise BadInput(f"{what} must have distinct names, got {name!r} twice")
         readers[name] = partial(as_tensor, name, value, what)
-    return Tensors(readers, tied=_tied(leaves))
+    return Tensors(readers, tied=tied_of(leaves))

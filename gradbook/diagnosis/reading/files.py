@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
-from gradbook.diagnosis.reading import logs
+from gradbook.diagnosis.reading import log_rows
 from gradbook.diagnosis.reading.arrays import Tensors
 from gradbook.diagnosis.reading.npz import open_npz
 from gradbook.diagnosis.reading.safetensors_file import open_safetensors
@@ -28,10 +28,10 @@ def is_log(path: str | Path) -> bool:
         gradbook.diagnosis.bad_input.BadInput: m.pt: must end in npz, safetensors, csv, jsonl, json
     """
     path = Path(path)
-    if logs.reader_of(path):
+    if log_rows.reader_of(path):
         return True
     if path.suffix.lower() not in READERS:
-        endings = [*READERS, *logs.READERS]
+        endings = [*READERS, *log_rows.READERS]
         raise BadInput(f"{path.name}: must end in {', '.join(e[1:] for e in endings)}")
     return False
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 from gradbook.diagnosis.bad_input import BadInput
 
-STEPS = ("step", "_step", "global_step", "trainer/global_step", "iteration", "iter")
+STEPS = (
+    *("step", "_step", "global_step", "trainer/global_step", "iteration", "iter"),
+    *("num_updates", "train/global_step", "train/step", "update"),
+)
 """What a column of steps is called."""
 
 
 TOTAL = re.compile(
     r"(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?(?:[_/]total)?(?:_fp\d+)?"
-    r"|(?:total|global)_?norm",
+    r"|(?:total|global)_?norm|(?:.*[/.])?gnorm|norm",
     re.IGNORECASE,
 )
 """What the norm of all gradients together is called."""
@@ -33,6 +36,8 @@ PREFIX = re.compile(
 BESIDE = re.compile(
     r"|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)(?:[/_].*)?"
     r"|(?:eval|val|valid|validation|test|train|perf|system|parameters)[/_].*"
+    r"|(?:.*[/_])?(?:param|params|parameter|weight|weights)_norm|(?:num|total|consumed)_.*"
+    r"|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall|skipped.*|nan.*|elapsed.*"
     r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
     r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?",
     re.IGNORECASE,
@@ -72,10 +77,15 @@ def columns_of(names: list[str]) -> Columns:
     if set(lower) == {"wall time", "step", "value"}:
         return Columns(step, {}, lower["value"], ("Wall time",))
     rest = [name for name in rest if not name.endswith(("__MIN", "__MAX"))]
-    total = next((n for n in rest if TOTAL.fullmatch(n.rpartition(" - ")[2])), None)
+    total = next((n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))), None)
     layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
     if not layers:
-        kept = (n for n in rest if n != total and not BESIDE.fullmatch(n))
+        kept = (n for n in rest if n != total and not BESIDE.fullmatch(_plain(n)))
         layers = {n: n for n in kept}
     beside = tuple(n for n in rest if n not in layers and n != total and n)
     return Columns(step, layers, total, beside)
+
+
+def _plain(name: str) -> str:
+    """Write a name as most tools do: Megatron has spaces in its own."""
+    return name.strip().replace(" ", "_")

@@ -4,179 +4,18 @@ A log is long, one norm to a line under `step,name,norm`, or wide, one step to a
 for each layer, of which `log_columns` tells what they are. Cells may be empty, and histograms.
 """
 
-import csv
-import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line, require_file
-from gradbook.diagnosis.reading.event_files import MARK, event_rows
+from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
+from gradbook.diagnosis.reading.log_cells import Entry, entries_of
 from gradbook.diagnosis.reading.log_columns import Columns, columns_of
-
-LONGEST_LINE = 4 * 2**20
-"""The most bytes of a line: a wide log of a hundred thousand layers."""
-
-LONGEST_JSON = 16 * 2**20
-"""The most bytes of a JSON file, which is read as a whole; parsed, it takes up to tenfold."""
+from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
 LONG = ("step", "name", "norm")
 """The columns of a long log."""
-
-
-Rows = Iterator[tuple[int, dict[str, Any]]]
-"""The cells of a log's lines, by column, with the numbers of the lines."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One norm of a log.
-
-    Attributes:
-        step: The step of training.
-        name: The layer; empty for the norm of all gradients together.
-        norm: The norm of its gradient; NaN or infinite where the log says so.
-    """
-
-    step: float
-    name: str
-    norm: float
-
-
-def _lines(path: Path) -> Iterator[str]:
-    with path.open("rb") as file:
-        number = 1
-        while line := file.readline(LONGEST_LINE + 1):
-            with one_line(f"line {number}"):
-                if len(line) > LONGEST_LINE:
-                    raise BadInput(f"has more than {LONGEST_LINE} bytes")
-                text = line.decode()
-            yield text.removeprefix("\ufeff") if number == 1 else text
-            number += 1
-
-
-def _number(column: str, cell: Any) -> float:
-    if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
-        raise BadInput(f"{column!r} must be a number, got {cell!r}")
-    try:
-        # Python would read 1_000 as a thousand; nothing else does.
-        return float("_" if isinstance(cell, str) and "_" in cell else cell)
-    except (ValueError, OverflowError):
-        raise BadInput(f"{column!r} must be a number, got {cell!r}") from None
-
-
-def _step(cell: Any) -> float:
-    step = _number("step", cell)
-    if not math.isfinite(step):
-        raise BadInput(f"'step' must be finite, got {cell!r}")
-    return step
-
-
-def _norm(column: str, cell: Any) -> float:
-    if isinstance(cell, dict):
-        return _of_histogram(column, cell)
-    norm = _number(column, cell)
-    if norm < 0:
-        raise BadInput(f"{column!r} must be a norm, got {cell!r}")
-    return norm
-
-
-def _of_histogram(column: str, cell: dict[str, Any]) -> float:
-    """Estimate a norm from a histogram of Weights & Biases: counts at the middles of their bins."""
-    bins, counts = cell.get("bins"), cell.get("values")
-    if not isinstance(bins, list) or not isinstance(counts, list) or len(bins) != len(counts) + 1:
-        raise BadInput(f"{column!r} must be a number or a histogram with bins and values")
-    edges, many = [_number(column, b) for b in bins], [_number(column, c) for c in counts]
-    pairs = zip(edges, edges[1:], many, strict=False)
-    # The mean square of numbers that are spread evenly over a bin.
-    return math.sqrt(sum(n * (a * a + a * b + b * b) / 3 for a, b, n in pairs))
-
-
-def _empty(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
-def _entries(row: dict[str, Any], columns: Columns | None) -> Iterator[Entry]:
-    """Turn the cells of one line into norms."""
-    if columns is None:
-        step = _step(row["step"])
-        if not isinstance(row["name"], str) or not row["name"].strip():
-            raise BadInput(f"'name' must name a layer, got {row['name']!r}")
-        yield Entry(step, row["name"].strip(), _norm("norm", row["norm"]))
-        return
-    cells = [(n, name) for n, name in columns.layers.items() if not _empty(row.get(n))]
-    if columns.total is not None and not _empty(row.get(columns.total)):
-        cells.append((columns.total, ""))
-    if not cells:
-        return
-    if _empty(row.get(columns.step)):
-        raise BadInput(f"{columns.step!r} must be a number, got nothing")
-    step = _step(row[columns.step])
-    for column, name in cells:
-        yield Entry(step, name, _norm(column, row[column]))
-
-
-def _csv_rows(path: Path) -> Rows:
-    reader, names = csv.reader(_lines(path), strict=True), list[str]()
-    try:
-        for cells in filter(None, reader):
-            with one_line(f"line {reader.line_num}"):
-                if not names:
-                    names = _header(cells)
-                    continue
-                if len(cells) != len(names):
-                    raise BadInput(f"must have {len(names)} cells, got {len(cells)}")
-            yield reader.line_num, dict(zip(names, cells, strict=True))
-    except csv.Error as error:
-        raise BadInput(f"line {reader.line_num}: {error}") from None
-
-
-def _header(cells: list[str]) -> list[str]:
-    names = [cell.strip() for cell in cells]
-    if "" in names[1:]:
-        raise BadInput("must name every column, got an empty name")
-    distinct_keys([(name, None) for name in names])
-    if not {"name", "norm"} & set(names):
-        found = columns_of(names)
-        if not found.layers and found.total is None:
-            only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
-            raise BadInput(f"must have a column per layer beside {found.step!r}{only}")
-    return names
-
-
-def _jsonl_rows(path: Path) -> Rows:
-    for number, line in enumerate(_lines(path), start=1):
-        if line.strip():
-            with one_line(f"line {number}"):
-                row = json.loads(line, object_pairs_hook=distinct_keys)
-                if not isinstance(row, dict):
-                    raise BadInput(f"must be a JSON object, got {line.strip()!r}")
-            yield number, row
-
-
-def _json_rows(path: Path) -> Rows:
-    if path.stat().st_size > LONGEST_JSON:
-        raise BadInput(f"has more than {LONGEST_JSON} bytes: write one object to a line, as .jsonl")
-    found = json.loads(path.read_bytes().decode(), object_pairs_hook=distinct_keys)
-    history = found.get("log_history") if isinstance(found, dict) else found
-    if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
-        raise BadInput("must be a list of objects, or hold one under 'log_history'")
-    yield from enumerate(history, start=1)
-
-
-READERS: dict[str, Callable[[Path], Rows]] = {
-    ".csv": _csv_rows,
-    ".jsonl": _jsonl_rows,
-    ".json": _json_rows,
-}
-"""What reads the lines of a file, by the ending of its name."""
-
-
-def reader_of(path: Path) -> Callable[[Path], Rows] | None:
-    """Return what reads a log, None for a file that is none."""
-    return event_rows if MARK in path.name else READERS.get(path.suffix.lower())
 
 
 class Log(Iterator[Entry]):
@@ -206,11 +45,12 @@ class Log(Iterator[Entry]):
         last, seen, some = -math.inf, set[str](), False
         for number, row in rows:
             with one_line(f"line {number}"):
-                found = list(_entries(row, self._columns(row)))
+                found = list(entries_of(row, self._columns(row)))
                 if found and found[0].step != last:
                     seen, last = set(), found[0].step
                 for entry in found:
-                    if entry.name in seen:
+                    # A total of each batch whose gradients are added up has the step of all.
+                    if entry.name and entry.name in seen:
                         raise BadInput(f"step {last:g} has {entry.name!r} twice")
                     seen.add(entry.name)
             some |= bool(found)
@@ -232,7 +72,7 @@ class Log(Iterator[Entry]):
 def _told(row: dict[str, Any]) -> Columns | None:
     if row.keys() == set(LONG):
         return None
-    if {"name", "norm"} & row.keys():
+    if "name" in row:
         raise BadInput(f"must have the columns {', '.join(LONG)} alone, got {', '.join(row)}")
     return columns_of(list(row))
 

@@ -1,16 +1,8 @@
 """What to try next, in order, by what a network has, and which page of the book explains it."""
 
-from gradbook.diagnosis.reporting.remedies import (
-    BESIDE,
-    DEEP,
-    HINTS,
-    IN_TIME,
-    NOTHING_KNOWN,
-    ONE_LAYER,
-    TABLE,
-    Advice,
-    Traits,
-)
+from gradbook.diagnosis.reporting.forms import NOTHING_KNOWN, Advice, Traits
+from gradbook.diagnosis.reporting.hints import BESIDE, HINTS, ONE_LAYER
+from gradbook.diagnosis.reporting.remedies import DEEP, IN_TIME, TABLE
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
 __all__ = ["Advice", "Traits", "next_steps"]

@@ -26,7 +26,7 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
     """Return what a network has: by names and formats, or, where it was watched, by its graph."""
     formats = {m.format for m in found.measured.values() if m.format is not None}
     traits = Traits(
-        recurrent=found.evidence.recurrent,
+        recurrent=found.evidence.recurrent or _more_steps_than_layers(found),
         normalized=found.evidence.normalized,
         paths=found.evidence.blocks,
         small=bool(formats - {"float32", "float64"}),
@@ -41,6 +41,12 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
         sigmoids=known.sigmoids,
         made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),
     )
+
+
+def _more_steps_than_layers(found: Examined) -> bool:
+    """Tell that δ is given for steps of time, of which there are more than tensors of weights."""
+    deltas = found.evidence.deltas
+    return deltas is not None and len(deltas.names) > len(found.measured) > 0
 
 
 def report_of(

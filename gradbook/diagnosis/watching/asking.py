@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from gradbook.diagnosis.watching.graph import backwards, compiler_off, graph_below
+from gradbook.diagnosis.watching.graph import Weight, backwards, compiler_off, graph_below
 from gradbook.diagnosis.watching.modules import own_weights
 from gradbook.diagnosis.watching.numbers import size_of
 from gradbook.diagnosis.watching.passes import Pass, version_of
@@ -12,9 +12,6 @@ from gradbook.diagnosis.watching.seen import Seen
 
 MADE_OF = ("weight_g", "weight_v", "weight_orig", "parametrizations")
 """Parts of the names of tensors that a weight is made of."""
-
-Weights = Sequence[tuple[int, Any]]
-"""The `id` of weights in a graph and, of matrices, what reads them."""
 
 
 def see(made: Pass, name: str, tensor: Any, *, module: str, returned_by: Any = None) -> Seen:
@@ -64,27 +61,31 @@ def _ask(made: Pass, place: Seen, tensor: Any, own: set[int]) -> None:
         for operation, one in zip(operations, seen, strict=True):
             one.before.update(graph_below((operation, 0), made.nodes)[0])
         before, _ = graph_below(start, made.nodes)
+    if made.within and (place.module or not place.name.startswith("input")):
+        for weight in weights:
+            if weight.shape is not None and weight.id not in made.names:
+                made.strangers[weight.id] = weight.shape
     place.before.update(before)
-    place.owned.update(made.names[w] for w, _ in weights if w in made.names)
+    place.owned.update(made.names[w] for w, _, _ in weights if w in made.names)
     made.nodes[start] = place.name
 
 
-def _apart(made: Pass, weights: Weights, node: Any, own: set[int]) -> list[Any]:
+def _apart(made: Pass, weights: Sequence[Weight], node: Any, own: set[int]) -> list[Any]:
     """Return the operations on weights that belong to no module's call, as in `h @ self.w`."""
     apart = [
         reader
-        for weight, reader in weights
+        for weight, reader, _ in weights
         if reader is not None and weight in made.names and weight not in own
         if not any(part in made.names[weight] for part in MADE_OF)
     ]
-    if len(apart) < 2 and any(weight in own for weight, _ in weights):
+    if len(apart) < 2 and any(weight in own for weight, _, _ in weights):
         return []
     return [reader for reader in dict.fromkeys(apart) if reader is not node]
 
 
-def _see_operation(made: Pass, node: Any, weights: Weights) -> Seen:
+def _see_operation(made: Pass, node: Any, weights: Sequence[Weight]) -> Seen:
     """Make a place of what an operation on a weight returns."""
-    mine = [made.names[w] for w, reader in weights if reader is node and w in made.names]
+    mine = [made.names[w] for w, reader, _ in weights if reader is node and w in made.names]
     key = _counted(made.calls, mine[0].removesuffix(".weight"))
     place = Seen(key, key, (), asks=True, state=True, owned=set(mine))
     made.places[key] = place

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,17 +43,25 @@ def bend_of(node: Any) -> str:
     return ""
 
 
+class Weight(NamedTuple):
+    """A weight in a graph: its `id`, of a matrix what reads it, and its shape if it is one."""
+
+    id: int
+    reader: Any
+    shape: tuple[int, ...] | None = None
+
+
 def graph_below(
     start: tuple[Any, int], known: Mapping[Any, str]
-) -> tuple[dict[str, None], list[tuple[int, Any]]]:
+) -> tuple[dict[str, None], list[Weight]]:
     """Go through a graph of autograd down to the places that are known.
 
     Returns:
-        Their names, in the order in which they are met, so that it is always the same; and for each
-        weight in between its `id` and, of a matrix, what reads it.
+        Their names, in the order in which they are met, so that it is always the same; and each
+        weight in between. Data that ask for a gradient have no shape there.
     """
     before: dict[str, None] = {}
-    weights: list[tuple[int, Any]] = []
+    weights: list[Weight] = []
     seen: set[Any] = set()
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
     while stack:
@@ -71,10 +79,15 @@ def graph_below(
             if leaf is not None:  # data that ask for a gradient
                 before[leaf] = None
                 continue
-            weights.append((id(node.variable), reader if node.variable.ndim > 1 else None))
+            weights.append(_weight(node.variable, reader))
             continue
         edges = [edge for edge in node.next_functions if edge[0] is not None]
         # A transposed or converted weight is read by what reads the result.
         passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
         stack += [(edge, reader if passes else node) for edge in edges]
     return before, weights
+
+
+def _weight(leaf: Any, reader: Any) -> Weight:
+    own = type(leaf).__name__ == "Parameter"
+    return Weight(id(leaf), reader if leaf.ndim > 1 else None, tuple(leaf.shape) if own else None)

@@ -21,6 +21,7 @@ from gradbook.diagnosis.watching.modules import (
 from gradbook.diagnosis.watching.numbers import size_of, spread_of, units_off
 from gradbook.diagnosis.watching.passes import Pass
 from gradbook.diagnosis.watching.seen import Seen
+from gradbook.diagnosis.watching.shares import shares_in
 from gradbook.diagnosis.watching.watched import Watched
 
 
@@ -130,10 +131,10 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     place.state = True
     if place.channels is None:
         place.channels = axes > 2
+    place.bend = place.bend or bend_of(tensor.grad_fn)
     if place.off is None and tensor.ndim > 1:
         place.off = units_off(tensor, 1 if axes > 2 else -1)
-        place.spread, place.saturated = spread_of(tensor)
-    place.bend = place.bend or bend_of(tensor.grad_fn)
+        place.spread, place.saturated = spread_of(tensor, place.bend)
 
 
 def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:
@@ -145,4 +146,6 @@ def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:
         place.channels = axes > 2
     place.layer |= axes > 1
     place.also.add(name)
+    if not name or (axes == 0 and tensor.device.type == "cpu"):  # elsewhere it would wait
+        place.shares = shares_in(tensor)
     place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))

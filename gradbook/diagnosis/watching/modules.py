@@ -31,7 +31,12 @@ def gradients_of(net: Any) -> dict[str, Any]:
 
 def weights_of(net: Any) -> dict[str, Any]:
     """Return a PyTorch network's parameters by name, tied ones under each."""
-    return dict(net.named_parameters(remove_duplicate=False))
+    return {_own_name(name): p for name, p in net.named_parameters(remove_duplicate=False)}
+
+
+def _own_name(name: str) -> str:
+    """Return what its owner calls a weight: Keras keeps all of them in a list of its own, twice."""
+    return name.rpartition("_torch_params.")[2]
 
 
 def is_looked_at(name: str, module: Any) -> bool:

@@ -7,6 +7,10 @@ TINY, HUGE = 1e-15, 1e18
 """Between which norms float32 has lost nothing to squares that under- or overflow."""
 
 
+BOUNDED = ("Sigmoid", "Tanh")
+"""Activations, as autograd names them, that have two ends."""
+
+
 def size_of(tensor: Any) -> Any:
     """Return the root mean square in one pass, in float64 where float32 could lose something."""
     torch = sys.modules["torch"]
@@ -38,8 +42,13 @@ def _all_but(zero: Any, axis: int) -> Any:
     return zero.movedim(axis, 0).flatten(1).all(1).double().mean()
 
 
-def spread_of(tensor: Any) -> tuple[Any, Any]:
-    """Return how far the examples differ, and the share of numbers at the ends of a range."""
+def spread_of(tensor: Any, bend: str = "") -> tuple[Any, Any]:
+    """Return how far the examples differ, and the share of numbers at the ends of a range.
+
+    Args:
+        bend: The activation that they come from, if it is known: of a sigmoid that is wholly at its
+            end the least number is 0, as of a ReLU.
+    """
     torch = sys.modules["torch"]
     x = tensor.detach().flatten(1)
     if x.is_complex():
@@ -48,7 +57,7 @@ def spread_of(tensor: Any) -> tuple[Any, Any]:
     spread = (x - x.mean(0)).norm() / x.norm() if x.shape[0] > 1 else None
     low, high = x.min(), x.max()
     ends = torch.where(low < -0.01, x.abs() > 0.995, (x < 0.005) | (x > 0.995)).float().mean()
-    inside = (x.abs().max() <= 1) & (high > 0.9) & ((low < -0.9) | (low > 0))
+    inside = (x.abs().max() <= 1) & (high > 0.9) & ((low < -0.9) | (low > 0) | (bend in BOUNDED))
     return spread, torch.where(inside, ends, torch.zeros_like(ends))
 
 

@@ -17,6 +17,10 @@ class Pass:
         names: The names of the weights by their `id`.
         inner: The `id` of those that a recurrent layer looks at step by step.
         told: Who is told that something came back; it is not kept alive.
+
+    Attributes:
+        within: Whether the forward pass of the whole network goes on.
+        strangers: By `id` the shapes of weights in its graph that are not the network's.
     """
 
     def __init__(
@@ -32,6 +36,8 @@ class Pass:
         self.nodes: dict[Any, str] = {}
         self.loops: dict[str, dict[str, Any]] = {}
         self.bad_input: list[str] = []
+        self.strangers: dict[int, tuple[int, ...]] = {}
+        self.within = False
         self.heard = False
         self.differentiated = False
 
@@ -46,7 +52,14 @@ class Pass:
         """Keep the numbers of a gradient that has come back, as long as somebody watches."""
         if delta is not None and self._told() is not None:
             place.take(delta.detach())
+            place.inner = differentiating()
             self.hear()
+
+    def outer(self) -> None:
+        """Forget what came back only to be differentiated: now the gradient of the loss comes."""
+        for place in self.places.values():
+            if place.inner:
+                place.delta = place.total = None
 
     def hear(self) -> None:
         """Tell who watches that something came back."""

@@ -36,6 +36,8 @@ class Record:
         called: The modules that ran.
         bad_input: The modules whose input was not finite though it came from no other place.
         owned: For each place the names of the weights between it and those before it.
+        twice: What the loss takes of probabilities that it has already been taken of.
+        strangers: By `id` the shapes of weights that it made use of and that were not its own.
         differentiated: Whether something was differentiated through a gradient, as in a penalty.
     """
 
@@ -44,4 +46,6 @@ class Record:
     called: frozenset[str] = frozenset()
     bad_input: tuple[str, ...] = ()
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    twice: str = ""
+    strangers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     differentiated: bool = False

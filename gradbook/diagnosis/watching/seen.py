@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradbook.diagnosis.watching.numbers import size_of
+from gradbook.diagnosis.watching.shares import again
 
 
 @dataclass
@@ -31,11 +32,17 @@ class Seen:
     saturated: Any = None
     spread: Any = None
     bend: str = ""
+    half: bool = False
+    inner: bool = False
+    shares: Any = None
+    twice: str = ""
 
     def take(self, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back."""
-        self.shape = tuple(delta.shape)
+        self.shape, self.half = tuple(delta.shape), str(delta.dtype) == "torch.float16"
         self.delta = size_of(delta)
+        if self.shares is not None:
+            self.twice, self.shares = again(self.shares, delta), None
         if self.layer and delta.ndim == 2 and delta.numel() <= 2**18:
             self.total = size_of(delta.sum(0)) * delta.shape[1] ** 0.5
 

@@ -28,6 +28,8 @@ def record_of(passes: Sequence[Pass]) -> Record:
         called=frozenset(place.module for one in made for place in one.places.values()),
         bad_input=tuple(dict.fromkeys(name for one in made for name in one.bad_input)),
         owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
+        twice=next((s.twice for one in made for s in one.places.values() if s.twice), ""),
+        strangers={k: shape for one in made for k, shape in one.strangers.items()},
         differentiated=all(one.differentiated for one in made),
     )
 
@@ -71,6 +73,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         normed=last.normed,
         layer=last.layer,
         bend=last.bend,
+        half=last.half,
         total=_read(last.total) if len(found) == 1 else None,
     )
 
@@ -99,7 +102,12 @@ def _in_order(places: Sequence[Place]) -> list[Place]:
                 stack.append(waiting[0])
             else:
                 done.setdefault(stack.pop(), top)
-    return [replace(p, before=tuple(b for b in p.before if b in done)) for p in done.values()]
+    # Of passes that one another's weights come from, as in an inner loop, none is first.
+    first, found = set[str](), []
+    for name, place in done.items():
+        found.append(replace(place, before=tuple(b for b in place.before if b in first)))
+        first.add(name)
+    return found
 
 
 def _steps(name: str, found: Mapping[str, Any]) -> Steps:

@@ -28,6 +28,7 @@ class Watched(Mapping[str, Any]):
         self._passes: list[Pass] = []
         self._hooks: list[Any] = []
         self._read: Record | None = None
+        self._within = False
         weakref.finalize(self, _take_off, self._hooks).atexit = False
 
     def __getitem__(self, name: str) -> Any:
@@ -67,7 +68,7 @@ class Watched(Mapping[str, Any]):
         # An evaluation without gradients keeps what is; where a checkpoint computes something once
         # more on the way back, it is still the same pass.
         if sys.modules["torch"].is_grad_enabled() and not backwards():
-            self._open = None
+            self._open, self._within = None, True
 
     def _current(self) -> Pass:
         made = self._open
@@ -78,12 +79,14 @@ class Watched(Mapping[str, Any]):
             for one in self._passes:
                 one.drop() if one.era < self._era else one.forget()
             self._passes = [p for p in self._passes if p.heard or p.era == self._era] + [made]
+        made.within = self._within
         return made
 
     def _heard(self, made: Pass, again: bool) -> None:
         made.differentiated |= again
         if not again and not made.heard:
             made.heard = True
+            made.outer()
             made.forget()
             self._passes = [p for p in self._passes if p.era == made.era]
         self._read = None
@@ -91,6 +94,7 @@ class Watched(Mapping[str, Any]):
     def _ended(self, *_: Any) -> None:
         if self._open is not None and not backwards():
             self._open.forget()
+            self._within = self._open.within = False
 
 
 def _take_off(hooks: list[Any]) -> None:

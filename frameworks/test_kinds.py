@@ -1,0 +1,486 @@
+"""Kinds of fault that people ask about, and healthy networks that resemble them.
+
+Each network is built here, so that what is true of it is known. The diagnosis is asked as the
+README says.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradbook
+from gradbook.diagnosis import Report, Verdict
+
+V = Verdict
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def mlp(*sizes: int, bend: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    parts = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), bend())]
+    return nn.Sequential(*parts[:-1])
+
+
+def ask(net: nn.Module, loss: Callable[[], Tensor], optimizer: Any = None) -> Report:
+    deltas = gradbook.watch(net)
+    loss().backward()
+    return gradbook.diagnose(net, deltas=deltas, optimizer=optimizer)
+
+
+def classified(net: nn.Module, optimizer: Any = None, classes: int = 4) -> Report:
+    x, y = torch.randn(64, 8), torch.randint(classes, (64,))
+    return ask(net, lambda: F.cross_entropy(net(x), y), optimizer)
+
+
+class Through(nn.Module):
+    """A network with a function between its layers."""
+
+    def __init__(self, between: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(8, 64), nn.Linear(64, 64), nn.Linear(64, 4)
+        self.between = between
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.between(self.b(self.a(x).relu())))
+
+
+def rounded(x: Tensor) -> Tensor:
+    return (8 * x).round() / 8
+
+
+def estimated(x: Tensor) -> Tensor:
+    return x + (rounded(x) - x).detach()
+
+
+def test_rounding_without_an_estimate_has_a_slope_of_zero() -> None:
+    report = classified(Through(rounded))
+    assert report.verdict is V.CUT
+    assert "4 of 6 trainable tensors get a gradient of exactly 0" in report.reason
+    assert "gets to b" in report.reason
+    assert "straight-through" in report.steps[0].text
+    assert classified(Through(estimated)).verdict is V.HEALTHY
+
+
+def test_units_at_the_upper_end_of_their_activation() -> None:
+    net = mlp(8, 64, 64, 4, bend=nn.ReLU6)
+    nn.init.constant_(net[0].bias, 100.0)
+    report = classified(net)
+    assert report.verdict is V.CUT
+    assert "2 of 6 trainable tensors get a gradient of exactly 0: 0.weight" in report.reason
+
+
+class Signs(nn.Module):
+    """A network of binary weights."""
+
+    def __init__(self, estimate: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise((8, 64, 64, 4)))
+        self.estimate = estimate
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            w = layer.weight.sign()
+            w = layer.weight + (w - layer.weight).detach() if self.estimate else w
+            x = F.linear(x, w, layer.bias).relu() / 8
+        return x
+
+
+def test_weights_that_are_used_by_their_signs() -> None:
+    assert classified(Signs(estimate=False)).verdict is V.CUT
+    assert V.CUT not in [found.verdict for found in classified(Signs(estimate=True)).findings]
+
+
+def test_a_hook_that_returns_zero() -> None:
+    net = mlp(8, 64, 64, 4)
+    for parameter in net[:3].parameters():
+        parameter.register_hook(torch.zeros_like)
+    report = classified(net)
+    assert report.verdict is V.CUT
+    assert "a hook returns 0" in report.reason
+
+
+def test_a_relu_behind_the_last_layer_that_is_off() -> None:
+    net = nn.Sequential(mlp(8, 64, 64, 1), nn.ReLU())
+    nn.init.constant_(net[0][-1].bias, -5.0)
+    x = torch.randn(64, 8)
+    report = ask(net, lambda: F.mse_loss(net(x), torch.ones(64, 1)))
+    assert report.verdict is V.LOSS
+    assert "exactly nothing of it gets to 0.4" in report.reason
+
+
+class Dropped(nn.Module):
+    """A residual network of which every second block is dropped, as stochastic depth does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Linear(8, 32), nn.Linear(32, 4)
+        self.blocks = nn.ModuleList(mlp(32, 64, 32) for _ in range(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        for i, block in enumerate(self.blocks):
+            h = h + block(h) * (2.0 * (i % 2))
+        return self.head(h)
+
+
+class Steps(nn.Module):
+    """A recurrent layer, or a cell that is called at each step."""
+
+    def __init__(self, hand_on: Callable[[Tensor], Tensor] | None = None) -> None:
+        super().__init__()
+        self.steps = nn.LSTM(8, 32, batch_first=True) if hand_on is None else nn.GRUCell(8, 32)
+        self.readout, self.hand_on = nn.Linear(32, 4), hand_on
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.hand_on is None:
+            return self.readout(self.steps(x)[0][:, -1])
+        h = torch.zeros(len(x), 32)
+        for t in range(x.shape[1]):
+            h = self.steps(x[:, t], self.hand_on(h))
+        return self.readout(h)
+
+
+def test_what_is_dropped_or_fed_zeros_for_one_step_is_a_note() -> None:
+    assert classified(Dropped()).verdict is V.HEALTHY
+    net, x = Steps(), torch.randn(64, 1, 8)
+    report = ask(net, lambda: net(x).square().mean())
+    assert report.verdict is V.HEALTHY
+    assert any("weight_hh" in note for note in report.notes)
+
+
+def test_a_state_that_is_detached_at_each_step() -> None:
+    x, found = torch.randn(64, 6, 8), []
+    for hand_on in (torch.detach, lambda h: h):
+        net = Steps(hand_on)
+        found.append(ask(net, lambda net=net: net(x).square().mean()))  # type: ignore[misc]
+    assert (found[0].verdict, found[0].findings[0].hint) == (V.CUT, "steps")
+    assert found[1].verdict is V.HEALTHY
+
+
+class Unheld(nn.Module):
+    """Layers that the network does not hold: in a list, or made at each pass."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.head, self.how = nn.Linear(64, 4), how
+        layers = [nn.Linear(8, 64)]
+        self.layers = layers if how in ("list", "made") else nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer = nn.Linear(8, 64) if self.how == "made" else self.layers[0]
+        if self.how == "replaced":
+            self.layers[0].weight = nn.Parameter(self.layers[0].weight.detach().clone())
+        return self.head(layer(x).relu())
+
+
+def test_layers_that_the_network_does_not_hold() -> None:
+    shapes = {"list": "2 in number, of shape 64×8, 64", "made": "64×8, 64", "replaced": "64×8"}
+    for how, shape in shapes.items():
+        report = classified(Unheld(how))
+        assert report.verdict is V.CUT
+        assert shape in report.reason
+        assert "ModuleList" in report.steps[0].text
+    assert classified(Unheld("held")).verdict is V.HEALTHY
+
+
+class Teacher(nn.Module):
+    """A student beside a teacher that nobody registered, as is done on purpose."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.student, self.teacher = mlp(8, 32, 4), [mlp(8, 64, 4)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        goal = self.teacher[0](x).softmax(1).detach()
+        return F.kl_div(self.student(x).log_softmax(1), goal, reduction="batchmean")
+
+
+def test_weights_outside_of_what_is_watched_are_no_fault() -> None:
+    x, y = torch.randn(64, 8), torch.randint(4, (64,))
+    net = Teacher()
+    assert ask(net, lambda: net(x)).verdict is V.HEALTHY
+    body, head = mlp(8, 64, 64), mlp(64, 32, 4)
+    assert ask(head, lambda: F.cross_entropy(head(body(x)), y)).verdict is V.HEALTHY
+
+
+class Targets(nn.Module):
+    """A network beside a copy of it that makes its targets, or one that only looks like it."""
+
+    def __init__(self, old: bool) -> None:
+        super().__init__()
+        self.net = mlp(8, 64, 4)
+        self.target = copy.deepcopy(self.net) if old else mlp(8, 64, 4)
+        with torch.no_grad():
+            for parameter in self.net.parameters():
+                parameter.add_(0.3 * parameter.std() * torch.randn_like(parameter))
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            goal = self.target(x)
+        return F.mse_loss(self.net(x), goal)
+
+
+def test_a_network_of_targets_is_no_cut() -> None:
+    x = torch.randn(64, 8)
+    for old, verdict in ((True, V.HEALTHY), (False, V.CUT)):
+        net = Targets(old)
+        report = ask(net, lambda net=net: net(x))  # type: ignore[misc]
+        assert report.verdict is verdict
+        assert any("a network of targets" in note for note in report.notes) is old
+        assert (
+            old or "target.2, before net.0, ran where gradients are switched off" in report.reason
+        )
+        assert old or "requires_grad_(False)" in report.steps[0].text
+
+
+def test_an_inner_loop_is_diagnosed() -> None:
+    net, x = mlp(1, 40, 40, 1), torch.randn(16, 1)
+
+    def loss() -> Tensor:
+        weights = dict(net.named_parameters())
+        inner = F.mse_loss(torch.func.functional_call(net, weights, (x,)), x.sin())
+        grads = torch.autograd.grad(inner, list(weights.values()), create_graph=True)
+        fast = {n: w - 0.01 * g for (n, w), g in zip(weights.items(), grads, strict=True)}
+        return F.mse_loss(torch.func.functional_call(net, fast, (x,)), x.sin())
+
+    assert ask(net, loss).verdict is V.HEALTHY
+
+
+def test_weight_decay_and_a_rate_of_zero_are_seen() -> None:
+    net = mlp(8, 64, 64, 4)
+    report = classified(net, torch.optim.SGD(net.parameters(), 0.1, weight_decay=10.0))
+    assert (report.verdict, report.findings[0].hint) == (V.LARGE_STEP, "decay")
+    net = mlp(8, 64, 64, 4)
+    groups = [{"params": net[:3].parameters(), "lr": 0.0}, {"params": net[3:].parameters()}]
+    report = classified(net, torch.optim.AdamW(groups, 1e-3))
+    assert (report.verdict, report.findings[0].hint) == (V.FROZEN, "rate")
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 100)
+    report = classified(net, optimizer)
+    assert (report.verdict, report.findings[0].hint) == (V.HEALTHY, "rate")
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "SGD": {"momentum": 0.9, "nesterov": True},
+    "Adam": {"amsgrad": True},
+    "RMSprop": {"momentum": 0.9, "centered": True},
+    **{kind: {} for kind in ("AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "Adadelta", "ASGD")},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("before", [0, 3])
+def test_the_step_is_the_one_that_the_optimizer_takes(kind: str, before: int) -> None:
+    net, x, y = mlp(8, 64, 4).double(), torch.randn(64, 8).double(), torch.randint(4, (64,))
+    make = getattr(torch.optim, kind)
+    optimizer = make(net.parameters(), lr=0.01, weight_decay=0.5, **KINDS[kind])
+    for _ in range(before):
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    optimizer.zero_grad()
+    report = ask(net, lambda: F.cross_entropy(net(x), y), optimizer)
+    old = {name: p.detach().clone() for name, p in net.named_parameters()}
+    optimizer.step()
+    for row in report.rows:
+        names = [name for name in old if name.startswith(f"{row.name}.")]
+        moved = math.hypot(*(float((net.get_parameter(n).detach() - old[n]).norm()) for n in names))
+        assert row.update is not None
+        size = math.hypot(*(old[n].norm() for n in names))
+        assert row.update == pytest.approx(moved / size, rel=1e-6)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross-entropy": F.cross_entropy,
+    "summed, smoothed": lambda p, y: F.cross_entropy(p, y, reduction="sum") * 7,
+    "log": lambda p, y: F.nll_loss(p.log(), y),
+    "squares": lambda p, y: F.mse_loss(p, F.one_hot(y, p.shape[1]).float()),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("classes", [2, 4, 500])
+def test_a_softmax_that_the_loss_takes_once_more(loss: str, classes: int) -> None:
+    net, x = nn.Sequential(*mlp(8, 64, 64, classes), nn.Softmax(1)), torch.randn(64, 8)
+    y = torch.randint(classes, (64,))
+    report = ask(net, lambda: LOSSES[loss](net(x), y))
+    twice = loss in ("cross-entropy", "summed, smoothed")
+    assert report.verdict is V.HEALTHY
+    assert (report.findings[0].hint == "twice") is twice
+    assert ("softmax of them once more" in report.reason) is twice
+
+
+class Speaks(nn.Module):
+    """A network that returns probabilities of words or of pixels, and the loss of them."""
+
+    def __init__(self, axis: int, takes: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.words, self.axis, self.takes = nn.Embedding(20, 32), axis, takes
+        self.head = nn.Linear(32, 20)
+
+    def forward(self, text: Tensor, said: Tensor) -> tuple[Tensor, Tensor]:
+        said_of = self.takes(self.head(self.words(text).relu()).movedim(-1, self.axis))
+        rows = said_of.movedim(self.axis, -1).flatten(0, -2)
+        return said_of, F.cross_entropy(rows, said.flatten())
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("shape", [(8, 12), (4, 5, 6)])
+def test_a_softmax_over_words_or_pixels_that_the_loss_takes_once_more(
+    axis: int, shape: tuple[int, ...]
+) -> None:
+    text = torch.randint(20, shape)
+    for takes, hint in ((lambda z: z.softmax(axis), "twice"), (lambda z: z, None)):
+        net = Speaks(axis, takes)
+        report = ask(net, lambda net=net: net(text, text)[1])  # type: ignore[misc]
+        assert report.findings[0].hint == hint
+
+
+def test_a_sigmoid_that_the_loss_takes_once_more() -> None:
+    x, y = torch.randn(64, 8), torch.randint(2, (64, 1)).float()
+    losses = F.binary_cross_entropy_with_logits, F.binary_cross_entropy, F.mse_loss
+    for loss, hint in zip(losses, ("twice", None, None), strict=True):
+        net = nn.Sequential(*mlp(8, 64, 64, 1), nn.Sigmoid())
+        report = ask(net, lambda net=net, loss=loss: loss(net(x), y))  # type: ignore[misc]
+        assert report.findings[0].hint == hint
+
+
+class Asking(nn.Module):
+    """A decoder that looks at all that an encoder has read, word by word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.read = nn.Embedding(20, 32), nn.GRU(32, 32, batch_first=True)
+        self.write, self.out = nn.GRUCell(64, 32), nn.Linear(64, 20)
+
+    def forward(self, text: Tensor, said: Tensor) -> Tensor:
+        read, state = self.read(self.words(text))
+        h, context, out = state[0], torch.zeros(len(text), 32), []
+        for t in range(said.shape[1]):
+            h = self.write(torch.cat([self.words(said[:, t]), context], 1), h)
+            share = (read @ h[:, :, None]).softmax(1)
+            context = (share * read).sum(1)
+            out.append(self.out(torch.cat([h, context], 1)))
+        return torch.stack(out, 1)
+
+
+def test_a_decoder_that_looks_back_has_no_loss_at_every_step_of_what_it_reads() -> None:
+    net, text = Asking(), torch.randint(20, (16, 10))
+    report = ask(net, lambda: F.cross_entropy(net(text, text).flatten(0, 1), text.flatten()))
+    assert report.verdict is V.HEALTHY
+    assert not any("is not the sum" in note for note in report.notes)
+
+
+def test_half_of_the_numbers_lost_in_float16() -> None:
+    net, x = mlp(8, 64, 64, 4, bend=nn.Tanh).half(), torch.randn(64, 8).half()
+    y = torch.randn(64, 4).half()
+    report = ask(net, lambda: F.mse_loss(net(x), y) * 1e-4)
+    assert "where that format ends" in report.reason
+    assert "GradScaler" in report.steps[0].text
+
+
+def test_a_run_that_diverges_is_advised_a_smaller_rate() -> None:
+    net, x = mlp(8, 64, 64, 1), torch.randn(64, 8)
+    optimizer = torch.optim.SGD(net.parameters(), 0.05)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(12):
+            optimizer.zero_grad()
+            F.mse_loss(net(x), 100 * x.sum(1, keepdim=True)).backward()
+            optimizer.step()
+    report = run.report()
+    assert report.verdict is V.NON_FINITE
+    assert V.FROZEN not in [found.verdict for found in report.findings]
+    assert "Lower the learning rate" in report.steps[0].text
+
+
+def test_sigmoids_that_their_inputs_drive_to_their_ends() -> None:
+    pixels, y = torch.rand(64, 64), torch.randint(4, (64,))
+    for scale, hint in ((255.0, "saturated"), (1.0, None)):
+        net, x = mlp(64, 32, 32, 4, bend=nn.Sigmoid), scale * pixels
+        report = ask(net, lambda net=net, x=x: F.cross_entropy(net(x), y))  # type: ignore[misc]
+        assert report.verdict is V.HEALTHY
+        assert report.findings[0].hint == hint
+
+
+def test_biases_of_zero_keep_nothing_back() -> None:
+    net = Through(rounded)
+    for layer in (net.a, net.b, net.c):
+        nn.init.zeros_(layer.bias)
+    found = [one.verdict for one in classified(net).findings]
+    assert found[0] is V.CUT
+    assert V.ZERO_START not in found
+
+
+def test_an_optimizer_that_another_is_laid_around_tells_its_steps() -> None:
+    net = mlp(8, 64, 4)
+    around = SimpleNamespace(optimizer=torch.optim.Adam(net.parameters(), 1.0))
+    assert classified(net, around).verdict is V.LARGE_STEP
+
+
+def run_of(*calls: str) -> Report:
+    """Return what is said of a run that does these things at each of five steps, in this order."""
+    net, x, y = mlp(8, 64, 4), torch.randn(64, 8), torch.randint(4, (64,))
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(5):
+            loss = F.cross_entropy(net(x), y)
+            does = {
+                "backward": loss.backward,
+                "look": lambda loss=loss: run.step(loss),  # type: ignore[misc]
+                "step": optimizer.step,
+                "clear": optimizer.zero_grad,
+                "fill": lambda: optimizer.zero_grad(set_to_none=False),
+            }
+            for call in calls:
+                does[call]()
+    return run.report()
+
+
+def test_gradients_that_are_cleared_before_the_step_or_no_step_at_all() -> None:
+    for clear in ("clear", "fill"):
+        report = run_of("backward", clear, "step")
+        assert (report.verdict, report.findings[0].hint) == (V.CUT, "cleared")
+        assert "zero_grad" in report.steps[0].text
+        assert run_of("backward", "step", clear).verdict is V.HEALTHY
+    report = run_of("clear", "backward", "look")
+    assert (report.verdict, report.findings[0].hint) == (V.CUT, "no step")
+    assert run_of("clear", "backward", "look", "step").verdict is V.HEALTHY
+
+
+def test_what_came_back_to_be_differentiated_is_not_what_the_loss_sends() -> None:
+    """As in score matching: the slope of an energy with respect to its input, and some energy."""
+    net, x = mlp(2, 64, 64, 1, bend=nn.Softplus), torch.randn(64, 2, requires_grad=True)
+
+    def loss() -> Tensor:
+        (slope,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+        return slope.square().mean() + 0.1 * net(x).square().mean()
+
+    report = ask(net, loss)
+    assert report.verdict is V.HEALTHY
+
+
+def test_a_teacher_and_an_actor_that_the_optimizer_does_not_hold() -> None:
+    student, teacher = mlp(8, 32, 4), mlp(8, 128, 4)
+    net, x = nn.ModuleDict({"student": student, "teacher": teacher}), torch.randn(64, 8)
+
+    def loss() -> Tensor:
+        with torch.no_grad():
+            goal = teacher(x).softmax(1)
+        return F.kl_div(student(x).log_softmax(1), goal, reduction="batchmean")
+
+    report = ask(net, loss, torch.optim.Adam(student.parameters()))
+    assert report.verdict is V.HEALTHY
+    assert any("they stay as they are" in note for note in report.notes)

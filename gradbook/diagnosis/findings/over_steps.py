@@ -1,0 +1,116 @@
+"""How the norm of all gradients changes over the steps of a training."""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from statistics import median
+
+from gradbook.diagnosis.places import log_ratio
+from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.words import factor, listed
+
+GROWS = 1.5
+"""By how many decades the norm of all gradients grows that is called growing."""
+
+FIFTH = 5
+"""The ends of a log that are compared are its first and last fifth."""
+
+
+def growing(total: Mapping[float, float]) -> Finding | None:
+    """Find that the norm of all gradients grows from step to step, and not at once."""
+    sizes = [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
+    end = max(len(sizes) // FIFTH, 1)
+    if len(sizes) < 3:
+        return None
+    first, last = median(sizes[:end]), median(sizes[-end:])
+    rising = sum(b > a for a, b in pairwise(sizes)) / (len(sizes) - 1)
+    grown = math.log10(last) - math.log10(first)
+    if grown < GROWS or rising < 0.6:
+        return None
+    steps = list(total)
+    begin = next((s for s, n in total.items() if n > 10 * first), steps[-1])
+    text = (
+        f"The norm of all gradients grows by {factor(grown)} over {len(sizes)} steps, from "
+        f"{first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
+    )
+    return Finding(Verdict.GROWING, text, since=f"step {begin:g}")
+
+
+CEASES = 4.0
+"""Decades by which the norm falls that is more than a loss that is learned."""
+
+
+def ceasing(total: Mapping[float, float]) -> Finding | None:
+    """Find that the norm of all gradients becomes 0, or next to nothing.
+
+    Examples:
+        >>> ceasing({float(i): 1.0 if i < 5 else 0.0 for i in range(20)}).since
+        'step 5'
+    """
+    sizes = [norm for norm in total.values() if math.isfinite(norm)]
+    end = max(len(sizes) // FIFTH, 1)
+    if len(sizes) < FIFTH or not any(sizes) or max(sizes[-end:]) > 0:
+        return None
+    begin = max(s for s, n in total.items() if n > 0)
+    since = min(s for s in total if s > begin)
+    text = (
+        f"From step {since:g} on the norm of all gradients is exactly 0, so that nothing is "
+        "learned: all units off, a saturated loss, or numbers too small for their format."
+    )
+    return Finding(Verdict.FROZEN, text, since=f"step {since:g}", hint="ceased")
+
+
+def falls(total: Mapping[float, float]) -> str:
+    """Say by how much the norm of all gradients falls, if that is much.
+
+    Examples:
+        >>> falls({float(i): 10.0**-i for i in range(10)})
+        'The norm of all gradients falls by a factor of 10^8.0. '
+    """
+    sizes = [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
+    end = max(len(sizes) // FIFTH, 1)
+    if len(sizes) < FIFTH:
+        return ""
+    down = log_ratio(median(sizes[:end]), median(sizes[-end:]))
+    return f"The norm of all gradients falls by {factor(down)}. " if down >= CEASES else ""
+
+
+SHARE = 0.1
+"""The share of steps that a loss scale may lose before a log is called not finite."""
+
+
+def passing(total: Mapping[float, float]) -> str:
+    """Say that some steps are not finite and later ones are, as where a loss scale is sought.
+
+    What is not finite stays so once a step has been taken with it: those have been left out.
+
+    Examples:
+        >>> passing({float(i): math.inf if i < 2 else 1.0 for i in range(40)})[:41]
+        'The norms of 2 of 40 steps are not finite'
+    """
+    bad = [step for step, norm in total.items() if not math.isfinite(norm)]
+    if not bad or len(bad) > SHARE * len(total) or max(total) in bad:
+        return ""
+    return (
+        f"The norms of {len(bad)} of {len(total)} steps are not finite, the last at step "
+        f"{bad[-1]:g}, and later ones are: such steps were not taken, as with a loss scale that "
+        "is lowered until nothing overflows."
+    )
+
+
+PEAK = 100.0
+"""How many times the median of all a norm is that is a peak."""
+
+
+def peaks(total: Mapping[float, float]) -> Iterator[str]:
+    """Name the steps at which the norm is far above what it usually is.
+
+    Examples:
+        >>> next(peaks({float(i): 500.0 if i == 7 else 1.0 for i in range(20)}))
+        'At step 7 the norm is more than 100 times its median, 1.'
+    """
+    usual = median(total.values())
+    high = [s for s, n in total.items() if math.isfinite(n) and n > PEAK * usual > 0]
+    if high and len(high) <= SHARE * len(total):
+        steps = listed([f"{s:g}" for s in high])
+        yield f"At step {steps} the norm is more than {PEAK:g} times its median, {usual:.3g}."

@@ -1,0 +1,118 @@
+"""What the optimizer's next step does to each weight of a network of PyTorch, from a sample."""
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from gradbook.diagnosis.measuring.parameters import Net
+from gradbook.diagnosis.measuring.sizes import Measured
+from gradbook.diagnosis.measuring.updates import Update, update
+from gradbook.diagnosis.reading.arrays import as_tensor
+
+ENOUGH = 2**12
+"""How many numbers of a network's tensor are enough to tell what a step does to it."""
+
+BY_NUMBERS = (
+    *("SGD", "ASGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax"),
+    *("RMSprop", "Adagrad", "Adadelta", "Rprop"),
+)
+"""Optimizers of PyTorch whose step for one number is made of nothing but what belongs to it."""
+
+
+def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
+    r"""Return what the optimizer's next step does to each weight, from a sample of its numbers.
+
+    A copy of the optimizer takes the step, if it is one of PyTorch's that treats each number by
+    itself. Of others it is Adam's $\eta \hat m / (\sqrt{\hat v} + \epsilon)$ where they keep such a
+    state, $\eta$ times the sign of the gradient before the first one, or plain descent.
+    """
+    kept = [m.name for m in measured if m.statistics is not None and m.tied_to is None]
+    held = {name: net.weights[name] for name in kept if net.group(name) and name in net.weights}
+    usable = {n: w for n, w in held.items() if w.grad is not None and not w.grad.is_sparse}
+    steps = _taken(net.optimizer, usable) if type(net.optimizer).__name__ in BY_NUMBERS else {}
+    for name, weight in usable.items():
+        step = steps.get(name)
+        if step is None:
+            step = _step(net.optimizer, weight, net.group(name))
+        thin = _thin(weight.detach())
+        stored, taken = as_tensor(name, thin), as_tensor(name, step.to(thin.dtype))
+        if stored is not None and taken is not None:
+            yield update(stored, taken, lr=1.0, own=True)
+
+
+def _thin(x: Any) -> Any:
+    flat = x.reshape(-1)
+    return flat[:: flat.numel() // ENOUGH | 1] if flat.numel() > ENOUGH else flat
+
+
+def _taken(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Have a copy of the optimizer take a step with a few numbers of each weight, in float64."""
+    if not type(optimizer).__module__.startswith("torch.optim") or not weights:
+        return {}
+    few = {name: _few(weight) for name, weight in weights.items() if not weight.is_complex()}
+    before = {name: x.detach().clone() for name, x in few.items()}
+    mine = {id(weights[name]): x for name, x in few.items()}
+    own = copy.copy(optimizer)
+    own.param_groups = [
+        {**group, "params": [mine[id(p)] for p in group["params"] if id(p) in mine], **ONE_BY_ONE}
+        for group in optimizer.param_groups
+    ]
+    own.state = defaultdict(dict)
+    for name, x in few.items():
+        weight = weights[name]
+        own.state[x] = {
+            k: _thin_state(v, weight) for k, v in optimizer.state.get(weight, {}).items()
+        }
+    step = type(own).step
+    try:
+        getattr(step, "__wrapped__", step)(own)  # without the hooks of others
+    except (RuntimeError, TypeError, KeyError):  # such as a state that is kept in other forms
+        return {}
+    return {name: before[name] - x.detach() for name, x in few.items()}
+
+
+ONE_BY_ONE = {"foreach": False, "fused": False, "capturable": False}
+"""How a step is computed that any device and format can do."""
+
+
+def _few(weight: Any) -> Any:
+    """Return a leaf of some numbers of a weight, with their gradients."""
+    x = _thin(weight.detach()).double().clone().requires_grad_()
+    x.grad = _thin(weight.grad.detach()).double()
+    return x
+
+
+def _thin_state(value: Any, weight: Any) -> Any:
+    if not hasattr(value, "shape"):
+        return copy.copy(value)
+    if value.shape != weight.shape:
+        return value.clone()
+    return _thin(value).double().clone()
+
+
+def _step(optimizer: Any, weight: Any, group: Mapping[str, Any]) -> Any:
+    if weight.grad is None or weight.grad.is_sparse:
+        return None
+    lr, decay = float(group["lr"]), float(group.get("weight_decay") or 0.0)
+    g, w = (_thin(x.detach()).float() for x in (weight.grad, weight))
+    name = type(optimizer).__name__.lower()
+    if "adamw" in name or "lion" in name or group.get("decoupled_weight_decay"):
+        return lr * (_direction(optimizer, weight, group, g) + decay * w)
+    return lr * _direction(optimizer, weight, group, g + decay * w if decay else g)
+
+
+def _direction(optimizer: Any, weight: Any, group: Mapping[str, Any], g: Any) -> Any:
+    """Return the step over the learning rate, without what is decoupled from the gradient."""
+    state, name = optimizer.state.get(weight, {}), type(optimizer).__name__.lower()
+    if "exp_avg" in state and "exp_avg_sq" in state:
+        t = float(state.get("step", 1))
+        first, second = group.get("betas", (0.9, 0.999))
+        m = _thin(state["exp_avg"]).float() / (1 - first**t)
+        v = _thin(state["exp_avg_sq"]).float() / (1 - second**t)
+        return m / (v.sqrt() + group.get("eps", 1e-8))
+    if state.get("momentum_buffer") is not None:
+        return group.get("momentum", 0.0) * _thin(state["momentum_buffer"]).float() + g
+    if "adam" in name or "lion" in name:
+        return g / (g.abs() + group.get("eps", 1e-8))
+    return g

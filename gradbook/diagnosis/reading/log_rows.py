@@ -1,0 +1,98 @@
+"""Read the lines of a log as cells under the names of their columns: CSV, JSON, JSON lines."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
+from gradbook.diagnosis.reading.event_files import MARK, event_rows
+from gradbook.diagnosis.reading.log_columns import columns_of
+
+LONGEST_LINE = 4 * 2**20
+"""The most bytes of a line: a wide log of a hundred thousand layers."""
+
+LONGEST_JSON = 16 * 2**20
+"""The most bytes of a JSON file, which is read as a whole; parsed, it takes up to tenfold."""
+
+Rows = Iterator[tuple[int, dict[str, Any]]]
+"""The cells of a log's lines, by column, with the numbers of the lines."""
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        number = 1
+        while line := file.readline(LONGEST_LINE + 1):
+            with one_line(f"line {number}"):
+                if len(line) > LONGEST_LINE:
+                    raise BadInput(f"has more than {LONGEST_LINE} bytes")
+                text = line.decode()
+            yield text.removeprefix("\ufeff") if number == 1 else text
+            number += 1
+
+
+def _csv_rows(path: Path) -> Rows:
+    lines, names = _lines(path), list[str]()
+    first = next(lines, "")
+    apart = "," if "," in first else next((c for c in ";\t" if c in first), ",")
+    reader = csv.reader(chain([first], lines), strict=True, delimiter=apart)
+    try:
+        for cells in filter(None, reader):
+            with one_line(f"line {reader.line_num}"):
+                if not names:
+                    names = _header(cells)
+                    continue
+                if len(cells) != len(names):
+                    raise BadInput(f"must have {len(names)} cells, got {len(cells)}")
+            yield reader.line_num, dict(zip(names, cells, strict=True))
+    except csv.Error as error:
+        raise BadInput(f"line {reader.line_num}: {error}") from None
+
+
+def _header(cells: list[str]) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    if "" in names[1:]:
+        raise BadInput("must name every column, got an empty name")
+    distinct_keys([(name, None) for name in names])
+    if "name" not in names:
+        found = columns_of(names)
+        if not found.layers and found.total is None:
+            only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
+            told = "log the norm of each layer's gradient"
+            raise BadInput(f"must have a column per layer beside {found.step!r}{only}: {told}")
+    return names
+
+
+def _jsonl_rows(path: Path) -> Rows:
+    for number, line in enumerate(_lines(path), start=1):
+        if line.strip():
+            with one_line(f"line {number}"):
+                row = json.loads(line, object_pairs_hook=distinct_keys)
+                if not isinstance(row, dict):
+                    raise BadInput(f"must be a JSON object, got {line.strip()!r}")
+            yield number, row
+
+
+def _json_rows(path: Path) -> Rows:
+    if path.stat().st_size > LONGEST_JSON:
+        raise BadInput(f"has more than {LONGEST_JSON} bytes: write one object to a line, as .jsonl")
+    found = json.loads(path.read_bytes().decode(), object_pairs_hook=distinct_keys)
+    history = found.get("log_history") if isinstance(found, dict) else found
+    if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+        raise BadInput("must be a list of objects, or hold one under 'log_history'")
+    yield from enumerate(history, start=1)
+
+
+READERS: dict[str, Callable[[Path], Rows]] = {
+    ".csv": _csv_rows,
+    ".jsonl": _jsonl_rows,
+    ".json": _json_rows,
+}
+"""What reads the lines of a file, by the ending of its name."""
+
+
+def reader_of(path: Path) -> Callable[[Path], Rows] | None:
+    """Return what reads a log, None for a file that is none."""
+    return event_rows if MARK in path.name else READERS.get(path.suffix.lower())

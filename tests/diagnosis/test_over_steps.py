@@ -1,0 +1,89 @@
+"""Logs of a whole training: norms that cease or are lost for a step, and how tools write them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gradbook.diagnosis import Entry, Report, Verdict, diagnose_log, open_log
+from gradbook.diagnosis.findings.over_steps import ceasing, falls, passing, peaks
+from gradbook.diagnosis.reading.log_columns import columns_of
+
+V = Verdict
+
+
+def total(norm: Callable[[int], float], steps: int = 50) -> Report:
+    return diagnose_log([Entry(float(s), "", norm(s)) for s in range(steps)])
+
+
+def test_steps_that_a_loss_scale_skips_are_a_note() -> None:
+    report = total(lambda s: math.inf if s < 3 else 1.0)
+    assert report.verdict is V.CANNOT_TELL
+    assert "3 of 50 steps are not finite, the last at step 2" in report.notes[0]
+
+
+@pytest.mark.parametrize(
+    "lost", [lambda s: s >= 30, lambda s: s == 49, lambda s: s % 5 == 0], ids=["on", "end", "many"]
+)
+def test_what_stays_lost_or_is_lost_often_is_not_finite(lost: Callable[[int], bool]) -> None:
+    assert total(lambda s: math.nan if lost(s) else 1.0).verdict is V.NON_FINITE
+
+
+def test_norms_that_become_zero_are_told_with_their_step() -> None:
+    report = total(lambda s: 1.0 if s < 20 else 0.0)
+    assert (report.verdict, report.since) == (V.FROZEN, "step 20")
+    assert ceasing({float(s): float(s != 30) for s in range(50)}) is None
+    assert ceasing({0.0: 1.0, 1.0: 0.0}) is None
+
+
+def test_norms_that_fall_far_are_told() -> None:
+    assert "falls by a factor of 10^" in total(lambda s: 10 ** (-s / 7)).reason
+    assert falls({float(s): 10 ** (-s / 25) for s in range(50)}) == ""
+
+
+def test_a_peak_is_told() -> None:
+    assert any("At step 7" in note for note in total(lambda s: 1e3 if s == 7 else 1.0).notes)
+    assert list(peaks({float(s): 10.0**s for s in range(10)})) == []
+
+
+def test_norms_at_the_limit_of_a_clip_are_told_even_if_all_are() -> None:
+    assert any("behind a clip" in note for note in total(lambda s: 1.0).notes)
+    assert not any("clip" in note for note in total(lambda s: 1.0 + s / 50).notes)
+
+
+def test_nothing_is_passed_over_where_all_are_finite() -> None:
+    assert passing({0.0: 1.0, 1.0: 2.0}) == ""
+
+
+def test_layers_that_get_nothing_at_most_steps_are_told() -> None:
+    norms = {"conv1": 0.0, "conv2": 0.0, "fc1": 0.1, "fc2": 0.2}
+    report = diagnose_log([Entry(float(s), n, x) for s in range(9) for n, x in norms.items()])
+    assert report.verdict is V.CUT
+    assert "2 of 4 norms are exactly 0 at most steps: conv1, conv2" in report.reason
+
+
+def test_the_columns_of_more_tools_are_known() -> None:
+    megatron = ["iteration", "lm loss", "grad norm", "params norm", "learning rate", "loss scale"]
+    fairseq = ["epoch", "num_updates", "loss", "ppl", "gnorm", "clip", "loss_scale", "train_wall"]
+    loop = ["iter", "loss", "norm", "lr", "dt"]
+    for names, norm in ((megatron, "grad norm"), (fairseq, "gnorm"), (loop, "norm")):
+        found = columns_of(names)
+        assert (found.layers, found.total) == ({}, norm)
+
+
+def norms(path: Path, text: str) -> list[float]:
+    path.write_text(text)
+    return [entry.norm for entry in open_log(path)]
+
+
+def test_other_separators_overflows_and_repeated_steps_are_read(tmp_path: Path) -> None:
+    for apart in ";\t":
+        text = f"step{apart}grad_norm\n0{apart}1.0\n1{apart}2.0\n"
+        assert norms(tmp_path / "x.csv", text) == [1.0, 2.0]
+    assert norms(tmp_path / "x.csv", "step,grad_norm\n0,-1\n1,2\n") == [math.inf, 2.0]
+    lines = [json.dumps({"step": s // 2, "grad_norm": s}) for s in range(4)]
+    assert norms(tmp_path / "x.jsonl", "\n".join(lines)) == [0.0, 1.0, 2.0, 3.0]
