@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def test_a_run_keeps_every_kth_step_and_writes_a_page(tmp_path: Path) -> None:
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
     with gradbook.watching(net, optimizer=optimizer, every=5) as run:
         train(net, optimizer, 12)
-    assert [m.step for m in run.moments] == [1, 6, 11]
+    assert [m.step for m in run.moments] == [1, 2, 6, 11]
     assert run.report().verdict is Verdict.HEALTHY
     assert not any(module._forward_hooks for module in net.modules())
     run.html(tmp_path / "run.html")
@@ -54,7 +55,7 @@ def test_a_run_keeps_every_kth_step_and_writes_a_page(tmp_path: Path) -> None:
     assert page.count("<svg") == 3  # no loss was told
     assert "http" not in page.replace("https://", "").replace("http://www.w3.org", "")
     record = json.loads(run.to_json())
-    assert [step["step"] for step in record["steps"]] == [1, 6, 11]
+    assert [step["step"] for step in record["steps"]] == [1, 2, 6, 11]
     assert set(record["steps"][0]["deltas"]) == {"0", "2", "4", "6", "8"}
 
 
@@ -88,18 +89,32 @@ def test_a_run_without_a_step_says_what_to_do() -> None:
         run.report()
 
 
+SEEN = pytest.mark.parametrize(
+    ("net", "rate", "verdict"),
+    [
+        (lambda: mlp(8, nn.Sigmoid), 0.1, Verdict.VANISHING),
+        (mlp, 1e-12, Verdict.FROZEN),
+    ],
+    ids=["vanishing", "frozen"],
+)
+"""What a callback sees of a network, and what of the optimizer's steps."""
+
+
+@SEEN
 @pytest.mark.filterwarnings("ignore")  # Lightning's own, of PyTorch
-def test_lightning_calls_it(tmp_path: Path) -> None:
+def test_lightning_calls_it(
+    net: Callable[[], nn.Module], rate: float, verdict: Verdict, tmp_path: Path
+) -> None:
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.net = mlp(8, nn.Sigmoid)
+            self.net = net()
 
         def training_step(self, pair: Any, _: int) -> Tensor:
             return F.cross_entropy(self.net(pair[0]), pair[1])
 
         def configure_optimizers(self) -> Any:
-            return torch.optim.SGD(self.parameters(), 0.1)
+            return torch.optim.SGD(self.parameters(), rate)
 
     callback = lightning_callback(html=tmp_path / "run.html")
     data = torch.utils.data.DataLoader(
@@ -115,16 +130,18 @@ def test_lightning_calls_it(tmp_path: Path) -> None:
         accelerator="cpu",
     )
     trainer.fit(Module(), data)
-    assert callback.kept.run.report().verdict is Verdict.VANISHING
+    assert callback.kept.run.report().verdict is verdict
     assert (tmp_path / "run.html").is_file()
 
 
-def test_the_trainer_calls_it(tmp_path: Path) -> None:
-
+@SEEN
+def test_the_trainer_calls_it(
+    net: Callable[[], nn.Module], rate: float, verdict: Verdict, tmp_path: Path
+) -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.net = mlp(8, nn.Sigmoid)
+            self.net = net()
 
         def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
             out = self.net(x)
@@ -133,8 +150,29 @@ def test_the_trainer_calls_it(tmp_path: Path) -> None:
     callback = trainer_callback(html=tmp_path / "run.html")
     rows = [{"x": x, "labels": y} for x, y in zip(*batch(), strict=True)]
     options = transformers.TrainingArguments(
-        output_dir=str(tmp_path), max_steps=3, report_to=[], use_cpu=True, disable_tqdm=True
+        output_dir=str(tmp_path),
+        max_steps=3,
+        learning_rate=rate,
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
     )
     transformers.Trainer(Model(), options, train_dataset=rows, callbacks=[callback]).train()
-    assert callback.kept.run.report().verdict is Verdict.VANISHING
+    assert callback.kept.run.report().verdict is verdict
     assert (tmp_path / "run.html").is_file()
+
+
+def test_a_run_looks_where_the_optimizer_steps_and_not_at_what_a_scaler_skips() -> None:
+    """A scaler begins too large on purpose, and skips steps until its scale fits."""
+    net = mlp()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(40):
+            x, y = batch()
+            optimizer.zero_grad()
+            scaler.scale(2.0**8 * F.cross_entropy(net(x), y)).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    assert 0 < len(run.moments) < 40
+    assert run.report().verdict is Verdict.HEALTHY

@@ -47,7 +47,8 @@ def lightning_callback(every: int = 1, html: str | Path | None = None) -> Any:
     """Return a callback of Lightning; its `kept.run` is the `Run`.
 
     It looks behind the backward pass, before gradients are clipped. Where they are accumulated over
-    several batches it sees each of them.
+    several batches it sees each of them. Steps are judged where one optimizer takes them, and no
+    loss scale is on the gradients.
 
     Args:
         every: At each k-th backward pass.
@@ -60,8 +61,11 @@ def lightning_callback(every: int = 1, html: str | Path | None = None) -> Any:
             super().__init__()
             self.kept, self.loss = _Kept(every, html), None
 
-        def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-            self.kept.begin(pl_module)
+        # Not when the fit starts: there is no optimizer yet, and a check of the validation follows.
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+            one = len(trainer.optimizers) == 1 and not scaled
+            self.kept.begin(pl_module, trainer.optimizers[0] if one else None)
 
         def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
             self.loss = loss.detach()
@@ -79,7 +83,8 @@ def trainer_callback(every: int = 1, html: str | Path | None = None) -> Any:
     """Return a callback of HuggingFace's Trainer; its `kept.run` is the `Run`.
 
     The Trainer calls back before the optimizer's step and *behind its clip*: norms of weights'
-    gradients are those of clipped ones. What comes back to the places is not clipped.
+    gradients are those of clipped ones. What comes back to the places is not clipped. Steps are
+    judged, unless a loss scale is on the gradients: in float16 the clip takes it off.
 
     Args:
         every: At each k-th step of the optimizer.
@@ -93,7 +98,10 @@ def trainer_callback(every: int = 1, html: str | Path | None = None) -> Any:
             self.kept = _Kept(every, html)
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            self.kept.begin(more["model"])
+            scaled = args.fp16 and not args.max_grad_norm
+            optimizer = None if scaled else more.get("optimizer")
+            # Accelerate wraps the optimizer that steps.
+            self.kept.begin(more["model"], getattr(optimizer, "optimizer", optimizer))
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             self.kept.look()

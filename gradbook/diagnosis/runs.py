@@ -54,7 +54,9 @@ class Run:
         self._steps, self._told = self._steps + 1, self._optimizer is not None
         size = None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
         bad = size is not None and not math.isfinite(size)
-        if (self._steps - 1) % self._every and not bad:
+        # The second step shows what a start at zero hides in the first.
+        due = self._steps == 2 or (self._steps - 1) % self._every == 0
+        if not due and not bad:
             return None
         if not any(place.delta is not None for place in self._deltas.record.places):
             return None
@@ -117,7 +119,7 @@ def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run
     Args:
         optimizer: Its optimizer; before each of its steps the gradients are looked at. Without one
             call `run.step(loss)` behind each backward pass.
-        every: At each k-th step alone.
+        every: At each k-th step alone, and at the second.
     """
     run = Run(net, optimizer, every)
     try:

@@ -21,7 +21,7 @@ def dead(known: Known) -> Finding | None:
     off = sum(share for _, share in looked) / len(looked)
     if off >= OFF:
         worst, _ = max(looked, key=lambda pair: pair[1])
-        text = f"{off:.0%} of the hidden units are off: 0 for every example."
+        text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=worst.name)
     shut = [p for p, share in looked if share >= ALL_OFF and not _around(known, p)]
     if not shut:

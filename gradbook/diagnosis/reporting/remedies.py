@@ -51,7 +51,7 @@ _GATES = chapter(
 _SHORT = chapter("Show that so long a memory is needed; truncate if it is not.", "time-and-gates")
 _ORTHOGONAL = chapter("Draw the recurrent weights of plain steps orthogonal.", "time-and-gates")
 _DEEP_NORM = chapter(
-    "Batch normalization in deep networks explodes: use a path.",
+    "Gradients explode in deep networks with batch normalization: lay a path around.",
     "normalization",
     lambda t: t.normalized and not t.paths,
 )
@@ -114,8 +114,8 @@ DEEP: dict[Verdict, tuple[Advice, ...]] = {
         chapter("Balance what is sent to the branches: the router has collapsed.", "residual"),
     ),
     Verdict.LARGE_STEP: (
-        chapter("Bring the inputs to mean 0 and variance 1, and the targets.", "initialization"),
         chapter("Lower the learning rate until a step is a thousandth.", "update-rule"),
+        chapter("Bring the inputs to mean 0 and variance 1, and the targets.", "initialization"),
         _CLIP,
     ),
     Verdict.GROWING: (
