@@ -455,6 +455,8 @@ def test_gradients_that_are_cleared_before_the_step_or_no_step_at_all() -> None:
         assert (report.verdict, report.findings[0].hint) == (V.CUT, "cleared")
         assert "zero_grad" in report.steps[0].text
         assert run_of("backward", "step", clear).verdict is V.HEALTHY
+        report = run_of("backward", "look", clear, "step")
+        assert (report.verdict, report.findings[0].hint) == (V.CUT, "cleared")
     report = run_of("clear", "backward", "look")
     assert (report.verdict, report.findings[0].hint) == (V.CUT, "no step")
     assert run_of("clear", "backward", "look", "step").verdict is V.HEALTHY

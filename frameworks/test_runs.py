@@ -176,3 +176,30 @@ def test_a_run_looks_where_the_optimizer_steps_and_not_at_what_a_scaler_skips() 
             scaler.update()
     assert 0 < len(run.moments) < 40
     assert run.report().verdict is Verdict.HEALTHY
+
+
+def test_a_run_whose_steps_are_all_skipped_says_why() -> None:
+    net = mlp()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    scaler = torch.amp.GradScaler("cpu")
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(3):
+            optimizer.zero_grad()
+            scaler.scale((0 * net(batch()[0])).abs().sum().sqrt()).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    assert not run.moments
+    assert run.report().verdict is Verdict.NON_FINITE
+
+
+def test_a_rate_that_makes_a_sound_network_explode_is_what_is_to_be_lowered() -> None:
+    net = mlp(7, nn.ReLU)
+    for layer in net[::2]:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    optimizer = torch.optim.SGD(net.parameters(), 3.0)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        train(net, optimizer, 5)
+    report = run.report()
+    assert run.moments[0].report.verdict is Verdict.LARGE_STEP
+    assert report.verdict in {Verdict.EXPLODING, Verdict.NON_FINITE, Verdict.VANISHING}
+    assert report.steps[0].text.startswith("Lower the learning rate")

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
+from typing import Any
 
 from gradbook.diagnosis.reporting.hints import HINTS
 from gradbook.diagnosis.reporting.report import Report
@@ -9,9 +11,22 @@ from gradbook.diagnosis.run_page import Moment
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
 
-def cleared(moments: Sequence[Moment]) -> Finding | None:
-    """Find that gradients come back at every step and none is there when the step is taken."""
-    if not moments or any(moment.norm != 0 or not any(moment.norms.values()) for moment in moments):
+def holds_gradient(net: Any) -> bool:
+    """Tell whether some weight has a gradient that is not 0."""
+    held = (p.grad for p in net.parameters() if p.grad is not None)
+    return any(grad.is_sparse or bool(grad.any()) for grad in held)
+
+
+def cleared(moments: Sequence[Moment], emptied: int) -> Finding | None:
+    """Find that gradients come back at every step and none is there when the step is taken.
+
+    Args:
+        moments: What was looked at.
+        emptied: At how many of them gradients were there, and gone when the step was taken.
+    """
+    came = [moment for moment in moments if any(moment.norms.values())]
+    gone = emptied or sum(moment.norm == 0 for moment in came)
+    if not moments or gone < len(moments):
         return None
     text = (
         f"At none of {len(moments)} steps a weight held a gradient when the optimizer's step was "
@@ -32,10 +47,15 @@ def never_stepped(looked: int, taken: int) -> Finding | None:
     return Finding(Verdict.CUT, text, hint="no step")
 
 
+MADE = frozenset({Verdict.NON_FINITE, Verdict.EXPLODING, Verdict.VANISHING})
+"""What steps that are too large make of a network in which it was not."""
+
+
 def after_large_steps(report: Report, moments: Sequence[Moment]) -> Report:
-    """Advise first a smaller rate where numbers are lost behind steps that were too large."""
-    verdicts = {found.verdict for moment in moments for found in moment.report.findings}
-    broken = report.verdict is Verdict.NON_FINITE and report.findings[0].hint != "data"
-    if not broken or Verdict.LARGE_STEP not in verdicts:
+    """Advise first a smaller rate where steps that were too large came before what is wrong."""
+    of_each = [{found.verdict for found in moment.report.findings} for moment in moments]
+    before = takewhile(lambda verdicts: report.verdict not in verdicts, of_each)
+    broken = report.verdict in MADE and report.findings[0].hint != "data"
+    if not broken or not any(Verdict.LARGE_STEP in verdicts for verdicts in before):
         return report
     return replace(report, steps=(HINTS["diverged"], *report.steps))

@@ -14,7 +14,12 @@ from gradbook.diagnosis.findings.over_steps import ceasing, growing
 from gradbook.diagnosis.reporting.advice import next_steps
 from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report, finite
-from gradbook.diagnosis.run_findings import after_large_steps, cleared, never_stepped
+from gradbook.diagnosis.run_findings import (
+    after_large_steps,
+    cleared,
+    holds_gradient,
+    never_stepped,
+)
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.diagnosis.watching import Watched, watch
@@ -34,7 +39,7 @@ class Run:
         """Watch a network from now on."""
         self._net, self._optimizer, self._every = net, optimizer, max(int(every), 1)
         self._deltas: Watched = watch(net)
-        self._steps, self._taken, self._told = 0, 0, False
+        self._steps, self._taken, self._emptied, self._told = 0, 0, 0, False
         self._hook: Any = None
         self.moments: list[Moment] = []
         if hasattr(optimizer, "register_step_pre_hook"):
@@ -44,6 +49,8 @@ class Run:
         self._taken += 1
         if not self._told:
             self.step()
+        elif self.moments and self.moments[-1].step == self._steps:
+            self._emptied += not holds_gradient(self._net)
         self._told = False
 
     def step(self, loss: Any = None) -> Report | None:
@@ -75,7 +82,7 @@ class Run:
 
         What happened over the steps is added to it.
         """
-        if not self.moments and self._steps and self._deltas.record.places:
+        if not self.moments and self._deltas.record.places:
             return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
         if not self.moments:
             raise BadInput(
@@ -87,7 +94,7 @@ class Run:
         total = {float(m.step): m.norm for m in self.moments}
         later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
         if self._hook is not None:
-            asked = (cleared(self.moments), never_stepped(self._steps, self._taken))
+            asked = (cleared(self.moments, self._emptied), never_stepped(self._steps, self._taken))
             later += [one for one in asked if one is not None]
         found = in_order([*moment.report.findings, *later])
         notes = (f"Step {moment.step} of {self._steps}.", *changes_of(self.moments))

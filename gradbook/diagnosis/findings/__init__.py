@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gradbook.diagnosis.findings.branches import STARVED, starved
 from gradbook.diagnosis.findings.by_sizes import decide
-from gradbook.diagnosis.findings.flat import flat
+from gradbook.diagnosis.findings.flat import exactly_zero
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.findings.limits import LIMITS, Limits
 from gradbook.diagnosis.findings.loss import LEAST, loss_sends_nothing
@@ -94,7 +94,7 @@ FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
         symmetric,
         dead,
     ),
-    *(flat, stacked, in_time, sized, starved, large_step, frozen),
+    *(exactly_zero, stacked, in_time, sized, starved, large_step, frozen),
 )
 """What may be wrong, in order of consequence."""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from gradbook.diagnosis.findings.flat import emptied, flat
+from gradbook.diagnosis.findings.flat import emptied, exactly_zero
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.findings.missing import left_out
 from gradbook.diagnosis.findings.strangers import copies
@@ -25,7 +25,7 @@ def notes_of(known: Known) -> Iterator[str]:
             f"{copy} ran without asking for a gradient, and its weights are an older copy of those "
             f"of {source}: a network of targets. requires_grad_(False) would say so."
         )
-    if (still := _still(known)) and not flat(known) and not zero_start(known):
+    if (still := _still(known)) and not exactly_zero(known) and not zero_start(known):
         yield f"{listed(still, 6)} get a gradient of exactly 0 in this step."
     if len(apart := _apart(known)) > 1:
         yield (

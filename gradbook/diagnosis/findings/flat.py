@@ -22,7 +22,7 @@ OTHERWISE = (loss_sends_nothing, dead, stuck, symmetric, zero_start)
 """What else makes a gradient exactly 0, and says so."""
 
 
-def flat(known: Known) -> Finding | None:
+def exactly_zero(known: Known) -> Finding | None:
     """Find weights whose gradient is exactly 0, and not because of weights that are 0."""
     matrices = [p for p in known.asked if p.axes > 1]
     still = [p for p in matrices if p.norm == 0 and p.finite]
