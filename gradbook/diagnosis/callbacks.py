@@ -99,9 +99,7 @@ def trainer_callback(every: int = 1, html: str | Path | None = None) -> Any:
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             scaled = args.fp16 and not args.max_grad_norm
-            optimizer = None if scaled else more.get("optimizer")
-            # Accelerate wraps the optimizer that steps.
-            self.kept.begin(more["model"], getattr(optimizer, "optimizer", optimizer))
+            self.kept.begin(more["model"], None if scaled else more.get("optimizer"))
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             self.kept.look()

@@ -11,6 +11,7 @@ from typing import Any
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
 from gradbook.diagnosis.findings.over_steps import ceasing, growing
+from gradbook.diagnosis.measuring.parameters import innermost
 from gradbook.diagnosis.reporting.advice import next_steps
 from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report, finite
@@ -37,13 +38,14 @@ class Run:
 
     def __init__(self, net: Any, optimizer: Any = None, every: int = 1) -> None:
         """Watch a network from now on."""
-        self._net, self._optimizer, self._every = net, optimizer, max(int(every), 1)
+        self._net, self._every = net, max(int(every), 1)
+        self._optimizer = innermost(optimizer)  # what is laid around it has no hooks of its own
         self._deltas: Watched = watch(net)
         self._steps, self._taken, self._emptied, self._told = 0, 0, 0, False
         self._hook: Any = None
         self.moments: list[Moment] = []
-        if hasattr(optimizer, "register_step_pre_hook"):
-            self._hook = optimizer.register_step_pre_hook(self._before_step)
+        if hasattr(self._optimizer, "register_step_pre_hook"):
+            self._hook = self._optimizer.register_step_pre_hook(self._before_step)
 
     def _before_step(self, *_: Any) -> None:
         self._taken += 1

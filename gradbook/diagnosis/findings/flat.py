@@ -1,7 +1,5 @@
 """Weights that get a gradient of exactly 0 though nothing is cut: something on its way is flat."""
 
-from collections.abc import Iterator
-
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.loss import loss_sends_nothing
 from gradbook.diagnosis.findings.missing import UNUSED
@@ -72,19 +70,10 @@ def _large(place: Place | None) -> bool:
 def _lost(known: Known, parameter: Parameter) -> tuple[str, str] | None:
     """Name a place that gets nothing, and the one behind it, where nothing leads around both."""
     lost = known.place_of.get(parameter.name)
-    if lost is None or lost.delta != 0 or any(p.delta for p in _before(known, lost)):
+    if lost is None or lost.delta != 0 or any(p.delta for p in known.upstream(lost)):
         return None
     behind = [p for p in known.record.places if lost.name in p.before]
     while behind and not any(p.delta for p in behind):
         lost, behind = behind[0], [p for p in known.record.places if behind[0].name in p.before]
     large = [p for p in behind if _large(p)]
     return (lost.name, large[0].name) if large else None
-
-
-def _before(known: Known, place: Place) -> Iterator[Place]:
-    """Yield all that goes into a place, and what goes into that."""
-    names = set(place.before)
-    for other in reversed(known.record.places):
-        if other.name in names:
-            names.update(other.before)
-            yield other

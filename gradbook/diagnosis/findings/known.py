@@ -1,6 +1,6 @@
 """All that findings are made from: the record of a watched step, and what is known of weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,11 +77,23 @@ class Known:
         return [p for p in self.parameters if p.trainable]
 
     @cached_property
+    def by_name(self) -> Mapping[str, Place]:
+        """The places by their names."""
+        return {place.name: place for place in self.record.places}
+
+    @cached_property
     def place_of(self) -> Mapping[str, Place]:
         """For each weight the place that is computed from it."""
-        by_name = {place.name: place for place in self.record.places}
-        pairs = ((w, by_name[n]) for n, ws in self.record.owned.items() for w in ws if n in by_name)
-        return dict(pairs)
+        owned = ((self.by_name.get(name), ws) for name, ws in self.record.owned.items())
+        return {weight: place for place, ws in owned if place is not None for weight in ws}
+
+    def upstream(self, place: Place) -> Iterator[Place]:
+        """Yield all that goes into a place, and what goes into that."""
+        names = set(place.before)
+        for other in reversed(self.record.places):
+            if other.name in names:
+                names.update(other.before)
+                yield other
 
     def passed(self, parameter: Parameter) -> bool:
         """Tell whether a gradient passed a weight by, though it may have been cleared since."""

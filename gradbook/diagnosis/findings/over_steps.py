@@ -1,7 +1,7 @@
 """How the norm of all gradients changes over the steps of a training."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -16,13 +16,22 @@ FIFTH = 5
 """The ends of a log that are compared are its first and last fifth."""
 
 
+def _ends(sizes: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the first fifth of some sizes, and the last."""
+    many = max(len(sizes) // FIFTH, 1)
+    return sizes[:many], sizes[-many:]
+
+
+def _above_zero(total: Mapping[float, float]) -> list[float]:
+    return [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
+
+
 def growing(total: Mapping[float, float]) -> Finding | None:
     """Find that the norm of all gradients grows from step to step, and not at once."""
-    sizes = [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
-    end = max(len(sizes) // FIFTH, 1)
+    sizes = _above_zero(total)
     if len(sizes) < 3:
         return None
-    first, last = median(sizes[:end]), median(sizes[-end:])
+    first, last = map(median, _ends(sizes))
     rising = sum(b > a for a, b in pairwise(sizes)) / (len(sizes) - 1)
     grown = math.log10(last) - math.log10(first)
     if grown < GROWS or rising < 0.6:
@@ -48,8 +57,7 @@ def ceasing(total: Mapping[float, float]) -> Finding | None:
         'step 5'
     """
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
-    end = max(len(sizes) // FIFTH, 1)
-    if len(sizes) < FIFTH or not any(sizes) or max(sizes[-end:]) > 0:
+    if len(sizes) < FIFTH or not any(sizes) or any(_ends(sizes)[1]):
         return None
     begin = max(s for s, n in total.items() if n > 0)
     since = min(s for s in total if s > begin)
@@ -67,11 +75,11 @@ def falls(total: Mapping[float, float]) -> str:
         >>> falls({float(i): 10.0**-i for i in range(10)})
         'The norm of all gradients falls by a factor of 10^8.0. '
     """
-    sizes = [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
-    end = max(len(sizes) // FIFTH, 1)
+    sizes = _above_zero(total)
     if len(sizes) < FIFTH:
         return ""
-    down = log_ratio(median(sizes[:end]), median(sizes[-end:]))
+    first, last = map(median, _ends(sizes))
+    down = log_ratio(first, last)
     return f"The norm of all gradients falls by {factor(down)}. " if down >= CEASES else ""
 
 

@@ -158,10 +158,10 @@ def _at_once(known: Known) -> int:
 
     A decoder that is called for each word has as many in all, and each sees the whole sequence.
     """
-    by_name = {place.name: place for place in known.record.places}
     rows = []
     for end in known.ends:
-        last = [by_name[name] for name in end.before if name in by_name and by_name[name].layer]
+        before = (known.by_name.get(name) for name in end.before)
+        last = [place for place in before if place is not None and place.layer]
         rows.append(max(p.rows for p in (last if last and not end.layer else [end])))
     return max(rows, default=0)
 

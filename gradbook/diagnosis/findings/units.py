@@ -32,13 +32,7 @@ def dead(known: Known) -> Finding | None:
 
 def _around(known: Known, place: Place) -> bool:
     """Tell whether something before a place, and not 0 itself, got a gradient all the same."""
-    names = set(place.before)
-    for other in reversed(known.record.places):
-        if other.name in names:
-            names.update(other.before)
-            if other.delta and other.out != 0:
-                return True
-    return False
+    return any(other.delta and other.out != 0 for other in known.upstream(place))
 
 
 def saturates(known: Known) -> str:
