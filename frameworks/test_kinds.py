@@ -486,3 +486,25 @@ def test_a_teacher_and_an_actor_that_the_optimizer_does_not_hold() -> None:
     report = ask(net, loss, torch.optim.Adam(student.parameters()))
     assert report.verdict is V.HEALTHY
     assert any("they stay as they are" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("made", "rate"), [(torch.optim.SGD, 0.1), (torch.optim.Adam, 1e-9)])
+def test_weights_that_a_step_of_next_to_nothing_leaves_stand_still(made: Any, rate: float) -> None:
+    """Also where the step is below the rounding of float64; bits are compared."""
+    bends = [part for _ in range(40) for part in (nn.Linear(32, 32), nn.Sigmoid())]
+    net, x, y = (
+        nn.Sequential(*bends, nn.Linear(32, 4)),
+        torch.randn(64, 32),
+        torch.randint(4, (64,)),
+    )
+    optimizer = made(net.parameters(), rate)
+    report = ask(net, lambda: F.cross_entropy(net(x), y), optimizer)
+    first = bends[0]
+    meant, before = first.weight.grad != 0, first.weight.detach().clone()
+    optimizer.step()
+    assert meant.any()
+    assert torch.equal(first.weight[meant], before[meant])
+    row = next(row for row in report.rows if row.name == "0")
+    assert row.frozen["float32"] == 1.0
+    assert row.update is not None
+    assert 0 < row.update < 1e-9
