@@ -18,8 +18,8 @@ from gradbook.press.errors import PressError
 from gradbook.press.fences import PageError
 from gradbook.press.places import PACKAGE
 from gradbook.press.reach import stamp
-from gradbook.press.results import CACHE_VARIABLE, Results, folder
-from gradbook.press.work import Done, Work, is_kept, work_of
+from gradbook.press.results import CACHE_VARIABLE, folder
+from gradbook.press.work import Done, Work, work_of
 
 WORKERS_VARIABLE = "GRADBOOK_WORKERS"
 """The environment variable that says how many processes run blocks: by default, one a core."""
@@ -75,7 +75,7 @@ class Ahead:
         self._turn = threading.Condition()
         self._queue: list[Work] = []
         self._futures: dict[Work, Future[Done]] = {}
-        self._results = Results(folder())
+        self._stamp = stamp(PACKAGE)
         self._needed: set[Work] = set()
         self._begun = False
         for work in queue:
@@ -105,19 +105,13 @@ class Ahead:
         with self._turn:
             if work not in self._futures:
                 self._futures[work] = Future()
-                self._add(work)
+                self._queue.append(work)
             if first and work in self._queue:
                 self._queue.remove(work)
                 self._queue.insert(0, work)
                 self._needed.add(work)
             self._turn.notify_all()
             return self._futures[work]
-
-    def _add(self, work: Work) -> None:
-        if is_kept(work, self._results):
-            self._futures[work].set_result(Done(0, 0.0, {}))
-        else:
-            self._queue.append(work)
 
     def need(self, work: Work) -> Mapping[str, str]:
         """Wait until a page has run, which now comes first, and return what raised.
@@ -129,10 +123,11 @@ class Ahead:
 
     def refresh(self) -> None:
         """Have every page run again when it is asked for, if a source file has changed."""
-        if stamp(PACKAGE) != self._results.package.stamp:
+        found = stamp(PACKAGE)
+        if found != self._stamp:
             with self._turn:
                 self._futures = {work: self._futures[work] for work in self._queue}
-                self._results = Results(folder())
+                self._stamp = found
 
     def _run(self, spare: bool) -> None:
         process, subject = Process(), ""

@@ -72,6 +72,7 @@ class Package:
         beside = {name: path.with_suffix(DATA) for name, path in self.files.items()}
         self.data = {name: path.read_bytes() for name, path in beside.items() if path.is_file()}
         self._digests: dict[frozenset[tuple[str, str]], str] = {}
+        self._steps: dict[tuple[str, bool], tuple[tuple[str, bool], ...]] = {}
 
     def reached(self, sources: Iterable[str]) -> frozenset[Path]:
         """Return the files that code reaches.
@@ -103,8 +104,13 @@ class Package:
             entry = waiting.pop()
             if entry not in seen:
                 seen.add(entry)
-                waiting += self._next(*entry)
+                waiting += self._step(entry)
         return {name for name, _ in seen}
+
+    def _step(self, entry: tuple[str, bool]) -> tuple[tuple[str, bool], ...]:
+        if entry not in self._steps:
+            self._steps[entry] = tuple(dict.fromkeys(self._next(*entry)))
+        return self._steps[entry]
 
     def _next(self, name: str, whole: bool) -> Iterator[tuple[str, bool]]:
         """Yield what a module reaches at one step: as a whole, or by being run alone."""

@@ -44,7 +44,8 @@ def needed(sources: Sequence[str]) -> list[int]:
         [0, 2, 4]
     """
     blocks = [names(source) for source in sources]
-    touched, changed = _with_calls(blocks), _changed(blocks)
+    touched = _with_calls(blocks)
+    changed = _changed(blocks, touched)
     found = {len(blocks) - 1}
     while True:
         wanted = frozenset[str]().union(*(touched[n] for n in found))
@@ -65,14 +66,14 @@ def changeable(sources: Sequence[str], number: int) -> frozenset[str]:
         >>> sorted(changeable(["x = []", "n = 2", "y = x[:n]"], 2))
         ['x', 'y']
     """
-    return _changed([names(source) for source in sources])[number]
+    blocks = [names(source) for source in sources]
+    return _changed(blocks, _with_calls(blocks))[number]
 
 
-def _changed(blocks: Sequence[Names]) -> list[frozenset[str]]:
+def _changed(blocks: Sequence[Names], touched: Sequence[frozenset[str]]) -> list[frozenset[str]]:
     times = Counter(name for block in blocks for name in block.bound - block.imported)
     fixed = {n for block in blocks for n in block.fixed if times[n] == 1}
     fixed |= {n for block in blocks for n in block.imported if not times[n]}
-    touched = _with_calls(blocks)
     return [block.bound | (touched[n] - fixed) for n, block in enumerate(blocks)]
 
 
@@ -87,7 +88,7 @@ def _with_calls(blocks: Sequence[Names]) -> list[frozenset[str]]:
 def _closure(start: frozenset[str], used: Mapping[str, frozenset[str]]) -> frozenset[str]:
     found, new = set(start), set(start)
     while new:
-        new = set().union(*(used.get(name, ()) for name in new)) - found
+        new = set().union(*(used[name] for name in new & used.keys())) - found
         found |= new
     return frozenset(found)
 

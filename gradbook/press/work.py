@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from gradbook.press.pages import Page
 from gradbook.press.places import PACKAGE
@@ -33,6 +34,7 @@ class Done:
     failed: dict[str, str]
 
 
+@lru_cache(maxsize=256)  # an edit changes one page, and all are asked for
 def work_of(page: str, text: str) -> Work:
     r"""Return what of a page has to be computed.
 
@@ -71,25 +73,6 @@ def compute(work: Work, results: Results) -> Done:
     except (BlockError, ValueError, TypeError) as error:
         failed[session.key()] = str(error)
     return Done(len(session.executed), time.monotonic() - began, failed)
-
-
-def is_kept(work: Work, results: Results) -> bool:
-    """Whether nothing of a page would have to run.
-
-    Args:
-        work: The page's blocks and expressions.
-        results: Where results are kept.
-    """
-    blocks: list[str] = []
-    figures = 0
-    for block in work.blocks:
-        blocks.append(block.rstrip())
-        html = results.read(results.key(blocks, figures))
-        if html is None:
-            return False
-        figures += html.count("<figure")
-    keys = (results.key(blocks, figures, expression) for expression in work.expressions)
-    return all(results.read(key) is not None for key in keys)
 
 
 def main() -> None:
