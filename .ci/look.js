@@ -35,6 +35,27 @@ async () => {
     }
   }
 
+  const beside = (text, at) => {
+    const range = document.createRange();
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    return range.getBoundingClientRect();
+  };
+  for (const formula of document.querySelectorAll("article span.arithmatex")) {
+    if (!seen(formula)) continue;
+    const math = formula.querySelector("math");
+    const [before, after] = [formula.previousSibling, math.nextSibling ?? formula.nextSibling];
+    const lost = [];
+    if (/^[^\s\w]/.test(after?.data ?? "") && beside(after, 0).left < box(math).left) lost.push(after.data);
+    if (/[([“]$/.test(before?.data ?? "") && beside(before, before.length - 1).left > box(math).left) {
+      lost.push(before.data);
+    }
+    for (const text of lost) {
+      faults.push(`a line breaks between the formula ${math.textContent} and ${text.trim()}: ` +
+        "let them share a span, see ATTACHED in gradbook/press/mathml.py");
+    }
+  }
+
   const room = document.documentElement.clientWidth;
   const drawn = "article figure:not(.gb-live > figure) > svg, article .gb-panels > svg, article img";
   for (const figure of document.querySelectorAll(drawn)) {

@@ -14,7 +14,7 @@ from markdown.treeprocessors import Treeprocessor
 from pymdownx.arithmatex import ArithmatexExtension
 
 from gradbook.press.errors import PressError, page_of
-from gradbook.press.mathml import TexError, render
+from gradbook.press.mathml import ATTACHED, TexError, render
 from gradbook.press.pages import is_element
 from gradbook.press.session import BlockError
 
@@ -116,12 +116,15 @@ class Typeset(Treeprocessor):
             markup = render(expand(self.md, tex.strip()), display=element.tag == "div")
         except TexError as error:
             raise PressError(f"{page_of(self.md)}: {error}") from error
-        tail, tag = element.tail, element.tag
+        # A browser may break a line behind a formula, even before a comma: what follows it stays.
+        attached = ATTACHED.match(element.tail or "")
+        closing = attached[0] if attached and element.tag == "span" else ""
+        tail, tag = (element.tail or "")[len(closing) :], element.tag
         element.clear()
         element.tag, element.tail = tag, tail
         element.set("class", "arithmatex")
         element.set(OUT_OF_SEARCH, "")
-        element.text = self.md.htmlStash.store(markup)
+        element.text = self.md.htmlStash.store(markup) + closing
 
 
 class BuildTimeMath(ArithmatexExtension):  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import subprocess
 import threading
 from functools import cache
@@ -31,6 +32,9 @@ lines.on("line", (line) => {
 });
 """
 _LOCK = threading.Lock()
+# Markdown marks by \x02 and \x03 what it puts in later.
+ATTACHED = re.compile(r"[^\s<&\x02\x03]+")
+"""What stands behind a formula without a space: a comma, a bracket, the rest of a word."""
 
 
 class TexError(ValueError):

@@ -9,7 +9,11 @@ from typing import Any
 
 from gradbook.press import mathml, svg
 
-_MARKED = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
+_MARKED = re.compile(
+    r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>'
+    rf"((?:(?<=</span>){mathml.ATTACHED.pattern})?)",
+    re.DOTALL,
+)
 
 
 def display(value: Any, printed: str, figures: int) -> str:
@@ -78,18 +82,19 @@ def typeset(markup: str) -> str:
     """
 
     def replace(match: re.Match[str]) -> str:
-        return math(html.unescape(match[2]).strip(), display=match[1] == "div")
+        return math(html.unescape(match[2]).strip(), display=match[1] == "div", attached=match[3])
 
     return _MARKED.sub(replace, markup)
 
 
-def math(tex: str, *, display: bool) -> str:
+def math(tex: str, *, display: bool, attached: str = "") -> str:
     """Return a formula as MathML, kept out of the search index, which cannot read it.
 
     Args:
         tex: The formula.
         display: Whether it stands on a line of its own.
+        attached: HTML that stands behind it without a space, and stays on its line.
     """
     tag = "div" if display else "span"
     typeset = mathml.render(tex, display=display)
-    return f'<{tag} class="arithmatex" data-search-exclude>{typeset}</{tag}>'
+    return f'<{tag} class="arithmatex" data-search-exclude>{typeset}{attached}</{tag}>'

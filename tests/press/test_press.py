@@ -110,6 +110,15 @@ def test_html_values_and_their_math_are_shown() -> None:
     assert typeset("no math") == "no math"
 
 
+def test_what_stands_behind_a_formula_without_a_space_stays_on_its_line() -> None:
+    html = convert("Let $x$, or ($y$), be the $k$-th; *of* $z$ and $v$*s*.\n\n$$w$$, alone")
+    for attached in ("</math>,</span> or", "</math>),</span> be", "</math>-th;</span> "):
+        assert attached in html
+    assert html.count("</math></span>") == 2
+    caption = typeset('at <span class="arithmatex">\\(x\\)</span>, <div class="arithmatex">')
+    assert caption.endswith('</math>,</span> <div class="arithmatex">')
+
+
 def test_text_is_escaped() -> None:
     assert "&lt;b&gt;" in display("<b>", "", 0)
 
