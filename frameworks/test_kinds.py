@@ -508,3 +508,21 @@ def test_weights_that_a_step_of_next_to_nothing_leaves_stand_still(made: Any, ra
     assert row.frozen["float32"] == 1.0
     assert row.update is not None
     assert 0 < row.update < 1e-9
+
+
+@pytest.mark.parametrize(("made", "rate"), [(torch.optim.Adam, 1e-3), (torch.optim.SGD, 0.1)])
+def test_a_head_that_begins_small_moves_far_and_the_step_is_not_too_large(
+    made: Any, rate: float
+) -> None:
+    net, x, y = mlp(32, 64, 64, 64, 4), torch.randn(64, 32), torch.randint(4, (64,))
+    head = [part for part in net.modules() if isinstance(part, nn.Linear)][-1]
+    with torch.no_grad():
+        head.weight.normal_(0, 1e-4)
+    optimizer = made(net.parameters(), rate)
+    report = ask(net, lambda: F.cross_entropy(net(x), y), optimizer)
+    before = head.weight.detach().clone()
+    optimizer.step()
+    assert (head.weight - before).norm() > before.norm()
+    assert report.verdict is V.HEALTHY
+    far = ask(net, lambda: F.cross_entropy(net(x), y), made(net.parameters(), 300 * rate))
+    assert far.verdict is V.LARGE_STEP

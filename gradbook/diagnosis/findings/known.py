@@ -23,6 +23,8 @@ class Parameter:
         alike: Whether all its units have the same weights, which are not 0.
         broken: Whether its weights are not finite.
         ratio: The size of its step over that of the weights, if it is known.
+        gain: The rms of its step times the root of its inputs, if it is known: by how much of their
+            rms the step may change what comes out.
         stepped: Whether the optimizer holds it; None if there is none.
         rate: The optimizer's learning rate for it, if it is known.
         decay: The share of itself that weight decay takes from it in a step.
@@ -38,6 +40,7 @@ class Parameter:
     alike: bool = False
     broken: bool = False
     ratio: float | None = None
+    gain: float | None = None
     stepped: bool | None = None
     rate: float | None = None
     decay: float = 0.0

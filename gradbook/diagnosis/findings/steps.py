@@ -2,22 +2,24 @@
 
 import math
 
-from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import listed
 from gradbook.show.bounds import at_most
 
 LARGE = 1.0
 """From which size of the update over that of the weight on a step undoes what was learned."""
+LIGHT = 0.1
+"""Up to which gain a step changes little all the same: its weights began small, as a head's do."""
 
 
 def large_step(known: Known) -> Finding | None:
     """Find a step that is as large as the weights themselves."""
-    found = [p for p in known.asked if p.axes > 1 and not p.zero and (p.ratio or 0.0) >= LARGE]
+    found = [p for p in known.asked if _is_large(p)]
     if not found:
         return None
     top = max(found, key=lambda p: p.ratio or 0.0)
-    decays = 2 * top.decay > (top.ratio or 0.0)
+    decays = _decays(top)
     return Finding(
         Verdict.LARGE_STEP,
         f"One step changes {top.name} by {top.ratio:.1e} times its size"
@@ -26,6 +28,16 @@ def large_step(known: Known) -> Finding | None:
         since=top.name,
         hint="decay" if decays else None,
     )
+
+
+def _is_large(weight: Parameter) -> bool:
+    if weight.axes < 2 or weight.zero or (weight.ratio or 0.0) < LARGE:
+        return False
+    return weight.gain is None or weight.gain > LIGHT or _decays(weight)
+
+
+def _decays(weight: Parameter) -> bool:
+    return 2 * weight.decay > (weight.ratio or 0.0)
 
 
 STILL = 0.5

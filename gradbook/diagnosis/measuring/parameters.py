@@ -83,6 +83,7 @@ def _parameter(
     stored = _read(weights, found.name)
     numbers = found.statistics
     step = updates.get(found.name)
+    ratio = None if step is None or not math.isfinite(step.ratio) else step.ratio
     shape = stored.shape if stored is not None else (found.shape or ())
     group = {} if net is None else net.group(found.name)
     rate = None if net is None or "lr" not in group else float(group["lr"])
@@ -95,11 +96,18 @@ def _parameter(
         zero=None if stored is None else _is_zero(stored),
         alike=stored is not None and _is_alike(stored),
         broken=stored is not None and bool(numbers and numbers.nonfinite) and _is_broken(stored),
-        ratio=None if step is None or not math.isfinite(step.ratio) else step.ratio,
+        ratio=ratio,
+        gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
         stepped=None if net is None else net.stepped(found.name),
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
     )
+
+
+def _gain(rms: float, shape: tuple[int, ...]) -> float:
+    # Libraries differ in which axis counts the inputs: in doubt the step passes for larger.
+    inputs = math.prod(shape) / min(shape[0], shape[-1]) if len(shape) > 1 else 1
+    return rms * math.sqrt(inputs)
 
 
 def _read(weights: Tensors | None, name: str) -> Tensor | None:
