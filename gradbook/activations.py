@@ -52,8 +52,6 @@ class Activation:
 
     Args:
         name: What tables and figures print.
-        f: The activation.
-        df: The derivative.
         sup_df: The supremum of $|f'(z)|$ over all real $z$, whether or not it is attained.
         kinks: The places where $f'$ jumps.
 

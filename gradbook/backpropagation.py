@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike
 
 from gradbook.checks import Array, finite_array, generator, positive
 from gradbook.layers import Backward, Forward, Layer
+from gradbook.layers.base import check_layers
 from gradbook.losses import Loss
-from gradbook.parameters import check_layers, with_parameters
+from gradbook.parameters import with_parameters
 
 _diverging = np.errstate(over="ignore", invalid="ignore")
 

@@ -36,7 +36,6 @@ class Draw(Protocol):
         ensemble: tuple[int, ...] = (),
     ) -> Array:
         """Return weights of shape `(*ensemble, fan_in, fan_out)`."""
-        ...
 
 
 Rule: TypeAlias = Callable[[int, int], float]

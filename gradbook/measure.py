@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gradbook.activations import Activation
 from gradbook.backpropagation import Trace, backprop_from, forward
-from gradbook.checks import Array, generator, positive_int
+from gradbook.checks import Array, finite_array, generator, positive_int
 from gradbook.initializers import Initializer
 from gradbook.layers import Layer
 from gradbook.networks import plain
@@ -120,3 +121,18 @@ def geometric_mean(values: Array) -> float:
     if not (values > 0).all():
         raise ValueError(f"values must be positive, got {values!r}")
     return float(np.exp(np.log(values).mean()))
+
+
+def root_mean_square(deviations: ArrayLike) -> tuple[Array, Array]:
+    r"""Measure $\sqrt{\overline{d^2}}$ of independent deviations, with its standard error.
+
+    To first order, the error of the root is that of the mean square over twice the root. There is
+    one row per draw, shape `(draws, ...)`.
+    """
+    squares = np.square(finite_array("deviations", deviations))
+    if squares.ndim == 0 or len(squares) == 1:
+        raise ValueError(f"deviations must hold at least two draws, got {deviations!r}")
+    value = np.asarray(np.sqrt(squares.mean(axis=0)))
+    error = np.asarray(squares.std(axis=0, ddof=1) / np.sqrt(len(squares)))
+    # Without any deviation there is no error either, and nothing to divide by.
+    return value, np.divide(error, 2 * value, out=np.zeros_like(error), where=value > 0)

@@ -9,31 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradbook.checks import Array
-from gradbook.layers import Layer
-
-_OFFERED = ("parameters", "with_parameters", "forward", "backward")
-
-
-def check_layers(layers: Sequence[Layer]) -> None:
-    """Raise unless `layers` is a network: at least one layer, and nothing but layers."""
-    if len(layers) == 0:
-        raise ValueError(f"layers must hold at least one layer, got {layers!r}")
-    # A protocol checks an instance slowly; for classes that have all it asks, the class will do.
-    if all(hasattr(kind, name) for kind in set(map(type, layers)) for name in _OFFERED):
-        return
-    for number, layer in enumerate(layers, start=1):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers must hold layers, got {layer!r} as layer {number}")
+from gradbook.layers.base import Layer, check_layers, numbered
 
 
 def named_parameters(layers: Sequence[Layer]) -> dict[str, Array]:
     """Return the array at every place, layer by layer, a shared one at each place it has."""
     check_layers(layers)
-    return {
-        f"{number}.{name}": array
-        for number, layer in enumerate(layers, start=1)
-        for name, array in layer.parameters.items()
-    }
+    return numbered([layer.parameters for layer in layers])
 
 
 def places(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:

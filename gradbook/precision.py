@@ -41,9 +41,8 @@ class Format:
         significand_bits: $p$, the leading bit included whether or not it is stored.
         max_exponent: The largest exponent $e$; the smallest is $1 - e$.
 
-    Raises:
-        ValueError: If the format is neither float64 nor narrow enough to be computed in float64
-            exactly: at most 25 bits and a largest exponent of at most 255.
+    Other formats than float64 must be narrow enough to be computed in float64 exactly: at most 25
+    bits and a largest exponent of at most 255.
 
     Examples:
         >>> tensor_float = Format("TF32", significand_bits=11, max_exponent=127)
@@ -253,8 +252,7 @@ _LONGEST_LOOP = 1_000_000
 def overflow_depth(fmt: Format, factor: float) -> int:
     r"""Find the first $L$ at which $\text{factor}^L$, multiplied up in the format, is infinite.
 
-    Raises:
-        ValueError: If the factor is so close to 1 that more than a million layers are needed.
+    A factor so close to 1 that more than a million layers are needed is refused.
     """
     predicted = predicted_overflow_depth(fmt, factor)
     if predicted > _LONGEST_LOOP:

@@ -20,14 +20,9 @@ class Attention(Parameterless):
     `gradbook.networks.attention_block` draws the three. Cut mini-batches between sequences: rows
     that are drawn one by one, as `train` draws a `batch`, tear them apart.
 
-    Each head has its own $d$ columns of each, and $S = \alpha \, Q K^\top$ with
-    $\alpha = 1/\sqrt{d}$. With `causal`, row $i$ sees the rows up to $i$.
-
-    Args:
-        time: Rows of a sequence.
-        heads: Heads, which share the width out among them.
-        causal: Whether later rows are hidden.
-        scale: $\alpha$; None for $1/\sqrt{d}$.
+    Each of the `heads` has its own $d$ columns of each, and $S = \alpha \, Q K^\top$ with $\alpha$
+    the `scale`, which is $1/\sqrt{d}$ where it is None. With `causal`, row $i$ sees the rows up to
+    $i$.
 
     Examples:
         One query that agrees with the second key by $\ln 3$ more than with the first: weights of a

@@ -1,7 +1,7 @@
 """What a layer is, and what its two passes record."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from gradbook.checks import Array, finite_array
@@ -59,6 +59,30 @@ class Layer(Protocol):
 
     def backward(self, record: Forward, da: Array) -> Backward:
         """Compute the gradients from `forward`'s record and the upstream gradient `da`."""
+
+
+_OFFERED = ("parameters", "with_parameters", "forward", "backward")
+
+
+def check_layers(layers: Sequence[Layer]) -> None:
+    """Raise unless `layers` is a network: at least one layer, and nothing but layers."""
+    if len(layers) == 0:
+        raise ValueError(f"layers must hold at least one layer, got {layers!r}")
+    # A protocol checks an instance slowly; for classes that have all it asks, the class will do.
+    if all(hasattr(kind, name) for kind in set(map(type, layers)) for name in _OFFERED):
+        return
+    for number, layer in enumerate(layers, start=1):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers must hold layers, got {layer!r} as layer {number}")
+
+
+def numbered(arrays: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """Name what belongs to layers by its layer, counted from 1: `"1.W"`, `"2.W"`."""
+    return {
+        f"{number}.{name}": array
+        for number, of_layer in enumerate(arrays, start=1)
+        for name, array in of_layer.items()
+    }
 
 
 class Parameterized(ABC):

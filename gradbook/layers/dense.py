@@ -22,7 +22,6 @@ class Dense(Parameterized):
     Args:
         W: Weights, `(..., fan_in, fan_out)`.
         b: Biases, `(..., fan_out)`, or None for a layer without.
-        activation: The activation `f` with its derivative.
 
     Examples:
         >>> import numpy as np

@@ -20,7 +20,6 @@ class Recurrent(Step):
         W: Recurrent weights, `(..., width, width)`.
         U: Input weights, `(..., fan_in, width)`, or None for a step without input.
         b: Biases, `(..., width)`, or None for a step without.
-        activation: The activation `f` with its derivative.
         x: The step's own input, `(..., batch, fan_in)`; given exactly if `U` is.
 
     Examples:

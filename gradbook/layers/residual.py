@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gradbook.checks import Array, finite
-from gradbook.layers.base import Backward, Forward, Layer, check_names
+from gradbook.layers.base import Backward, Forward, Layer, check_layers, check_names, numbered
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -39,19 +39,15 @@ class Residual:
 
     def __init__(self, layers: Layer | Sequence[Layer], scale: float = 1.0) -> None:
         """Hold one layer or several."""
-        block = (layers,) if isinstance(layers, Layer) else tuple(layers)
-        if not block:
-            raise ValueError(f"layers must hold at least one layer, got {layers!r}")
-        for number, layer in enumerate(block, start=1):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"layers must hold layers, got {layer!r} as layer {number}")
-        object.__setattr__(self, "layers", block)
+        block = [layers] if isinstance(layers, Layer) else layers
+        check_layers(block)
+        object.__setattr__(self, "layers", tuple(block))
         object.__setattr__(self, "scale", finite("scale", scale))
 
     @property
     def parameters(self) -> Mapping[str, Array]:
         """Return the parameters of the block, each under its place in it."""
-        return _prefixed([layer.parameters for layer in self.layers])
+        return numbered([layer.parameters for layer in self.layers])
 
     def with_parameters(self, values: Mapping[str, Array]) -> Self:
         """Return a copy in which the named parameters have other values."""
@@ -96,12 +92,4 @@ class Residual:
             back = layer.backward(inner, dh)
             dh = back.dx
             grads.append(back.grads)
-        return Backward(da + dh, _prefixed(grads[::-1]))
-
-
-def _prefixed(arrays: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    return {
-        f"{number}.{name}": array
-        for number, of_layer in enumerate(arrays, start=1)
-        for name, array in of_layer.items()
-    }
+        return Backward(da + dh, numbered(grads[::-1]))

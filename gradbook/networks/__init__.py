@@ -2,7 +2,7 @@
 
 from gradbook.networks.dense import looks_linear, plain, unrolled
 from gradbook.networks.gated import unrolled_gru, unrolled_lstm, zero_state
-from gradbook.networks.normalization import batch_norm, layer_norm, normalized, rms_norm
+from gradbook.networks.normalization import batch_norm, layer_norm, normalized
 from gradbook.networks.residual_blocks import (
     chained,
     one_layer_blocks,
@@ -25,7 +25,6 @@ __all__ = [
     "post_norm",
     "pre_norm",
     "residual",
-    "rms_norm",
     "transformer_blocks",
     "two_layer_blocks",
     "unrolled",

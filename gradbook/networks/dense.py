@@ -39,7 +39,6 @@ def plain(
 
     Args:
         widths: The number of inputs, then of the units in each layer: `(3, 2, 1)` is two layers.
-        output_activation: The activation of the last layer.
         bias_variance: Biases are drawn from $N(0, \text{bias\_variance})$; None for no biases.
 
     Examples:

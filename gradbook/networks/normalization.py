@@ -8,7 +8,7 @@ import numpy as np
 
 from gradbook.activations import Activation, identity
 from gradbook.initializers import Initializer
-from gradbook.layers import Activate, BatchNorm, Dense, Layer, LayerNorm, RMSNorm
+from gradbook.layers import Activate, BatchNorm, Dense, Layer, LayerNorm
 from gradbook.networks.dense import checked_widths
 
 Norm: TypeAlias = Callable[[tuple[int, ...]], Layer]
@@ -23,11 +23,6 @@ def batch_norm(shape: tuple[int, ...]) -> BatchNorm:
 def layer_norm(shape: tuple[int, ...]) -> LayerNorm:
     """Make a layer normalization with `gamma` 1 and `beta` 0."""
     return LayerNorm(np.ones(shape), np.zeros(shape))
-
-
-def rms_norm(shape: tuple[int, ...]) -> RMSNorm:
-    """Make an RMS normalization with `gamma` 1."""
-    return RMSNorm(np.ones(shape))
 
 
 def normalized(

@@ -95,7 +95,7 @@ def pre_norm(blocks: Blocks, norm: Layer, scale: float = 1.0) -> list[Layer]:
 def post_norm(blocks: Blocks, norm: Layer, scale: float = 1.0) -> list[Layer]:
     r"""Normalize the sum, and with it the path: $N(h + \alpha B(h))$, two layers for each block.
 
-    Take a normalization without parameters, or all places will share them.
+    As in `pre_norm`, the normalization has no parameters.
 
     Examples:
         >>> from gradbook.layers import RMSNorm

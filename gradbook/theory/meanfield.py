@@ -186,10 +186,8 @@ def fixed_point(
     Where the map makes `start` longer, that is the next fixed point above, where it makes it
     shorter, the next one below, and `start` itself where the map repeats it, as that of the ReLU at
     $\sigma_w^2 = 2$ does every length. Found by bisection, so that a fixed point which the iterates
-    approach only as $1/l$, like that of tanh at $\sigma_w = 1$, costs no more than others.
-
-    Returns:
-        The fixed point, or None if the length grows beyond `LONGEST`: there is no finite one.
+    approach only as $1/l$, like that of tanh at $\sigma_w = 1$, costs no more than others. None if
+    the length grows beyond `LONGEST`: there is no finite one.
 
     Examples:
         >>> from gradbook.activations import relu, sigmoid

@@ -63,10 +63,8 @@ def stretches(matrices: ArrayLike) -> Array:
     The factors carry along an orthonormal frame: $M_t Q_{t-1} = Q_t R_t$, $Q_0 = 1$. The product of
     the first $k$ diagonal entries of $|R_t|$ is the growth of a $k$-dimensional volume. So the
     first column of logarithms, summed, is $\ln \lVert M_t \cdots M_1 e_1 \rVert$ for the first unit
-    vector $e_1$, exactly. Nothing is ever larger than one factor, so nothing overflows.
-
-    Returns:
-        $\ln |(R_t)_{ii}|$, shape (T, ..., n); minus infinity where a factor flattens the frame.
+    vector $e_1$, exactly. Nothing is ever larger than one factor, so nothing overflows. Returns
+    $\ln |(R_t)_{ii}|$, shape (T, ..., n); minus infinity where a factor flattens the frame.
 
     Examples:
         >>> logs = stretches([[[3.0, 0.0], [4.0, 1.0]], [[2.0, 0.0], [0.0, 2.0]]])

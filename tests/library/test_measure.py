@@ -8,7 +8,13 @@ import pytest
 from gradbook.activations import identity, relu, tanh
 from gradbook.backpropagation import backprop_from
 from gradbook.initializers import lecun, orthogonal, scaled
-from gradbook.measure import Recipe, boundary_norms, geometric_mean, gradient_norms
+from gradbook.measure import (
+    Recipe,
+    boundary_norms,
+    geometric_mean,
+    gradient_norms,
+    root_mean_square,
+)
 from gradbook.networks import plain
 
 
@@ -61,3 +67,25 @@ def test_a_size_that_is_not_positive_is_refused_by_name(size: str) -> None:
     sizes = {"depth": 2, "width": 2, "draws": 2, size: 0}
     with pytest.raises(ValueError, match=size):
         gradient_norms(np.random.default_rng(0), Recipe("tanh", tanh, lecun), **sizes)
+
+
+def test_the_root_mean_square_and_its_error_are_those_of_normal_numbers() -> None:
+    rng = np.random.default_rng(1)
+    values, errors = root_mean_square(3 * rng.standard_normal((1000, 500)))
+    # A chi-square of 1000 draws: the root has standard deviation 3 / sqrt(2000) = 0.0671 in each of
+    # 500 columns, known to 1 / sqrt(1000) = 3 %, and its estimates to 1 / sqrt(500) at most.
+    assert values.std() == pytest.approx(3 / np.sqrt(2000), rel=0.13)
+    assert errors.mean() == pytest.approx(3 / np.sqrt(2000), rel=0.02)
+    # 500 * 1000 numbers: standard error of the mean 0.003, bias of the root a quarter of 3 / 1000.
+    assert values.mean() == pytest.approx(3, abs=0.015)
+
+
+def test_no_deviation_has_no_error() -> None:
+    value, error = root_mean_square([0.0, 0.0])
+    assert (value, error) == (0, 0)
+
+
+@pytest.mark.parametrize("deviations", [[1.0], 1.0])
+def test_one_deviation_has_no_known_error(deviations: object) -> None:
+    with pytest.raises(ValueError, match=r"^deviations must hold at least two draws"):
+        root_mean_square(deviations)  # type: ignore[arg-type]

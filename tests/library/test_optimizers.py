@@ -18,10 +18,8 @@ from gradbook.optimizers import (
     GradientDescent,
     Momentum,
     Optimizer,
-    momentum_multiplier,
 )
 from gradbook.training import train
-from gradbook.update import minimize
 
 GRADIENTS = np.random.default_rng(0).standard_normal(12) * np.logspace(-4, 3, 12)
 EACH = (GradientDescent(0.1), Momentum(0.1, 0.7), Adam(0.1, 0.8, 0.95, 1e-3))
@@ -88,26 +86,6 @@ def test_the_first_step_of_adam_has_a_closed_form(g: float) -> None:
     assert w == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.parametrize("product", [0.01, 0.3, 1.5])
-@pytest.mark.parametrize("beta", [0.0, 0.4, 0.9])
-def test_momentum_on_a_quadratic_has_these_eigenvalues(product: float, beta: float) -> None:
-    step = np.array([[1 + beta - product, -beta], [1.0, 0.0]])
-    expected = np.abs(np.linalg.eigvals(step)).max()
-    assert momentum_multiplier(product, beta) == pytest.approx(expected, rel=1e-12)
-    path = minimize(lambda w: w, 1.0, lr=product, steps=40)
-    assert momentum_multiplier(product, 0.0) == pytest.approx(abs(path[1]), rel=1e-12)
-
-
-def test_critical_damping_is_the_fastest() -> None:
-    product = 0.04
-    best = (1 - math.sqrt(product)) ** 2
-    fastest = momentum_multiplier(product, best)
-    # At a double root the discriminant is a rounding, whose root is 1e-8.
-    assert fastest == pytest.approx(1 - math.sqrt(product), abs=1e-7)
-    for beta in (best - 0.01, best + 0.01):
-        assert momentum_multiplier(product, beta) > fastest + 1e-3
-
-
 @pytest.mark.parametrize("optimizer", EACH)
 def test_members_train_side_by_side_and_inputs_stay(optimizer: Optimizer) -> None:
     rng = np.random.default_rng(1)
@@ -158,7 +136,6 @@ def test_a_clip_goes_before_the_step(optimizer: Optimizer) -> None:
         (lambda: Adam(1, beta1=-0.1), "beta1 must be at least 0 and below 1, got -0.1"),
         (lambda: Adam(1, beta2=1.0), "beta2 must be at least 0 and below 1, got 1.0"),
         (lambda: Adam(1, epsilon=0), "epsilon must be positive, got 0"),
-        (lambda: momentum_multiplier(0, 0.5), "product must be positive, got 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make: object, message: str) -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from gradbook.activations import identity, tanh
 from gradbook.layers import Dense, Layer, Recurrent
+from gradbook.layers.base import check_layers
 from gradbook.parameters import (
-    check_layers,
     distinct_parameters,
     in_float32,
     named_parameters,

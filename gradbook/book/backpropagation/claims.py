@@ -12,6 +12,7 @@ import numpy as np
 from gradbook.activations import Activation, identity, leaky_relu, relu, sigmoid, softplus, tanh
 from gradbook.backpropagation import Trace, backprop
 from gradbook.book.backpropagation.counting import forward_cost, multiply_adds
+from gradbook.book.backpropagation.differences import best_step, error_terms, step_errors
 from gradbook.book.backpropagation.modes import (
     difference_mode,
     forward_mode,
@@ -21,7 +22,6 @@ from gradbook.book.backpropagation.modes import (
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.sources import BISHOP, DU, NUMERICAL_RECIPES, RUMELHART
 from gradbook.checks import Array
-from gradbook.differences import best_step, error_terms, step_errors
 from gradbook.initializers import he, lecun
 from gradbook.layers import Dense, Layer
 from gradbook.losses import (

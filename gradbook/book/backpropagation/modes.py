@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from gradbook.backpropagation import backprop, forward, forward_loss
 from gradbook.book.backpropagation.counting import dense
+from gradbook.book.backpropagation.differences import default_step
 from gradbook.checks import Array, positive
-from gradbook.differences import default_step
 from gradbook.layers import Dense, Layer
 from gradbook.losses import Loss
 from gradbook.parameters import places

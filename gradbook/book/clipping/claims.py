@@ -10,15 +10,15 @@ import numpy as np
 
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.clipping.averages import step_after_a_spike, steps_around_a_spike
-from gradbook.book.sources import GUPTA, KAHAN, KINGMA_BA, MICIKEVICIUS, POLYAK, THIS_BOOK
-from gradbook.checks import Array
-from gradbook.clipping import angle, clip_norm, clip_value
-from gradbook.mixed_precision import (
+from gradbook.book.clipping.mixed_precision import (
     Kahan,
     accumulate,
     round_stochastically,
     scaled_underflow_depth,
 )
+from gradbook.book.sources import GUPTA, KAHAN, KINGMA_BA, MICIKEVICIUS, POLYAK, THIS_BOOK
+from gradbook.checks import Array
+from gradbook.clipping import angle, clip_norm, clip_value
 from gradbook.optimizers import Adam, Momentum
 from gradbook.precision import Format, bfloat16, float16
 

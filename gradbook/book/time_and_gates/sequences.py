@@ -23,10 +23,11 @@ from gradbook.backpropagation import Trace, backprop, forward
 from gradbook.checks import Array, float_array, generator, integer_at_least, positive_int
 from gradbook.clipping import global_norm
 from gradbook.layers import Layer, Step
+from gradbook.layers.base import check_layers
 from gradbook.losses import Loss
 from gradbook.networks.gated import zero_state
 from gradbook.optimizers import Optimizer
-from gradbook.parameters import check_layers, distinct_parameters, with_parameters
+from gradbook.parameters import distinct_parameters, with_parameters
 
 ADDING_BASELINE = 1 / 6
 r"""The mean squared error of always answering 1: twice the variance $1/12$ of a uniform number."""

@@ -25,8 +25,8 @@ from gradbook.backpropagation import backprop_from, forward
 from gradbook.checks import Array, finite_array, positive, positive_int
 from gradbook.initializers import lecun, orthogonal_with
 from gradbook.layers import Layer
+from gradbook.layers.base import check_layers
 from gradbook.networks import unrolled
-from gradbook.parameters import check_layers
 
 
 def truncation_error(rho: float, lengths: ArrayLike, steps: int) -> Array:

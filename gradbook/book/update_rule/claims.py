@@ -9,11 +9,11 @@ import numpy as np
 
 from gradbook import precision
 from gradbook.backpropagation import backprop
-from gradbook.batches import all_batch_means, batch_means, batch_standard_error
 from gradbook.bisection import last_true
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.lecture_note import NOTE, example
 from gradbook.book.sources import COCHRAN, IEEE_754, LECTURE_NOTE, NESTEROV
+from gradbook.book.update_rule.batches import all_batch_means, batch_means, batch_standard_error
 from gradbook.book.update_rule.bowls import best_learning_rate
 from gradbook.checks import Array
 from gradbook.losses import half_squared_error

@@ -8,14 +8,13 @@ import numpy as np
 
 from gradbook import precision
 from gradbook.activations import naive_sigmoid_derivative, relu, sigmoid
-from gradbook.batches import root_mean_square
 from gradbook.bisection import last_true
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.sources import HE, IEEE_754, NIELSEN, SCHOENHOLZ
 from gradbook.book.vanishing import nielsen
 from gradbook.checks import Array
 from gradbook.initializers import scaled
-from gradbook.measure import Recipe, gradient_norms
+from gradbook.measure import Recipe, gradient_norms, root_mean_square
 from gradbook.theory.meanfield import fixed_point, propagate
 
 CHAPTER = "vanishing"

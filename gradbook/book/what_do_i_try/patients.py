@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gradbook.activations import identity, relu, sigmoid, tanh
+from gradbook.book.clipping.mixed_precision import Plain
 from gradbook.book.what_do_i_try.plans import Deep, Unrolled, with_spectral_radius
 from gradbook.book.what_do_i_try.stored_weights import InFormat
 from gradbook.initializers import he, lecun, scaled
-from gradbook.mixed_precision import Plain
 from gradbook.optimizers import GradientDescent
 from gradbook.precision import bfloat16
 

@@ -17,12 +17,12 @@ from functools import partial
 from typing import TypeAlias
 
 from gradbook.activations import identity, leaky, relu, tanh
+from gradbook.book.clipping.mixed_precision import Kahan, Master
 from gradbook.book.what_do_i_try.plans import RATES, Deep, GRUCell, LSTMCell, Unrolled
 from gradbook.book.what_do_i_try.rates_at_once import at_rate
 from gradbook.book.what_do_i_try.stored_weights import InFormat
 from gradbook.clipping import clip_global_norm
 from gradbook.initializers import he, lecun, orthogonal, scaled
-from gradbook.mixed_precision import Kahan, Master
 from gradbook.networks import normalization
 from gradbook.optimizers import Adam, Clipping, GradientDescent
 from gradbook.precision import Format

@@ -1,7 +1,7 @@
 r"""Train weights that are stored in a small number format: an optimizer that rounds.
 
 The gradient of the scaled loss is rounded to the format and unscaled, the step is made of it, and a
-store of `gradbook.mixed_precision` subtracts it. An entry that is not finite is left out of a step,
+`Store` of the chapter on clipping subtracts it. An entry that is not finite is left out of a step,
 as those who scale a loss leave out the whole step: runs that are lost stay lost and stop no others.
 """
 
@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from gradbook.book.clipping.mixed_precision import Store
 from gradbook.checks import Array, positive
-from gradbook.mixed_precision import Store
 from gradbook.optimizers import State
 from gradbook.precision import Format, round_to
 
@@ -33,7 +33,7 @@ class InFormat:
         scale: What the loss is multiplied by before its gradient is rounded.
 
     Examples:
-        >>> from gradbook.mixed_precision import Kahan, Plain
+        >>> from gradbook.book.clipping.mixed_precision import Kahan, Plain
         >>> from gradbook.precision import float16
         >>> for store in (Plain(float16), Kahan(float16)):
         ...     optimizer, w = InFormat(2**-12, store), [np.array([1.0])]

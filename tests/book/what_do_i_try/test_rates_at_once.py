@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from gradbook.book.clipping.mixed_precision import Kahan
 from gradbook.book.what_do_i_try.rates_at_once import SideBySide, at_rate, innermost, sweeps
 from gradbook.book.what_do_i_try.stored_weights import InFormat
 from gradbook.clipping import clip_global_norm
-from gradbook.mixed_precision import Kahan
 from gradbook.optimizers import Adam, Clipping, GradientDescent, Momentum, Optimizer
 from gradbook.precision import bfloat16
 

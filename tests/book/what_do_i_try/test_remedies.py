@@ -11,6 +11,7 @@ import pytest
 from gradbook.activations import identity, relu, tanh
 from gradbook.backpropagation import backprop, forward_loss
 from gradbook.book import symptoms
+from gradbook.book.clipping.mixed_precision import Kahan, Master, Plain
 from gradbook.book.four_classes import CLASSES, DIMENSION
 from gradbook.book.time_and_gates.sequences import truncated
 from gradbook.book.what_do_i_try import draws, patients, remedies, remedy_tables, treatment
@@ -29,7 +30,6 @@ from gradbook.book.what_do_i_try.treatment import (
 )
 from gradbook.initializers import he, lecun, orthogonal
 from gradbook.losses import softmax_cross_entropy
-from gradbook.mixed_precision import Kahan, Master, Plain
 from gradbook.optimizers import Adam, Clipping, GradientDescent
 from gradbook.precision import bfloat16, float16, frozen_fraction, round_to
 from gradbook.press.places import ROOT

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradbook.batches import all_batch_means, batch_means, batch_standard_error, root_mean_square
+from gradbook.book.update_rule.batches import all_batch_means, batch_means, batch_standard_error
 
 # Whole numbers, so that the oracle can count in fractions.
 EXAMPLES = st.lists(st.integers(-50, 50), min_size=2, max_size=7)
@@ -61,22 +61,6 @@ def test_a_batch_of_all_examples_leaves_nothing_to_chance() -> None:
     assert batch_standard_error([3.0, 1.0, 4.0, 1.0], 4) == 0
 
 
-def test_the_root_mean_square_and_its_error_are_those_of_normal_numbers() -> None:
-    rng = np.random.default_rng(1)
-    values, errors = root_mean_square(3 * rng.standard_normal((1000, 500)))
-    # A chi-square of 1000 draws: the root has standard deviation 3 / sqrt(2000) = 0.0671 in each of
-    # 500 columns, known to 1 / sqrt(1000) = 3 %, and its estimates to 1 / sqrt(500) at most.
-    assert values.std() == pytest.approx(3 / np.sqrt(2000), rel=0.13)
-    assert errors.mean() == pytest.approx(3 / np.sqrt(2000), rel=0.02)
-    # 500 * 1000 numbers: standard error of the mean 0.003, bias of the root a quarter of 3 / 1000.
-    assert values.mean() == pytest.approx(3, abs=0.015)
-
-
-def test_no_deviation_has_no_error() -> None:
-    value, error = root_mean_square([0.0, 0.0])
-    assert (value, error) == (0, 0)
-
-
 RNG = np.random.default_rng(0)
 
 
@@ -89,8 +73,6 @@ RNG = np.random.default_rng(0)
         (lambda: all_batch_means(1.0, 1), "values must have one row per example, .* 1.0"),
         (lambda: all_batch_means([1.0, np.nan], 1), "values must be finite, got nan"),
         (lambda: batch_standard_error([1.0], 1), "values must hold at least two examples"),
-        (lambda: root_mean_square([1.0]), "deviations must hold at least two draws"),
-        (lambda: root_mean_square(1.0), "deviations must hold at least two draws"),
     ],
 )
 def test_what_cannot_be_batched_is_refused(call: object, message: str) -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gradbook.mixed_precision import (
+from gradbook.book.clipping.mixed_precision import (
     STORES,
     Kahan,
     Master,

@@ -60,21 +60,6 @@ def batch_standard_error(values: ArrayLike, size: int) -> Array:
     return np.asarray(np.sqrt(variance))
 
 
-def root_mean_square(deviations: ArrayLike) -> tuple[Array, Array]:
-    r"""Measure $\sqrt{\overline{d^2}}$ of independent deviations, with its standard error.
-
-    To first order, the error of the root is that of the mean square over twice the root. There is
-    one row per draw, shape `(draws, ...)`.
-    """
-    squares = np.square(finite_array("deviations", deviations))
-    if squares.ndim == 0 or len(squares) == 1:
-        raise ValueError(f"deviations must hold at least two draws, got {deviations!r}")
-    value = np.asarray(np.sqrt(squares.mean(axis=0)))
-    error = np.asarray(squares.std(axis=0, ddof=1) / np.sqrt(len(squares)))
-    # Without any deviation there is no error either, and nothing to divide by.
-    return value, np.divide(error, 2 * value, out=np.zeros_like(error), where=value > 0)
-
-
 def _checked(values: ArrayLike, size: int) -> tuple[Array, int]:
     rows = finite_array("values", values)
     if rows.ndim == 0:

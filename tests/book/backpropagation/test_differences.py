@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradbook.activations import sigmoid, softplus
-from gradbook.differences import (
+from gradbook.book.backpropagation.differences import (
     best_step,
     central_difference,
     default_step,
