@@ -103,6 +103,35 @@ def test_what_has_been_learned_is_not_ill() -> None:
     assert run.report().verdict is V.HEALTHY
 
 
+def test_what_the_loss_sends_at_its_minimum_where_nobody_told_it() -> None:
+    torch.manual_seed(0)
+    line, x = nn.Linear(10, 1), torch.randn(64, 10)
+    optimizer = torch.optim.SGD(line.parameters(), 0.3)
+    with gradbook.watching(line, optimizer=optimizer, every=5) as run:
+        for _ in range(200):
+            optimizer.zero_grad()
+            F.mse_loss(line(x), 2 * x[:, :1] + 1).backward()
+            optimizer.step()
+    report = run.report()
+    assert (report.verdict, report.steps[0].text) == (
+        V.CANNOT_TELL,
+        "Tell the loss: run.step(loss).",
+    )
+
+
+def test_a_loss_that_the_network_returns_need_not_be_told() -> None:
+    net, x = WithLoss(), torch.randn(64, 10)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(30):
+            optimizer.zero_grad()
+            net(x, (x[:, 0] > 0).long())["loss"].backward()
+            optimizer.step()
+    told = [moment.loss for moment in run.moments]
+    assert all(loss is not None for loss in told)
+    assert told[-1] < told[0] / 2
+
+
 @pytest.mark.parametrize(
     ("net", "rate"), [(perceptron, 1.0), (lambda: perceptron(nn.Tanh), 0.3), (reader, 3.0)]
 )

@@ -134,12 +134,23 @@ def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     settled = verdict is Verdict.CANNOT_TELL or verdict in AT_REST - began
     if settled and (found := learned(moments)) is not None:
         return replace(report, findings=(found,), steps=next_steps(found), rate=None)
+    if verdict is Verdict.LOSS and verdict not in began and _at_its_end(moments):
+        text = (
+            "What the loss sends back was more at first, and is next to nothing now: it is at "
+        )
+        found = Finding(Verdict.CANNOT_TELL, f"{text}its minimum, or saturated.", hint="untold")
+        return replace(report, findings=(found,), steps=next_steps(found), rate=None)
     large = _large_before(report, moments)
     if large is not None and verdict is Verdict.NON_FINITE:
         return replace(report, steps=(HINTS["diverged"], *report.steps))
     if large is not None:
         return _first(report, large)
     return _made(report, moments) if verdict in SIZED - began else report
+
+
+def _at_its_end(moments: Sequence[Moment]) -> bool:
+    """Tell whether something still comes back, and nobody told what the loss did."""
+    return not losses_of(moments) and any(moments[-1].norms.values())
 
 
 def _first(report: Report, found: Finding) -> Report:

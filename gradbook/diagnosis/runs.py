@@ -175,6 +175,9 @@ def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run
 
 
 def _moment(step: int, loss: float | None, net: Any, deltas: Watched, report: Report) -> Moment:
+    if loss is None:  # a network that returns a single number returns its loss
+        ends = (p for p in deltas.record.places if not p.module and p.count == 1)
+        loss = next((p.out for p in ends), None)
     norms = {name: float(size) for name, size in deltas.items() if size is not None}
     updates = {row.name: row.update for row in report.rows if row.update is not None}
     whole = math.hypot(*(r.norm for r in report.rows))

@@ -65,10 +65,11 @@ HINTS: dict[str, Advice] = {
         "Lower the learning rate: steps were as large as the weights before.", "update-rule"
     ),
     "made": chapter(
-        "Training made it so: lower the learning rate, or warm it up; clip; then look at the "
-        "weight decay.",
+        "If the loss has not fallen, training made it so: lower the learning rate, or warm it up; "
+        "clip; then look at the weight decay.",
         "update-rule",
     ),
+    "untold": chapter("Tell the loss: run.step(loss).", "diagnose"),
     "summed": chapter(
         "Call optimizer.zero_grad() before each backward pass, or behind each step.", "update-rule"
     ),
