@@ -135,9 +135,7 @@ def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     if settled and (found := learned(moments)) is not None:
         return replace(report, findings=(found,), steps=next_steps(found), rate=None)
     if verdict is Verdict.LOSS and verdict not in began and _at_its_end(moments):
-        text = (
-            "What the loss sends back was more at first, and is next to nothing now: it is at "
-        )
+        text = "What the loss sends back was more at first, and is next to nothing now: it is at "
         found = Finding(Verdict.CANNOT_TELL, f"{text}its minimum, or saturated.", hint="untold")
         return replace(report, findings=(found,), steps=next_steps(found), rate=None)
     large = _large_before(report, moments)
