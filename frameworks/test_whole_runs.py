@@ -264,3 +264,18 @@ def test_what_float16_makes_zero_is_told_beside_what_the_loss_sends() -> None:
     assert report.verdict is V.LOSS
     assert "float16" in report.reason
     assert "GradScaler" in report.steps[0].text
+
+
+def test_weights_of_float16_that_adam_breaks_are_to_be_kept_wide() -> None:
+    net, x = perceptron().half(), torch.randn(64, 10).half()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x).float(), (x[:, 0] > 0).long())
+            loss.backward()
+            run.step(loss)
+            optimizer.step()
+    report = run.report()
+    assert (report.verdict, report.findings[0].hint) == (V.NON_FINITE, "step")
+    assert any("float32" in step.text for step in report.steps)
