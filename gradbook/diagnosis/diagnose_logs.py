@@ -125,6 +125,9 @@ def _of_total(evidence: Evidence, total: Mapping[float, float]) -> Finding:
     if evidence.nonfinite:
         return decide(evidence)
     sizes = list(total.values())
+    if not any(sizes):
+        text = f"The norm of all gradients is exactly 0 at all {len(sizes)} steps: no weight moves."
+        return Finding(Verdict.FROZEN, text, hint="idle 0")
     text = f"Only the norm of all gradients is logged, from {sizes[0]:.3g} to {sizes[-1]:.3g}: it "
     text += "says nothing of layers. Log the norm of each, or use gradbook.watch(net)."
     return Finding(Verdict.CANNOT_TELL, falls(total) + text)
@@ -138,7 +141,12 @@ def _notes(entries: Sequence[Entry], total: Mapping[float, float]) -> Iterator[s
     top = max(sizes, default=0.0)
     same = [s for s in sizes if math.isclose(s, top, rel_tol=1e-3)]
     whole = any(not entry.name for entry in entries)
-    if len(sizes) > FIFTH and len(same) * 2 > len(sizes) and (whole or min(sizes) < top / 2):
+    if (
+        top > 0
+        and len(sizes) > FIFTH
+        and len(same) * 2 > len(sizes)
+        and (whole or min(sizes) < top / 2)
+    ):
         yield f"Most norms are {top:.3g}: they were logged behind a clip. Log them before it."
     yield from peaks(total)
     yield (

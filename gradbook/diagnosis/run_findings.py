@@ -1,61 +1,187 @@
-"""What only a run tells: what is missing between its steps, and what was wrong before the end."""
+"""What only a run tells: what is missing between its steps, and what came before the end."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
+from statistics import median
 from typing import Any
 
+from gradbook.diagnosis.findings.about import UNLIKE
+from gradbook.diagnosis.findings.over_steps import FIFTH
+from gradbook.diagnosis.places import log_ratio
+from gradbook.diagnosis.reporting.advice import next_steps
 from gradbook.diagnosis.reporting.hints import HINTS
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.run_page import Moment
 from gradbook.diagnosis.verdicts import Finding, Verdict
-
-
-def holds_gradient(net: Any) -> bool:
-    """Tell whether some weight has a gradient that is not 0."""
-    held = (p.grad for p in net.parameters() if p.grad is not None)
-    return any(grad.is_sparse or bool(grad.any()) for grad in held)
-
-
-def cleared(moments: Sequence[Moment], emptied: int) -> Finding | None:
-    """Find that gradients come back at every step and none is there when the step is taken.
-
-    Args:
-        moments: What was looked at.
-        emptied: At how many of them gradients were there, and gone when the step was taken.
-    """
-    came = [moment for moment in moments if any(moment.norms.values())]
-    gone = emptied or sum(moment.norm == 0 for moment in came)
-    if not moments or gone < len(moments):
-        return None
-    text = (
-        f"At none of {len(moments)} steps a weight held a gradient when the optimizer's step was "
-        "taken, though δ came to the layers: gradients are cleared between backward() and step()."
-    )
-    return Finding(Verdict.CUT, text, hint="cleared")
-
+from gradbook.diagnosis.words import factor
 
 OFTEN = 3
 """How many backward passes without a step are no accumulation."""
 
 
-def never_stepped(looked: int, taken: int) -> Finding | None:
-    """Find that the optimizer's step was never taken."""
-    if taken or looked < OFTEN:
+def norm_of(tensors: Any) -> float:
+    """Return the norm of some tensors together, such as that of the gradients that weights hold."""
+    sizes = (float(t.detach().abs().float().norm()) for t in tensors if t is not None and t.numel())
+    return math.hypot(*sizes)
+
+
+def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | None:
+    """Find that gradients come back at every step and none is there when the step is taken.
+
+    Args:
+        moments: What was looked at.
+        stepped: After how many of them, looked at before the step, it was taken.
+        emptied: At how many of these no gradient was there any more.
+    """
+    came = [moment for moment in moments if any(moment.norms.values())]
+    gone = emptied or sum(moment.norm == 0 for moment in came)
+    if not moments or gone < (stepped if emptied else len(moments)):
         return None
-    text = f"Of {looked} steps that were looked at the optimizer took none: no weight moves."
-    return Finding(Verdict.CUT, text, hint="no step")
+    text = (
+        f"At none of {gone} steps a weight held a gradient when the optimizer's step was "
+        "taken, though δ came to the layers: gradients are cleared between backward() and step()."
+    )
+    return Finding(Verdict.CUT, text, hint="cleared")
 
 
-MADE = frozenset({Verdict.NON_FINITE, Verdict.EXPLODING, Verdict.VANISHING})
-"""What steps that are too large make of a network in which it was not."""
+def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
+    """Find that the optimizer's step was never taken, or with a rate of 0 alone.
+
+    Args:
+        looked: How many steps were looked at.
+        rates: The largest learning rate at each step that was taken.
+    """
+    if looked >= OFTEN and not rates:
+        text = f"Of {looked} steps that were looked at the optimizer took none: no weight moves."
+        return Finding(Verdict.CUT, text, hint="no step")
+    if len(rates) >= OFTEN and not any(rates):
+        text = f"The learning rate was 0 at all {len(rates)} steps: no weight moves."
+        return Finding(Verdict.FROZEN, text, hint="rate")
+    return None
 
 
-def after_large_steps(report: Report, moments: Sequence[Moment]) -> Report:
-    """Advise first a smaller rate where steps that were too large came before what is wrong."""
-    of_each = [{found.verdict for found in moment.report.findings} for moment in moments]
-    before = takewhile(lambda verdicts: report.verdict not in verdicts, of_each)
-    broken = report.verdict in MADE and report.findings[0].hint != "data"
-    if not broken or not any(Verdict.LARGE_STEP in verdicts for verdicts in before):
+def summed(moments: Sequence[Moment]) -> Finding | None:
+    """Find that each step but the first is taken with gradients of earlier ones in it."""
+    own = [not any(UNLIKE in note for note in moment.report.notes) for moment in moments]
+    if len(own) < OFTEN or not own[0] or any(own[1:]):
+        return None
+    text = (
+        "At the first step the gradients are those of its backward pass, at each later one they "
+        "are not: they are not cleared, and every step is taken with the sum of all before."
+    )
+    return Finding(Verdict.LARGE_STEP, text, hint="summed")
+
+
+def slowed(report: Report, rates: Sequence[float]) -> Report:
+    """Say of a step that is lost that the learning rate has become so small."""
+    first, *rest = report.findings
+    if first.verdict is not Verdict.FROZEN or first.hint or not _fell(rates):
         return report
-    return replace(report, steps=(HINTS["diverged"], *report.steps))
+    text = f" The learning rate has fallen from {max(rates):.1e} to {rates[-1]:.1e}."
+    told = replace(first, reason=first.reason + text, hint="rate")
+    return replace(report, findings=(told, *rest), steps=(HINTS["rate"],))
+
+
+def _fell(rates: Sequence[float]) -> bool:
+    return len(rates) > 1 and 0 < 1000 * rates[-1] < max(rates)
+
+
+def losses_of(moments: Sequence[Moment]) -> list[float]:
+    """Return the losses that were told."""
+    return [moment.loss for moment in moments if moment.loss is not None]
+
+
+def learned(moments: Sequence[Moment]) -> Finding | None:
+    """Find that the loss falls to less than half: what is learned sends little back."""
+    told = losses_of(moments)
+    last = told[-max(len(told) // FIFTH, 1) :]
+    if len(told) < FIFTH or not all(map(math.isfinite, last)) or not median(last) < told[0] / 2:
+        return None
+    text = f"The loss falls from {told[0]:.3g} to {median(last):.3g}: this network trains."
+    return Finding(Verdict.HEALTHY, text)
+
+
+def too_large(moments: Sequence[Moment]) -> Finding | None:
+    """Return the first step that was too large."""
+    for moment in moments:
+        for found in moment.report.findings:
+            if found.verdict is Verdict.LARGE_STEP:
+                return replace(found, reason=f"At step {moment.step}: {found.reason}")
+    return None
+
+
+def rose(moments: Sequence[Moment]) -> bool:
+    """Tell whether the loss was ever twice what it was at first, and does not fall to half."""
+    told = losses_of(moments)
+    return bool(told) and 0 < 2 * told[0] <= max(told) and told[-1] > told[0] / 2
+
+
+SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
+"""What training makes of a network in which it was not, where steps or weight decay are large."""
+
+AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
+"""What may be true of a network that has learned, and is no illness then."""
+
+
+def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
+    """Judge the end of a run by what came before it."""
+    verdict = report.verdict
+    began = {found.verdict for moment in moments[:2] for found in moment.report.findings}
+    if (found := next((f for f in report.findings if f.hint == "summed"), None)) is not None:
+        return _first(report, found)
+    settled = verdict is Verdict.CANNOT_TELL or verdict in AT_REST - began
+    if settled and (found := learned(moments)) is not None:
+        return replace(report, findings=(found,), steps=next_steps(found), rate=None)
+    if verdict is Verdict.LOSS and verdict not in began and _at_its_end(moments):
+        text = "What the loss sends back was more at first, and is next to nothing now: it is at "
+        found = Finding(Verdict.CANNOT_TELL, f"{text}its minimum, or saturated.", hint="untold")
+        return replace(report, findings=(found,), steps=next_steps(found), rate=None)
+    large = _large_before(report, moments)
+    if large is not None and verdict is Verdict.NON_FINITE:
+        return replace(report, steps=(HINTS["diverged"], *report.steps))
+    if large is not None:
+        return _first(report, large)
+    return _made(report, moments) if verdict in SIZED - began else report
+
+
+def _at_its_end(moments: Sequence[Moment]) -> bool:
+    """Tell whether something still comes back, and nobody told what the loss did."""
+    return not losses_of(moments) and any(moments[-1].norms.values())
+
+
+def _first(report: Report, found: Finding) -> Report:
+    """Put before all that is wrong what made it so, unless something is not finite."""
+    if report.verdict is Verdict.NON_FINITE:
+        return replace(report, steps=(*next_steps(found), *report.steps))
+    also = (f for f in report.findings if f.verdict.is_problem and f is not found)
+    return replace(report, findings=(found, *also), steps=next_steps(found), rate=None)
+
+
+def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
+    """Return the first step that was too large before what is wrong, or before the loss rose."""
+    if not report.verdict.is_problem:
+        return too_large(moments) if rose(moments) else None
+    if report.verdict not in SIZED | {Verdict.NON_FINITE} or report.findings[0].hint == "data":
+        return None
+    return too_large(list(takewhile(lambda m: not _says(m, report.verdict), moments)))
+
+
+def _says(moment: Moment, verdict: Verdict) -> bool:
+    return any(found.verdict is verdict for found in moment.report.findings)
+
+
+SHRUNK = 0.5
+"""Decades by which half of the matrices become smaller that is more than training does."""
+
+
+def _made(report: Report, moments: Sequence[Moment]) -> Report:
+    """Say that training made the network so, and whether it took the weights away."""
+    down = log_ratio(moments[0].weights, moments[-1].weights)
+    hint, text = "made", " At first it was not so."
+    if math.isfinite(down) and down >= SHRUNK:
+        hint, text = "decay", f" The weights have become smaller by {factor(down)}."
+    first, *rest = report.findings
+    told = replace(first, reason=first.reason + text, hint=hint)
+    return replace(report, findings=(told, *rest), steps=(HINTS[hint],))

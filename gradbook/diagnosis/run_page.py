@@ -16,6 +16,7 @@ class Moment:
         norm: The norm of all gradients.
         norms: The norm of δ for an example, by place.
         updates: The size of the step over that of the weights, by layer.
+        weights: The norm of a matrix of weights, the median of all.
     """
 
     step: int
@@ -24,6 +25,7 @@ class Moment:
     norms: Mapping[str, float]
     updates: Mapping[str, float]
     report: Report
+    weights: float = math.nan
 
 
 def changes_of(moments: Sequence[Moment]) -> Iterator[str]:

@@ -6,20 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
-from gradbook.diagnosis.findings.over_steps import ceasing, growing
+from gradbook.diagnosis.findings.over_steps import ceasing, growing, peaks
 from gradbook.diagnosis.measuring.parameters import innermost
 from gradbook.diagnosis.reporting.advice import next_steps
 from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report, finite
 from gradbook.diagnosis.run_findings import (
-    after_large_steps,
+    OFTEN,
     cleared,
-    holds_gradient,
-    never_stepped,
+    never_moved,
+    norm_of,
+    seen_from_the_start,
+    slowed,
+    summed,
 )
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Verdict
@@ -27,6 +31,9 @@ from gradbook.diagnosis.watching import Watched, watch
 
 SCHEMA = "gradbook-run/1"
 """The version of a run's JSON."""
+
+CLIPPED = 0.01
+"""The share that a clip leaves of the gradients below which steps are other ones."""
 
 
 class Run:
@@ -41,19 +48,34 @@ class Run:
         self._net, self._every = net, max(int(every), 1)
         self._optimizer = innermost(optimizer)  # what is laid around it has no hooks of its own
         self._deltas: Watched = watch(net)
-        self._steps, self._taken, self._emptied, self._told = 0, 0, 0, False
+        self._steps, self._told, self._age = 0, False, 0
+        self._rates: list[float] = []
+        self._stepped, self._emptied = 0, 0
         self._hook: Any = None
         self.moments: list[Moment] = []
         if hasattr(self._optimizer, "register_step_pre_hook"):
             self._hook = self._optimizer.register_step_pre_hook(self._before_step)
 
     def _before_step(self, *_: Any) -> None:
-        self._taken += 1
+        self._rates.append(max(float(group["lr"]) for group in self._optimizer.param_groups))
         if not self._told:
             self.step()
         elif self.moments and self.moments[-1].step == self._steps:
-            self._emptied += not holds_gradient(self._net)
+            self._look_again()
         self._told = False
+
+    def _look_again(self) -> None:
+        """Look at the step that is taken, where it is not that of the gradients that were seen."""
+        moment, held = self.moments[-1], norm_of(p.grad for p in self._net.parameters())
+        self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0)
+        if 0 < held < CLIPPED * moment.norm:
+            report, note = self._diagnosed(), f"A clip leaves {held / moment.norm:.0e} of them."
+            report = replace(report, notes=(f"Gradients are clipped. {note}", *report.notes))
+            seen = _moment(moment.step, moment.loss, self._net, self._deltas, report)
+            self.moments[-1] = replace(seen, norm=moment.norm)
+
+    def _diagnosed(self) -> Report:
+        return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
 
     def step(self, loss: Any = None) -> Report | None:
         """Look at a step, behind its backward pass; with an optimizer it is done by itself.
@@ -61,6 +83,7 @@ class Run:
         Called before the optimizer's step it may tell the loss, and sees gradients unclipped.
         """
         self._steps, self._told = self._steps + 1, self._optimizer is not None
+        self._age = self._deltas.age
         size = None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
         bad = size is not None and not math.isfinite(size)
         # The second step shows what a start at zero hides in the first.
@@ -69,8 +92,8 @@ class Run:
             return None
         if not any(place.delta is not None for place in self._deltas.record.places):
             return None
-        report = diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
-        self.moments.append(_moment(self._steps, size, self._deltas, report))
+        report = self._diagnosed()
+        self.moments.append(_moment(self._steps, size, self._net, self._deltas, report))
         return report
 
     def close(self) -> None:
@@ -85,7 +108,12 @@ class Run:
         What happened over the steps is added to it.
         """
         if not self.moments and self._deltas.record.places:
-            return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
+            return self._diagnosed()
+        if self._deltas.age - self._age > OFTEN:
+            skipped = self._diagnosed()
+            if skipped.verdict is Verdict.NON_FINITE:
+                note = f"After step {self._steps} no backward pass led to a step that was taken."
+                return replace(skipped, notes=(note, *skipped.notes))
         if not self.moments:
             raise BadInput(
                 "run must have looked at a step, got none: call run.step(loss) behind each "
@@ -96,15 +124,24 @@ class Run:
         total = {float(m.step): m.norm for m in self.moments}
         later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
         if self._hook is not None:
-            asked = (cleared(self.moments, self._emptied), never_stepped(self._steps, self._taken))
+            asked = (
+                cleared(self.moments, self._stepped, self._emptied),
+                never_moved(self._steps, self._rates),
+                summed(self.moments) if self._stepped == len(self._rates) > 0 else None,
+            )
             later += [one for one in asked if one is not None]
         found = in_order([*moment.report.findings, *later])
-        notes = (f"Step {moment.step} of {self._steps}.", *changes_of(self.moments))
+        sizes = {step: norm for step, norm in total.items() if math.isfinite(norm)}
+        notes = (
+            f"Step {moment.step} of {self._steps}.",
+            *changes_of(self.moments),
+            *peaks(sizes),
+        )
         steps = moment.report.steps if found[0] in moment.report.findings else next_steps(found[0])
         report = replace(
             moment.report, findings=found, steps=steps, notes=(*notes, *moment.report.notes)
         )
-        return after_large_steps(report, self.moments)
+        return slowed(seen_from_the_start(report, self.moments), self._rates)
 
     def to_json(self) -> str:
         """Write the run as JSON; NaN and infinity become null."""
@@ -137,12 +174,17 @@ def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run
         run.close()
 
 
-def _moment(step: int, loss: float | None, deltas: Watched, report: Report) -> Moment:
+def _moment(step: int, loss: float | None, net: Any, deltas: Watched, report: Report) -> Moment:
+    if loss is None:  # a network that returns a single number returns its loss
+        ends = (p for p in deltas.record.places if not p.module and p.count == 1)
+        loss = next((p.out for p in ends), None)
     norms = {name: float(size) for name, size in deltas.items() if size is not None}
     updates = {row.name: row.update for row in report.rows if row.update is not None}
     whole = math.hypot(*(r.norm for r in report.rows))
     lost = any(r.nonfinite for r in report.rows)
-    return Moment(step, loss, math.nan if lost else whole, norms, updates, report)
+    sizes = [norm_of([p]) for p in net.parameters() if p.ndim > 1]
+    norm, weights = math.nan if lost else whole, median(sizes or [0.0])
+    return Moment(step, loss, norm, norms, updates, report, weights)
 
 
 def _plain(moment: Moment) -> dict[str, Any]:

@@ -87,3 +87,23 @@ def test_other_separators_overflows_and_repeated_steps_are_read(tmp_path: Path) 
     assert norms(tmp_path / "x.csv", "step,grad_norm\n0,-1\n1,2\n") == [math.inf, 2.0]
     lines = [json.dumps({"step": s // 2, "grad_norm": s}) for s in range(4)]
     assert norms(tmp_path / "x.jsonl", "\n".join(lines)) == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_what_stands_beside_a_total_norm_is_no_layer(tmp_path: Path) -> None:
+    """Rewards, counts and divergences, as trl and Megatron write them beside the norm."""
+    grpo = {"loss": 0.1, "grad_norm": 0.5, "kl": 0.0, "reward": -0.5, "rewards/format": 0.0}
+    megatron = {"grad norm": 1.2, "number of skipped iterations": 0, "number of nan iterations": 0}
+    rl = {"grad_norm_before_clip": 3.0, "grad_norm_after_clip": 1.0, "charts/episodic_return": -9.0}
+    for row in (grpo, megatron, rl):
+        found = [{"step": step, **row} for step in range(12)]
+        (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, found)))
+        report = diagnose_log(open_log(tmp_path / "x.jsonl"))
+        assert report.reason.startswith("Only the norm of all gradients is logged")
+    own = columns_of(["step", "fc1", "fc2", "fc3", "entropy", "grad_norm"])
+    assert {"fc1", "fc2", "fc3"} <= set(own.layers)
+
+
+def test_a_total_norm_that_is_zero_from_the_start_is_no_clip() -> None:
+    report = diagnose_log([Entry(float(s), "", 0.0) for s in range(12)])
+    assert report.verdict is V.FROZEN
+    assert not any("behind a clip" in note for note in report.notes)

@@ -11,6 +11,9 @@ from gradbook.diagnosis.findings.zeros import zero_start
 from gradbook.diagnosis.places import Place, log_ratio
 from gradbook.diagnosis.words import factor, listed
 
+UNLIKE = "is not the sum of this pass's δ"
+"""What is said of a gradient in which there is something else."""
+
 
 def notes_of(known: Known) -> Iterator[str]:
     """Say what was watched, and what of it is to be known."""
@@ -38,8 +41,8 @@ def notes_of(known: Known) -> Iterator[str]:
         yield "No weight holds a gradient: they were cleared, or autograd.grad was used. δ is read."
     elif not any(p.norm is None for p in known.asked) and (wrong := _unlike(known)):
         yield (
-            f"The gradient of {wrong} is not the sum of this pass's δ: gradients were summed "
-            "over several passes, clipped, scaled or are stale."
+            f"The gradient of {wrong} {UNLIKE}: gradients were summed over several passes, "
+            "clipped, scaled or are stale."
         )
 
 
@@ -80,7 +83,11 @@ def _unlike(known: Known) -> str | None:
             continue
         if calls[place.module] > 1 or place.total < CANCELS * (place.delta or 0.0) * place.rows:
             continue
-        if place.total and place.module == parameter.layer and parameter.name.endswith("bias"):
+        if (
+            place.total
+            and place.module == parameter.layer
+            and parameter.name == f"{place.module}.bias".lstrip(".")
+        ):
             off = abs(parameter.norm - place.total)
             return parameter.name if off > CLOSE * max(place.total, parameter.norm) else None
     return None

@@ -63,6 +63,15 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
         )
     if e.silent is None or e.silent < limits.silent or e.underflow:
         return None
+    return _all_silent(e)
+
+
+def _all_silent(e: Evidence) -> Finding:
+    """Say what units may be that get exactly nothing."""
+    if e.silent == 1 and (e.blocks or e.normalized):  # no units that are off hold all of it back
+        text = "No hidden unit gets a gradient from any example, and the last layer does: the "
+        text += "graph is cut between them, or what lies there is flat."
+        return Finding(Verdict.CUT, text, hint="exactly")
     return Finding(
         Verdict.DEAD,
         f"{e.silent:.0%} of the hidden units get a gradient of exactly 0 from every example: they "

@@ -27,11 +27,14 @@ def loss_sends_nothing(known: Known) -> Finding | None:
         )
     if any(p.delta for p in known.record.places):
         return _behind_the_last(known)
+    half = any(p.half for p in ends)
     return Finding(
         Verdict.LOSS,
         f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
-        "stands between the last one and the loss.",
+        "stands between the last one and the loss."
+        f"{' In float16, as there, what is less than 6e-08 is 0, too.' if half else ''}",
         since=ends[-1].name,
+        hint="half" if half else None,
     )
 
 

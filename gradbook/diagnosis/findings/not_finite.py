@@ -23,6 +23,11 @@ def non_finite(known: Known) -> Finding | None:
         return _found(text, broken[0], "step")
     if forward is not None:
         into = listed(forward.before)
+        if into and forward.count == 1 and not forward.module:
+            text = (
+                f"What the network returns, a single number, is not finite, and {into} is: if it "
+            )
+            return _found(f"{text}is the loss, that is at fault.", "the loss", "loss")
         inner = f", though what goes into it, {into}, is" if into else ""
         text = f"On the way forward {forward.name} is the first that is not finite{inner}."
         return _found(text, forward.name, "forward")

@@ -47,10 +47,12 @@ def _stack(known: Known, steps: Steps) -> Path | None:
 def in_time(known: Known) -> Finding | None:
     """Judge the gradient at the inputs of recurrent layers, step by step."""
     for steps in known.record.steps:
-        path = over_steps(steps)
+        own = _own_losses(known, steps)
+        # With a loss of its own at each step the sizes are those of the losses, not of time.
+        path = _levels(steps.lags) if own and steps.lags else over_steps(steps)
         if path is None:
             continue
-        if (down := _down(path, steps)) >= IN_TIME:
+        if not own and (down := _down(path, steps)) >= IN_TIME:
             return _falls(path, steps, down)
         if path.rise[0] >= IN_TIME and steps.depth < 3 and not steps.both:
             size, start, end = path.rise
@@ -129,8 +131,7 @@ def _rms(values: Sequence[float]) -> float:
 def every_step(known: Known) -> Finding | None:
     """Say for which lag something arrives where each step has a loss of its own."""
     for steps in known.record.steps:
-        positions = sum(len(row) for row in steps.sizes)
-        if not steps.every or _at_once(known) < positions:
+        if not _own_losses(known, steps):
             continue
         start = "Each step has a loss of its own, so that δ at the inputs is flat whatever is "
         if not steps.lags:
@@ -151,6 +152,11 @@ def every_step(known: Known) -> Finding | None:
 def _lag(path: Path) -> int:
     levels = path.levels[::-1]
     return next((i for i, level in enumerate(levels) if level <= levels[0] - 2), len(levels))
+
+
+def _own_losses(known: Known, steps: Steps) -> bool:
+    """Tell whether each step has a loss of its own, and does not see the whole sequence."""
+    return steps.every and _at_once(known) >= sum(len(row) for row in steps.sizes)
 
 
 def _at_once(known: Known) -> int:

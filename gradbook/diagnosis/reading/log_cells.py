@@ -46,7 +46,7 @@ def _norm(column: str, cell: Any) -> float:
         return _of_histogram(column, cell)
     norm = _number(column, cell)
     if norm < 0:
-        raise BadInput(f"{column!r} must be a norm, got {cell!r}")
+        raise BadInput(f"{column!r} must be a norm, got {cell!r}: leave out what is none")
     return norm
 
 

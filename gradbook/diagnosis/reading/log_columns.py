@@ -18,7 +18,7 @@ STEPS = (
 
 
 TOTAL = re.compile(
-    r"(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?(?:[_/]total)?(?:_fp\d+)?"
+    r"(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?(?:[_/](?:total|(?:before|pre)_?clip(?:ping)?))?(?:_fp\d+)?"
     r"|(?:total|global)_?norm|(?:.*[/.])?gnorm|norm",
     re.IGNORECASE,
 )
@@ -37,12 +37,16 @@ BESIDE = re.compile(
     r"|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)(?:[/_].*)?"
     r"|(?:eval|val|valid|validation|test|train|perf|system|parameters)[/_].*"
     r"|(?:.*[/_])?(?:param|params|parameter|weight|weights)_norm|(?:num|total|consumed)_.*"
-    r"|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall|skipped.*|nan.*|elapsed.*"
+    r"|.*norms?_(?:after|post)_?clip(?:ping)?|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall|skipped.*|nan.*|elapsed.*"
     r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
     r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?",
     re.IGNORECASE,
 )
 """What a column is called that holds something else."""
+
+
+OF_WEIGHTS = re.compile(r".*(?:\d|weight|bias|grad)", re.IGNORECASE)
+"""What is in most layers' names, and not in those of rewards or counts beside a total norm."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,9 @@ def columns_of(names: list[str]) -> Columns:
     total = next((n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))), None)
     layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
     if not layers:
-        kept = (n for n in rest if n != total and not BESIDE.fullmatch(_plain(n)))
-        layers = {n: n for n in kept}
+        kept = [n for n in rest if n != total and not BESIDE.fullmatch(_plain(n))]
+        alike = sum(1 for n in kept if OF_WEIGHTS.match(n))
+        layers = {n: n for n in kept if total is None or 2 * alike >= len(kept)}
     beside = tuple(n for n in rest if n not in layers and n != total and n)
     return Columns(step, layers, total, beside)
 

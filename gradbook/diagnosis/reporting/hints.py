@@ -2,6 +2,11 @@
 
 from gradbook.diagnosis.reporting.forms import Advice, chapter
 
+_SCALED = chapter(
+    "Multiply the loss by a large number, as GradScaler does, and unscale before the step.",
+    "clipping",
+)
+
 HINTS: dict[str, Advice] = {
     "data": chapter("Look at the batch: count what is not finite in it, and drop it.", "diagnose"),
     "loss": chapter("Look at the loss: a division by 0, log(0), or all labels masked.", "diagnose"),
@@ -38,10 +43,8 @@ HINTS: dict[str, Advice] = {
         "its ends, dropout of 1, or a hook: let a straight-through estimate or a slope pass.",
         "activations",
     ),
-    "underflow": chapter(
-        "Multiply the loss by a large number, as GradScaler does, and unscale before the step.",
-        "clipping",
-    ),
+    "underflow": _SCALED,
+    "half": _SCALED,
     "ceased": chapter(
         "Go back to weights from before, and ask gradbook.watch(net) at one step.", "diagnose"
     ),
@@ -60,6 +63,15 @@ HINTS: dict[str, Advice] = {
     ),
     "diverged": chapter(
         "Lower the learning rate: steps were as large as the weights before.", "update-rule"
+    ),
+    "made": chapter(
+        "If the loss has not fallen, training made it so: lower the learning rate, or warm it up; "
+        "clip; then look at the weight decay.",
+        "update-rule",
+    ),
+    "untold": chapter("Tell the loss: run.step(loss).", "diagnose"),
+    "summed": chapter(
+        "Call optimizer.zero_grad() before each backward pass, or behind each step.", "update-rule"
     ),
     "saturated": chapter(
         "Bring the inputs to mean 0 and variance 1, and draw smaller weights for sigmoid and tanh.",
@@ -90,7 +102,7 @@ HINTS: dict[str, Advice] = {
 }
 """What comes first for a finding that knows more than its verdict."""
 
-BESIDE = ("step", "scale")
+BESIDE = ("step", "scale", "half")
 """After these hints the rest is advised, too; the others say all there is to do."""
 
 ONE_LAYER = chapter(

@@ -65,8 +65,15 @@ _SKIP = chapter(
     "Skip the step, and lower the loss scale if there is one.", "clipping", lambda t: t.small
 )
 
+_WIDE = chapter(
+    "Keep the weights in float32: in float16 the 1e-8 that Adam adds to what it divides by is 0.",
+    "clipping",
+    lambda t: t.small,
+)
+
 DEEP: dict[Verdict, tuple[Advice, ...]] = {
     Verdict.NON_FINITE: (
+        _WIDE,
         _SKIP,
         chapter("Look for log, division and root at 0 where the first NaN appears.", "exploding"),
         chapter("Lower the learning rate, and clip the global norm.", "clipping"),

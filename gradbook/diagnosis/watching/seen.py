@@ -43,8 +43,8 @@ class Seen:
         self.delta = size_of(delta)
         if self.shares is not None:
             self.twice, self.shares = again(self.shares, delta), None
-        if self.layer and delta.ndim == 2 and delta.numel() <= 2**18:
-            self.total = size_of(delta.sum(0)) * delta.shape[1] ** 0.5
+        if self.layer and delta.ndim in (2, 3) and not self.channels and delta.numel() <= 2**18:
+            self.total = size_of(delta.flatten(0, -2).sum(0)) * delta.shape[-1] ** 0.5
 
     @property
     def count(self) -> int:

@@ -48,6 +48,11 @@ class Watched(Mapping[str, Any]):
         _take_off(self._hooks)
 
     @property
+    def age(self) -> int:
+        """How many passes have come back, those that were one step together counted once."""
+        return self._era
+
+    @property
     def record(self) -> Record:
         """What is known of the last step."""
         if self._read is None:

@@ -1,0 +1,281 @@
+"""A run is judged by all of its steps: what it was at first, what the loss did, what was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradbook
+from gradbook.diagnosis import Verdict as V
+from gradbook.diagnosis.reporting.report import Report
+
+WORDS = 12
+
+
+class Reader(nn.Module):
+    """A language model, each of whose steps has a loss of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(WORDS, 24)
+        self.cell = nn.LSTM(24, 40, batch_first=True)
+        self.out = nn.Linear(40, WORDS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.cell(self.words(x))[0])
+
+
+def reader() -> nn.Module:
+    torch.manual_seed(3)
+    return Reader()
+
+
+def perceptron(activation: type[nn.Module] = nn.ReLU) -> nn.Module:
+    torch.manual_seed(0)
+    widths = [10, 64, 64, 64]
+    hidden = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), activation())]
+    return nn.Sequential(*hidden, nn.Linear(64, 2))
+
+
+def counted() -> Tensor:
+    """Count up by a number that the first two words tell; the first cannot be foreseen."""
+    torch.manual_seed(5)
+    by, start = torch.randint(1, 5, (32, 1)), torch.randint(WORDS, (32, 1))
+    return (torch.arange(16)[None] * by + start) % WORDS
+
+
+def losses(net: nn.Module) -> Iterator[Tensor]:
+    x = counted() if isinstance(net, Reader) else torch.randn(256, 10)
+    target = x[:, 1:] if isinstance(net, Reader) else (x[:, 0] * x[:, 1] > 0).long()
+    while True:
+        out = net(x)[:, :-1].transpose(1, 2) if isinstance(net, Reader) else net(x)
+        yield F.cross_entropy(out, target)
+
+
+def after(
+    net: nn.Module,
+    optimizer: Any,
+    steps: int,
+    *,
+    clip: float | None = None,
+    clear: bool = True,
+    scheduler: Any = None,
+) -> tuple[Report, list[float]]:
+    """Train as people do, and return what is said at the end and the losses."""
+    told: list[float] = []
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(steps), losses(net), strict=False):
+            if clear:
+                optimizer.zero_grad()
+            loss.backward()
+            run.step(loss)
+            told.append(loss.item())
+            if clip is not None:
+                nn.utils.clip_grad_norm_(net.parameters(), clip)
+            optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
+    return run.report(), told
+
+
+def test_what_has_been_learned_is_not_ill() -> None:
+    net = reader()
+    report, told = after(net, torch.optim.Adam(net.parameters(), 2e-2), 80)
+    assert told[-1] < told[0] / 4
+    assert report.verdict is V.HEALTHY
+    torch.manual_seed(0)
+    line, x = nn.Linear(10, 1), torch.randn(64, 10)
+    optimizer = torch.optim.SGD(line.parameters(), 0.3)
+    with gradbook.watching(line, optimizer=optimizer, every=5) as run:
+        for _ in range(200):
+            optimizer.zero_grad()
+            loss = F.mse_loss(line(x), 2 * x[:, :1] + 1)
+            loss.backward()
+            run.step(loss)
+            optimizer.step()
+    assert run.moments[-1].report.verdict is V.LOSS  # at its minimum
+    assert run.report().verdict is V.HEALTHY
+
+
+def test_what_the_loss_sends_at_its_minimum_where_nobody_told_it() -> None:
+    torch.manual_seed(0)
+    line, x = nn.Linear(10, 1), torch.randn(64, 10)
+    optimizer = torch.optim.SGD(line.parameters(), 0.3)
+    with gradbook.watching(line, optimizer=optimizer, every=5) as run:
+        for _ in range(200):
+            optimizer.zero_grad()
+            F.mse_loss(line(x), 2 * x[:, :1] + 1).backward()
+            optimizer.step()
+    report = run.report()
+    assert (report.verdict, report.steps[0].text) == (
+        V.CANNOT_TELL,
+        "Tell the loss: run.step(loss).",
+    )
+
+
+def test_a_loss_that_the_network_returns_need_not_be_told() -> None:
+    net, x = WithLoss(), torch.randn(64, 10)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(30):
+            optimizer.zero_grad()
+            net(x, (x[:, 0] > 0).long())["loss"].backward()
+            optimizer.step()
+    told = [moment.loss for moment in run.moments]
+    assert all(loss is not None for loss in told)
+    assert told[-1] < told[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("net", "rate"), [(perceptron, 1.0), (lambda: perceptron(nn.Tanh), 0.3), (reader, 3.0)]
+)
+def test_a_rate_after_which_the_loss_rises_is_too_large(
+    net: Callable[[], nn.Module], rate: float
+) -> None:
+    made = net()
+    report, told = after(made, torch.optim.Adam(made.parameters(), rate), 40)
+    assert max(told) > 2 * told[0]
+    assert report.verdict is V.LARGE_STEP
+    assert "At step 1:" in report.reason
+    assert report.steps[0].text.startswith("Lower the learning rate")
+
+
+@pytest.mark.parametrize("net", [perceptron, reader])
+def test_weights_that_decay_takes_away(net: Callable[[], nn.Module]) -> None:
+    made = net()
+    report, told = after(made, torch.optim.Adam(made.parameters(), 1e-2, weight_decay=1.0), 80)
+    assert told[-1] > 0.9 * told[0]
+    assert report.verdict is V.VANISHING
+    assert "The weights have become smaller" in report.reason
+    assert [step.text for step in report.steps] == ["Lower the weight decay, or the learning rate."]
+
+
+def test_a_clip_that_leaves_next_to_nothing() -> None:
+    net = reader()
+    report, told = after(net, torch.optim.SGD(net.parameters(), 0.5), 20, clip=1e-7)
+    assert told[0] == pytest.approx(told[-1], abs=1e-3)
+    assert report.verdict is V.FROZEN
+    assert any("Gradients are clipped" in note for note in report.notes)
+    net = reader()
+    assert (
+        after(net, torch.optim.SGD(net.parameters(), 0.5), 20, clip=1.0)[0].verdict is not V.FROZEN
+    )
+
+
+@pytest.mark.parametrize("net", [perceptron, reader])
+def test_gradients_that_nobody_clears(net: Callable[[], nn.Module]) -> None:
+    made = net()
+    report, _ = after(made, torch.optim.Adam(made.parameters(), 1e-3), 12, clear=False)
+    assert report.findings[0].hint == "summed"
+    assert "zero_grad" in report.steps[0].text
+
+
+def test_gradients_that_are_added_up_on_purpose() -> None:
+    net = perceptron()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for step, loss in zip(range(16), losses(net), strict=False):
+            loss.backward()
+            run.step(loss)
+            if step % 4 == 3:
+                optimizer.step()
+                optimizer.zero_grad()
+    assert run.report().verdict is V.HEALTHY
+
+
+def test_a_step_before_the_gradient_comes() -> None:
+    net = perceptron()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(6), losses(net), strict=False):
+            optimizer.zero_grad()
+            optimizer.step()
+            loss.backward()
+            run.step(loss)
+    assert run.report().findings[0].hint == "cleared"
+
+
+def test_a_rate_that_is_zero_or_falls_to_nothing() -> None:
+    net = reader()
+    report, _ = after(net, torch.optim.SGD(net.parameters(), 0.0), 6)
+    assert (report.verdict, report.findings[0].hint) == (V.FROZEN, "rate")
+    net = reader()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    falls = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    report, _ = after(net, optimizer, 40, scheduler=falls)
+    assert report.verdict is V.FROZEN
+    assert "The learning rate has fallen" in report.reason
+    net = reader()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 10)
+    assert not after(net, optimizer, 12, scheduler=warm)[0].verdict.is_problem
+
+
+def test_a_scaler_that_skips_all_steps_from_one_on() -> None:
+    net = perceptron()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**8)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for step, loss in zip(range(12), losses(net), strict=False):
+            optimizer.zero_grad()
+            scaler.scale(loss * (1 if step < 5 else torch.inf)).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    report = run.report()
+    assert len(run.moments) == 5
+    assert report.verdict is V.NON_FINITE
+    assert report.notes[0] == "After step 5 no backward pass led to a step that was taken."
+
+
+class WithLoss(nn.Module):
+    """Returns its loss beside what it says, as the models of transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = perceptron()
+
+    def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        out = self.net(x)
+        return {"loss": F.cross_entropy(out, labels, ignore_index=-100), "logits": out}
+
+
+def test_labels_that_are_all_masked_where_the_network_returns_its_loss() -> None:
+    net, x = WithLoss(), torch.randn(8, 10)
+    deltas = gradbook.watch(net)
+    net(x, torch.full((8,), -100))["loss"].backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert (report.verdict, report.since) == (V.NON_FINITE, "the loss")
+    assert "all labels masked" in report.steps[0].text
+
+
+def test_what_float16_makes_zero_is_told_beside_what_the_loss_sends() -> None:
+    net, x = perceptron(nn.Tanh), torch.randn(8, 10)
+    deltas = gradbook.watch(net)
+    with torch.autocast("cpu", torch.float16):
+        out = net(x)
+    (1e-9 * out.float().square().mean()).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is V.LOSS
+    assert "float16" in report.reason
+    assert "GradScaler" in report.steps[0].text
+
+
+def test_weights_of_float16_that_adam_breaks_are_to_be_kept_wide() -> None:
+    net, x = perceptron().half(), torch.randn(64, 10).half()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x).float(), (x[:, 0] > 0).long())
+            loss.backward()
+            run.step(loss)
+            optimizer.step()
+    report = run.report()
+    assert (report.verdict, report.findings[0].hint) == (V.NON_FINITE, "step")
+    assert any("float32" in step.text for step in report.steps)
