@@ -33,7 +33,7 @@ from gradbook.diagnosis.findings.over_time import (
     in_time,
     stacked,
 )
-from gradbook.diagnosis.findings.steps import LARGE, STILL, frozen, large_step
+from gradbook.diagnosis.findings.steps import LARGE, LIGHT, STILL, frozen, large_step
 from gradbook.diagnosis.findings.strangers import unregistered
 from gradbook.diagnosis.findings.units import OFF, dead
 from gradbook.diagnosis.findings.zeros import stuck, symmetric, zero_start
@@ -46,6 +46,7 @@ __all__ = [
     "IN_TIME",
     "LARGE",
     "LEAST",
+    "LIGHT",
     "LIMITS",
     "MOST",
     "OFF",
