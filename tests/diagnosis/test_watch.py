@@ -314,6 +314,16 @@ def test_what_grows_over_the_steps_of_one_layer_explodes() -> None:
     assert found.hint == "time"
 
 
+def test_a_healthy_network_says_where_few_units_are_left() -> None:
+    places = chain([1.0, 1.0, 1.0], off=0.1, state=True, out=1.0)
+    level = findings_of(Known(Record(tuple(places))))
+    assert (level[0].verdict, level[0].hint) == (V.HEALTHY, None)
+    places[1] = replace(places[1], off=0.95)
+    narrow = findings_of(Known(Record(tuple(places))))
+    assert (narrow[0].verdict, narrow[0].hint) == (V.HEALTHY, "few left")
+    assert "95% of the units of 1 are off" in narrow[0].reason
+
+
 def test_a_vanishing_delta_says_what_it_comes_with() -> None:
     falls = [1e-4, 1e-2, 1.0]
     saturated = findings_of(Known(Record(tuple(chain(falls, saturated=0.9)))))

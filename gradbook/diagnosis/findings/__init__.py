@@ -35,13 +35,14 @@ from gradbook.diagnosis.findings.over_time import (
 )
 from gradbook.diagnosis.findings.steps import LARGE, LIGHT, STILL, frozen, large_step
 from gradbook.diagnosis.findings.strangers import unregistered
-from gradbook.diagnosis.findings.units import OFF, dead
+from gradbook.diagnosis.findings.units import FEW_LEFT, OFF, dead
 from gradbook.diagnosis.findings.zeros import stuck, symmetric, zero_start
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
 __all__ = [
     "BEARABLE",
     "FALL",
+    "FEW_LEFT",
     "FINDINGS",
     "IN_TIME",
     "LARGE",

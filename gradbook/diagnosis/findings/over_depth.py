@@ -7,7 +7,7 @@ from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import taken_twice
 from gradbook.diagnosis.findings.over_time import CALLS
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
-from gradbook.diagnosis.findings.units import saturates
+from gradbook.diagnosis.findings.units import mostly_off, saturates
 from gradbook.diagnosis.paths import Path, Profile, longest, worst
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import factor, listed
@@ -111,6 +111,7 @@ def healthy(known: Known) -> Finding | None:
         ("twice", taken_twice(known)),
         ("underflow", underflows(known)),
         ("saturated", saturates(known)),
+        ("few left", mostly_off(known)),
         ("rate", at_rest(known)),
         ("slow", too_slow(known)),
     )

@@ -30,6 +30,19 @@ def dead(known: Known) -> Finding | None:
     return Finding(Verdict.DEAD, text, since=shut[-1].name)
 
 
+FEW_LEFT = 0.9
+"""The share of one layer's units from which on little passes it."""
+
+
+def mostly_off(known: Known) -> str:
+    """Say of a healthy network that in some layer few units are on."""
+    places = [p for p in known.record.places if p.off is not None and p.asks and p.state]
+    worst = max(places, key=lambda p: p.off or 0.0, default=None)
+    if worst is None or (worst.off or 0.0) < FEW_LEFT:
+        return ""
+    return f" But {worst.off:.0%} of the units of {worst.name} are off, 0 for every example."
+
+
 def _around(known: Known, place: Place) -> bool:
     """Tell whether something before a place, and not 0 itself, got a gradient all the same."""
     return any(other.delta and other.out != 0 for other in known.upstream(place))

@@ -43,6 +43,10 @@ HINTS: dict[str, Advice] = {
         "its ends, dropout of 1, or a hook: let a straight-through estimate or a slope pass.",
         "activations",
     ),
+    "few left": chapter(
+        "If the loss still has to fall, start over with biases of 0 and a smaller rate.",
+        "activations",
+    ),
     "underflow": _SCALED,
     "half": _SCALED,
     "ceased": chapter(
