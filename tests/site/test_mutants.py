@@ -95,6 +95,18 @@ def test_tests_that_fail_anyway_cannot_judge(toy: Path) -> None:
     assert done.returncode == 2
 
 
+def test_what_a_broken_package_measures_is_kept_nowhere(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADBOOK_CACHE", str(toy / "kept"))
+    kept = "import os\n\ndef test_kept() -> None:\n    assert 'GRADBOOK_CACHE' not in os.environ\n"
+    test = toy / "tests" / "test_total.py"
+    test.write_text(kept + test.read_text())
+    done = judge(toy, "toy/total.py")
+    assert "make the tests pass first" not in done.stdout + done.stderr
+    assert done.returncode == 0
+
+
 def test_no_file_is_changed_and_none_is_left(toy: Path) -> None:
     before = sorted(path for path in toy.rglob("*") if "__pycache__" not in path.parts)
     judge(toy, "toy/half.py")
