@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import gradbook
+from gradbook.diagnosis import Run
 from gradbook.diagnosis import Verdict as V
 from gradbook.diagnosis.reporting.report import Report
 
@@ -84,11 +85,7 @@ def after(
     return run.report(), told
 
 
-def test_what_has_been_learned_is_not_ill() -> None:
-    net = reader()
-    report, told = after(net, torch.optim.Adam(net.parameters(), 2e-2), 80)
-    assert told[-1] < told[0] / 4
-    assert report.verdict is V.HEALTHY
+def fitted_line(*, tells: bool) -> Run:
     torch.manual_seed(0)
     line, x = nn.Linear(10, 1), torch.randn(64, 10)
     optimizer = torch.optim.SGD(line.parameters(), 0.3)
@@ -97,22 +94,24 @@ def test_what_has_been_learned_is_not_ill() -> None:
             optimizer.zero_grad()
             loss = F.mse_loss(line(x), 2 * x[:, :1] + 1)
             loss.backward()
-            run.step(loss)
+            if tells:
+                run.step(loss)
             optimizer.step()
+    return run
+
+
+def test_what_has_been_learned_is_not_ill() -> None:
+    net = reader()
+    report, told = after(net, torch.optim.Adam(net.parameters(), 2e-2), 80)
+    assert told[-1] < told[0] / 4
+    assert report.verdict is V.HEALTHY
+    run = fitted_line(tells=True)
     assert run.moments[-1].report.verdict is V.LOSS  # at its minimum
     assert run.report().verdict is V.HEALTHY
 
 
 def test_what_the_loss_sends_at_its_minimum_where_nobody_told_it() -> None:
-    torch.manual_seed(0)
-    line, x = nn.Linear(10, 1), torch.randn(64, 10)
-    optimizer = torch.optim.SGD(line.parameters(), 0.3)
-    with gradbook.watching(line, optimizer=optimizer, every=5) as run:
-        for _ in range(200):
-            optimizer.zero_grad()
-            F.mse_loss(line(x), 2 * x[:, :1] + 1).backward()
-            optimizer.step()
-    report = run.report()
+    report = fitted_line(tells=False).report()
     assert (report.verdict, report.steps[0].text) == (
         V.CANNOT_TELL,
         "Tell the loss: run.step(loss).",

@@ -15,7 +15,7 @@ ALL_OFF = 0.99
 
 def dead(known: Known) -> Finding | None:
     """Find that units are off: that what comes out of them is 0 for every example."""
-    looked = [(p, p.off) for p in known.record.places if p.off is not None and p.asks and p.state]
+    looked = _looked(known)
     if not looked:
         return None
     off = sum(share for _, share in looked) / len(looked)
@@ -36,11 +36,15 @@ FEW_LEFT = 0.9
 
 def mostly_off(known: Known) -> str:
     """Say of a healthy network that in some layer few units are on."""
-    places = [p for p in known.record.places if p.off is not None and p.asks and p.state]
-    worst = max(places, key=lambda p: p.off or 0.0, default=None)
-    if worst is None or (worst.off or 0.0) < FEW_LEFT:
+    worst, off = max(_looked(known), key=lambda pair: pair[1], default=(None, 0.0))
+    if worst is None or off < FEW_LEFT:
         return ""
-    return f" But {worst.off:.0%} of the units of {worst.name} are off, 0 for every example."
+    return f" But {off:.0%} of the units of {worst.name} are off, 0 for every example."
+
+
+def _looked(known: Known) -> list[tuple[Place, float]]:
+    """Return the hidden layers whose units were looked at, with the share that is off."""
+    return [(p, p.off) for p in known.record.places if p.off is not None and p.asks and p.state]
 
 
 def _around(known: Known, place: Place) -> bool:

@@ -32,9 +32,11 @@ def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
     usable = {n: w for n, w in held.items() if w.grad is not None and not w.grad.is_sparse}
     steps = _taken(net.optimizer, usable) if type(net.optimizer).__name__ in BY_NUMBERS else {}
     for name, weight in usable.items():
-        step, rough = steps.get(name), _step(net.optimizer, weight, net.group(name))
-        # A step of less than 1e-16 of its weight is lost in the difference, and is a step.
-        step = rough if step is None else step.where(step != 0, rough.double())
+        step = steps.get(name)
+        if step is None or not step.all():
+            rough = _step(net.optimizer, weight, net.group(name))
+            # A step of less than 1e-16 of its weight is lost in the difference, and is a step.
+            step = rough if step is None else step.where(step != 0, rough.double())
         thin = _thin(weight.detach())
         stored, taken = as_tensor(name, thin), as_tensor(name, step.to(thin.dtype))
         if stored is not None and taken is not None:
