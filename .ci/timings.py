@@ -22,7 +22,8 @@ from statistics import median
 from clones import Clone, Server, Stopped, serving
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAPTER = "chapters/vanishing"
+CHAPTER, SENTENCE = "chapters/vanishing", "How much of a gradient reaches them"
+"""The page asked for, and words of its prose alone: one in a block's caption runs the block."""
 MODULE, LABEL, ITS_CHAPTER = (
     "gradbook/book/clipping/spikes.py",
     "running limit",
@@ -39,8 +40,8 @@ def first(clone: Clone, page: str) -> float:
 
 
 def words(server: Server) -> float:
-    """Change one word of a chapter, several times, and return the median of the waits."""
-    names = ["a gradient", *(f"a gradient{k}" for k in range(EDITS))]
+    """Change one word of a chapter's prose, several times, and return the median of the waits."""
+    names = [SENTENCE, *(SENTENCE.replace("gradient", f"gradient{k}") for k in range(EDITS))]
     return median(server.edited(f"docs/{CHAPTER}.md", *pair, CHAPTER) for pair in pairwise(names))
 
 
