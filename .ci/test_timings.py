@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import timings
 
+from gradbook.press.work import work_of
+
 MAKEFILE = """
 setup site:
 \t@test ! -e broken
@@ -43,7 +45,7 @@ def book(folder: Path, module: str = NOW) -> Path:
         "server.py": server,
         timings.MODULE: timings.LABEL,
         "docs/index.md": "home",
-        f"docs/{timings.CHAPTER}.md": "a gradient",
+        f"docs/{timings.CHAPTER}.md": timings.SENTENCE,
         f"docs/{timings.ITS_CHAPTER}.md": "clipping",
     }
     for name, text in files.items():
@@ -141,3 +143,11 @@ def test_the_module_is_one_that_a_single_chapter_shows() -> None:
         if f"{module}." in path.read_text(encoding="utf-8") and "reference" not in path.parts
     ]
     assert pages == [timings.ITS_CHAPTER]
+
+
+def test_the_words_that_are_changed_run_no_block() -> None:
+    """They stand in the chapter, and in its prose alone."""
+    page = timings.ROOT / f"docs/{timings.CHAPTER}.md"
+    text = page.read_text(encoding="utf-8")
+    assert timings.SENTENCE in text
+    assert work_of(page.name, text.replace(timings.SENTENCE, "")) == work_of(page.name, text)
