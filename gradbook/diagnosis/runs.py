@@ -23,6 +23,7 @@ from gradbook.diagnosis.run_findings import (
     norm_of,
     seen_from_the_start,
     slowed,
+    standing,
     summed,
 )
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
@@ -123,6 +124,7 @@ class Run:
         moment = next(lost, self.moments[-1])
         total = {float(m.step): m.norm for m in self.moments}
         later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
+        later += [one for one in [standing(self.moments)] if one is not None]
         if self._hook is not None:
             asked = (
                 cleared(self.moments, self._stepped, self._emptied),

@@ -34,8 +34,8 @@ def cut(known: Known) -> Finding | None:
     if idle and not any(_runs_without(known, p) for p in none):
         text = f"{start}: {names}. Their modules were never called in this pass."
         return Finding(Verdict.CUT, text, since=idle[0].layer, hint="idle")
-    text = f"{start}: {names}. They ran, and nothing that the loss depends on comes from them."
-    return Finding(Verdict.CUT, text, since=none[-1].layer)
+    text = f"{start}: {names}. They ran, and the loss does not depend on what comes from them."
+    return Finding(Verdict.CUT, text, since=none[-1].layer, hint="unused")
 
 
 def _where(known: Known, none: Sequence[Parameter], start: str) -> Finding | None:
@@ -74,16 +74,25 @@ def _runs_without(known: Known, parameter: Parameter) -> bool:
 
 
 def _between(known: Known, ran: bool) -> tuple[str, str] | None:
-    """Name the last place that got nothing and the next one that did."""
+    """Name the last place that got nothing and the next one that did and may read it."""
     places = known.record.places
     reached = [i for i, p in enumerate(places) if p.delta is not None]
     lost = [i for i, p in enumerate(places) if _silent(known, p)]
     before = [i for i in lost if i < max(reached, default=0)]
-    if not before or not (ran or any(not places[i].asks for i in lost)):
+    aside = not any(places[i].asks for i in lost)
+    if not before or not (ran or aside):
         return None
-    after = min(i for i in reached if i > before[-1])
-    last, following = (places[i].name.removesuffix(" (z)") for i in (before[-1], after))
+    # What begins anew may read what was cut off; what comes from elsewhere shows no cut.
+    after = [i for i in reached if i > before[-1] and (aside or _begins(known, places[i]))]
+    if not after:
+        return None
+    last, following = (places[i].name.removesuffix(" (z)") for i in (before[-1], after[0]))
     return last, following
+
+
+def _begins(known: Known, place: Place) -> bool:
+    """Tell whether nothing that is known goes into a place, nor the network's own input."""
+    return not place.before and place.module not in known.record.given
 
 
 def _silent(known: Known, place: Place) -> bool:

@@ -43,6 +43,23 @@ def bend_of(node: Any) -> str:
     return ""
 
 
+LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
+"""What layers of weights are there."""
+
+SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
+"""What only rearranges numbers."""
+
+
+def is_linear(node: Any) -> bool:
+    """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
+    while node is not None:
+        name = type(node).__name__.partition("Backward")[0]
+        if name not in SHAPES:
+            return name in LINEAR
+        node = node.next_functions[0][0]
+    return False
+
+
 class Weight(NamedTuple):
     """A weight in a graph: its `id`, of a matrix what reads it, and its shape if it is one."""
 
