@@ -75,6 +75,31 @@ def test_a_head_that_the_loss_does_not_take_is_no_cut_between_two_layers() -> No
     assert report.since == "near.2"
 
 
+class Routed(nn.Module):
+    """The one of four experts that a router names: no gradient comes to the router."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.router, self.out = nn.Linear(8, 16), nn.Linear(16, 4), nn.Linear(16, 4)
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16)) for _ in range(4)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.body(x).relu()
+        chosen = self.router(h).argmax(-1)
+        parts = ((chosen == k).float()[:, None] * e(h) for k, e in enumerate(self.experts))
+        return self.out(h + sum(parts))
+
+
+def test_a_router_that_is_cut_off_is_said_however_small_it_is() -> None:
+    net, x, y = Routed(), torch.randn(64, 8), torch.randint(4, (64,))
+    report = ask(net, lambda: F.cross_entropy(net(x), y))
+    assert report.verdict is V.CUT
+    assert report.since == "router"
+    assert "argmax" in report.steps[0].text
+
+
 @pytest.mark.parametrize("detached", [False, True])
 def test_what_reads_the_networks_own_input_reads_nothing_that_is_cut_off(detached: bool) -> None:
     net, x, t = Timed(detached), torch.randn(32, 8), torch.rand(32, 1)

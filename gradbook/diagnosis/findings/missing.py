@@ -26,7 +26,8 @@ def cut(known: Known) -> Finding | None:
     where = _where(known, none, start)
     if where is not None:
         return where
-    if len(none) < UNUSED * len(known.asked):
+    ran = any(p.name in known.place_of for p in none)
+    if len(none) < UNUSED * len(known.asked) and not (ran and _inside(known)):
         return None
     if not known.record.places:
         return Finding(Verdict.CUT, f"{start}: {names}.", since=none[-1].name, hint="unknown")
@@ -75,19 +76,24 @@ def _runs_without(known: Known, parameter: Parameter) -> bool:
 
 def _between(known: Known, ran: bool) -> tuple[str, str] | None:
     """Name the last place that got nothing and the next one that did and may read it."""
-    places = known.record.places
-    reached = [i for i, p in enumerate(places) if p.delta is not None]
-    lost = [i for i, p in enumerate(places) if _silent(known, p)]
-    before = [i for i in lost if i < max(reached, default=0)]
-    aside = not any(places[i].asks for i in lost)
+    places, before = known.record.places, _inside(known)
+    aside = not any(p.asks for p in places if _silent(known, p))
     if not before or not (ran or aside):
         return None
     # What begins anew may read what was cut off; what comes from elsewhere shows no cut.
-    after = [i for i in reached if i > before[-1] and (aside or _begins(known, places[i]))]
+    after = [p for p in places[before[-1] + 1 :] if p.delta is not None]
+    after = [p for p in after if aside or _begins(known, p)]
     if not after:
         return None
-    last, following = (places[i].name.removesuffix(" (z)") for i in (before[-1], after[0]))
+    last, following = (p.name.removesuffix(" (z)") for p in (places[before[-1]], after[0]))
     return last, following
+
+
+def _inside(known: Known) -> list[int]:
+    """Return where in the order of the places something got nothing and something later did."""
+    places = known.record.places
+    reached = max((i for i, p in enumerate(places) if p.delta is not None), default=0)
+    return [i for i in range(reached) if _silent(known, places[i])]
 
 
 def _begins(known: Known, place: Place) -> bool:
