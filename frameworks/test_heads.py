@@ -151,6 +151,50 @@ def test_a_head_that_gets_exactly_zero_at_every_step(weight: float, verdict: V) 
     assert verdict is V.HEALTHY or "exactly 0 at each of 6 steps" in report.reason
 
 
+class Scaled(nn.Module):
+    """Branches of convolutions with a scale for each channel."""
+
+    def __init__(self, size: float) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 2, 2), nn.Linear(8, 4)
+        self.branches = nn.ModuleList(
+            nn.Sequential(nn.GroupNorm(1, 8), nn.Conv2d(8, 16, 1), nn.GELU(), nn.Conv2d(16, 8, 1))
+            for _ in range(4)
+        )
+        scales = (nn.Parameter(torch.full((8, 1, 1), size)) for _ in self.branches)
+        self.scales = nn.ParameterList(scales)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        for branch, scale in zip(self.branches, self.scales, strict=True):
+            h = h + scale * branch(h)
+        return self.head(h.mean((2, 3)))
+
+
+@pytest.mark.parametrize("size", [1e-6, 0.0, 1.0])
+def test_a_scale_of_each_channel_is_no_layer_behind_which_a_branch_vanishes(size: float) -> None:
+    net, x, y = Scaled(size), torch.randn(8, 3, 8, 8), torch.randint(4, (8,))
+    assert not ask(net, lambda: F.cross_entropy(net(x), y)).verdict.is_problem
+
+
+def test_a_network_that_returns_its_loss_without_a_graph_is_cut_before_it() -> None:
+    class Compared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.made, self.judge = nn.Linear(8, 8), nn.Linear(8, 8).requires_grad_(False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            made = self.made(x)
+            with torch.no_grad():
+                off = (self.judge(made) - self.judge(x)).square().mean()
+            return off.requires_grad_()
+
+    net, x = Compared(), torch.randn(16, 8)
+    for report in (ask(net, lambda: net(x)), run_of(net, lambda: net(x))):
+        assert [found.verdict for found in report.findings] == [V.CUT]
+        assert "cut between made and output" in report.reason
+
+
 @pytest.mark.parametrize("bend", [nn.ReLU, nn.Tanh])
 def test_a_loss_of_second_derivatives_gets_nothing_of_relu(bend: type[nn.Module]) -> None:
     net = nn.Sequential(nn.Linear(1, 32), bend(), nn.Linear(32, 32), bend(), nn.Linear(32, 1))

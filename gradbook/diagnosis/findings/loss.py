@@ -25,7 +25,8 @@ def loss_sends_nothing(known: Known) -> Finding | None:
             "saturated or at its minimum; it is not your layers.",
             since=ends[-1].name,
         )
-    if any(p.delta for p in known.record.places if p.layer or p.before):  # not at the data alone
+    data = {p.name for p in known.record.places if p.name.startswith("input") and not p.before}
+    if any(p.delta for p in known.record.places if p.name not in data):
         return _behind_the_last(known)
     half = any(p.half for p in ends)
     return Finding(

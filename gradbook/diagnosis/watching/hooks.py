@@ -115,7 +115,7 @@ def _enter(made: Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:
             # Data: it has no gradient and no place, but it may be what is wrong.
             if position == 0 and not math.isfinite(size_of(tensor)):
                 made.bad_input.append(name)
-            if {id(tensor), id(tensor._base)} & made.data:
+            if name and {id(tensor), id(tensor._base)} & made.data:
                 made.given.add(name)
             continue
         called = f"input of {name}" if name else "input"
