@@ -261,6 +261,22 @@ def test_what_exploded_before_its_units_died_is_said_to_have_exploded() -> None:
     assert run.report().reason.startswith("At step 1: ")
 
 
+@pytest.mark.parametrize("theirs", [True, False])
+def test_weights_that_another_optimizer_moves_are_no_fault(theirs: bool) -> None:
+    """What is made is judged, and the judge has an optimizer of its own."""
+    net, x = nn.ModuleDict({"maker": nn.Linear(4, 8), "judge": nn.Linear(8, 1)}), torch.randn(16, 4)
+    ours, other = (torch.optim.Adam(net[name].parameters()) for name in ("maker", "judge"))
+    with gradbook.watching(net, optimizer=ours) as run:
+        for _ in range(4):
+            net.zero_grad()
+            net["judge"](net["maker"](x).tanh()).mean().backward()
+            ours.step()
+            if theirs:
+                other.step()
+    assert run.moments[0].report.verdict is V.CUT
+    assert run.report().verdict is (V.HEALTHY if theirs else V.CUT)
+
+
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # PyTorch asks for it itself
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_network_that_ran_compiled_before_it_was_watched(whole: bool) -> None:

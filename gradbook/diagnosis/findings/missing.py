@@ -115,8 +115,9 @@ def left_out(parameter: Parameter) -> bool:
 
 
 def not_stepped(known: Known) -> Finding | None:
-    """Find weights that are to be trained and that the optimizer does not hold."""
-    left = [p.name for p in known.asked if p.stepped is False and not left_out(p)]
+    """Find weights that are to be trained and that the optimizer does not hold, nor another one."""
+    mine = [p for p in known.asked if p.stepped is False and not p.moved]
+    left = [p.name for p in mine if not left_out(p)]
     if not left:
         return None
     text = f"{len(left)} of {len(known.asked)} trainable tensors are not in the optimizer: "

@@ -19,7 +19,7 @@ from gradbook.diagnosis.watching.modules import (
     weights_of,
 )
 from gradbook.diagnosis.watching.numbers import size_of, spread_of, units_off
-from gradbook.diagnosis.watching.passes import Pass
+from gradbook.diagnosis.watching.passes import Pass, version_of
 from gradbook.diagnosis.watching.seen import Seen
 from gradbook.diagnosis.watching.shares import shares_in
 from gradbook.diagnosis.watching.watched import Watched
@@ -54,6 +54,7 @@ def watch(net: Any) -> Watched:
     # What happens within a recurrent layer is looked at step by step.
     inner = {id(p) for m in net.modules() if is_loop(m) for p in own_weights(m)}
     watched = Watched(names, inner)
+    watched.versions.update((n, version_of(p)) for n, p in weights_of(net).items())
     hooks = [_before(net, watched, Watched._begin)]
     for name, module in net.named_modules():
         if is_looked_at(name, module):

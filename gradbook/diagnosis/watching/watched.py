@@ -19,11 +19,15 @@ class Watched(Mapping[str, Any]):
     example, which resolution does not change; None where none has come back. Each forward pass of
     the network begins anew, and several whose gradients come back together count together. Once
     nobody holds this any longer, its hooks leave the network.
+
+    Attributes:
+        versions: By name what changes when a weight is written to, as it was when this began.
     """
 
     def __init__(self, names: Mapping[int, str], inner: set[int]) -> None:
         """Begin with nothing."""
         self._names, self._inner = names, inner
+        self.versions: dict[str, int] = {}
         self._era = 0
         self._open: Pass | None = None
         self._passes: list[Pass] = []
