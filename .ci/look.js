@@ -50,6 +50,11 @@ async () => {
     if (/[([“]$/.test(before?.data ?? "") && beside(before, before.length - 1).left > box(math).left) {
       lost.push(before.data);
     }
+    const parts = [...math.children].map(box);
+    if (/^[^\s\w]/.test(after?.data ?? "") && parts.at(-1).top > parts[0].bottom) {
+      faults.push(`the formula ${math.textContent} takes two lines, and the sign behind it stands on the first: ` +
+        "give it lines of its own, as $$ does");
+    }
     for (const text of lost) {
       faults.push(`a line breaks between the formula ${math.textContent} and ${text.trim()}: ` +
         "let them share a span, see ATTACHED in gradbook/press/mathml.py");

@@ -149,6 +149,7 @@ def test_a_head_that_gets_exactly_zero_at_every_step(weight: float, verdict: V) 
     report = run_of(net, lambda: weight * net(x)[0].square().mean() + F.cross_entropy(net(x)[1], y))
     assert report.verdict is verdict
     assert verdict is V.HEALTHY or "exactly 0 at each of 6 steps" in report.reason
+    assert verdict is V.HEALTHY or "their term of the loss is 0" in report.steps[0].text
 
 
 class Scaled(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -37,11 +37,12 @@ def reader() -> nn.Module:
     return Reader()
 
 
-def perceptron(activation: type[nn.Module] = nn.ReLU) -> nn.Module:
+def perceptron(
+    activation: type[nn.Module] = nn.ReLU, widths: Sequence[int] = (10, 64, 64, 64)
+) -> nn.Module:
     torch.manual_seed(0)
-    widths = [10, 64, 64, 64]
     hidden = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), activation())]
-    return nn.Sequential(*hidden, nn.Linear(64, 2))
+    return nn.Sequential(*hidden, nn.Linear(widths[-1], 2))
 
 
 def counted() -> Tensor:
@@ -142,6 +143,15 @@ def test_a_rate_after_which_the_loss_rises_is_too_large(
     assert max(told) > 2 * told[0]
     assert report.verdict is V.LARGE_STEP
     assert "At step 1:" in report.reason
+    assert report.steps[0].text.startswith("Lower the learning rate")
+
+
+@pytest.mark.parametrize("rate", [100.0, 1000.0])
+def test_a_rate_after_which_all_is_flat_is_too_large(rate: float) -> None:
+    made = perceptron(nn.Tanh, (10, 24, 24, 24, 24))
+    report, told = after(made, torch.optim.SGD(made.parameters(), rate), 40)
+    assert max(told) > 2 * told[0]
+    assert [found.verdict for found in report.findings][:2] == [V.LARGE_STEP, V.CUT]
     assert report.steps[0].text.startswith("Lower the learning rate")
 
 

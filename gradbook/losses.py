@@ -157,7 +157,7 @@ r"""$L = \frac12 \|o - y\|^2$, $\partial L/\partial o = o - y$."""
 sigmoid_cross_entropy = Loss(
     "sigmoid cross-entropy", _sigmoid_cross_entropy, _sigmoid_cross_entropy_df
 )
-r"""$L = -\sum_k [y_k \ln s(o_k) + (1 - y_k) \ln(1 - s(o_k))]$, $\partial L/\partial o = s(o) - y$.
+r"""$-\sum_k [y_k \ln s(o_k) + (1 - y_k) \ln(1 - s(o_k))]$ has $\partial L/\partial o = s(o) - y$.
 
 Outputs are logits, targets probabilities, one independent yes or no per output."""
 

@@ -380,7 +380,7 @@ PYTORCH = Source(
     2019,
     "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
     "Advances in Neural Information Processing Systems, volume 32",
-    "the default weights of a linear layer",
+    "the library whose default weights, as its source code has them, are examined",
     link="arXiv:1912.01703",
 )
 PENNINGTON = Source(
@@ -510,7 +510,7 @@ GINIBRE = Source(
     1965,
     "Statistical ensembles of complex, quaternion, and real matrices",
     "Journal of Mathematical Physics, volume 6",
-    "where the eigenvalues of a random matrix lie",
+    "where the eigenvalues of a random matrix lie, shown for complex entries",
     link="doi:10.1063/1.1704292",
 )
 HE_RESIDUAL = Source(
@@ -749,6 +749,14 @@ HENRY = Source(
     "Findings of the Association for Computational Linguistics: EMNLP 2020",
     "queries and keys that are normalized, against a softmax that saturates",
     link="arXiv:2010.04245",
+)
+WORTSMAN = Source(
+    "Wortsman et al.",
+    2023,
+    "Small-scale proxies for large-scale Transformer training instabilities",
+    "arXiv:2309.14322",
+    "QK-norm, with which small language models bear larger rates",
+    link="arXiv:2309.14322",
 )
 YANG_HU = Source(
     "Yang, Hu et al.",

@@ -88,7 +88,7 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
         f"{listed(still)} got a gradient of exactly 0 at each of {len(moments)} steps, and others "
         "something: what lies behind has a slope of 0, or the loss sends nothing there."
     )
-    return Finding(Verdict.CUT, text, since=still[-1], hint="flat")
+    return Finding(Verdict.CUT, text, since=still[-1], hint="still")
 
 
 def slowed(report: Report, rates: Sequence[float]) -> Report:
@@ -180,9 +180,16 @@ def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
     """Return the first step that was too large before what is wrong, or before the loss rose."""
     if not report.verdict.is_problem:
         return too_large(moments) if rose(moments) else None
-    if report.verdict not in SIZED | {Verdict.NON_FINITE} or report.findings[0].hint == "data":
+    if not _follows(report.findings[0]):
         return None
     return too_large(list(takewhile(lambda m: not _says(m, report.verdict), moments)))
+
+
+def _follows(found: Finding) -> bool:
+    """Tell whether too large a step can make of a network what was found: saturated, off, lost."""
+    if found.verdict is Verdict.CUT:
+        return found.hint == "flat"
+    return found.verdict in SIZED | {Verdict.NON_FINITE, Verdict.LOSS} and found.hint != "data"
 
 
 def _says(moment: Moment, verdict: Verdict) -> bool:

@@ -321,7 +321,7 @@ NAN = CommonClaim(
     (CS231N_RNN,),
     "product of the factors in float32",
     proofs.explosion_overflows,
-    "the product exceeds the largest number of the format, or a step is taken with it",
+    "the product exceeds the largest number of the format",
 )
 CLIPPING = CommonClaim(
     "Clipping keeps the direction of the gradient",
@@ -341,7 +341,7 @@ BATCH_NORM = CommonClaim(
     (CRASH_COURSE,),
     "ratio per layer with it, over that without",
     proofs.batch_norm_helps,
-    "the variance of the weights is above one and a half times He's",
+    "the variance of the weights is above one and a half times He's, and batches are large",
 )
 RESIDUAL = CommonClaim(
     "Each residual block doubles the variance",
@@ -355,7 +355,7 @@ SHATTERED = CommonClaim(
     (Place(sources.BALDUZZI, "the abstract", "https://arxiv.org/abs/1702.08591"),),
     f"autocorrelation of the gradient at neighboring inputs, {proofs.DEEP} layers",
     proofs.shattered_gradients,
-    "each unit is centered over the inputs, as by batch normalization",
+    "units are ReLUs, and each is centered over the inputs, as by batch normalization",
 )
 LSTM = CommonClaim(
     "Through the cell of an LSTM gradients pass without vanishing",

@@ -54,7 +54,7 @@ class QKNorm(Parameterless):
         return np.concatenate([flat, x[..., flat.shape[-1] :]], axis=-1)
 
 
-TRIAL = Trial(kinds=("pre-norm",), warm=(0,), rates=(1e-2, 2e-2, 3e-2))
+TRIAL = Trial(kinds=("pre-norm",), warm=(0,), rates=(1e-2, 3e-2, 1e-1))
 """As in the trial of warm-up, with the norm before the blocks and no warm-up."""
 
 FACTOR = 8.0

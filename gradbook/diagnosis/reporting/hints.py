@@ -64,6 +64,11 @@ HINTS: dict[str, Advice] = {
         "runs, and without fullgraph=True.",
         "diagnose",
     ),
+    "still": chapter(
+        "See whether their term of the loss is 0, as with advantages of 0 or all labels masked; "
+        "else look behind them for a softmax over one number, rounding, clamp or a comparison.",
+        "diagnose",
+    ),
     "ceased": chapter(
         "Go back to weights from before, and ask gradbook.watch(net) at one step.", "diagnose"
     ),

@@ -147,9 +147,10 @@ def test_nothing_is_kept_without_a_folder_or_of_code_that_has_changed(
     calls: list[object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keeping, "code_of_modules", lambda modules: None)
-    measure(np.random.default_rng(0))
-    monkeypatch.undo()
+    with monkeypatch.context() as changed:
+        changed.setattr(keeping, "code_of_modules", lambda modules: None)
+        measure(np.random.default_rng(0))
+    monkeypatch.delenv(CACHE_VARIABLE)
     measure(np.random.default_rng(0))
     assert len(calls) == 2
     assert not folder.exists()
