@@ -113,7 +113,7 @@ def totals(entries: Sequence[Entry]) -> dict[float, float]:
 
 def _idle(logged: Mapping[str, _Logged]) -> Finding | None:
     """Find that some layers get nothing at most steps, and others something."""
-    still = [name for name, found in logged.items() if found.norm == 0]
+    still = [name for name, found in logged.items() if found.norm == 0 and found.steps > 1]
     if not still or len(still) == len(logged):
         return None
     text = f"{len(still)} of {len(logged)} norms are exactly 0 at most steps: {listed(still)}."

@@ -66,7 +66,8 @@ def diagnose(
         >>> report.verdict.value, f"{report.rate.factor:.2f}", report.since
         ('vanishing', '0.10', '6')
     """
-    net = Net(weights_of(grads), innermost(optimizer)) if is_network(grads) else None
+    versions = deltas.versions if isinstance(deltas, Watched) else {}
+    net = Net(weights_of(grads), innermost(optimizer), versions) if is_network(grads) else None
     if net is not None:
         weights = net.weights if weights is None else weights
         grads = gradients_of(grads)

@@ -5,14 +5,15 @@ exceptions, because not every change of a size is a change of the gradient:
 
 - where several places go into $v$, all but the one with the largest gradient are in branches, and a
   branch may get any share: a fall at its end does not count, what happens within it does;
-- of several places that $u$ goes into, the one with the largest gradient is compared with;
+- of several places that $u$ goes into, the one with the largest gradient is compared with; where
+  that is an output, as of one head of several, a rise does not count;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
 - the last normalization divides the gradient by the size of what enters it: before it and behind it
   the products of both are compared.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradbook.diagnosis.crossings import crossed
@@ -141,14 +142,14 @@ def paths_of(places: Sequence[Place]) -> list[Path]:
         >>> f"{found.fall[0]:.1f} from {found.fall[1]} to {found.fall[2]}"
         '3.0 from 3 to 0'
     """
-    found = _paths(states_of(places))
+    found = _paths(states_of(places), places)
     if max((len(path.names) for path in found), default=0) >= ENOUGH:
         return found
-    return _paths(states_of(places, weak=True))
+    return _paths(states_of(places, weak=True), places)
 
 
-def _paths(states: Sequence[Place]) -> list[Path]:
-    tree = _tree(states)
+def _paths(states: Sequence[Place], places: Sequence[Place]) -> list[Path]:
+    tree = _tree(states, _exits(states, places))
     inner = set(tree.up.values())
     first = [p for p in states if p.name not in inner]
     return [replace(_path(p.name, tree), whole=not p.before) for p in first]
@@ -162,7 +163,25 @@ class _Tree:
     up: dict[str, str] = field(default_factory=dict)
 
 
-def _tree(states: Sequence[Place]) -> _Tree:
+def _exits(states: Sequence[Place], places: Sequence[Place]) -> dict[str, float]:
+    """Return the largest δ at an output for each state that goes there past no other state."""
+    kept, by_name = {p.name for p in states}, {p.name: p for p in places}
+    inner = {name for place in places for name in place.before}
+    found: dict[str, float] = {}
+    for end in places:
+        waiting = [] if end.name in kept or end.name in inner else list(end.before)
+        seen = set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name in kept:
+                found[name] = max(found.get(name, 0.0), end.delta or 0.0)
+            elif name not in seen:
+                seen.add(name)
+                waiting += by_name[name].before
+    return found
+
+
+def _tree(states: Sequence[Place], exits: Mapping[str, float]) -> _Tree:
     by_name = {place.name: place for place in states}
     behind: dict[str, list[Place]] = {name: [] for name in by_name}
     for place in states:
@@ -181,6 +200,8 @@ def _tree(states: Sequence[Place]) -> _Tree:
         change = step(u, v)
         if v.normed and not behind[v.name] and u.out and v.out and math.isfinite(change):
             change += log_ratio(u.out, v.out)
+        if exits.get(u.name, 0.0) > (v.delta or 0.0):  # most of what comes there comes from a loss
+            change = min(change, 0.0)
         if u.name not in around and len(v.before) > 1 and change < 0:
             largest = max(v.before, key=lambda name: by_name[name].delta or 0.0)
             change = change if largest == u.name else 0.0

@@ -15,7 +15,7 @@ from gradbook.diagnosis.reporting.hints import HINTS
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.run_page import Moment
 from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import factor
+from gradbook.diagnosis.words import factor, listed
 
 OFTEN = 3
 """How many backward passes without a step are no accumulation."""
@@ -37,7 +37,7 @@ def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | 
     """
     came = [moment for moment in moments if any(moment.norms.values())]
     gone = emptied or sum(moment.norm == 0 for moment in came)
-    if not moments or gone < (stepped if emptied else len(moments)):
+    if not came or gone < (stepped if emptied else len(moments)):
         return None
     text = (
         f"At none of {gone} steps a weight held a gradient when the optimizer's step was "
@@ -72,6 +72,23 @@ def summed(moments: Sequence[Moment]) -> Finding | None:
         "are not: they are not cleared, and every step is taken with the sum of all before."
     )
     return Finding(Verdict.LARGE_STEP, text, hint="summed")
+
+
+def standing(moments: Sequence[Moment]) -> Finding | None:
+    """Find weights that get exactly 0 at every step, while others get something."""
+    last = moments[-1]
+    if len(moments) < OFTEN or last.report.verdict.is_problem or not last.norm > 0:
+        return None
+    zero = [{r.name for r in m.report.rows if 0 < r.zeros == r.count} for m in moments]
+    biases = {r.name for r in last.report.rows if r.kind == "bias"}
+    still = [r.name for r in last.report.rows if all(r.name in z for z in zero)]
+    if not set(still) - biases:
+        return None
+    text = (
+        f"{listed(still)} got a gradient of exactly 0 at each of {len(moments)} steps, and others "
+        "something: what lies behind has a slope of 0, or the loss sends nothing there."
+    )
+    return Finding(Verdict.CUT, text, since=still[-1], hint="still")
 
 
 def slowed(report: Report, rates: Sequence[float]) -> Report:
@@ -184,7 +201,11 @@ SHRUNK = 0.5
 
 
 def _made(report: Report, moments: Sequence[Moment]) -> Report:
-    """Say that training made the network so, and whether it took the weights away."""
+    """Say what made the network so: what was wrong at first, else training or weight decay."""
+    if moments[0].report.verdict in SIZED:
+        began = moments[0].report.findings[0]
+        text = f"At step {moments[0].step}: {began.reason}"
+        return _first(report, replace(began, reason=text))
     down = log_ratio(moments[0].weights, moments[-1].weights)
     hint, text = "made", " At first it was not so."
     if math.isfinite(down) and down >= SHRUNK:

@@ -23,6 +23,7 @@ from gradbook.diagnosis.run_findings import (
     norm_of,
     seen_from_the_start,
     slowed,
+    standing,
     summed,
 )
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
@@ -123,9 +124,11 @@ class Run:
         moment = next(lost, self.moments[-1])
         total = {float(m.step): m.norm for m in self.moments}
         later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
+        later += [one for one in [standing(self.moments)] if one is not None]
+        lacks = moment.report.verdict in (Verdict.CUT, Verdict.LOSS)
         if self._hook is not None:
             asked = (
-                cleared(self.moments, self._stepped, self._emptied),
+                None if lacks else cleared(self.moments, self._stepped, self._emptied),
                 never_moved(self._steps, self._rates),
                 summed(self.moments) if self._stepped == len(self._rates) > 0 else None,
             )

@@ -79,16 +79,23 @@ def test_what_is_not_finite_is_not_exactly_zero() -> None:
     assert said(replace(of, parameters=lost)) == [V.NON_FINITE]
 
 
-def test_a_branch_that_gets_nothing_is_a_note() -> None:
+@pytest.mark.parametrize("others", [False, True])
+def test_a_branch_that_gets_nothing_is_a_note_if_others_like_it_get_something(
+    others: bool,
+) -> None:
     places = (
         Place("a", 1.0, module="a", layer=True),
-        Place("q", 0.0, before=("a",), module="q", layer=True),
-        Place("b", 1.0, before=("a", "q"), module="b", layer=True),
+        Place("q.0", 0.0, before=("a",), module="q.0", layer=True),
+        Place("q.1", float(others), before=("a",), module="q.1", layer=True),
+        Place("b", 1.0, before=("a", "q.0", "q.1"), module="b", layer=True),
     )
-    weights = tuple(Parameter(f"{n}.weight", norm=float(n != "q")) for n in "aqb")
-    of = Known(Record(places, owned={n: (f"{n}.weight",) for n in "aqb"}), weights)
-    assert said(of) == [V.HEALTHY]
-    assert "q.weight get a gradient of exactly 0 in this step." in list(notes_of(of))
+    weights = tuple(Parameter(f"{p.name}.weight", norm=p.delta) for p in places)
+    of = Known(Record(places, owned={p.name: (f"{p.name}.weight",) for p in places}), weights)
+    first = findings_of(of)[0]
+    assert first.verdict is (V.HEALTHY if others else V.CUT)
+    note = "q.0.weight get a gradient of exactly 0 in this step."
+    assert (note in list(notes_of(of))) is others
+    assert others or "exactly nothing of what comes to b gets to q.0" in first.reason
 
 
 def test_a_loss_of_which_nothing_gets_past_the_output() -> None:

@@ -107,3 +107,21 @@ def test_a_total_norm_that_is_zero_from_the_start_is_no_clip() -> None:
     report = diagnose_log([Entry(float(s), "", 0.0) for s in range(12)])
     assert report.verdict is V.FROZEN
     assert not any("behind a clip" in note for note in report.notes)
+
+
+def test_what_stands_beside_a_layers_norm_is_no_layer_of_its_own() -> None:
+    for ending in (".grad.norm", "/grad_norm", ".norm"):
+        stem = ending.removesuffix("norm")
+        names = [f"fc{k}{of}" for k in range(3) for of in (ending, f"{stem}mean", f"{stem}std")]
+        found = columns_of(["step", *names])
+        assert list(found.layers.values()) == ["fc0", "fc1", "fc2"], ending
+        assert found.total is None
+        assert set(found.beside) == {name for name in names if not name.endswith("norm")}
+    of_vae = columns_of(["step", "enc", "fc_mean", "fc_std", "dec"])
+    assert list(of_vae.layers) == ["enc", "fc_mean", "fc_std", "dec"]
+
+
+def test_a_norm_of_zero_at_one_step_alone_is_no_cut() -> None:
+    for steps, verdict in ((1, Verdict.CANNOT_TELL), (4, Verdict.CUT)):
+        log = [Entry(s, f"fc{k}.weight", 0.1 * (k != 2)) for s in range(steps) for k in range(5)]
+        assert diagnose_log(log).verdict is verdict

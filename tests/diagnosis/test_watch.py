@@ -279,7 +279,7 @@ def test_modules_that_nobody_calls_are_told_from_what_leads_nowhere() -> None:
     assert "never called" in idle.reason
     ran = Record(tuple(fine), called=frozenset({"spare"}))
     (nowhere,) = findings_of(Known(ran, (left, kept)))
-    assert "nothing that the loss depends on" in nowhere.reason
+    assert "the loss does not depend on what comes from them" in nowhere.reason
     (unwatched, *_) = findings_of(Known(Record(), (left, kept)))
     assert unwatched.hint == "unknown"
     many = tuple(Parameter(f"{i}.weight", norm=1.0) for i in range(10))

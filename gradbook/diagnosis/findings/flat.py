@@ -1,5 +1,7 @@
 """Weights that get a gradient of exactly 0 though nothing is cut: something on its way is flat."""
 
+import re
+
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.loss import loss_sends_nothing
 from gradbook.diagnosis.findings.missing import UNUSED
@@ -67,10 +69,22 @@ def _large(place: Place | None) -> bool:
     return place.delta > (LEFT_HALF if place.half else LEFT)
 
 
+def _of_many(known: Known, lost: Place) -> bool:
+    """Tell of a branch that others like it get something: an expert or a block of this batch."""
+    like = [p for p in known.record.places if p is not lost and _plain(p.name) == _plain(lost.name)]
+    return any(p.delta for p in like)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\d+", "", name)
+
+
 def _lost(known: Known, parameter: Parameter) -> tuple[str, str] | None:
-    """Name a place that gets nothing, and the one behind it, where nothing leads around both."""
+    """Name a place that gets nothing, and the one behind it that gets something."""
     lost = known.place_of.get(parameter.name)
-    if lost is None or lost.delta != 0 or any(p.delta for p in known.upstream(lost)):
+    if lost is None or lost.delta != 0:
+        return None
+    if any(p.delta for p in known.upstream(lost)) and _of_many(known, lost):
         return None
     behind = [p for p in known.record.places if lost.name in p.before]
     while behind and not any(p.delta for p in behind):

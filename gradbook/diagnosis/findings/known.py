@@ -26,6 +26,7 @@ class Parameter:
         gain: The rms of its step times the root of its inputs, if it is known: by how much of their
             rms the step may change what comes out.
         stepped: Whether the optimizer holds it; None if there is none.
+        moved: Whether it has been written to since it was watched.
         rate: The optimizer's learning rate for it, if it is known.
         decay: The share of itself that weight decay takes from it in a step.
         sample: The first of its weights.
@@ -42,6 +43,7 @@ class Parameter:
     ratio: float | None = None
     gain: float | None = None
     stepped: bool | None = None
+    moved: bool = False
     rate: float | None = None
     decay: float = 0.0
     sample: tuple[float, ...] = ()

@@ -25,7 +25,8 @@ def loss_sends_nothing(known: Known) -> Finding | None:
             "saturated or at its minimum; it is not your layers.",
             since=ends[-1].name,
         )
-    if any(p.delta for p in known.record.places):
+    data = {p.name for p in known.record.places if p.name.startswith("input") and not p.before}
+    if any(p.delta for p in known.record.places if p.name not in data):
         return _behind_the_last(known)
     half = any(p.half for p in ends)
     return Finding(
@@ -34,7 +35,7 @@ def loss_sends_nothing(known: Known) -> Finding | None:
         "stands between the last one and the loss."
         f"{' In float16, as there, what is less than 6e-08 is 0, too.' if half else ''}",
         since=ends[-1].name,
-        hint="half" if half else None,
+        hint="half" if half else "second" if known.record.differentiated else None,
     )
 
 

@@ -26,7 +26,8 @@ def cut(known: Known) -> Finding | None:
     where = _where(known, none, start)
     if where is not None:
         return where
-    if len(none) < UNUSED * len(known.asked):
+    ran = any(p.name in known.place_of for p in none)
+    if len(none) < UNUSED * len(known.asked) and not (ran and _inside(known)):
         return None
     if not known.record.places:
         return Finding(Verdict.CUT, f"{start}: {names}.", since=none[-1].name, hint="unknown")
@@ -34,8 +35,8 @@ def cut(known: Known) -> Finding | None:
     if idle and not any(_runs_without(known, p) for p in none):
         text = f"{start}: {names}. Their modules were never called in this pass."
         return Finding(Verdict.CUT, text, since=idle[0].layer, hint="idle")
-    text = f"{start}: {names}. They ran, and nothing that the loss depends on comes from them."
-    return Finding(Verdict.CUT, text, since=none[-1].layer)
+    text = f"{start}: {names}. They ran, and the loss does not depend on what comes from them."
+    return Finding(Verdict.CUT, text, since=none[-1].layer, hint="unused")
 
 
 def _where(known: Known, none: Sequence[Parameter], start: str) -> Finding | None:
@@ -74,16 +75,30 @@ def _runs_without(known: Known, parameter: Parameter) -> bool:
 
 
 def _between(known: Known, ran: bool) -> tuple[str, str] | None:
-    """Name the last place that got nothing and the next one that did."""
-    places = known.record.places
-    reached = [i for i, p in enumerate(places) if p.delta is not None]
-    lost = [i for i, p in enumerate(places) if _silent(known, p)]
-    before = [i for i in lost if i < max(reached, default=0)]
-    if not before or not (ran or any(not places[i].asks for i in lost)):
+    """Name the last place that got nothing and the next one that did and may read it."""
+    places, before = known.record.places, _inside(known)
+    aside = not any(p.asks for p in places if _silent(known, p))
+    if not before or not (ran or aside):
         return None
-    after = min(i for i in reached if i > before[-1])
-    last, following = (places[i].name.removesuffix(" (z)") for i in (before[-1], after))
+    # What begins anew may read what was cut off; what comes from elsewhere shows no cut.
+    after = [p for p in places[before[-1] + 1 :] if p.delta is not None]
+    after = [p for p in after if aside or _begins(known, p)]
+    if not after:
+        return None
+    last, following = (p.name.removesuffix(" (z)") for p in (places[before[-1]], after[0]))
     return last, following
+
+
+def _inside(known: Known) -> list[int]:
+    """Return where in the order of the places something got nothing and something later did."""
+    places = known.record.places
+    reached = max((i for i, p in enumerate(places) if p.delta is not None), default=0)
+    return [i for i in range(reached) if _silent(known, places[i])]
+
+
+def _begins(known: Known, place: Place) -> bool:
+    """Tell whether nothing that is known goes into a place, nor the network's own input."""
+    return not place.before and place.module not in known.record.given
 
 
 def _silent(known: Known, place: Place) -> bool:
@@ -100,8 +115,9 @@ def left_out(parameter: Parameter) -> bool:
 
 
 def not_stepped(known: Known) -> Finding | None:
-    """Find weights that are to be trained and that the optimizer does not hold."""
-    left = [p.name for p in known.asked if p.stepped is False and not left_out(p)]
+    """Find weights that are to be trained and that the optimizer does not hold, nor another one."""
+    mine = [p for p in known.asked if p.stepped is False and not p.moved]
+    left = [p.name for p in mine if not left_out(p)]
     if not left:
         return None
     text = f"{len(left)} of {len(known.asked)} trainable tensors are not in the optimizer: "

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from gradbook.diagnosis.findings.known import MOST, Known
+from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.findings.loss import taken_twice
 from gradbook.diagnosis.findings.over_time import CALLS
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
@@ -106,6 +106,8 @@ def healthy(known: Known) -> Finding | None:
         return None
     if not any(p.delta for p in known.record.places):
         return None
+    if (within := unseen(known)) is not None:
+        return within
     text, sizes = _arrives(known, found), Profile.of("δ", found) if found.names else None
     buts = (
         ("twice", taken_twice(known)),
@@ -117,6 +119,28 @@ def healthy(known: Known) -> Finding | None:
     )
     hint, but = next((pair for pair in buts if pair[1]), (None, ""))
     return Finding(Verdict.HEALTHY, text + but, sizes, hint=hint)
+
+
+def unseen(known: Known) -> Finding | None:
+    """Say that most layers ran where no hook is called, as in what was compiled before."""
+    got = [p for p in known.asked if p.axes > 1 and p.norm and p.name in known.place_of]
+    silent = [p for p in got if _module(p) not in known.record.called]
+    owners = Counter(known.place_of[p.name].name for p in silent)
+    hidden = [p for p in silent if owners[known.place_of[p.name].name] > 1]
+    if not hidden or len(hidden) < MOST * len(got):
+        return None
+    return Finding(
+        Verdict.CANNOT_TELL,
+        f"{len(hidden)} of {len(got)} layers got a gradient, and no hook of theirs was called, as "
+        "where a network has run compiled before it was watched: what is between them is not seen "
+        f"({listed([p.layer for p in hidden])}).",
+        since=hidden[-1].layer,
+        hint="compiled",
+    )
+
+
+def _module(parameter: Parameter) -> str:
+    return parameter.layer.partition("parametrizations")[0].rstrip(".")
 
 
 def _arrives(known: Known, found: Path) -> str:

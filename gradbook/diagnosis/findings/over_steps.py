@@ -117,7 +117,7 @@ def peaks(total: Mapping[float, float]) -> Iterator[str]:
         >>> next(peaks({float(i): 500.0 if i == 7 else 1.0 for i in range(20)}))
         'At step 7 the norm is more than 100 times its median, 1.'
     """
-    usual = median(total.values())
+    usual = median(total.values() or [0.0])
     high = [s for s, n in total.items() if math.isfinite(n) and n > PEAK * usual > 0]
     if high and len(high) <= SHARE * len(total):
         steps = listed([f"{s:g}" for s in high])

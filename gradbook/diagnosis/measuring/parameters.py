@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from gradbook.diagnosis.measuring.sizes import Measured
 from gradbook.diagnosis.measuring.updates import Update
 from gradbook.diagnosis.reading.arrays import Tensors
 from gradbook.diagnosis.reading.storage import Tensor
+from gradbook.diagnosis.watching.passes import version_of
 
 SAMPLE = 16
 """How many of its first weights are enough to tell a copy of it."""
@@ -25,10 +26,12 @@ class Net:
 
     Attributes:
         weights: Name → parameter, tied ones under each name.
+        versions: What they were when they were watched first, if they were.
     """
 
     weights: Mapping[str, Any]
     optimizer: Any = None
+    versions: Mapping[str, int] = field(default_factory=dict)
 
     def asks(self, name: str) -> bool:
         """Tell whether a weight is to be trained."""
@@ -39,6 +42,10 @@ class Net:
         if self.optimizer is None or name not in self.weights:
             return None
         return id(self.weights[name]) in self._groups
+
+    def moved(self, name: str) -> bool:
+        """Tell whether a weight has been written to since it was watched."""
+        return name in self.versions and version_of(self.weights[name]) != self.versions[name]
 
     def group(self, name: str) -> Mapping[str, Any]:
         """Return what the optimizer does with a weight; nothing if it does not hold it."""
@@ -99,6 +106,7 @@ def _parameter(
         ratio=ratio,
         gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
         stepped=None if net is None else net.stepped(found.name),
+        moved=net is not None and net.moved(found.name),
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
     )

@@ -49,6 +49,16 @@ OF_WEIGHTS = re.compile(r".*(?:\d|weight|bias|grad)", re.IGNORECASE)
 """What is in most layers' names, and not in those of rewards or counts beside a total norm."""
 
 
+OF_LAYER = re.compile(r"(.*[/._-])(norm|mean|avg|std|var|min|max|median)", re.IGNORECASE)
+"""One of several columns of a layer: its norm is read, what begins as that does is left out."""
+
+
+ENDING = re.compile(
+    r"[/._-](?:grad(?:ient)?s?[/._-]?)?(?:l2[/._-]?|[\d.]+[/._-])?norm$", re.IGNORECASE
+)
+"""What stands behind all layers' names where a tool says so what of them it logs."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """What the columns of a wide log are.
@@ -81,12 +91,21 @@ def columns_of(names: list[str]) -> Columns:
     if set(lower) == {"wall time", "step", "value"}:
         return Columns(step, {}, lower["value"], ("Wall time",))
     rest = [name for name in rest if not name.endswith(("__MIN", "__MAX"))]
-    total = next((n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))), None)
+    whole = [n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))]
+    # As many as these are layers', each under a name of its own.
+    total = whole[0] if whole and (len(whole) < 3 or not all(map(ENDING.search, whole))) else None
     layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
     if not layers:
         kept = [n for n in rest if n != total and not BESIDE.fullmatch(_plain(n))]
         alike = sum(1 for n in kept if OF_WEIGHTS.match(n))
         layers = {n: n for n in kept if total is None or 2 * alike >= len(kept)}
+    parts = {n: m for n in layers if (m := OF_LAYER.fullmatch(n))}
+    normed = {m[1] for m in parts.values() if m[2].lower() == "norm"}
+    for name, found in parts.items():
+        if found[1] in normed and found[2].lower() != "norm":
+            del layers[name]
+    if len(layers) > 1 and all(map(ENDING.search, layers.values())):
+        layers = {n: ENDING.sub("", called) for n, called in layers.items()}
     beside = tuple(n for n in rest if n not in layers and n != total and n)
     return Columns(step, layers, total, beside)
 

@@ -49,6 +49,26 @@ HINTS: dict[str, Advice] = {
     ),
     "underflow": _SCALED,
     "half": _SCALED,
+    "second": chapter(
+        "The loss takes derivatives of the network, and a second one of ReLU is 0: take tanh, "
+        "SiLU or a sine.",
+        "activations",
+    ),
+    "unused": chapter(
+        "If it is to be trained, look behind it for .detach(), .item(), NumPy, argmax or a "
+        "comparison, and see whether the loss takes what it returns; else leave it out.",
+        "diagnose",
+    ),
+    "compiled": chapter(
+        "Call torch.compiler.reset() behind gradbook.watch, or watch before the network first "
+        "runs, and without fullgraph=True.",
+        "diagnose",
+    ),
+    "still": chapter(
+        "See whether their term of the loss is 0, as with advantages of 0 or all labels masked; "
+        "else look behind them for a softmax over one number, rounding, clamp or a comparison.",
+        "diagnose",
+    ),
     "ceased": chapter(
         "Go back to weights from before, and ask gradbook.watch(net) at one step.", "diagnose"
     ),
@@ -106,7 +126,7 @@ HINTS: dict[str, Advice] = {
 }
 """What comes first for a finding that knows more than its verdict."""
 
-BESIDE = ("step", "scale", "half")
+BESIDE = ("step", "scale", "half", "second")
 """After these hints the rest is advised, too; the others say all there is to do."""
 
 ONE_LAYER = chapter(

@@ -43,6 +43,27 @@ def bend_of(node: Any) -> str:
     return ""
 
 
+LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
+"""What layers of weights are there."""
+
+SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
+"""What only rearranges numbers."""
+
+
+def is_linear(node: Any) -> bool:
+    """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
+    while node is not None:
+        name = type(node).__name__.partition("Backward")[0]
+        if name not in SHAPES:
+            return name in LINEAR
+        node = node.next_functions[0][0]
+    return False
+
+
+BY_NUMBER = ("Add", "Sub", "Mul", "Div")
+"""What is done to each number by itself."""
+
+
 class Weight(NamedTuple):
     """A weight in a graph: its `id`, of a matrix what reads it, and its shape if it is one."""
 
@@ -90,4 +111,10 @@ def graph_below(
 
 def _weight(leaf: Any, reader: Any) -> Weight:
     own = type(leaf).__name__ == "Parameter"
-    return Weight(id(leaf), reader if leaf.ndim > 1 else None, tuple(leaf.shape) if own else None)
+    # A scale or a shift of each channel is none, whatever axes it has to fit an image.
+    scales = (
+        leaf.numel() == max(leaf.shape, default=1)
+        and type(reader).__name__.partition("Backward")[0] in BY_NUMBER
+    )
+    matrix = leaf.ndim > 1 and not scales
+    return Weight(id(leaf), reader if matrix else None, tuple(leaf.shape) if own else None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradbook.diagnosis.watching import loops
 from gradbook.diagnosis.watching.asking import see
-from gradbook.diagnosis.watching.graph import bend_of, compiler_off
+from gradbook.diagnosis.watching.graph import bend_of, compiler_off, is_linear
 from gradbook.diagnosis.watching.modules import (
     axes_of,
     floats_in,
@@ -19,7 +19,7 @@ from gradbook.diagnosis.watching.modules import (
     weights_of,
 )
 from gradbook.diagnosis.watching.numbers import size_of, spread_of, units_off
-from gradbook.diagnosis.watching.passes import Pass
+from gradbook.diagnosis.watching.passes import Pass, version_of
 from gradbook.diagnosis.watching.seen import Seen
 from gradbook.diagnosis.watching.shares import shares_in
 from gradbook.diagnosis.watching.watched import Watched
@@ -54,6 +54,7 @@ def watch(net: Any) -> Watched:
     # What happens within a recurrent layer is looked at step by step.
     inner = {id(p) for m in net.modules() if is_loop(m) for p in own_weights(m)}
     watched = Watched(names, inner)
+    watched.versions.update((n, version_of(p)) for n, p in weights_of(net).items())
     hooks = [_before(net, watched, Watched._begin)]
     for name, module in net.named_modules():
         if is_looked_at(name, module):
@@ -71,7 +72,8 @@ class _Hook:
     @compiler_off
     def __call__(self, *given: Any) -> Any:
         watched = self._watched()
-        return None if watched is None else self._act(watched, *given)
+        # The compiler may have come since this was defined.
+        return None if watched is None else compiler_off(self._act)(watched, *given)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Silent, ()
@@ -114,6 +116,8 @@ def _enter(made: Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:
             # Data: it has no gradient and no place, but it may be what is wrong.
             if position == 0 and not math.isfinite(size_of(tensor)):
                 made.bad_input.append(name)
+            if name and {id(tensor), id(tensor._base)} & made.data:
+                made.given.add(name)
             continue
         called = f"input of {name}" if name else "input"
         _read_by(see(made, called, tensor, module=name), module, tensor)
@@ -146,6 +150,7 @@ def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:
         place.channels = axes > 2
     place.layer |= axes > 1
     place.also.add(name)
-    if not name or (axes == 0 and tensor.device.type == "cpu"):  # elsewhere it would wait
+    may_wait = not name or (axes == 0 and tensor.device.type == "cpu")
+    if may_wait and not is_linear(tensor.grad_fn):
         place.shares = shares_in(tensor)
     place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))

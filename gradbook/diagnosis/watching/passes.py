@@ -20,6 +20,8 @@ class Pass:
 
     Attributes:
         within: Whether the forward pass of the whole network goes on.
+        data: By `id` what that was called with, as long as it goes on.
+        given: The modules that read it as it is.
         strangers: By `id` the shapes of weights in its graph that are not the network's.
     """
 
@@ -36,6 +38,8 @@ class Pass:
         self.nodes: dict[Any, str] = {}
         self.loops: dict[str, dict[str, Any]] = {}
         self.bad_input: list[str] = []
+        self.data: frozenset[int] = frozenset()
+        self.given: set[str] = set()
         self.strangers: dict[int, tuple[int, ...]] = {}
         self.within = False
         self.heard = False

@@ -34,6 +34,7 @@ class Record:
         places: In the order of the forward pass.
         steps: Of recurrent layers.
         called: The modules that ran.
+        given: Those that read what the network was called with, as it is.
         bad_input: The modules whose input was not finite though it came from no other place.
         owned: For each place the names of the weights between it and those before it.
         twice: What the loss takes of probabilities that it has already been taken of.
@@ -44,6 +45,7 @@ class Record:
     places: tuple[Place, ...] = ()
     steps: tuple[Steps, ...] = ()
     called: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
     bad_input: tuple[str, ...] = ()
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     twice: str = ""

@@ -26,6 +26,7 @@ def record_of(passes: Sequence[Pass]) -> Record:
         places=tuple(_in_order(places)),
         steps=tuple(_steps(n, x) for one in made for n, x in one.loops.items() if "sizes" in x),
         called=frozenset(place.module for one in made for place in one.places.values()),
+        given=frozenset(name for one in made for name in one.given),
         bad_input=tuple(dict.fromkeys(name for one in made for name in one.bad_input)),
         owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
         twice=next((s.twice for one in made for s in one.places.values() if s.twice), ""),

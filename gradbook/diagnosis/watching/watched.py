@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradbook.diagnosis.watching.graph import backwards
+from gradbook.diagnosis.watching.modules import floats_in
 from gradbook.diagnosis.watching.passes import Pass
 from gradbook.diagnosis.watching.record import Record
 from gradbook.diagnosis.watching.together import record_of
@@ -18,17 +19,21 @@ class Watched(Mapping[str, Any]):
     example, which resolution does not change; None where none has come back. Each forward pass of
     the network begins anew, and several whose gradients come back together count together. Once
     nobody holds this any longer, its hooks leave the network.
+
+    Attributes:
+        versions: By name what changes when a weight is written to, as it was when this began.
     """
 
     def __init__(self, names: Mapping[int, str], inner: set[int]) -> None:
         """Begin with nothing."""
         self._names, self._inner = names, inner
+        self.versions: dict[str, int] = {}
         self._era = 0
         self._open: Pass | None = None
         self._passes: list[Pass] = []
         self._hooks: list[Any] = []
         self._read: Record | None = None
-        self._within = False
+        self._data: frozenset[int] | None = None
         weakref.finalize(self, _take_off, self._hooks).atexit = False
 
     def __getitem__(self, name: str) -> Any:
@@ -69,11 +74,11 @@ class Watched(Mapping[str, Any]):
             if p.asks and (p.state or p.name not in inner)
         }
 
-    def _begin(self, *_: Any) -> None:
+    def _begin(self, _: Any, *given: Any) -> None:
         # An evaluation without gradients keeps what is; where a checkpoint computes something once
         # more on the way back, it is still the same pass.
         if sys.modules["torch"].is_grad_enabled() and not backwards():
-            self._open, self._within = None, True
+            self._open, self._data = None, frozenset(map(id, floats_in(given)))
 
     def _current(self) -> Pass:
         made = self._open
@@ -84,7 +89,7 @@ class Watched(Mapping[str, Any]):
             for one in self._passes:
                 one.drop() if one.era < self._era else one.forget()
             self._passes = [p for p in self._passes if p.heard or p.era == self._era] + [made]
-        made.within = self._within
+        made.within, made.data = self._data is not None, self._data or frozenset()
         return made
 
     def _heard(self, made: Pass, again: bool) -> None:
@@ -99,7 +104,7 @@ class Watched(Mapping[str, Any]):
     def _ended(self, *_: Any) -> None:
         if self._open is not None and not backwards():
             self._open.forget()
-            self._within = self._open.within = False
+            self._data, self._open.within, self._open.data = None, False, frozenset()
 
 
 def _take_off(hooks: list[Any]) -> None:

@@ -1,0 +1,297 @@
+"""Heads, gates and branches that get nothing, and losses of several terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradbook
+from gradbook.diagnosis import Report, Verdict
+
+V = Verdict
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def ask(net: nn.Module, loss: Callable[[], Tensor]) -> Report:
+    deltas = gradbook.watch(net)
+    loss().backward()
+    return gradbook.diagnose(net, deltas=deltas)
+
+
+def run_of(net: nn.Module, loss: Callable[[], Tensor], steps: int = 6) -> Report:
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            found = loss()
+            found.backward()
+            run.step(found)
+            optimizer.step()
+    return run.report()
+
+
+class Tasks(nn.Module):
+    """A trunk with two heads, of which the first has two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
+        self.near = nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.far = nn.Linear(32, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.trunk(x)
+        return self.near(h), self.far(h)
+
+
+class Timed(nn.Module):
+    """A time is embedded and, perhaps, forgotten."""
+
+    def __init__(self, detached: bool) -> None:
+        super().__init__()
+        self.time, self.body, self.out = nn.Linear(1, 8), nn.Linear(8, 32), nn.Linear(32, 8)
+        self.detached = detached
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        embedded = self.time(t)
+        h = self.body(x + embedded.detach() if self.detached else x.view(x.shape))
+        return self.out(h.relu())
+
+
+def test_a_head_that_the_loss_does_not_take_is_no_cut_between_two_layers() -> None:
+    net, x, y = Tasks(), torch.randn(32, 8), torch.randint(4, (32,))
+    report = ask(net, lambda: F.cross_entropy(net(x)[1], y))
+    assert report.verdict is V.CUT
+    assert "near.0.weight" in report.reason
+    assert "the loss does not depend on what comes from them" in report.reason
+    assert report.since == "near.2"
+
+
+class Routed(nn.Module):
+    """The one of four experts that a router names: no gradient comes to the router."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.router, self.out = nn.Linear(8, 16), nn.Linear(16, 4), nn.Linear(16, 4)
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16)) for _ in range(4)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.body(x).relu()
+        chosen = self.router(h).argmax(-1)
+        parts = ((chosen == k).float()[:, None] * e(h) for k, e in enumerate(self.experts))
+        return self.out(h + sum(parts))
+
+
+def test_a_router_that_is_cut_off_is_said_however_small_it_is() -> None:
+    net, x, y = Routed(), torch.randn(64, 8), torch.randint(4, (64,))
+    report = ask(net, lambda: F.cross_entropy(net(x), y))
+    assert report.verdict is V.CUT
+    assert report.since == "router"
+    assert "argmax" in report.steps[0].text
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_what_reads_the_networks_own_input_reads_nothing_that_is_cut_off(detached: bool) -> None:
+    net, x, t = Timed(detached), torch.randn(32, 8), torch.rand(32, 1)
+    report = ask(net, lambda: net(x, t).square().mean())
+    assert report.verdict is V.CUT
+    assert ("cut between time and body" in report.reason) is detached
+    assert ("does not depend on what comes from" in report.reason) is not detached
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-3, 1e-9])
+def test_terms_of_a_loss_that_weigh_unlike_are_no_explosion(weight: float) -> None:
+    net, x, y = Tasks(), torch.randn(32, 8), torch.randint(4, (32,))
+
+    def loss() -> Tensor:
+        near, far = net(x)
+        return weight * F.mse_loss(near, x[:, :1]) + F.cross_entropy(far, y)
+
+    report = ask(net, loss)
+    assert report.verdict is V.HEALTHY
+    assert any("look at the weights of its terms" in n for n in report.notes) is (weight < 1e-2)
+
+
+class Pooled(nn.Module):
+    """Attention over what has been read, along an axis."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.read, self.say, self.axis = nn.Linear(8, 16), nn.Linear(16, 4), axis
+        self.score = nn.Sequential(nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.read(x).relu()
+        return self.say((self.score(h).softmax(self.axis) * h).sum(1))
+
+
+@pytest.mark.parametrize(("axis", "verdict"), [(-1, V.CUT), (1, V.HEALTHY)])
+def test_a_softmax_over_one_number(axis: int, verdict: V) -> None:
+    net, x, y = Pooled(axis), torch.randn(32, 5, 8), torch.randint(4, (32,))
+    report = ask(net, lambda: F.cross_entropy(net(x), y))
+    assert report.verdict is verdict
+    assert verdict is V.HEALTHY or "score.2" in report.reason
+
+
+@pytest.mark.parametrize(("weight", "verdict"), [(0.0, V.CUT), (1.0, V.HEALTHY)])
+def test_a_head_that_gets_exactly_zero_at_every_step(weight: float, verdict: V) -> None:
+    net, x, y = Tasks(), torch.randn(32, 8), torch.randint(4, (32,))
+    report = run_of(net, lambda: weight * net(x)[0].square().mean() + F.cross_entropy(net(x)[1], y))
+    assert report.verdict is verdict
+    assert verdict is V.HEALTHY or "exactly 0 at each of 6 steps" in report.reason
+    assert verdict is V.HEALTHY or "their term of the loss is 0" in report.steps[0].text
+
+
+class Scaled(nn.Module):
+    """Branches of convolutions with a scale for each channel."""
+
+    def __init__(self, size: float) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 2, 2), nn.Linear(8, 4)
+        self.branches = nn.ModuleList(
+            nn.Sequential(nn.GroupNorm(1, 8), nn.Conv2d(8, 16, 1), nn.GELU(), nn.Conv2d(16, 8, 1))
+            for _ in range(4)
+        )
+        scales = (nn.Parameter(torch.full((8, 1, 1), size)) for _ in self.branches)
+        self.scales = nn.ParameterList(scales)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        for branch, scale in zip(self.branches, self.scales, strict=True):
+            h = h + scale * branch(h)
+        return self.head(h.mean((2, 3)))
+
+
+@pytest.mark.parametrize("size", [1e-6, 0.0, 1.0])
+def test_a_scale_of_each_channel_is_no_layer_behind_which_a_branch_vanishes(size: float) -> None:
+    net, x, y = Scaled(size), torch.randn(8, 3, 8, 8), torch.randint(4, (8,))
+    assert not ask(net, lambda: F.cross_entropy(net(x), y)).verdict.is_problem
+
+
+def test_a_network_that_returns_its_loss_without_a_graph_is_cut_before_it() -> None:
+    class Compared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.made, self.judge = nn.Linear(8, 8), nn.Linear(8, 8).requires_grad_(False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            made = self.made(x)
+            with torch.no_grad():
+                off = (self.judge(made) - self.judge(x)).square().mean()
+            return off.requires_grad_()
+
+    net, x = Compared(), torch.randn(16, 8)
+    for report in (ask(net, lambda: net(x)), run_of(net, lambda: net(x))):
+        assert [found.verdict for found in report.findings] == [V.CUT]
+        assert "cut between made and output" in report.reason
+
+
+@pytest.mark.parametrize("bend", [nn.ReLU, nn.Tanh])
+def test_a_loss_of_second_derivatives_gets_nothing_of_relu(bend: type[nn.Module]) -> None:
+    net = nn.Sequential(nn.Linear(1, 32), bend(), nn.Linear(32, 32), bend(), nn.Linear(32, 1))
+    x = torch.linspace(0, 1, 32)[:, None].requires_grad_()
+
+    def loss() -> Tensor:
+        (slope,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+        (bent,) = torch.autograd.grad(slope.sum(), x, create_graph=True)
+        return (bent - x.sin()).square().mean()
+
+    for report in (ask(net, loss), run_of(net, loss)):
+        assert (report.verdict is V.LOSS) is (bend is nn.ReLU)
+        assert not any("cleared" in found.reason for found in report.findings)
+    assert bend is nn.Tanh or "second one of ReLU is 0" in report.steps[0].text
+
+
+def test_a_loss_that_sends_nothing_in_a_run_is_no_gradient_that_was_cleared() -> None:
+    net, x = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1)), torch.randn(16, 8)
+    report = run_of(net, lambda: F.cross_entropy(net(x), torch.zeros(16, dtype=torch.long)))
+    assert [found.verdict for found in report.findings] == [V.LOSS]
+
+
+def test_a_run_that_is_never_finite_has_a_report() -> None:
+    net, x = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1)), torch.randn(16, 8)
+    report = run_of(net, lambda: (net(x) - net(x)).square().sum().sqrt())
+    assert report.verdict is V.NON_FINITE
+
+
+def test_logits_between_zero_and_one_are_no_probabilities() -> None:
+    net, x = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 1)), torch.randn(16, 8) / 20
+    nn.init.constant_(net[1].bias, 0.5)
+    for out in (lambda: net(x)[:, 0], lambda: net(x).squeeze(1)):
+        report = ask(net, lambda out=out: F.binary_cross_entropy_with_logits(out(), torch.ones(16)))  # type: ignore[misc]
+        assert report.verdict is V.HEALTHY
+        assert "probabilities" not in report.reason
+
+
+class Neighbors(nn.Module):
+    """Each node adds up its neighbors, many of them, in each of eight layers."""
+
+    def __init__(self, near: Tensor) -> None:
+        super().__init__()
+        self.near = near
+        self.layers = nn.ModuleList(nn.Linear(16 if k == 0 else 32, 32) for k in range(8))
+
+    def forward(self, h: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            h = (self.near @ layer(h)).relu()
+        return self.near @ self.layers[-1](h)
+
+
+def test_what_exploded_before_its_units_died_is_said_to_have_exploded() -> None:
+    near = (torch.rand(60, 60) < 0.5).float()
+    net, x, y = Neighbors(near), torch.randn(60, 16), torch.randint(32, (60,))
+    optimizer = torch.optim.Adam(net.parameters(), 0.01)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(30):
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+    assert run.moments[0].report.verdict is V.EXPLODING
+    assert run.moments[-1].report.verdict is V.DEAD
+    assert run.report().verdict is V.EXPLODING
+    assert run.report().reason.startswith("At step 1: ")
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+def test_weights_that_another_optimizer_moves_are_no_fault(theirs: bool) -> None:
+    """What is made is judged, and the judge has an optimizer of its own."""
+    net, x = nn.ModuleDict({"maker": nn.Linear(4, 8), "judge": nn.Linear(8, 1)}), torch.randn(16, 4)
+    ours, other = (torch.optim.Adam(net[name].parameters()) for name in ("maker", "judge"))
+    with gradbook.watching(net, optimizer=ours) as run:
+        for _ in range(4):
+            net.zero_grad()
+            net["judge"](net["maker"](x).tanh()).mean().backward()
+            ours.step()
+            if theirs:
+                other.step()
+    assert run.moments[0].report.verdict is V.CUT
+    assert run.report().verdict is (V.HEALTHY if theirs else V.CUT)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # PyTorch asks for it itself
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_network_that_ran_compiled_before_it_was_watched(whole: bool) -> None:
+    torch.compiler.reset()
+    parts = [part for _ in range(6) for part in (nn.Linear(8, 8), nn.Sigmoid())]
+    inner = torch.compile(nn.Sequential(*parts), backend="aot_eager")
+    net = inner if whole else nn.Sequential(inner, nn.Linear(8, 8))
+    x = torch.randn(16, 8)
+    net(x).sum().backward()
+    net.zero_grad()
+    report = ask(net, lambda: net(x).square().mean())
+    assert report.verdict is V.CANNOT_TELL
+    assert "torch.compiler.reset()" in report.steps[0].text
+    deltas = gradbook.watch(net)
+    torch.compiler.reset()
+    net(x).square().mean().backward()
+    assert gradbook.diagnose(net, deltas=deltas).verdict is V.VANISHING
