@@ -123,17 +123,15 @@ class Run:
         lost = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
         moment = next(lost, self.moments[-1])
         total = {float(m.step): m.norm for m in self.moments}
-        later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
-        later += [one for one in [standing(self.moments)] if one is not None]
+        later = [growing(total), ceasing(total), standing(self.moments)]
         lacks = moment.report.verdict in (Verdict.CUT, Verdict.LOSS)
         if self._hook is not None:
-            asked = (
+            later += (
                 None if lacks else cleared(self.moments, self._stepped, self._emptied),
                 never_moved(self._steps, self._rates),
                 summed(self.moments) if self._stepped == len(self._rates) > 0 else None,
             )
-            later += [one for one in asked if one is not None]
-        found = in_order([*moment.report.findings, *later])
+        found = in_order([*moment.report.findings, *filter(None, later)])
         sizes = {step: norm for step, norm in total.items() if math.isfinite(norm)}
         notes = (
             f"Step {moment.step} of {self._steps}.",

@@ -10,6 +10,7 @@ from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.units import mostly_off, saturates
 from gradbook.diagnosis.paths import Path, Profile, longest, worst
 from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.watching.modules import PARAMETRIZED
 from gradbook.diagnosis.words import factor, listed
 
 FALL = 1.95
@@ -140,7 +141,7 @@ def unseen(known: Known) -> Finding | None:
 
 
 def _module(parameter: Parameter) -> str:
-    return parameter.layer.partition("parametrizations")[0].rstrip(".")
+    return f".{parameter.layer}".partition(PARAMETRIZED)[0][1:]
 
 
 def _arrives(known: Known, found: Path) -> str:

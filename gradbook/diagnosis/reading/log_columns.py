@@ -99,15 +99,20 @@ def columns_of(names: list[str]) -> Columns:
         kept = [n for n in rest if n != total and not BESIDE.fullmatch(_plain(n))]
         alike = sum(1 for n in kept if OF_WEIGHTS.match(n))
         layers = {n: n for n in kept if total is None or 2 * alike >= len(kept)}
-    parts = {n: m for n in layers if (m := OF_LAYER.fullmatch(n))}
-    normed = {m[1] for m in parts.values() if m[2].lower() == "norm"}
-    for name, found in parts.items():
-        if found[1] in normed and found[2].lower() != "norm":
-            del layers[name]
-    if len(layers) > 1 and all(map(ENDING.search, layers.values())):
-        layers = {n: ENDING.sub("", called) for n, called in layers.items()}
+    layers = _norms_of(layers)
     beside = tuple(n for n in rest if n not in layers and n != total and n)
     return Columns(step, layers, total, beside)
+
+
+def _norms_of(layers: dict[str, str]) -> dict[str, str]:
+    """Leave out what stands beside a layer's norm, and behind all layers' names."""
+    parts = {n: m for n in layers if (m := OF_LAYER.fullmatch(n))}
+    normed = {m[1] for m in parts.values() if m[2].lower() == "norm"}
+    beside = {n for n, m in parts.items() if m[1] in normed and m[2].lower() != "norm"}
+    kept = {n: called for n, called in layers.items() if n not in beside}
+    if len(kept) > 1 and all(map(ENDING.search, kept.values())):
+        return {n: ENDING.sub("", called) for n, called in kept.items()}
+    return kept
 
 
 def _plain(name: str) -> str:

@@ -29,13 +29,18 @@ BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplu
 """Activations, as the nodes of autograd are called."""
 
 
+def _kind(node: Any) -> str:
+    """Return what a node of autograd differentiates: AddmmBackward0 is of Addmm."""
+    return type(node).__name__.partition("Backward")[0]
+
+
 def bend_of(node: Any) -> str:
     """Name the activation that a tensor comes from, past what only drops or rearranges numbers.
 
     A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it.
     """
     while node is not None:
-        name = type(node).__name__.partition("Backward")[0]
+        name = _kind(node)
         if name in BENDS:
             return name
         behind = [edge for edge, _ in node.next_functions if edge is not None]
@@ -53,7 +58,7 @@ SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", 
 def is_linear(node: Any) -> bool:
     """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
     while node is not None:
-        name = type(node).__name__.partition("Backward")[0]
+        name = _kind(node)
         if name not in SHAPES:
             return name in LINEAR
         node = node.next_functions[0][0]
@@ -112,9 +117,6 @@ def graph_below(
 def _weight(leaf: Any, reader: Any) -> Weight:
     own = type(leaf).__name__ == "Parameter"
     # A scale or a shift of each channel is none, whatever axes it has to fit an image.
-    scales = (
-        leaf.numel() == max(leaf.shape, default=1)
-        and type(reader).__name__.partition("Backward")[0] in BY_NUMBER
-    )
+    scales = leaf.numel() == max(leaf.shape, default=1) and _kind(reader) in BY_NUMBER
     matrix = leaf.ndim > 1 and not scales
     return Weight(id(leaf), reader if matrix else None, tuple(leaf.shape) if own else None)
