@@ -10,8 +10,7 @@ from typing import Any
 from gradbook.diagnosis.findings.about import UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH
 from gradbook.diagnosis.places import log_ratio
-from gradbook.diagnosis.reporting.advice import next_steps
-from gradbook.diagnosis.reporting.hints import HINTS
+from gradbook.diagnosis.reporting.advice import HINTS, next_steps
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.run_page import Moment
 from gradbook.diagnosis.verdicts import Finding, Verdict

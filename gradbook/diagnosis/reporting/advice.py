@@ -1,14 +1,234 @@
-"""What to try next, in order, by what a network has, and which page of the book explains it."""
+"""What to try next, in order, by what a network has, and which page of the book explains it.
 
-from gradbook.diagnosis.reporting.forms import NOTHING_KNOWN, Advice, Traits
-from gradbook.diagnosis.reporting.hints import BESIDE, HINTS, ONE_LAYER
-from gradbook.diagnosis.reporting.remedies import DEEP, IN_TIME, TABLE
+The order for each verdict is the one that *What do I try?* measures; a test holds the two together.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
+
 from gradbook.diagnosis.verdicts import Finding, Verdict
-
-__all__ = ["Advice", "Traits", "next_steps"]
 
 MOST = 4
 """How many things are advised at most."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a network has, as far as it is known.
+
+    Attributes:
+        recurrent: Whether the finding is about steps of time.
+        paths: Whether paths lead around layers.
+        small: Whether numbers are kept in a format smaller than float32.
+        differentiated: Whether the loss holds derivatives of the network.
+        made: Whether weights are made of others, as in weight or spectral norm.
+        single: Whether one layer does most of it.
+        sigmoids: Whether its hidden layers are known to have sigmoids.
+    """
+
+    recurrent: bool = False
+    normalized: bool = False
+    paths: bool = False
+    small: bool = False
+    differentiated: bool = False
+    made: bool = False
+    single: bool = False
+    sigmoids: bool = False
+
+
+NOTHING_KNOWN = Traits()
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing to try, the page below `docs/` that explains it, and the traits it is for."""
+
+    text: str
+    page: str
+    needs: tuple[str, ...] = ()
+
+    def fits(self, traits: Traits) -> bool:
+        """Tell whether a network has what this needs, and nothing that it is not for."""
+        has = {f"{'' if true else 'not '}{trait}" for trait, true in vars(traits).items()}
+        return has.issuperset(self.needs)
+
+    @property
+    def link(self) -> str:
+        """The page's address: on the site of the package, or below `GRADBOOK_BOOK`.
+
+        Examples:
+            >>> Advice("Clip.", "chapters/clipping.md").link.endswith("chapters/clipping/")
+            True
+        """
+        home = (os.environ.get("GRADBOOK_BOOK") or _home()).removesuffix("/")
+        return f"{home}{'/' if home else ''}{self.page.removesuffix('.md')}/"
+
+
+@cache
+def _home() -> str:
+    try:
+        urls = metadata("gradbook").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    pairs = (url.partition(", ") for url in urls)
+    found = {label.lower(): address for label, _, address in pairs}
+    return found.get("documentation") or found.get("homepage") or ""
+
+
+def _read(table: str) -> dict[str, Advice]:
+    """Read `name, name (chapter, has this, not that): text`; what is indented goes on."""
+    found = dict[str, Advice]()
+    for names, told, text in re.findall(r"(?m)^(\S[^(]*) \(([^)]+)\): (.+(?:\n .+)*)", table):
+        page, *needs = told.split(", ")
+        advice = Advice(" ".join(text.split()), f"chapters/{page}.md", tuple(needs))
+        found |= dict.fromkeys(names.split(", "), advice)
+    return found
+
+
+HINTS = _read("""
+data (diagnose): Look at the batch: count what is not finite in it, and drop it.
+loss (diagnose): Look at the loss: a division by 0, log(0), or all labels masked.
+step (clipping): Go back to the last weights that are finite; clip, lower the rate.
+scale (clipping): Lower the loss scale, and clear gradients at every step.
+underflow, half (clipping): Multiply the loss by a large number, as GradScaler does, and unscale
+  before the step.
+idle (diagnose): See why they are not called: a router, a condition, a list.
+outside (diagnose): Call backward() behind this forward pass. If you did, look between what the
+  network returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.
+off (diagnose): Look around forward for no_grad, inference_mode or set_grad_enabled(False).
+aside (diagnose): Take no_grad, inference_mode or set_grad_enabled(False) away around it; if it is
+  to make targets or features alone, requires_grad_(False) says so.
+optimizer (diagnose): Hand all parameters to the optimizer, unless another one has them.
+stack (residual): Lay a path around each recurrent layer, or stack fewer.
+lag (time-and-gates): Ask once with the last step's loss alone.
+list (diagnose): Keep layers in nn.ModuleList or nn.ModuleDict, not in a plain list, and make them
+  in __init__, not in forward. If you replaced a layer, watch again.
+flat (activations): Look there for round, sign, a comparison, one-hot, clamp, an activation or a
+  softmax at its ends, dropout of 1, or a hook: let a straight-through estimate or a slope pass.
+few left (activations): If the loss still has to fall, start over with biases of 0 and a smaller
+  rate.
+second (activations): The loss takes derivatives of the network, and a second one of ReLU is 0:
+  take tanh, SiLU or a sine.
+unused (diagnose): If it is to be trained, look behind it for .detach(), .item(), NumPy, argmax or
+  a comparison, and see whether the loss takes what it returns; else leave it out.
+compiled (diagnose): Call torch.compiler.reset() behind gradbook.watch, or watch before the network
+  first runs, and without fullgraph=True.
+still (diagnose): See whether their term of the loss is 0, as with advantages of 0 or all labels
+  masked; else look behind them for a softmax over one number, rounding, clamp or a comparison.
+ceased (diagnose): Go back to weights from before, and ask gradbook.watch(net) at one step.
+idle 0 (diagnose): See whether they are frozen, cut off, or behind units that are off:
+  gradbook.watch(net) at one step tells.
+steps (time-and-gates): Detach the state where a new sequence begins, and not at each step.
+exactly (diagnose): Look there for stop_gradient, detach, round, argmax or a comparison; give the
+  activations to see whether units are off.
+diverged (update-rule): Lower the learning rate: steps were as large as the weights before.
+made (update-rule): If the loss has not fallen, training made it so: lower the learning rate, or
+  warm it up; clip; then look at the weight decay.
+untold (diagnose): Tell the loss: run.step(loss).
+summed (update-rule): Call optimizer.zero_grad() before each backward pass, or behind each step.
+saturated (initialization): Bring the inputs to mean 0 and variance 1, and draw smaller weights for
+  sigmoid and tanh.
+cleared (update-rule): Call optimizer.zero_grad() before backward() or behind step(), not between.
+no step (update-rule): Call optimizer.step() behind backward(), of the optimizer that you handed
+  over.
+decay (update-rule): Lower the weight decay, or the learning rate.
+rate (update-rule): If a warm-up begins with 0, ask again at a later step; else look at the
+  scheduler and at the optimizer's groups.
+twice (diagnose): Leave softmax or sigmoid out of the network: CrossEntropyLoss and
+  BCEWithLogitsLoss take what the last layer returns.
+slow (update-rule): If the loss still has to fall, raise the learning rate tenfold, and again.
+unknown (diagnose): Use gradbook.watch(net): it sees where the graph is cut.
+""")
+"""What comes first for a finding that knows more than its verdict, by its hint."""
+
+BESIDE = ("step", "scale", "half", "second")
+"""After these hints the rest is advised, too; the others say all there is to do."""
+
+_SAID = _read("""
+one layer (initialization): One layer does most of it: look at the weights next to where it starts.
+sigmoids (activations, sigmoids, not differentiated): Replace the sigmoids by ReLU, its weights
+  drawn with 2/n, or put BatchNorm before them: no usual variance of the weights saves sigmoids.
+weights (initialization, not normalized, not made, not differentiated, not sigmoids): Draw the
+  weights for the activation: 2/n for ReLU, 1/n for tanh; replace sigmoids.
+smooth (initialization, differentiated): Draw the weights for tanh with variance 1/n; ReLU has no
+  second derivative.
+norm (normalization, not normalized, not differentiated, not sigmoids): Normalize each layer before
+  its activation.
+path (residual, not paths): Lay a path around every block, and normalize what enters it.
+scale (residual, paths): Divide what each block adds by the root of their number.
+activation (activations, not differentiated, not normalized, not sigmoids): Replace sigmoid and tanh
+  in hidden layers by ReLU or a relative.
+deep norm (normalization, normalized, not paths): Gradients explode in deep networks with batch
+  normalization: lay a path around.
+warm (clipping, normalized, paths): Its size is no fault behind a normalization: warm the learning
+  rate up, and clip.
+clip (clipping): Clip the global norm of the gradients; log it before the clip.
+orthogonal (time-and-gates): Draw the recurrent weights of plain steps orthogonal.
+gates (time-and-gates): Open the gates: an LSTM with a large forget bias and its negative on the
+  input gate, or a GRU with a large update bias.
+short (time-and-gates): Show that so long a memory is needed; truncate if it is not.
+wide (clipping, small): Keep the weights in float32: in float16 the 1e-8 that Adam adds to what it
+  divides by is 0.
+skip (clipping, small): Skip the step, and lower the loss scale if there is one.
+first NaN (exploding): Look for log, division and root at 0 where the first NaN appears.
+slower (clipping): Lower the learning rate, and clip the global norm.
+print (diagnose): Print the loss, what enters it and its targets: perhaps every label is masked.
+behind (diagnose): Look for a ReLU or a saturated sigmoid behind the last layer, softmax over one
+  unit, rounding, argmax, or advantages of 0.
+cut (diagnose): Look there for .detach(), .data, .item(), NumPy, no_grad, argmax, or a checkpoint
+  whose inputs ask for no gradient.
+stuck (initialization): Draw one of the two weights at random; one zero is enough.
+random (initialization): Draw the weights at random.
+biases (activations): Start over with biases of 0 and a smaller learning rate.
+off side (activations): Give the off side a slope: leaky ReLU, GELU, ELU.
+balance (residual): Balance what is sent to the branches: the router has collapsed.
+thousandth (update-rule): Lower the learning rate until a step is a thousandth.
+inputs (initialization): Bring the inputs to mean 0 and variance 1, and the targets.
+warm-up (update-rule): Lower the learning rate, or warm it up.
+copy (clipping, small): Keep a float32 copy of the weights, and update that.
+raise (update-rule): Raise the learning rate: the step is below the gaps of the format.
+loss scale (clipping, small): Scale the loss if the gradients underflow, and unscale them.
+second step (diagnose): Take one step, and ask again: the second step shows the rest.
+arrive (update-rule): Gradients arrive: look at learning rate and data.
+delta (diagnose): Record δ, the gradient at each layer's output.
+by step (time-and-gates): Record the norm of ∂L/∂x_t for each step.
+""")
+
+TABLE = Advice("Look up what each remedy did to networks like this.", "what-do-i-try.md")
+
+
+def _try(names: str) -> tuple[Advice, ...]:
+    return tuple(_SAID[name] for name in names.split(", "))
+
+
+DEEP = {
+    Verdict.NON_FINITE: _try("wide, skip, first NaN, slower"),
+    Verdict.LOSS: _try("print, behind"),
+    Verdict.CUT: _try("cut"),
+    Verdict.STUCK: _try("stuck"),
+    Verdict.SYMMETRIC: _try("random"),
+    Verdict.DEAD: _try("biases, off side, norm"),
+    Verdict.VANISHING: _try("sigmoids, weights, smooth, path, norm, activation, scale"),
+    Verdict.EXPLODING: _try("sigmoids, weights, smooth, deep norm, path, scale, warm, norm, clip"),
+    Verdict.STARVED: _try("balance"),
+    Verdict.LARGE_STEP: _try("thousandth, inputs, clip"),
+    Verdict.GROWING: _try("warm-up, clip"),
+    Verdict.FROZEN: _try("copy, raise, loss scale"),
+    Verdict.ZERO_START: _try("second step"),
+    Verdict.HEALTHY: _try("arrive"),
+    Verdict.CANNOT_TELL: _try("delta"),
+}
+"""For networks of layers. What does not fit the network is left out."""
+
+IN_TIME = DEEP | {
+    Verdict.VANISHING: _try("orthogonal, gates, short"),
+    Verdict.EXPLODING: _try("orthogonal, gates, clip"),
+    Verdict.CANNOT_TELL: _try("by step"),
+}
+"""For the steps of recurrent networks."""
 
 
 def next_steps(finding: Finding, traits: Traits = NOTHING_KNOWN) -> tuple[Advice, ...]:
@@ -16,19 +236,17 @@ def next_steps(finding: Finding, traits: Traits = NOTHING_KNOWN) -> tuple[Advice
 
     Examples:
         >>> found = Finding(Verdict.VANISHING, "It falls.")
-        >>> len(next_steps(found, Traits(recurrent=True)))
-        4
         >>> [step.page for step in next_steps(found, Traits(paths=True, normalized=True))]
         ['chapters/residual.md', 'what-do-i-try.md']
         >>> [step.page for step in next_steps(found, Traits(sigmoids=True))][0]
         'chapters/activations.md'
     """
-    verdict, tried = finding.verdict, (IN_TIME if traits.recurrent else DEEP)[finding.verdict]
-    steps = [advice for advice in tried if advice.fits(traits)]
+    verdict, sized = finding.verdict, (Verdict.VANISHING, Verdict.EXPLODING)
+    steps = [a for a in (IN_TIME if traits.recurrent else DEEP)[verdict] if a.fits(traits)]
     if finding.hint in HINTS:
         steps = [HINTS[finding.hint], *(steps if finding.hint in BESIDE else [])]
-    if traits.single and not traits.recurrent and verdict in (Verdict.VANISHING, Verdict.EXPLODING):
-        steps = [ONE_LAYER, *steps]
-    if verdict in (Verdict.VANISHING, Verdict.EXPLODING, Verdict.DEAD, Verdict.FROZEN):
+    if traits.single and not traits.recurrent and verdict in sized:
+        steps = [_SAID["one layer"], *steps]
+    if verdict in (*sized, Verdict.DEAD, Verdict.FROZEN):
         return (*steps[: MOST - 1], TABLE)
     return tuple(steps[:MOST])

@@ -59,17 +59,19 @@ def report_of(
 ) -> Report:
     """Put the report together."""
     first = findings[0]
-    profile = first.profile
-    per_layer = None if profile is None else rate(profile.rms)
+    per_layer = None if first.profile is None else rate(first.profile.rms)
     rows = [row_of(layer, found.measured, found.updates, loss_scale) for layer in found.layers]
-    in_time = first.hint in ("time", "lag") or traits.recurrent
-    single = profile is not None and one_layer(profile.rms)
+    traits = replace(
+        traits,
+        recurrent=first.hint in ("time", "lag") or traits.recurrent,
+        single=first.profile is not None and one_layer(first.profile.rms),
+    )
     return Report(
         findings=tuple(map(_printable, findings)),
         rate=per_layer,
         freeze_depth=None if per_layer is None else _freeze_depth(found, per_layer, lr),
         rows=compared(rows),
-        steps=next_steps(first, replace(traits, recurrent=in_time, single=single)),
+        steps=next_steps(first, traits),
         notes=tuple(map(shown, found.notes)),
     )
 

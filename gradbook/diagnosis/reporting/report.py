@@ -4,15 +4,14 @@ import html
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradbook.diagnosis.measuring.rates import Rate
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.reporting.advice import Advice
-from gradbook.diagnosis.reporting.layer_table import for_a_page, table_of
-from gradbook.diagnosis.reporting.rows import Row
+from gradbook.diagnosis.reporting.rows import Row, table_of
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.show.tables import Table
 
@@ -89,24 +88,19 @@ class Report:
         return tuple(lines)
 
     def table(self, most: int | None = None) -> Table:
-        """Return the layers as a table; columns without any entry are left out.
+        """Return the layers as a table, at most so many of them: those that tell most, in order."""
+        return table_of(self.rows if most is None else self._telling(most))
 
-        Args:
-            most: The most rows; those that tell most are kept, in order.
-        """
-        rows = self.rows if most is None else self._telling(most)
-        return table_of(rows)
-
-    def _telling(self, most: int) -> tuple[Row, ...]:
+    def _telling(self, most: int) -> list[Row]:
         """Return the rows that tell most: the ends, where it starts, the least and the largest."""
-        places = range(len(self.rows))
-        sized = [i for i in places if self.rows[i].count]
-        names = [i for i in places if self.since and self.rows[i].name == self.since]
-        bad = [i for i in sized if self.rows[i].nonfinite]
-        by_size = sorted(sized, key=lambda i: self.rows[i].rms)
-        ends = [*sized[:1], *sized[-1:]]
-        kept = list(dict.fromkeys([*names, *bad[:2], *ends, *by_size[:1], *by_size[-1:], *places]))
-        return tuple(self.rows[i] for i in sorted(kept[:most]))
+        rows, places = self.rows, range(len(self.rows))
+        sized = [i for i in places if rows[i].count]
+        by_size = sorted(sized, key=lambda i: rows[i].rms)
+        since = [i for i in places if self.since and rows[i].name == self.since]
+        bad = [i for i in sized if rows[i].nonfinite][:2]
+        first = [*since, *bad, *sized[:1], *sized[-1:], *by_size[:1], *by_size[-1:]]
+        kept = list(dict.fromkeys([*first, *places]))
+        return [rows[i] for i in sorted(kept[:most])]
 
     def __str__(self) -> str:
         """Write the report for a terminal, in at most `LINES` lines whatever the network."""
@@ -126,29 +120,28 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Write the report for a notebook; names of layers are text, whatever they hold."""
-        lines = "".join(f"<p>{_raised(html.escape(line))}</p>" for line in self.summary)
-        others = "".join(
-            f"<p>Also {html.escape(f.verdict.value)}: {_raised(html.escape(f.reason))}</p>"
-            for f in self.findings[1:]
-        )
+        also = [f"Also {f.verdict.value}: {f.reason}" for f in self.findings[1:]]
+        lines = "".join(f"<p>{_raised(html.escape(line))}</p>" for line in (*self.summary, *also))
         steps = "".join(
             f"<li>{html.escape(step.text)} <code>{html.escape(step.link)}</code></li>"
             for step in self.steps
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        table = for_a_page(self.table())._repr_html_()
         return (
             f'<div class="gb-report"><p><strong>Verdict: {html.escape(self.verdict.value)}</strong>'
-            f"</p>{lines}{others}{table}<p>Next steps:</p><ol>{steps}</ol>"
+            f"</p>{lines}{self._table_of_a_page()}<p>Next steps:</p><ol>{steps}</ol>"
             f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Write the report as JSON; NaN and infinity become null.
+    def _table_of_a_page(self) -> str:
+        # A table takes dollars for mathematics, which a name does not mean. And a page may show
+        # many reports: no two landmarks may have the same name.
+        table = self.table()
+        rows = [[c.replace("$", r"\$") if isinstance(c, str) else c for c in r] for r in table.rows]
+        return replace(table, rows=rows, landmark=False)._repr_html_()
 
-        Args:
-            indent: How far to indent; None for one line.
-        """
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Write the report as JSON; NaN and infinity become null."""
         record = {
             "schema": SCHEMA,
             "verdict": self.verdict.value,
@@ -168,21 +161,16 @@ class Report:
         return json.dumps(finite(record), indent=indent, allow_nan=False, ensure_ascii=False)
 
     def figure(self) -> Any:
-        """Draw the sizes from the first layer to the last; needs Matplotlib.
-
-        Raises:
-            ValueError: If no size is positive and finite.
-        """
+        """Draw the sizes from the first layer to the last; needs Matplotlib."""
         from gradbook.show.figures import lines  # noqa: PLC0415 - Matplotlib is not always there
 
         series = self._series()
         if not series:
             raise ValueError("rows must hold a positive, finite size to draw, got none")
-        length = max(len(values) for values in series.values())
-        padded = {n: [*v, *[math.nan] * (length - len(v))] for n, v in series.items()}
+        length = max(map(len, series.values()))
         return lines(
             range(1, length + 1),
-            padded,
+            {name: [*sizes, *[math.nan] * (length - len(sizes))] for name, sizes in series.items()},
             alt=f"Sizes of gradients along the network. {self.reason}",
             caption=f"Verdict: {self.verdict.value}. Sizes of 0 or without a number are left out.",
             x_label="layer",
@@ -191,19 +179,15 @@ class Report:
         )
 
     def _series(self) -> dict[str, list[float]]:
-        series: dict[str, list[float]] = {}
-        for position, row in enumerate(self.rows):
-            if row.count:
-                values = series.setdefault(row.kind, [math.nan] * len(self.rows))
-                values[position] = _drawable(row.rms)
+        """Return what can be drawn of δ, then of each kind of layers at its places."""
+        found: dict[str, Sequence[float]] = {}
         if self.profile is not None and self.profile.source == "δ":
-            series = {"δ": [_drawable(size) for size in self.profile.rms], **series}
-        drawn = {n: v for n, v in series.items() if any(x > 0 for x in v)}
-        return dict(list(drawn.items())[:MOST_SERIES])
-
-
-def _drawable(size: float) -> float:
-    return size if math.isfinite(size) and size > 0 else math.nan
+            found["δ"] = self.profile.rms
+        for kind in dict.fromkeys(row.kind for row in self.rows):
+            found[kind] = [row.rms if row.kind == kind else math.nan for row in self.rows]
+        drawn = {n: [x if 0 < x < math.inf else math.nan for x in v] for n, v in found.items()}
+        some = [(n, v) for n, v in drawn.items() if any(x > 0 for x in v)]
+        return dict(some[:MOST_SERIES])
 
 
 def finite(value: Any) -> Any:

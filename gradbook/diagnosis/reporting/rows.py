@@ -1,7 +1,8 @@
-"""One row of a report for each layer."""
+"""The layers of a report: a row for each, and all of them as a table."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradbook.diagnosis.measuring.names import Layer
@@ -9,6 +10,7 @@ from gradbook.diagnosis.measuring.sizes import Measured, combine
 from gradbook.diagnosis.measuring.updates import Update
 from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.words import shown
+from gradbook.show.tables import Cell, Table
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,12 @@ def row_of(
     updates: Mapping[str, Update],
     loss_scale: float = 1.0,
 ) -> Row:
-    """Put together what was measured of one layer.
-
-    Examples:
-        >>> from gradbook.diagnosis.reading.arrays import hand_over
-        >>> from gradbook.diagnosis.measuring.names import group
-        >>> from gradbook.diagnosis.measuring.sizes import measure
-        >>> measured = {m.name: m for m in measure(hand_over({"1.W": [[3.0, 4.0]]}))}
-        >>> [layer] = group({"1.W": (1, 2)})
-        >>> row_of(layer, measured, {}).norm
-        5.0
-    """
-    of_layer = [measured[member.name] for member in layer.members]
-    own = [m.statistics for m in of_layer if m.statistics is not None and m.tied_to is None]
-    whole = combine(own)
-    steps = [updates[m.name] for m in of_layer if m.name in updates]
+    """Put together what was measured of one layer; `compared` sets it beside the others."""
+    found = [measured[member.name] for member in layer.members]
+    own = [m.statistics for m in found if m.statistics is not None and m.tied_to is None]
+    whole, steps = combine(own), [updates[m.name] for m in found if m.name in updates]
+    remarks = [f"{m.name} unused" for m in found if m.statistics is None]
+    remarks += [f"{m.name} tied to {m.tied_to}" for m in found if m.tied_to is not None]
     return Row(
         name=shown(layer.name or layer.members[0].name),
         kind=layer.kind.value,
@@ -72,14 +65,8 @@ def row_of(
         nonfinite=whole.nonfinite,
         update=_update(steps),
         frozen=_frozen(steps),
-        remark=shown(_remark(of_layer)),
+        remark=shown(", ".join(remarks)),
     )
-
-
-def _remark(measured: Sequence[Measured]) -> str:
-    unused = [m.name for m in measured if m.statistics is None]
-    tied = [f"{m.name} tied to {m.tied_to}" for m in measured if m.tied_to is not None]
-    return ", ".join([*(f"{name} unused" for name in unused), *tied])
 
 
 def _update(updates: Sequence[Update]) -> float | None:
@@ -91,11 +78,11 @@ def _update(updates: Sequence[Update]) -> float | None:
 
 
 def _frozen(updates: Sequence[Update]) -> dict[str, float]:
-    totals: dict[str, list[int]] = {}
+    still, total = Counter[str](), Counter[str]()
     for part in (part for step in updates for part in step.frozen):
-        count = totals.setdefault(part.format.name, [0, 0])
-        count[0], count[1] = count[0] + part.count, count[1] + part.total
-    return {name: still / max(total, 1) for name, (still, total) in totals.items()}
+        still[part.format.name] += part.count
+        total[part.format.name] += part.total
+    return {name: still[name] / max(total[name], 1) for name in total}
 
 
 def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -107,17 +94,60 @@ def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
         >>> [(row.ratio, row.decades) for row in compared(pair)]
         [(0.1, 1.0), (None, 0.0)]
     """
-    result, following = [], dict[str, float]()
-    largest: dict[str, float] = {}
+    result, following, largest = [], dict[str, float](), dict[str, float]()
     for row in rows:
         if math.isfinite(row.rms):
             largest[row.kind] = max(largest.get(row.kind, 0.0), row.rms)
     for row in reversed(rows):
         later, top = following.get(row.kind, 0.0), largest.get(row.kind, 0.0)
-        ratio = row.rms / later if later > 0 and math.isfinite(row.rms) else None
-        known = math.isfinite(row.rms) and top > 0
-        decades = log_ratio(top, row.rms) if known else math.nan
+        known = math.isfinite(row.rms)
+        ratio = row.rms / later if later > 0 and known else None
+        decades = log_ratio(top, row.rms) if known and top > 0 else math.nan
         result.append(replace(row, ratio=ratio, decades=decades))
         if row.count:
             following[row.kind] = row.rms
     return tuple(reversed(result))
+
+
+_Get = Callable[[Row], Cell | None]
+
+
+def _frozen_in(name: str) -> _Get:
+    return lambda row: row.frozen.get(name)
+
+
+_COLUMNS: tuple[tuple[str, str, str, _Get], ...] = (
+    ("layer", "l", "", lambda row: row.name),
+    ("kind", "l", "", lambda row: row.kind),
+    ("norm", "r", ".2e", lambda row: row.norm if row.count else None),
+    ("rms", "r", ".2e", lambda row: row.rms if row.count else None),
+    ("× next", "r", ".2g", lambda row: row.ratio),
+    ("decades", "r", "z.1f", lambda row: -row.decades if row.count else None),
+    ("zeros", "r", "", lambda row: row.zeros or None),
+    ("NaN, ∞", "r", "", lambda row: row.nonfinite or None),
+    ("update", "r", ".1e", lambda row: row.update),
+    ("frozen: float32", "r", ".0%", _frozen_in("float32")),
+    ("bfloat16", "r", ".0%", _frozen_in("bfloat16")),
+    ("float16", "r", ".0%", _frozen_in("float16")),
+    ("remark", "l", "", lambda row: row.remark),
+)
+ALWAYS = 6
+"""How many columns are there even if they are empty."""
+
+
+def table_of(rows: Sequence[Row]) -> Table:
+    """Return the layers as a table; columns without any entry are left out."""
+    cells = [[_cell(get(row)) for row in rows] for *_, get in _COLUMNS]
+    kept = [n for n, column in enumerate(cells) if n < ALWAYS or any(c != "" for c in column)]
+    headers, sides, formats, _ = zip(*(_COLUMNS[n] for n in kept), strict=True)
+    return Table(
+        headers,
+        list(zip(*(cells[n] for n in kept), strict=True)),
+        caption="Gradients, layer by layer.",
+        formats=formats,
+        align="".join(sides),
+    )
+
+
+def _cell(value: Cell | None) -> Cell:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
