@@ -24,8 +24,7 @@ from gradbook.diagnosis.measuring.sizes import Measured, Statistics, combine, me
 from gradbook.diagnosis.measuring.updates import Frozen, Update, measure_updates, update
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
 from gradbook.diagnosis.reading.files import is_log, open_tensors
-from gradbook.diagnosis.reading.log_cells import Entry
-from gradbook.diagnosis.reading.logs import open_log
+from gradbook.diagnosis.reading.logs import Entry, open_log
 from gradbook.diagnosis.reading.storage import Storage, Tensor
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.reporting.rows import Row

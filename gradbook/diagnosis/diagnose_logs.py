@@ -14,8 +14,7 @@ from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
-from gradbook.diagnosis.reading.log_cells import Entry
-from gradbook.diagnosis.reading.logs import Log
+from gradbook.diagnosis.reading.logs import Entry, Log
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding, Verdict

@@ -26,8 +26,7 @@ from gradbook.diagnosis.diagnose_logs import diagnose_log
 from gradbook.diagnosis.measuring.sizes import measure
 from gradbook.diagnosis.reading import files, log_rows, npz, safetensors_file
 from gradbook.diagnosis.reading.files import is_log, open_tensors
-from gradbook.diagnosis.reading.log_cells import Entry
-from gradbook.diagnosis.reading.logs import open_log
+from gradbook.diagnosis.reading.logs import Entry, open_log
 
 RNG = np.random.default_rng(0)
 GRADS = {

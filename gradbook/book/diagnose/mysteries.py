@@ -20,8 +20,7 @@ from gradbook.backpropagation import Trace, backprop
 from gradbook.checks import Array
 from gradbook.datasets import gaussian_classes
 from gradbook.diagnosis.diagnose_logs import diagnose_log
-from gradbook.diagnosis.reading.log_cells import Entry
-from gradbook.diagnosis.reading.logs import open_log
+from gradbook.diagnosis.reading.logs import Entry, open_log
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.initializers import Initializer, he, lecun, orthogonal_with
 from gradbook.layers import Dense, Layer

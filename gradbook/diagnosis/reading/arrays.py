@@ -46,14 +46,8 @@ def _read(value: Any) -> tuple[NDArray[Any], Storage | None]:
 def as_tensor(name: str, value: Any, what: str = "gradients") -> Tensor | None:
     """Turn one array of any framework into a tensor that remembers its number format.
 
-    Args:
-        value: A NumPy or JAX array, a PyTorch tensor on any device, or anything that
-            `numpy.asarray` or DLPack takes; None for a gradient that was never computed.
-        what: What it belongs to, for messages.
-
-    Returns:
-        The tensor, whose numbers are not copied if NumPy can look at them where they are; None if
-        there is no gradient (also where JAX says so, by its type float0).
+    Its numbers are not copied if NumPy can look at them where they are. None means that there is no
+    gradient, as JAX does by its type float0, and gives None.
 
     Examples:
         >>> tensor = as_tensor("fc.bias", np.zeros(3, np.float16))
@@ -75,23 +69,11 @@ def as_tensor(name: str, value: Any, what: str = "gradients") -> Tensor | None:
     except Exception as error:  # whatever a framework raises for a tensor that it cannot hand over
         kind = type(value).__name__
         raise BadInput(f"{place} must be an array, got {kind}: {reason(error)}") from None
-    if array.dtype.names == ("float0",):
-        return None
-    return checked(place, name, array, storage)
+    return None if array.dtype.names == ("float0",) else checked(place, name, array, storage)
 
 
 def checked(place: str, name: str, array: NDArray[Any], storage: Storage | None) -> Tensor:
-    """Return a tensor of numbers that can be measured.
-
-    Args:
-        place: Where the array was found, for messages.
-        storage: What they mean, or None if the array's type says it.
-
-    Examples:
-        >>> checked("weights['w']", "w", np.array([1j]), None)
-        Traceback (most recent call last):
-        gradbook.diagnosis.bad_input.Odd: weights['w'] must hold real numbers, got complex128
-    """
+    """Return a tensor that can be measured; without a storage the array's type says what it is."""
     storage = storage or storage_of(array.dtype)
     if storage is None:
         raise Odd(f"{place} must hold real numbers, got {array.dtype}")
@@ -105,15 +87,9 @@ def checked(place: str, name: str, array: NDArray[Any], storage: Storage | None)
 class Tensors(Mapping[str, Tensor | None]):
     """Tensors by name, each read when it is asked for; None where there is no gradient.
 
-    Args:
-        readers: For each name, in order, what reads its tensor.
+    Attributes:
         ordered: Whether the order is known to be the network's; a `.safetensors` file sorts.
         tied: Names of tensors that share their memory with an earlier one, and that one's name.
-
-    Examples:
-        >>> tensors = hand_over({"1": {"W": np.ones((2, 3)), "b": None}})
-        >>> {name: tensor and tensor.shape for name, tensor in tensors.items()}
-        {'1/W': (2, 3), '1/b': None}
     """
 
     def __init__(
@@ -153,12 +129,10 @@ class Tensors(Mapping[str, Tensor | None]):
 def hand_over(tree: Any, what: str = "gradients") -> Tensors:
     """Name all arrays of a mapping, of pairs, or of a nest of dicts, lists and tuples.
 
-    Args:
-        tree: Name → array in network order; pairs of both, as `named_parameters` of PyTorch gives
-            them; or what JAX differentiates with respect to, whose keys are joined by "/".
-        what: What the arrays are, for messages.
-
     Examples:
+        >>> tensors = hand_over({"1": {"W": np.ones((2, 3)), "b": None}})
+        >>> {name: tensor and tensor.shape for name, tensor in tensors.items()}
+        {'1/W': (2, 3), '1/b': None}
         >>> shared = np.ones((2, 2))
         >>> tensors = hand_over({"embed": shared, "fc": np.ones((2, 2)), "head": shared})
         >>> list(tensors), tensors.tied

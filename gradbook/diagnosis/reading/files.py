@@ -40,19 +40,7 @@ def is_log(path: str | Path) -> bool:
 def open_tensors(path: str | Path) -> Iterator[Tensors]:
     """Open a file of tensors, which are read one by one when they are asked for.
 
-    Args:
-        path: A `.npz` or `.safetensors` file. Pickles, such as `.pt`, are not read: they can run
-            code.
-
-    Examples:
-        >>> import tempfile
-        >>> import numpy as np
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "grads.npz")
-        ...     np.savez(path, W=np.ones((2, 3)))
-        ...     with open_tensors(path) as tensors:
-        ...         print(tensors["W"].shape)
-        (2, 3)
+    Pickles, such as `.pt`, are not among them: they can run code.
     """
     path = Path(path)
     opener = READERS.get(path.suffix.lower())

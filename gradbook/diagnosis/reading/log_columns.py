@@ -16,7 +16,6 @@ STEPS = (
 )
 """What a column of steps is called."""
 
-
 TOTAL = re.compile(
     r"(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?(?:[_/](?:total|(?:before|pre)_?clip(?:ping)?))?(?:_fp\d+)?"
     r"|(?:total|global)_?norm|(?:.*[/.])?gnorm|norm",
@@ -24,14 +23,12 @@ TOTAL = re.compile(
 )
 """What the norm of all gradients together is called."""
 
-
 PREFIX = re.compile(
     r"(?:.* - )?(?:(?:train|training|model)[/.])?"
     r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?",
     re.IGNORECASE,
 )
 """What stands before a layer's name where a tool writes more than gradients."""
-
 
 BESIDE = re.compile(
     r"|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)(?:[/_].*)?"
@@ -44,14 +41,11 @@ BESIDE = re.compile(
 )
 """What a column is called that holds something else."""
 
-
 OF_WEIGHTS = re.compile(r".*(?:\d|weight|bias|grad)", re.IGNORECASE)
 """What is in most layers' names, and not in those of rewards or counts beside a total norm."""
 
-
 OF_LAYER = re.compile(r"(.*[/._-])(norm|mean|avg|std|var|min|max|median)", re.IGNORECASE)
 """One of several columns of a layer: its norm is read, what begins as that does is left out."""
-
 
 ENDING = re.compile(
     r"[/._-](?:grad(?:ient)?s?[/._-]?)?(?:l2[/._-]?|[\d.]+[/._-])?norm$", re.IGNORECASE
@@ -61,12 +55,7 @@ ENDING = re.compile(
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a wide log are.
-
-    Attributes:
-        layers: Column → layer.
-        beside: The columns that are something else.
-    """
+    """What the columns of a wide log are: those of layers, with their names, and what is beside."""
 
     step: str
     layers: dict[str, str]

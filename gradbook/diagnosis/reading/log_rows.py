@@ -1,14 +1,19 @@
-"""Read the lines of a log as cells under the names of their columns: CSV, JSON, JSON lines."""
+"""Read the lines of a log as cells under the names of their columns: CSV, JSON, JSON lines, events.
+
+An event file is what TensorBoard shows; its own reader reads it.
+"""
 
 import csv
 import json
 from collections.abc import Callable, Iterator
-from itertools import chain
+from functools import partial
+from importlib import import_module
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
-from gradbook.diagnosis.reading.event_files import MARK, event_rows
 from gradbook.diagnosis.reading.log_columns import columns_of
 
 LONGEST_LINE = 4 * 2**20
@@ -17,20 +22,21 @@ LONGEST_LINE = 4 * 2**20
 LONGEST_JSON = 16 * 2**20
 """The most bytes of a JSON file, which is read as a whole; parsed, it takes up to tenfold."""
 
+MARK = "tfevents"
+"""What the name of an event file holds; it ends in the name of a machine."""
+
 Rows = Iterator[tuple[int, dict[str, Any]]]
 """The cells of a log's lines, by column, with the numbers of the lines."""
 
 
 def _lines(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
-        number = 1
-        while line := file.readline(LONGEST_LINE + 1):
+        lines = iter(partial(file.readline, LONGEST_LINE + 1), b"")
+        for number, line in enumerate(lines, start=1):
             with one_line(f"line {number}"):
                 if len(line) > LONGEST_LINE:
                     raise BadInput(f"has more than {LONGEST_LINE} bytes")
-                text = line.decode()
-            yield text.removeprefix("\ufeff") if number == 1 else text
-            number += 1
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
 
 
 def _csv_rows(path: Path) -> Rows:
@@ -85,6 +91,32 @@ def _json_rows(path: Path) -> Rows:
     yield from enumerate(history, start=1)
 
 
+def _event_rows(path: Path) -> Rows:
+    steps = groupby(_scalars(path), key=itemgetter(0))
+    for number, (step, scalars) in enumerate(steps, start=1):
+        yield number, {"step": step} | {tag: value for _, tag, value in scalars}
+
+
+def _scalars(path: Path) -> Iterator[tuple[int, str, float]]:
+    try:
+        loader = import_module("tensorboard.backend.event_processing.event_file_loader")
+        tensors = import_module("tensorboard.util.tensor_util")
+    except ImportError:
+        told = "pip install 'gradbook[tensorboard]', or export the run as CSV"
+        raise BadInput(f"is read by TensorBoard, which is not here: {told}") from None
+    try:
+        for event in loader.LegacyEventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                if value.HasField("simple_value"):
+                    yield event.step, value.tag, value.simple_value
+                elif value.HasField("tensor"):
+                    array = tensors.make_ndarray(value.tensor)
+                    if array.size == 1 and array.dtype.kind == "f":
+                        yield event.step, value.tag, array.item()
+    except Exception as error:  # its own kinds are not to be imported before it is
+        raise BadInput(f"TensorBoard cannot read it: {type(error).__name__}") from None
+
+
 READERS: dict[str, Callable[[Path], Rows]] = {
     ".csv": _csv_rows,
     ".jsonl": _jsonl_rows,
@@ -95,4 +127,4 @@ READERS: dict[str, Callable[[Path], Rows]] = {
 
 def reader_of(path: Path) -> Callable[[Path], Rows] | None:
     """Return what reads a log, None for a file that is none."""
-    return event_rows if MARK in path.name else READERS.get(path.suffix.lower())
+    return _event_rows if MARK in path.name else READERS.get(path.suffix.lower())

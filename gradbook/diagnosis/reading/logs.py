@@ -6,16 +6,25 @@ for each layer, of which `log_columns` tells what they are. Cells may be empty, 
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
-from gradbook.diagnosis.reading.log_cells import Entry, entries_of
 from gradbook.diagnosis.reading.log_columns import Columns, columns_of
 from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
 LONG = ("step", "name", "norm")
 """The columns of a long log."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One norm of a log, at a step; without a name that of all gradients together."""
+
+    step: float
+    name: str
+    norm: float
 
 
 class Log(Iterator[Entry]):
@@ -27,67 +36,115 @@ class Log(Iterator[Entry]):
 
     def __init__(self, path: Path, reader: Callable[[Path], Rows]) -> None:
         """Open it when the first record is asked for."""
-        self._reader = reader
         self.beside: dict[str, None] = {}
         self._known: dict[tuple[str, ...], Columns | None] = {}
-        self._entries = self._read(path)
+        self._entries = self._read(path, reader)
 
     def __next__(self) -> Entry:
         """Return the next record."""
         return next(self._entries)
 
-    def _read(self, path: Path) -> Iterator[Entry]:
+    def _read(self, path: Path, reader: Callable[[Path], Rows]) -> Iterator[Entry]:
+        last, seen = -math.inf, set[str]()
         with one_line(path.name):
             require_file(path)
-            yield from self._checked(self._reader(path))
-
-    def _checked(self, rows: Rows) -> Iterator[Entry]:
-        last, seen, some = -math.inf, set[str](), False
-        for number, row in rows:
-            with one_line(f"line {number}"):
-                found = list(entries_of(row, self._columns(row)))
-                if found and found[0].step != last:
-                    seen, last = set(), found[0].step
-                for entry in found:
-                    # A total of each batch whose gradients are added up has the step of all.
-                    if entry.name and entry.name in seen:
-                        raise BadInput(f"step {last:g} has {entry.name!r} twice")
-                    seen.add(entry.name)
-            some |= bool(found)
-            yield from found
-        if not some:
-            only = f", only {', '.join(map(repr, list(self.beside)[:5]))}" if self.beside else ""
-            raise BadInput(f"holds no norms{only}: log them under step,name,norm")
+            for number, row in reader(path):
+                with one_line(f"line {number}"):
+                    found = list(_entries(row, self._columns(row)))
+                    if found and found[0].step != last:
+                        seen, last = set(), found[0].step
+                    for entry in found:
+                        # A total of each batch whose gradients are added up has the step of all.
+                        if entry.name and entry.name in seen:
+                            raise BadInput(f"step {last:g} has {entry.name!r} twice")
+                        seen.add(entry.name)
+                yield from found
+            if last == -math.inf:
+                beside = ", ".join(map(repr, list(self.beside)[:5]))
+                only = f", only {beside}" if beside else ""
+                raise BadInput(f"holds no norms{only}: log them under step,name,norm")
 
     def _columns(self, row: dict[str, Any]) -> Columns | None:
         """Return what a line's columns are; None for a line of a long log."""
         names = tuple(row)
         if names not in self._known:
-            self._known[names] = _told(row)
-            found = self._known[names]
+            if "name" in row and row.keys() != set(LONG):
+                raise BadInput(
+                    f"must have the columns {', '.join(LONG)} alone, got {', '.join(row)}"
+                )
+            found = self._known[names] = None if "name" in row else columns_of(list(row))
             self.beside |= dict.fromkeys(found.beside if found else ())
         return self._known[names]
 
 
-def _told(row: dict[str, Any]) -> Columns | None:
-    if row.keys() == set(LONG):
-        return None
-    if "name" in row:
-        raise BadInput(f"must have the columns {', '.join(LONG)} alone, got {', '.join(row)}")
-    return columns_of(list(row))
+def _entries(row: dict[str, Any], columns: Columns | None) -> Iterator[Entry]:
+    """Turn the cells of one line into norms."""
+    step, layers = _places(row, columns)
+    cells = {column: name for column, name in layers.items() if not _empty(row.get(column))}
+    if not cells:
+        return
+    if _empty(row.get(step)):
+        raise BadInput(f"{step!r} must be a number, got nothing")
+    at = _number(step, row[step])
+    if not math.isfinite(at):
+        raise BadInput(f"{step!r} must be finite, got {row[step]!r}")
+    for column, name in cells.items():
+        # DeepSpeed says -1 where the norm is not finite.
+        lost = not name and str(row[column]).strip() in ("-1", "-1.0")
+        yield Entry(at, name, math.inf if lost else _norm(column, row[column]))
+
+
+def _places(row: dict[str, Any], columns: Columns | None) -> tuple[str, dict[str, str]]:
+    """Return the column of the step, and for each column of norms its layer."""
+    if columns is not None:
+        total = {} if columns.total is None else {columns.total: ""}
+        return columns.step, columns.layers | total
+    if not isinstance(row["name"], str) or not row["name"].strip():
+        raise BadInput(f"'name' must name a layer, got {row['name']!r}")
+    return "step", {"norm": row["name"].strip()}
+
+
+def _empty(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _number(column: str, cell: Any) -> float:
+    # Python would read 1_000 as a thousand; nothing else does.
+    if isinstance(cell, (str, int, float)) and not isinstance(cell, bool) and "_" not in str(cell):
+        try:
+            return float(cell)
+        except (ValueError, OverflowError):
+            pass
+    raise BadInput(f"{column!r} must be a number, got {cell!r}")
+
+
+def _norm(column: str, cell: Any) -> float:
+    if isinstance(cell, dict):
+        return _of_histogram(column, cell)
+    norm = _number(column, cell)
+    if norm < 0:
+        raise BadInput(
+            f"{column!r} must be a norm, got {cell!r}: a mean is none, for its numbers cancel; log "
+            "p.grad.norm() instead, and leave out what is no norm"
+        )
+    return norm
+
+
+def _of_histogram(column: str, cell: dict[str, Any]) -> float:
+    """Estimate a norm from a histogram of Weights & Biases: counts at the middles of their bins."""
+    bins, counts = cell.get("bins"), cell.get("values")
+    if not isinstance(bins, list) or not isinstance(counts, list) or len(bins) != len(counts) + 1:
+        raise BadInput(f"{column!r} must be a number or a histogram with bins and values")
+    edges, many = [_number(column, b) for b in bins], [_number(column, c) for c in counts]
+    pairs = zip(edges, edges[1:], many, strict=False)
+    # The mean square of numbers that are spread evenly over a bin.
+    return math.sqrt(sum(n * (a * a + a * b + b * b) / 3 for a, b, n in pairs))
 
 
 def open_log(path: str | Path) -> Log:
-    r"""Read the norms of a log, line by line.
+    r"""Read the norms of a `.csv`, `.jsonl` or `.json` file or of an event file, line by line.
 
     Where steps go back a run was resumed; what comes later counts beside what came before.
-
-    Args:
-        path: A `.csv`, `.jsonl` or `.json` file. NaN and infinity are spelled as Python or JSON
-            libraries do.
-
-    Raises:
-        BadInput: If the file is no such log, when it is read; the message tells the line.
 
     Examples:
         >>> import tempfile

@@ -7,42 +7,25 @@ from typing import Any
 
 import numpy as np
 
-
-def _key(key: Any) -> str:
-    """Spell a key, also of JAX's paths, whose steps are records, and of Flax's tuples."""
-    if isinstance(key, tuple):
-        return "/".join(_key(step) for step in key)
-    for attribute in ("key", "name", "idx"):
-        if not isinstance(key, (str, int)) and hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
-
-
-def opened(tree: Any) -> Any:
-    """Return the fields of a module that is a dataclass, as those of Equinox are, by name."""
-    if not _is_module(tree):
-        return tree
-    found = {f.name: getattr(tree, f.name) for f in fields(tree)}
-    return {name: value for name, value in found.items() if not _is_setting(value)}
-
-
-ARRAYS = ("shape", "dtype", "__array__", "__dlpack__", "detach", "data_ptr", "cpu")
+ARRAYS = (
+    *("shape", "dtype", "__array__", "__dlpack__", "detach", "data_ptr", "cpu"),
+    "unsafe_buffer_pointer",
+)
 """What tells an array, also of a framework that nobody knows, from a module."""
 
 
-def _is_module(tree: Any) -> bool:
-    plain = isinstance(tree, type) or any(hasattr(tree, name) for name in ARRAYS)
-    return is_dataclass(tree) and not plain and not hasattr(tree, "unsafe_buffer_pointer")
+def opened(tree: Any) -> Any:
+    """Return the arrays of a module that is a dataclass, as those of Equinox are, by name."""
+    if not is_dataclass(tree) or isinstance(tree, type) or any(hasattr(tree, n) for n in ARRAYS):
+        return tree
+    found = {f.name: getattr(tree, f.name) for f in fields(tree)}
+    return {name: value for name, value in found.items() if not _is_setting(value)}
 
 
 def _is_setting(value: Any) -> bool:
     """Tell a number, a text or a function, which a module keeps beside its arrays."""
     plain = isinstance(value, (Number, str, bytes))
     return plain or (callable(value) and not is_dataclass(value) and not hasattr(value, "shape"))
-
-
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], (str, tuple))
 
 
 def is_nest(tree: Any) -> bool:
@@ -63,24 +46,22 @@ def leaves_of(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, tree
         return
     else:
-        named = not path and all(_is_pair(item) for item in tree)
-        branches = tree if named else enumerate(tree)
+        branches = tree if not path and all(map(_is_pair, tree)) else enumerate(tree)
     for key, branch in branches:
         yield from leaves_of(branch, f"{path}/{_key(key)}" if path else _key(key))
 
 
-def _memory(value: Any) -> tuple[int, int] | None:
-    """Return where an array's numbers lie and how many there are."""
-    try:
-        if isinstance(value, np.ndarray):
-            return value.__array_interface__["data"][0], value.size
-        if hasattr(value, "data_ptr"):
-            return int(value.data_ptr()), int(value.numel())
-        if hasattr(value, "unsafe_buffer_pointer"):
-            return int(value.unsafe_buffer_pointer()), int(value.size)
-    except Exception:  # sparse, sharded, or deleted: it has no memory of its own to compare
-        return None
-    return None
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], (str, tuple))
+
+
+def _key(key: Any) -> str:
+    """Spell a key, also of JAX's paths, whose steps are records, and of Flax's tuples."""
+    if isinstance(key, tuple):
+        return "/".join(map(_key, key))
+    own = (getattr(key, attribute, None) for attribute in ("key", "name", "idx"))
+    plain = isinstance(key, (str, int))
+    return str(key if plain else next((found for found in own if found is not None), key))
 
 
 def tied_of(leaves: Iterable[tuple[str, Any]]) -> dict[str, str]:
@@ -93,3 +74,15 @@ def tied_of(leaves: Iterable[tuple[str, Any]]) -> dict[str, str]:
         if place is not None and place[0] != 0 and first.setdefault(place, name) != name:
             tied[name] = first[place]
     return tied
+
+
+def _memory(value: Any) -> tuple[int, int] | None:
+    """Return where an array's numbers lie and how many there are."""
+    try:
+        if isinstance(value, np.ndarray):
+            return value.__array_interface__["data"][0], value.size
+        if hasattr(value, "data_ptr"):
+            return int(value.data_ptr()), int(value.numel())
+        return int(value.unsafe_buffer_pointer()), int(value.size)
+    except Exception:  # sparse, sharded, deleted or unknown: it has no memory of its own to compare
+        return None

@@ -10,9 +10,8 @@ import math
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -70,14 +69,6 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Header:
-    dtype: np.dtype[Any]
-    fortran: bool
-    shape: tuple[int, ...]
-    length: int
-
-
 def _fields(text: str) -> dict[str, Any]:
     with warnings.catch_warnings(action="ignore"):  # of odd Python in a stranger's header
         fields = ast.literal_eval(text.strip())
@@ -86,7 +77,8 @@ def _fields(text: str) -> dict[str, Any]:
     return fields
 
 
-def _header(stream: IO[bytes]) -> _Header:
+def _header(stream: IO[bytes]) -> tuple[str, bool, tuple[int, ...], int]:
+    """Return what is stored, whether columns come first, the shape, and the header's length."""
     magic = stream.read(8)
     if len(magic) < 8 or magic[:6] != b"\x93NUMPY" or magic[6] not in (1, 2, 3):
         raise BadInput("is no array of NumPy")
@@ -101,52 +93,55 @@ def _header(stream: IO[bytes]) -> _Header:
     descr, shape, fortran = fields["descr"], fields["shape"], fields["fortran_order"]
     if not isinstance(descr, str) or not re.fullmatch(r"[<>|=]?[fiuV]\d{1,2}", descr):
         raise BadInput(f"must hold real numbers, got {descr!r}")
-    if not _is_shape(shape) or not isinstance(fortran, bool):
+    if not are_counts(shape, tuple) or not isinstance(fortran, bool):
         raise BadInput(f"has the shape {shape!r} and the order {fortran!r}")
-    return _Header(np.dtype(descr), fortran, shape, 8 + size + length)
+    return descr, fortran, shape, 8 + size + length
 
 
-def _is_shape(shape: object) -> bool:
-    if not isinstance(shape, tuple) or len(shape) > MOST_AXES:
+def are_counts(value: object, kind: type[Sequence[int]], most: int = MOST_AXES) -> bool:
+    """Tell a shape, or places in a file, from anything else that a header may hold."""
+    if not isinstance(value, kind) or len(value) > most:
         return False
-    return all(type(n) is int and 0 <= n < 2**63 for n in shape)
+    return all(type(n) is int and 0 <= n < 2**63 for n in value)
 
 
-def _fill(stream: IO[bytes], raw: NDArray[Any]) -> None:
-    view, done = raw.view(np.uint8), 0
-    while done < len(view):
-        piece = stream.read(min(PIECE, len(view) - done))
-        if not piece:
-            raise BadInput("ends before its numbers do")
-        view[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
-        done += len(piece)
-
-
-def _tensor(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Tensor:
-    with archive.open(member) as stream:
-        header = _header(stream)
-        storage = BFLOAT16 if header.dtype == np.dtype("V2") else storage_of(header.dtype)
-        if storage is None:
-            raise BadInput(f"must hold real numbers, got {header.dtype}")
+def _tensor(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Tensor:
+    with one_line(f"{path.name}: {name!r}"), archive.open(member) as stream:
+        descr, fortran, shape, length = _header(stream)
         # numpy.savez forgets the name of bfloat16 and calls it two bytes of anything.
-        dtype = np.dtype(storage.raw) if storage is BFLOAT16 else header.dtype
-        count = math.prod(header.shape)
-        promised = header.length + count * dtype.itemsize
+        half = np.dtype(descr) == np.dtype("V2")
+        dtype = np.dtype(BFLOAT16.raw if half else descr)
+        promised = length + math.prod(shape) * dtype.itemsize
         if promised != member.file_size:
             raise BadInput(f"promises {promised} bytes, the file holds {member.file_size}")
-        raw: NDArray[Any] = np.empty(count, dtype)
-        _fill(stream, raw)
-    shape = header.shape
-    shaped = raw.reshape(shape[::-1]).T if header.fortran else raw.reshape(shape)
-    return checked("it", name, shaped, storage)
+        raw: NDArray[Any] = np.empty(math.prod(shape), dtype)
+        view = raw.view(np.uint8)
+        for at in range(0, len(view), PIECE):
+            piece = stream.read(min(PIECE, len(view) - at))
+            view[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+            if len(piece) < min(PIECE, len(view) - at):
+                raise BadInput("ends before its numbers do")
+        shaped = raw.reshape(shape, order="F" if fortran else "C")
+        return checked("it", name, shaped, BFLOAT16 if half else storage_of(dtype))
+
+
+def _named(members: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    found: dict[str, zipfile.ZipInfo] = {}
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        if name == member.filename:
+            raise BadInput(f"holds {name!r}, which is no array of NumPy")
+        if name in found:
+            raise BadInput(f"holds {name!r} twice")
+        found[name] = member
+    if not found:
+        raise BadInput("holds no arrays")
+    return found
 
 
 @contextmanager
 def open_npz(path: Path) -> Iterator[Tensors]:
-    """Open a file of `numpy.savez` or `numpy.savez_compressed`.
-
-    Yields:
-        Its tensors in the order in which they were saved, each read when it is asked for.
+    """Open a file of `numpy.savez` or `numpy.savez_compressed`, in the order of saving.
 
     Examples:
         >>> import tempfile
@@ -162,27 +157,6 @@ def open_npz(path: Path) -> Iterator[Tensors]:
     with file:
         with one_line(path.name):
             archive = zipfile.ZipFile(file)
-            members = archive.infolist()
-            _check_members(members, path.stat().st_size)
-            readers = _readers(path, archive, members)
-        yield Tensors(readers)
-
-
-def _readers(
-    path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]
-) -> dict[str, Callable[[], Tensor]]:
-    def read(member: zipfile.ZipInfo, name: str) -> Tensor:
-        with one_line(f"{path.name}: {name!r}"):
-            return _tensor(archive, member, name)
-
-    readers: dict[str, Callable[[], Tensor]] = {}
-    for member in members:
-        name = member.filename.removesuffix(".npy")
-        if name == member.filename:
-            raise BadInput(f"holds {name!r}, which is no array of NumPy")
-        if name in readers:
-            raise BadInput(f"holds {name!r} twice")
-        readers[name] = partial(read, member, name)
-    if not readers:
-        raise BadInput("holds no arrays")
-    return readers
+            _check_members(archive.infolist(), path.stat().st_size)
+            members = _named(archive.infolist())
+        yield Tensors({n: partial(_tensor, path, archive, m, n) for n, m in members.items()})

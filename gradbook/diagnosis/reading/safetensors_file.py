@@ -9,38 +9,28 @@ import math
 import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
 from gradbook.diagnosis.reading.arrays import Tensors, checked
-from gradbook.diagnosis.reading.npz import MOST_AXES
+from gradbook.diagnosis.reading.npz import are_counts
 from gradbook.diagnosis.reading.storage import ALL, Storage, Tensor
 
 LONGEST_HEADER = 4 * 2**20
 """The most bytes of a header: forty thousand tensors. Parsed, it takes up to a hundredfold."""
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     name: str
     storage: Storage
     shape: tuple[int, ...]
     start: int
     stop: int
-
-
-def _integers(value: object, most: int) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) <= most
-        and all(type(n) is int and 0 <= n < 2**63 for n in value)
-    )
 
 
 def _entry(name: str, entry: object) -> _Entry:
@@ -49,9 +39,9 @@ def _entry(name: str, entry: object) -> _Entry:
             f"{name!r} must have dtype, shape and data_offsets, got {reprlib.repr(entry)}"
         )
     shape, offsets = entry["shape"], entry["data_offsets"]
-    if not _integers(shape, MOST_AXES):
+    if not are_counts(shape, list):
         raise BadInput(f"{name!r} has the shape {reprlib.repr(shape)}")
-    if not _integers(offsets, 2) or len(offsets) != 2 or offsets[0] > offsets[1]:
+    if not are_counts(offsets, list, 2) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise BadInput(f"{name!r} has the offsets {reprlib.repr(offsets)}")
     storage = next((storage for storage in ALL if storage.code == entry["dtype"]), None)
     if storage is None:
@@ -112,9 +102,6 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
 
     Its library sorts the names. To keep the order of the network, save it:
     `save_file(grads, path, metadata={"order": "\n".join(grads)})`.
-
-    Yields:
-        Its tensors, each read when it is asked for; `ordered` if the file tells the order.
 
     Examples:
         >>> import tempfile

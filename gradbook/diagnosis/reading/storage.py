@@ -8,7 +8,7 @@ takes no more memory than it did when it came.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -20,12 +20,7 @@ CHUNK = 2**17
 
 
 def as_type(dtype: DTypeLike) -> Callable[[NDArray[Any]], Array]:
-    """Return what widens numbers that NumPy knows by itself.
-
-    Examples:
-        >>> as_type(np.float32)(np.array([1, 2], np.float16)).dtype.name
-        'float32'
-    """
+    """Return what widens numbers that NumPy knows by itself."""
     return partial(np.asarray, dtype=dtype)
 
 
@@ -71,7 +66,7 @@ class Storage:
     """A number format as tensors are stored in it.
 
     Attributes:
-        name: The format's name, as in `gradbook.precision` where it is there.
+        name: As in `gradbook.precision` where it is there.
         code: What `.safetensors` files call it; empty if they do not know it.
         raw: The NumPy type of the stored bits.
         widen: Returns stored numbers as float32 or float64, exactly but for integers above 2^53
@@ -110,14 +105,7 @@ BFLOAT16 = next(storage for storage in ALL if storage.name == "bfloat16")
 
 @lru_cache(maxsize=64)
 def storage_of(dtype: np.dtype[Any]) -> Storage | None:
-    """Find how arrays of a NumPy type are widened.
-
-    Examples:
-        >>> storage_of(np.dtype(">f4")).name
-        'float32'
-        >>> storage_of(np.dtype(complex)) is None
-        True
-    """
+    """Find how arrays of a NumPy type are widened; None for what is no real number."""
     for storage in ALL:
         if storage.name == dtype.name:
             return storage
@@ -131,10 +119,6 @@ def storage_of(dtype: np.dtype[Any]) -> Storage | None:
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """One tensor of a network: its name and its numbers as they are stored.
-
-    Attributes:
-        raw: The stored bits, of the tensor's shape.
-        storage: What they mean.
 
     Examples:
         >>> tensor = Tensor("fc.weight", np.array([[0x3F80, 0x4000]], np.uint16), BFLOAT16)
@@ -156,32 +140,25 @@ class Tensor:
         return self.storage.widen(self.raw)
 
 
-def _in_memory_order(arrays: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...] | None:
-    """Return flat views of all arrays in the first one's order of memory, or None."""
-    first = arrays[0]
-    axes = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
-    turned = [array.transpose(axes) for array in arrays]
-    if all(array.flags.c_contiguous for array in turned):
-        return tuple(array.reshape(-1) for array in turned)
-    return None
-
-
 def chunks(*tensors: Tensor, size: int = CHUNK) -> Iterator[tuple[Array, ...]]:
     """Yield the numbers of tensors of one shape, a chunk of each at a time.
 
-    The order is that of the memory, but the same for all, so that numbers keep their partners.
-
-    Yields:
-        For each tensor the next numbers, flat, as float32 or float64; they must not be changed.
+    They come flat, as float32 or float64, not to be changed, in the order of the first one's memory
+    for all of them, so that numbers keep their partners.
 
     Examples:
         >>> w = Tensor("w", np.array([[1, 2], [3, 4]], np.float32), storage_of(np.dtype("f4")))
         >>> [part.tolist() for part, in chunks(w, size=3)]
         [[1.0, 2.0, 3.0], [4.0]]
     """
-    views = _in_memory_order(tuple(tensor.raw for tensor in tensors))
-    parts: tuple[Any, ...] = views or tuple(cast(Any, tensor.raw.flat) for tensor in tensors)
-    for start in range(0, tensors[0].raw.size, size):
+    first = tensors[0].raw
+    axes = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
+    turned = [tensor.raw.transpose(axes) for tensor in tensors]
+    straight = all(array.flags.c_contiguous for array in turned)
+    parts: list[Any] = (
+        [a.reshape(-1) for a in turned] if straight else [t.raw.flat for t in tensors]
+    )
+    for start in range(0, first.size, size):
         yield tuple(
             tensor.storage.widen(part[start : start + size])
             for tensor, part in zip(tensors, parts, strict=True)
