@@ -4,6 +4,8 @@ Nothing of either is imported before. Both keep a `Run` and write its page at th
 """
 
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,12 @@ from typing import Any
 from gradbook.diagnosis.runs import Run
 
 
+@dataclass
 class _Kept:
-    """What both callbacks do: begin, look, end."""
+    """The run, once the training has begun, and where to write its page."""
 
-    def __init__(self, every: int, html: str | Path | None) -> None:
-        self._every, self._html = every, html
-        self.run: Run | None = None
-
-    def begin(self, net: Any, optimizer: Any = None) -> None:
-        self.run = Run(net, optimizer, self._every)
+    html: str | Path | None
+    run: Run | None = None
 
     def look(self, loss: Any = None) -> None:
         if self.run is not None:
@@ -28,44 +27,37 @@ class _Kept:
     def end(self) -> None:
         if self.run is not None:
             self.run.close()
-            if self._html is not None:
-                self.run.html(self._html)
+            if self.html is not None:
+                self.run.html(self.html)
 
 
-def _base(*modules: str, name: str) -> type[Any]:
+def _base(name: str, *modules: str) -> Any:
     # Of two that are installed the one that is in use.
     for module in sorted(modules, key=lambda one: one not in sys.modules):
-        try:
-            found: type[Any] = getattr(import_module(module), name)
-        except ImportError:
-            continue
-        return found
+        with suppress(ImportError):
+            return getattr(import_module(module), name)
     raise ImportError(f"needs {modules[0].partition('.')[0]}: python -m pip install it")
 
 
 def lightning_callback(every: int = 1, html: str | Path | None = None) -> Any:
-    """Return a callback of Lightning; its `kept.run` is the `Run`.
+    """Return a callback of Lightning; its `kept.run` is the `Run`, `html` where its page goes.
 
-    It looks behind the backward pass, before gradients are clipped. Where they are accumulated over
-    several batches it sees each of them. Steps are judged where one optimizer takes them, and no
-    loss scale is on the gradients.
-
-    Args:
-        every: At each k-th backward pass.
-        html: Where to write the page at the end of the training.
+    It looks behind each k-th backward pass, before gradients are clipped. Where they are
+    accumulated over several batches it sees each of them. Steps are judged where one optimizer
+    takes them, and no loss scale is on the gradients.
     """
-    base: Any = _base("lightning.pytorch", "pytorch_lightning", name="Callback")
+    base: Any = _base("Callback", "lightning.pytorch", "pytorch_lightning")
 
     class Diagnosis(base):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.kept, self.loss = _Kept(every, html), None
+            self.kept, self.loss = _Kept(html), None
 
         # Not when the fit starts: there is no optimizer yet, and a check of the validation follows.
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
             one = len(trainer.optimizers) == 1 and not scaled
-            self.kept.begin(pl_module, trainer.optimizers[0] if one else None)
+            self.kept.run = Run(pl_module, trainer.optimizers[0] if one else None, every)
 
         def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
             self.loss = loss.detach()
@@ -80,26 +72,23 @@ def lightning_callback(every: int = 1, html: str | Path | None = None) -> Any:
 
 
 def trainer_callback(every: int = 1, html: str | Path | None = None) -> Any:
-    """Return a callback of HuggingFace's Trainer; its `kept.run` is the `Run`.
+    """Return a callback of HuggingFace's Trainer; its `kept.run` is the `Run`, as with Lightning.
 
     The Trainer calls back before the optimizer's step and *behind its clip*: norms of weights'
     gradients are those of clipped ones. What comes back to the places is not clipped. Steps are
     judged, unless a loss scale is on the gradients: in float16 the clip takes it off.
-
-    Args:
-        every: At each k-th step of the optimizer.
-        html: Where to write the page at the end of the training.
     """
-    base: Any = _base("transformers", name="TrainerCallback")
+    base: Any = _base("TrainerCallback", "transformers")
 
     class Diagnosis(base):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.kept = _Kept(every, html)
+            self.kept = _Kept(html)
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             scaled = args.fp16 and not args.max_grad_norm
-            self.kept.begin(more["model"], None if scaled else more.get("optimizer"))
+            optimizer = None if scaled else more.get("optimizer")
+            self.kept.run = Run(more["model"], optimizer, every)
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             self.kept.look()

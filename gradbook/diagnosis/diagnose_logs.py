@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from gradbook.diagnosis.bad_input import BadInput
@@ -19,33 +18,6 @@ from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import listed
-
-
-@dataclass
-class _Logged:
-    """Add up the norms of one layer over the steps of a log."""
-
-    steps: int = 0
-    logs: float = 0.0
-    zeros: int = 0
-    bad: int = 0
-
-    def add(self, norm: float) -> None:
-        self.steps += 1
-        if not math.isfinite(norm):
-            self.bad += 1
-        elif norm == 0:
-            self.zeros += 1
-        else:
-            self.logs += math.log(norm)
-
-    @property
-    def norm(self) -> float:
-        """The geometric mean of the norms that have a logarithm; 0 if most are 0."""
-        usable = self.steps - self.zeros - self.bad
-        if usable == 0 or self.zeros > usable:
-            return 0.0 if self.zeros else math.nan
-        return math.exp(self.logs / usable)
 
 
 def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = None) -> Report:
@@ -65,34 +37,35 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
         'growing'
     """
     kept = list(entries)
-    of_layers = [entry for entry in kept if entry.name]
-    logged, first_bad = _add_up(kept)
-    logged.pop("", None)
-    total = totals(kept)
-    layers = group(dict.fromkeys(network_order(logged).names))
-    measured = {name: _as_measured(name, found) for name, found in logged.items()}
-    facts = [Facts(layer.name, layer.kind, *_weight_and_bias(layer, measured)) for layer in layers]
+    norms, total = _norms_of(kept), totals(kept)
+    whole = norms.pop("", None) is not None
+    layers = group(dict.fromkeys(network_order(norms).names))
+    measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
+    facts = tuple(_facts(layer, measured) for layer in layers)
     given = NOT_GIVEN if deltas is None else read_deltas(sizes_of(deltas), layers)
     skipped = passing(total)
-    bad = [] if skipped else [_when(name, step) for name, step in list(first_bad.items())[:1]]
+    bad = [] if skipped else [_when(e) for e in kept if not math.isfinite(e.norm)][:1]
     evidence = gather(facts, given, nonfinite=bad)
-    notes = (*filter(None, [skipped]), *_notes(kept, total), *_beside(entries))
-    found = Examined(layers, measured, {}, tuple(facts), notes, evidence=evidence)
-    first = decide(evidence) if of_layers else _of_total(evidence, total)
+    notes = [skipped] if skipped else []
+    notes += [*_notes(kept, total, whole), *_beside(entries)]
+    found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
+    first = decide(evidence) if norms else _of_total(evidence, total)
     if first.verdict is Verdict.CANNOT_TELL:
-        first = _idle(logged) or first
-    later = [one for find in (growing, ceasing) if (one := find(total)) is not None]
-    findings = in_order([first, *later])
+        first = _idle(norms) or first
+    findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
     return report_of(found, findings, traits_of(found))
 
 
-def _beside(entries: Iterable[Entry]) -> Iterator[str]:
-    if isinstance(entries, Log) and entries.beside:
-        yield f"These columns are no layers: {listed(list(entries.beside), 8)}."
+def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
+    """Return the geometric means of a log over its steps.
 
-
-def _when(name: str, step: float) -> str:
-    return f"step {step:g} of {name}" if name else f"step {step:g}: the norm of all gradients"
+    Examples:
+        >>> log = [Entry(0.0, "1", 0.1), Entry(1.0, "1", 10.0), Entry(1.0, "2", 3.0)]
+        >>> {name: f"{size:.2f}" for name, size in sizes_of(log).items()}
+        {'1': '1.00', '2': '3.00'}
+    """
+    norms = _norms_of(entries)
+    return {name: _mean(norms[name]) for name in network_order(norms).names}
 
 
 def totals(entries: Sequence[Entry]) -> dict[float, float]:
@@ -110,12 +83,47 @@ def totals(entries: Sequence[Entry]) -> dict[float, float]:
     return dict(sorted(found.items()))
 
 
-def _idle(logged: Mapping[str, _Logged]) -> Finding | None:
+def _norms_of(entries: Iterable[Entry]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for entry in entries:
+        found.setdefault(entry.name, []).append(entry.norm)
+    if not found:
+        raise BadInput("the log must hold at least one norm, got none")
+    return found
+
+
+def _mean(norms: Sequence[float]) -> float:
+    """Return the geometric mean of the norms that have a logarithm; 0 if most are 0."""
+    logs = [math.log(norm) for norm in norms if 0 < norm < math.inf]
+    if not logs or norms.count(0.0) > len(logs):
+        return 0.0 if 0.0 in norms else math.nan
+    return math.exp(math.fsum(logs) / len(logs))
+
+
+def _as_measured(name: str, norm: float) -> Measured:
+    lost = math.isnan(norm)
+    size = 0.0 if lost else norm
+    return Measured(name, None, None, Statistics(1, size, size, int(norm == 0), int(lost)), None)
+
+
+def _facts(layer: Layer, measured: Mapping[str, Measured]) -> Facts:
+    biases = [measured[m.name] for m in layer.members if m.kind is Kind.BIAS]
+    weights = [measured[m.name] for m in layer.members if m.kind is not Kind.BIAS]
+    weight, bias = (found[0] if found else None for found in (weights, biases))
+    return Facts(layer.name, layer.kind, weight, bias)
+
+
+def _when(entry: Entry) -> str:
+    at = f"step {entry.step:g}"
+    return f"{at} of {entry.name}" if entry.name else f"{at}: the norm of all gradients"
+
+
+def _idle(norms: Mapping[str, Sequence[float]]) -> Finding | None:
     """Find that some layers get nothing at most steps, and others something."""
-    still = [name for name, found in logged.items() if found.norm == 0 and found.steps > 1]
-    if not still or len(still) == len(logged):
+    still = [name for name, found in norms.items() if len(found) > 1 and _mean(found) == 0]
+    if not still or len(still) == len(norms):
         return None
-    text = f"{len(still)} of {len(logged)} norms are exactly 0 at most steps: {listed(still)}."
+    text = f"{len(still)} of {len(norms)} norms are exactly 0 at most steps: {listed(still)}."
     return Finding(Verdict.CUT, f"{text} No gradient comes there.", since=still[-1], hint="idle 0")
 
 
@@ -132,20 +140,15 @@ def _of_total(evidence: Evidence, total: Mapping[float, float]) -> Finding:
     return Finding(Verdict.CANNOT_TELL, falls(total) + text)
 
 
-def _notes(entries: Sequence[Entry], total: Mapping[float, float]) -> Iterator[str]:
+def _notes(entries: Sequence[Entry], total: Mapping[float, float], whole: bool) -> Iterator[str]:
     back = next((b for a, b in pairwise(entries) if b.step < a.step), None)
     if back is not None:
         yield f"Steps go back to {back.step:g}: a run was resumed, and both parts count."
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
     top = max(sizes, default=0.0)
-    same = [s for s in sizes if math.isclose(s, top, rel_tol=1e-3)]
-    whole = any(not entry.name for entry in entries)
-    if (
-        top > 0
-        and len(sizes) > FIFTH
-        and len(same) * 2 > len(sizes)
-        and (whole or min(sizes) < top / 2)
-    ):
+    same = sum(math.isclose(size, top, rel_tol=1e-3) for size in sizes)
+    often = top > 0 and len(sizes) > FIFTH and same * 2 > len(sizes)
+    if often and (whole or min(sizes) < top / 2):
         yield f"Most norms are {top:.3g}: they were logged behind a clip. Log them before it."
     yield from peaks(total)
     yield (
@@ -154,41 +157,6 @@ def _notes(entries: Sequence[Entry], total: Mapping[float, float]) -> Iterator[s
     )
 
 
-def _add_up(entries: Iterable[Entry]) -> tuple[dict[str, _Logged], dict[str, float]]:
-    logged: dict[str, _Logged] = {}
-    first_bad: dict[str, float] = {}
-    for entry in entries:
-        logged.setdefault(entry.name, _Logged()).add(entry.norm)
-        if not math.isfinite(entry.norm):
-            first_bad.setdefault(entry.name, entry.step)
-    if not logged:
-        raise BadInput("the log must hold at least one norm, got none")
-    return logged, first_bad
-
-
-def _as_measured(name: str, found: _Logged) -> Measured:
-    norm = found.norm
-    lost = math.isnan(norm)
-    numbers = Statistics(1, 0.0 if lost else norm, 0.0 if lost else norm, int(norm == 0), int(lost))
-    return Measured(name, None, None, numbers, None)
-
-
-def _weight_and_bias(
-    layer: Layer, measured: dict[str, Measured]
-) -> tuple[Measured | None, Measured | None]:
-    biases = [m for m in layer.members if m.kind is Kind.BIAS]
-    weights = [m for m in layer.members if m.kind is not Kind.BIAS]
-    weight = measured[weights[0].name] if weights else None
-    return weight, measured[biases[0].name] if biases else None
-
-
-def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
-    """Return the geometric means of a log over its steps.
-
-    Examples:
-        >>> log = [Entry(0.0, "1", 0.1), Entry(1.0, "1", 10.0), Entry(1.0, "2", 3.0)]
-        >>> {name: f"{size:.2f}" for name, size in sizes_of(log).items()}
-        {'1': '1.00', '2': '3.00'}
-    """
-    logged, _ = _add_up(entries)
-    return {name: logged[name].norm for name in network_order(logged).names}
+def _beside(entries: Iterable[Entry]) -> Iterator[str]:
+    if isinstance(entries, Log) and entries.beside:
+        yield f"These columns are no layers: {listed(list(entries.beside), 8)}."

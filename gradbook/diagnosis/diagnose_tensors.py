@@ -22,7 +22,7 @@ from gradbook.diagnosis.measuring.parameters import Net, innermost, parameters_o
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding
-from gradbook.diagnosis.watching.modules import gradients_of, is_network, weights_of
+from gradbook.diagnosis.watching.modules import is_network, weights_of
 from gradbook.diagnosis.watching.record import Record
 from gradbook.diagnosis.watching.watched import Watched
 
@@ -70,7 +70,7 @@ def diagnose(
     net = Net(weights_of(grads), innermost(optimizer), versions) if is_network(grads) else None
     if net is not None:
         weights = net.weights if weights is None else weights
-        grads = gradients_of(grads)
+        grads = {name: parameter.grad for name, parameter in net.weights.items()}
     if optimizer is not None and net is None:
         raise BadInput("grads must be the network if its optimizer is given: diagnose(net, ...)")
     if lr is not None and weights is None:

@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gradbook.diagnosis.reporting.report import Report
@@ -39,7 +39,6 @@ def changes_of(moments: Sequence[Moment]) -> Iterator[str]:
 
 WIDTH, HEIGHT = 640, 220
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MOST = len(COLORS)
 
 
 def page_of(moments: Sequence[Moment], report: Report | None) -> str:
@@ -65,59 +64,43 @@ def page_of(moments: Sequence[Moment], report: Report | None) -> str:
 def _series(found: Sequence[Mapping[str, float]]) -> dict[str, list[float | None]]:
     """Return some places over the steps, spread evenly from the first to the last."""
     names = list(found[0]) if found else []
-    count = min(MOST, len(names))
+    count = min(len(COLORS), len(names))
     chosen = [names[round(i * (len(names) - 1) / max(count - 1, 1))] for i in range(count)]
-    return {name: [one.get(name) for one in found] for name in dict.fromkeys(chosen)}
-
-
-@dataclass(frozen=True)
-class _Axes:
-    """Where steps and powers of ten are in a figure."""
-
-    first: int
-    last: int
-    low: int
-    high: int
-
-    def x(self, step: int) -> float:
-        return 60 + (WIDTH - 80) * (step - self.first) / max(self.last - self.first, 1)
-
-    def y(self, level: float) -> float:
-        return 20 + (HEIGHT - 50) * (self.high - level) / (self.high - self.low)
+    return {name: [one.get(name) for one in found] for name in chosen}
 
 
 def _figure(title: str, steps: Sequence[int], series: Mapping[str, Sequence[float | None]]) -> str:
+    """Draw powers of ten over the steps."""
     logs = {name: [_log10(v) for v in values] for name, values in series.items()}
     known = [v for values in logs.values() for v in values if v is not None]
     if not known:
         return ""
-    low = math.floor(min(known))
-    axes = _Axes(steps[0], steps[-1], low, max(math.ceil(max(known)), low + 1))
-    words = [_word(52, f"{axes.y(t) + 4:.0f}", "end", f"10^{t}") for t in (axes.low, axes.high)]
-    words += [_word(60, HEIGHT - 10, "start", f"step {axes.first}")]
-    words += [_word(WIDTH - 20, HEIGHT - 10, "end", f"step {axes.last}")]
-    curves = zip(COLORS, logs.values(), strict=False)
-    lines = [_line(axes, color, zip(steps, values, strict=True)) for color, values in curves]
-    legend = " ".join(
-        f'<span style="color:{color}">■</span> {html.escape(name)}'
-        for color, name in zip(COLORS, logs, strict=False)
-    )
-    over = f"over steps {axes.first} to {axes.last}, 10^{axes.low} to 10^{axes.high}"
+    first, last, low = steps[0], steps[-1], math.floor(min(known))
+    high = max(math.ceil(max(known)), low + 1)
+
+    def at(step: int, level: float) -> str:
+        x = 60 + (WIDTH - 80) * (step - first) / max(last - first, 1)
+        return f"{x:.1f},{20 + (HEIGHT - 50) * (high - level) / (high - low):.1f}"
+
+    drawn = _word(52, HEIGHT - 26, "end", f"10^{low}") + _word(52, 24, "end", f"10^{high}")
+    drawn += _word(60, HEIGHT - 10, "start", f"step {first}")
+    drawn += _word(WIDTH - 20, HEIGHT - 10, "end", f"step {last}")
+    legend = []
+    for color, (name, values) in zip(COLORS, logs.items(), strict=False):
+        line = " ".join(at(s, v) for s, v in zip(steps, values, strict=True) if v is not None)
+        drawn += f'<polyline fill="none" stroke="{color}" stroke-width="2" points="{line}"/>'
+        legend.append(f'<span style="color:{color}">■</span> {html.escape(name)}')
+    over = f"{html.escape(title)} over steps {first} to {last}, 10^{low} to 10^{high}"
     return (
-        f'<h2>{html.escape(title)}</h2><svg role="img" aria-label="{html.escape(title)} {over}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(words + lines)}</svg><p>{legend}</p>'
+        f'<h2>{html.escape(title)}</h2><svg role="img" aria-label="{over}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}">{drawn}</svg><p>{" ".join(legend)}</p>'
     )
 
 
 def _log10(size: float | None) -> float | None:
-    return math.log10(size) if size is not None and math.isfinite(size) and size > 0 else None
+    return math.log10(size) if size is not None and 0 < size < math.inf else None
 
 
-def _word(x: float, y: float | str, anchor: str, word: str) -> str:
+def _word(x: int, y: int, anchor: str, word: str) -> str:
     style = f'text-anchor="{anchor}" font-size="12" fill="currentColor"'
     return f'<text x="{x}" y="{y}" {style}>{word}</text>'
-
-
-def _line(axes: _Axes, color: str, points: Iterable[tuple[int, float | None]]) -> str:
-    at = " ".join(f"{axes.x(s):.1f},{axes.y(v):.1f}" for s, v in points if v is not None)
-    return f'<polyline fill="none" stroke="{color}" stroke-width="2" points="{at}"/>'

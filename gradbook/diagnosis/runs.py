@@ -27,7 +27,7 @@ from gradbook.diagnosis.run_findings import (
     summed,
 )
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
-from gradbook.diagnosis.verdicts import Verdict
+from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.watching import Watched, watch
 
 SCHEMA = "gradbook-run/1"
@@ -70,10 +70,11 @@ class Run:
         moment, held = self.moments[-1], norm_of(p.grad for p in self._net.parameters())
         self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0)
         if 0 < held < CLIPPED * moment.norm:
-            report, note = self._diagnosed(), f"A clip leaves {held / moment.norm:.0e} of them."
-            report = replace(report, notes=(f"Gradients are clipped. {note}", *report.notes))
-            seen = _moment(moment.step, moment.loss, self._net, self._deltas, report)
-            self.moments[-1] = replace(seen, norm=moment.norm)
+            report = _noted(
+                self._diagnosed(),
+                f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them.",
+            )
+            self.moments[-1] = replace(self._moment(moment.loss, report), norm=moment.norm)
 
     def _diagnosed(self) -> Report:
         return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
@@ -86,16 +87,29 @@ class Run:
         self._steps, self._told = self._steps + 1, self._optimizer is not None
         self._age = self._deltas.age
         size = None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
-        bad = size is not None and not math.isfinite(size)
         # The second step shows what a start at zero hides in the first.
         due = self._steps == 2 or (self._steps - 1) % self._every == 0
-        if not due and not bad:
+        if not due and (size is None or math.isfinite(size)):
             return None
-        if not any(place.delta is not None for place in self._deltas.record.places):
+        if all(place.delta is None for place in self._deltas.record.places):
             return None
-        report = self._diagnosed()
-        self.moments.append(_moment(self._steps, size, self._net, self._deltas, report))
-        return report
+        self.moments.append(self._moment(size, self._diagnosed()))
+        return self.moments[-1].report
+
+    def _moment(self, loss: float | None, report: Report) -> Moment:
+        if loss is None:  # a network that returns a single number returns its loss
+            ends = (p for p in self._deltas.record.places if not p.module and p.count == 1)
+            loss = next((p.out for p in ends), None)
+        lost = any(row.nonfinite for row in report.rows)
+        return Moment(
+            step=self._steps,
+            loss=loss,
+            norm=math.nan if lost else math.hypot(*(row.norm for row in report.rows)),
+            norms={name: float(size) for name, size in self._deltas.items() if size is not None},
+            updates={row.name: row.update for row in report.rows if row.update is not None},
+            report=report,
+            weights=median([norm_of([p]) for p in self._net.parameters() if p.ndim > 1] or [0.0]),
+        )
 
     def close(self) -> None:
         """Take all hooks off; what was found stays."""
@@ -114,7 +128,7 @@ class Run:
             skipped = self._diagnosed()
             if skipped.verdict is Verdict.NON_FINITE:
                 note = f"After step {self._steps} no backward pass led to a step that was taken."
-                return replace(skipped, notes=(note, *skipped.notes))
+                return _noted(skipped, note)
         if not self.moments:
             raise BadInput(
                 "run must have looked at a step, got none: call run.step(loss) behind each "
@@ -123,36 +137,51 @@ class Run:
         lost = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
         moment = next(lost, self.moments[-1])
         total = {float(m.step): m.norm for m in self.moments}
-        later = [growing(total), ceasing(total), standing(self.moments)]
-        lacks = moment.report.verdict in (Verdict.CUT, Verdict.LOSS)
-        if self._hook is not None:
-            later += (
-                None if lacks else cleared(self.moments, self._stepped, self._emptied),
-                never_moved(self._steps, self._rates),
-                summed(self.moments) if self._stepped == len(self._rates) > 0 else None,
-            )
-        found = in_order([*moment.report.findings, *filter(None, later)])
+        found = in_order([*moment.report.findings, *filter(None, self._later(moment, total))])
+        known = found[0] in moment.report.findings
+        steps = moment.report.steps if known else next_steps(found[0])
         sizes = {step: norm for step, norm in total.items() if math.isfinite(norm)}
-        notes = (
-            f"Step {moment.step} of {self._steps}.",
-            *changes_of(self.moments),
-            *peaks(sizes),
-        )
-        steps = moment.report.steps if found[0] in moment.report.findings else next_steps(found[0])
-        report = replace(
-            moment.report, findings=found, steps=steps, notes=(*notes, *moment.report.notes)
+        report = _noted(
+            replace(moment.report, findings=found, steps=steps),
+            *(f"Step {moment.step} of {self._steps}.", *changes_of(self.moments), *peaks(sizes)),
         )
         return slowed(seen_from_the_start(report, self.moments), self._rates)
 
+    def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
+        """Yield what happened over the steps."""
+        yield from (growing(total), ceasing(total), standing(self.moments))
+        if self._hook is not None:
+            if moment.report.verdict not in (Verdict.CUT, Verdict.LOSS):
+                yield cleared(self.moments, self._stepped, self._emptied)
+            yield never_moved(self._steps, self._rates)
+            yield summed(self.moments) if self._stepped == len(self._rates) > 0 else None
+
     def to_json(self) -> str:
         """Write the run as JSON; NaN and infinity become null."""
-        record = {"schema": SCHEMA, "steps": [_plain(moment) for moment in self.moments]}
-        return json.dumps(finite(record), allow_nan=False, ensure_ascii=False)
+        steps = [
+            {
+                "step": moment.step,
+                "loss": moment.loss,
+                "norm": moment.norm,
+                "deltas": moment.norms,
+                "updates": moment.updates,
+                "findings": [
+                    {"verdict": f.verdict.value, "reason": f.reason} for f in moment.report.findings
+                ],
+            }
+            for moment in self.moments
+        ]
+        record = finite({"schema": SCHEMA, "steps": steps})
+        return json.dumps(record, allow_nan=False, ensure_ascii=False)
 
     def html(self, path: str | Path) -> None:
         """Write the run as one page that asks no other host."""
         report = self.report() if self.moments else None
         Path(path).write_text(page_of(self.moments, report), encoding="utf-8")
+
+
+def _noted(report: Report, *notes: str) -> Report:
+    return replace(report, notes=(*notes, *report.notes))
 
 
 @contextmanager
@@ -173,29 +202,3 @@ def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run
         yield run
     finally:
         run.close()
-
-
-def _moment(step: int, loss: float | None, net: Any, deltas: Watched, report: Report) -> Moment:
-    if loss is None:  # a network that returns a single number returns its loss
-        ends = (p for p in deltas.record.places if not p.module and p.count == 1)
-        loss = next((p.out for p in ends), None)
-    norms = {name: float(size) for name, size in deltas.items() if size is not None}
-    updates = {row.name: row.update for row in report.rows if row.update is not None}
-    whole = math.hypot(*(r.norm for r in report.rows))
-    lost = any(r.nonfinite for r in report.rows)
-    sizes = [norm_of([p]) for p in net.parameters() if p.ndim > 1]
-    norm, weights = math.nan if lost else whole, median(sizes or [0.0])
-    return Moment(step, loss, norm, norms, updates, report, weights)
-
-
-def _plain(moment: Moment) -> dict[str, Any]:
-    return {
-        "step": moment.step,
-        "loss": moment.loss,
-        "norm": moment.norm,
-        "deltas": moment.norms,
-        "updates": moment.updates,
-        "findings": [
-            {"verdict": f.verdict.value, "reason": f.reason} for f in moment.report.findings
-        ],
-    }

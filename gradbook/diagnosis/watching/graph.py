@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
     """Keep `torch.compile` from looking into a hook; without PyTorch there is nothing to do."""
-    disable = getattr(sys.modules.get("torch._dynamo"), "disable", None)
-    if disable is None:
-        return act
-    wrapped: Callable[..., Any] = disable(act)
+    disable: Any = getattr(sys.modules.get("torch._dynamo"), "disable", None)
+    wrapped: Callable[..., Any] = act if disable is None else disable(act)
     return wrapped
 
 
@@ -57,12 +55,9 @@ SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", 
 
 def is_linear(node: Any) -> bool:
     """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
-    while node is not None:
-        name = _kind(node)
-        if name not in SHAPES:
-            return name in LINEAR
+    while node is not None and _kind(node) in SHAPES:
         node = node.next_functions[0][0]
-    return False
+    return node is not None and _kind(node) in LINEAR
 
 
 BY_NUMBER = ("Add", "Sub", "Mul", "Div")
@@ -91,26 +86,20 @@ def graph_below(
     seen: set[Any] = set()
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
     while stack:
-        (node, output), reader = stack.pop()
-        if node is None:
+        edge, reader = stack.pop()
+        if edge[0] is None or edge in seen:
             continue
-        if (node, output) in known:
-            before[known[node, output]] = None
-            continue
-        if (node, output) in seen:
-            continue
-        seen.add((node, output))
-        if hasattr(node, "variable"):
-            leaf = known.get(("leaf", id(node.variable)))
-            if leaf is not None:  # data that ask for a gradient
-                before[leaf] = None
-                continue
-            weights.append(_weight(node.variable, reader))
-            continue
-        edges = [edge for edge in node.next_functions if edge[0] is not None]
-        # A transposed or converted weight is read by what reads the result.
-        passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
-        stack += [(edge, reader if passes else node) for edge in edges]
+        seen.add(edge)
+        leaf = getattr(edge[0], "variable", None)
+        if (name := known.get(edge, known.get(("leaf", id(leaf))))) is not None:
+            before[name] = None
+        elif leaf is not None:
+            weights.append(_weight(leaf, reader))
+        else:
+            edges = [one for one in edge[0].next_functions if one[0] is not None]
+            # A transposed or converted weight is read by what reads the result.
+            passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
+            stack += [(one, reader if passes else edge[0]) for one in edges]
     return before, weights
 
 

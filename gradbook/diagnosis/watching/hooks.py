@@ -5,23 +5,11 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradbook.diagnosis.watching import loops
+from gradbook.diagnosis.watching import loops, modules
 from gradbook.diagnosis.watching.asking import see
 from gradbook.diagnosis.watching.graph import bend_of, compiler_off, is_linear
-from gradbook.diagnosis.watching.modules import (
-    axes_of,
-    floats_in,
-    is_looked_at,
-    is_loop,
-    is_network,
-    own_weights,
-    returned,
-    weights_of,
-)
-from gradbook.diagnosis.watching.numbers import size_of, spread_of, units_off
-from gradbook.diagnosis.watching.passes import Pass, version_of
-from gradbook.diagnosis.watching.seen import Seen
-from gradbook.diagnosis.watching.shares import shares_in
+from gradbook.diagnosis.watching.numbers import shares_in, size_of, spread_of, units_off
+from gradbook.diagnosis.watching.passes import Pass, Seen, version_of
 from gradbook.diagnosis.watching.watched import Watched
 
 
@@ -38,26 +26,20 @@ def watch(net: Any) -> Watched:
 
     Returns:
         What will be found; its `remove` takes the hooks off.
-
-    Examples:
-        >>> watch([1, 2])
-        Traceback (most recent call last):
-        TypeError: net must be a network of PyTorch (torch.nn.Module), got list
     """
-    if not is_network(net):
-        raise TypeError(
-            f"net must be a network of PyTorch (torch.nn.Module), got {type(net).__name__}"
-        )
-    if not any(True for _ in net.parameters()):
-        raise ValueError(f"net must have weights, got none in {type(net).__name__}")
-    names = {id(p): n for n, p in weights_of(net).items()}
+    kind = type(net).__name__
+    if not modules.is_network(net):
+        raise TypeError(f"net must be a network of PyTorch (torch.nn.Module), got {kind}")
+    weights = modules.weights_of(net)
+    if not weights:
+        raise ValueError(f"net must have weights, got none in {kind}")
     # What happens within a recurrent layer is looked at step by step.
-    inner = {id(p) for m in net.modules() if is_loop(m) for p in own_weights(m)}
-    watched = Watched(names, inner)
-    watched.versions.update((n, version_of(p)) for n, p in weights_of(net).items())
+    inside = (p for m in net.modules() if modules.is_loop(m) for p in modules.own_weights(m))
+    watched = Watched({id(p): name for name, p in weights.items()}, set(map(id, inside)))
+    watched.versions = {name: version_of(p) for name, p in weights.items()}
     hooks = [_before(net, watched, Watched._begin)]
     for name, module in net.named_modules():
-        if is_looked_at(name, module):
+        if modules.is_looked_at(name, module):
             hooks += _hooked(name, module, watched)
     watched._hooks += [*hooks, _behind(net, watched, Watched._ended)]
     return watched
@@ -93,17 +75,16 @@ def _behind(module: Any, watched: Watched, act: Callable[..., Any]) -> Any:
 
 
 def _hooked(name: str, module: Any, watched: Watched) -> list[Any]:
-    loop = is_loop(module)
+    loop = modules.is_loop(module)
 
     def entered(watched: Watched, module: Any, args: Any, kwargs: Any) -> Any:
-        made = watched._current()
         fresh = loops.fresh(module, args, kwargs) if loop else None
-        _enter(made, name, module, floats_in(fresh or (args, kwargs)))
+        _enter(watched._current(), name, module, modules.floats_in(fresh or (args, kwargs)))
         return fresh
 
     def left(watched: Watched, module: Any, args: Any, kwargs: Any, output: Any) -> None:
         made = watched._current()
-        _leave(made, name, module, returned(output, floats_in((args, kwargs))))
+        _leave(made, name, module, modules.returned(output, modules.floats_in((args, kwargs))))
         if loop:
             loops.listen(made, name, module, loops.given_to(args, kwargs), output)
 
@@ -112,29 +93,27 @@ def _hooked(name: str, module: Any, watched: Watched) -> list[Any]:
 
 def _enter(made: Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:
     for position, tensor in enumerate(tensors):
-        if made.known(tensor) is None and not tensor.requires_grad:
-            # Data: it has no gradient and no place, but it may be what is wrong.
-            if position == 0 and not math.isfinite(size_of(tensor)):
-                made.bad_input.append(name)
-            if name and {id(tensor), id(tensor._base)} & made.data:
-                made.given.add(name)
+        if made.known(tensor) is not None or tensor.requires_grad:
+            called = f"input of {name}" if name else "input"
+            _read_by(see(made, called, tensor, module=name), module, tensor)
             continue
-        called = f"input of {name}" if name else "input"
-        _read_by(see(made, called, tensor, module=name), module, tensor)
+        # Data: it has no gradient and no place, but it may be what is wrong.
+        if position == 0 and not math.isfinite(size_of(tensor)):
+            made.bad_input.append(name)
+        if name and {id(tensor), id(tensor._base)} & (made.data or set()):
+            made.given.add(name)
 
 
 def _read_by(place: Seen, module: Any, tensor: Any) -> None:
-    axes = axes_of(module)
-    if type(module).__name__.startswith("BatchNorm") and place.channels is None:
-        place.channels = True
+    axes = modules.axes_of(module)
+    if place.channels is None and (axes > 1 or type(module).__name__.startswith("BatchNorm")):
+        place.channels = axes != 2
     if axes < 2:
         inner = any(True for _ in module.children())
         place.state |= inner
-        place.norm_reads |= not inner
+        place.weak |= not inner
         return
     place.state = True
-    if place.channels is None:
-        place.channels = axes > 2
     place.bend = place.bend or bend_of(tensor.grad_fn)
     if place.off is None and tensor.ndim > 1:
         place.off = units_off(tensor, 1 if axes > 2 else -1)
@@ -145,7 +124,7 @@ def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:
     if tensor is None:
         return
     place = see(made, name or "output", tensor, module=name, returned_by=module)
-    axes = axes_of(module)
+    axes = modules.axes_of(module)
     if axes > 1 and place.channels is None:
         place.channels = axes > 2
     place.layer |= axes > 1

@@ -1,12 +1,14 @@
 """Recurrent layers, of which the gradient is measured at each step."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 from gradbook.diagnosis.watching.graph import compiler_off, differentiating
 from gradbook.diagnosis.watching.modules import tensors_in
 from gradbook.diagnosis.watching.numbers import per_step
 from gradbook.diagnosis.watching.passes import Pass
+from gradbook.diagnosis.watching.record import Steps
 
 
 def given_to(args: Any, kwargs: Any) -> Any:
@@ -22,50 +24,50 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
     counts = getattr(x, "batch_sizes", None)
     lengths = None if counts is None else counts.tolist()
     axis = 1 if module.batch_first and data.ndim > 2 else 0
-    found: dict[str, Any] = {
-        "both": bool(module.bidirectional),
-        "depth": int(getattr(module, "num_layers", 1)),
-    }
+    depth = int(getattr(module, "num_layers", 1))
+    made.loops[name] = Steps(name, both=bool(module.bidirectional), depth=depth)
     if lengths is None:
-        found["tensors"] = data, out
-    made.loops[name] = found
+        made.kept[name] = data, out
 
     def arrived(delta: Any) -> None:
-        if not found.get("asking"):
-            found["sizes"] = per_step(delta.detach(), axis, lengths)
+        if not made.asking:
+            made.loops[name] = replace(made.loops[name], sizes=per_step(delta, axis, lengths))
             made.hear()
 
     def direct(delta: Any) -> None:
-        if found.get("asking"):
+        if made.asking:
             return
-        steps, tensors = per_step(delta.detach(), axis, lengths), found.pop("tensors", None)
-        found["every"] = len(steps) > 2 and all(any(s > 0 for s in row) for row in steps)
-        if found["every"] and tensors is not None and not differentiating():
-            found["lags"] = _lags(found, tensors[0], tensors[1], delta, axis)
+        steps, kept, lags = per_step(delta, axis, lengths), made.kept.pop(name, None), None
+        every = len(steps) > 2 and all(any(s > 0 for s in row) for row in steps)
+        if every and kept is not None and not differentiating():
+            lags = _lags(made, *kept, delta, axis)
+        lags = lags or made.loops[name].lags
+        made.loops[name] = replace(made.loops[name], every=every, lags=lags)
 
     data.register_hook(compiler_off(arrived))
     out.register_hook(compiler_off(direct))
 
 
-def _lags(found: dict[str, Any], data: Any, out: Any, delta: Any, axis: int) -> Any:
+def _lags(made: Pass, data: Any, out: Any, delta: Any, axis: int) -> tuple[float, ...] | None:
     """Send back what the last step's loss alone sends, while the graph is there."""
     alone = delta.detach().clone()
     alone.narrow(axis, 0, alone.shape[axis] - 1).zero_()
-    found["asking"] = True
+    made.asking = True
     try:
         (back,) = sys.modules["torch"].autograd.grad(out, data, alone, retain_graph=True)
     except RuntimeError:  # a graph that cannot be gone through twice
         return None
     finally:
-        found["asking"] = False
-    return per_step(back.detach(), axis, None)
+        made.asking = False
+    rows = per_step(back, axis, None)
+    return tuple((sum(x * x for x in row) / len(row)) ** 0.5 for row in rows)
 
 
 def fresh(module: Any, args: Any, kwargs: Any) -> Any:
     """Return what a recurrent layer is given, with data that asks for a gradient."""
-    if not any(parameter.requires_grad for parameter in module.parameters()):
-        return None  # nothing of it is trained: what it returns shall have no gradient, either
-    asking = sys.modules["torch"].is_grad_enabled()
+    # What returns from one of which nothing is trained shall have no gradient, either.
+    trained = any(parameter.requires_grad for parameter in module.parameters())
+    asking = trained and sys.modules["torch"].is_grad_enabled()
     x = _with_gradient(given_to(args, kwargs)) if asking else None
     if x is None:
         return None

@@ -8,42 +8,29 @@ from typing import Any
 LISTS = ("ParameterList", "ParameterDict")
 """Classes that hold weights, and are never called."""
 
-
 PARAMETRIZED = ".parametrizations"
 """Below a module of this name PyTorch keeps what a weight is made of, as in spectral norm."""
 
 
 def is_network(net: Any) -> bool:
-    """Tell whether something has the methods of a PyTorch network.
-
-    Examples:
-        >>> is_network({"W": 1.0})
-        False
-    """
+    """Tell whether something has the methods of a PyTorch network."""
     needed = ("named_parameters", "named_modules", "register_forward_hook")
     return all(callable(getattr(net, method, None)) for method in needed)
 
 
-def gradients_of(net: Any) -> dict[str, Any]:
-    """Return the gradients of a PyTorch network's parameters by name, tied ones under each."""
-    return {name: parameter.grad for name, parameter in weights_of(net).items()}
-
-
 def weights_of(net: Any) -> dict[str, Any]:
-    """Return a PyTorch network's parameters by name, tied ones under each."""
-    return {_own_name(name): p for name, p in net.named_parameters(remove_duplicate=False)}
+    """Return a PyTorch network's parameters by name, tied ones under each.
 
-
-def _own_name(name: str) -> str:
-    """Return what its owner calls a weight: Keras keeps all of them in a list of its own, twice."""
-    return name.rpartition("_torch_params.")[2]
+    A name is what its owner calls it: Keras keeps all weights in a list of its own, too.
+    """
+    named = net.named_parameters(remove_duplicate=False)
+    return {name.rpartition("_torch_params.")[2]: parameter for name, parameter in named}
 
 
 def is_looked_at(name: str, module: Any) -> bool:
     """Tell whether a module is called, and holds weights."""
-    if type(module).__name__ in LISTS or PARAMETRIZED in f".{name}":
-        return False
-    return any(True for _ in module.parameters())
+    called = type(module).__name__ not in LISTS and PARAMETRIZED not in f".{name}"
+    return called and any(True for _ in module.parameters())
 
 
 def is_loop(module: Any) -> bool:
@@ -72,21 +59,19 @@ def axes_of(module: Any) -> int:
 _AXES: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
-def _inside(value: Any) -> Iterable[Any]:
-    if isinstance(value, Mapping):
-        return value.values()
-    if isinstance(value, (tuple, list)):
-        return value
-    names = [f.name for f in fields(value)] if is_dataclass(value) else []
-    return [getattr(value, name, None) for name in names]  # those with slots have no dictionary
-
-
 def tensors_in(value: Any) -> Iterator[Any]:
     """Yield the tensors in what a module is given or returns."""
     if hasattr(value, "register_hook"):
         yield value
         return
-    for inner in _inside(value):
+    inside: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, (tuple, list)):
+        inside = value
+    elif is_dataclass(value):  # one with slots has no dictionary
+        inside = [getattr(value, f.name, None) for f in fields(value)]
+    for inner in inside:
         yield from tensors_in(inner)
 
 

@@ -1,14 +1,22 @@
 """The few numbers that are kept of a tensor of PyTorch, not read where that waits for a device."""
 
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 TINY, HUGE = 1e-15, 1e18
 """Between which norms float32 has lost nothing to squares that under- or overflow."""
 
-
 BOUNDED = ("Sigmoid", "Tanh")
 """Activations, as autograd names them, that have two ends."""
+
+MOST = 64
+"""How many examples are enough; of pictures and texts so many along each axis as are 8 of them."""
+
+CLASSES = 2**16
+"""How many classes are looked at, at most."""
+
+CLOSE = 1e-3
+"""How far δ may be from what a loss sends that takes probabilities for logits, as a share of it."""
 
 
 def size_of(tensor: Any) -> Any:
@@ -31,15 +39,14 @@ def size_of(tensor: Any) -> Any:
 
 def units_off(tensor: Any, axis: int) -> Any:
     """Return the share of units that are 0 for every example; below a half, at most that."""
-    zero = tensor.detach()[:1] == 0
-    found = _all_but(zero, axis)
+
+    def share(x: Any) -> Any:
+        return (x == 0).movedim(axis, 0).flatten(1).all(1).double().mean()
+
+    found = share(tensor.detach()[:1])
     if tensor.device.type == "cpu" and float(found) < 0.5:
         return found
-    return _all_but(tensor.detach() == 0, axis)
-
-
-def _all_but(zero: Any, axis: int) -> Any:
-    return zero.movedim(axis, 0).flatten(1).all(1).double().mean()
+    return share(tensor.detach())
 
 
 def spread_of(tensor: Any, bend: str = "") -> tuple[Any, Any]:
@@ -53,7 +60,7 @@ def spread_of(tensor: Any, bend: str = "") -> tuple[Any, Any]:
     x = tensor.detach().flatten(1)
     if x.is_complex():
         return None, None
-    x = x[:64, :: max(x.shape[1] // 256, 1)].float()
+    x = x[:MOST, :: max(x.shape[1] // 256, 1)].float()
     spread = (x - x.mean(0)).norm() / x.norm() if x.shape[0] > 1 else None
     low, high = x.min(), x.max()
     ends = torch.where(low < -0.01, x.abs() > 0.995, (x < 0.005) | (x > 0.995)).float().mean()
@@ -61,10 +68,85 @@ def spread_of(tensor: Any, bend: str = "") -> tuple[Any, Any]:
     return spread, torch.where(inside, ends, torch.zeros_like(ends))
 
 
-def per_step(delta: Any, axis: int, lengths: list[int] | None) -> list[list[float]]:
+def per_step(delta: Any, axis: int, lengths: list[int] | None) -> tuple[tuple[float, ...], ...]:
     """Return the norms of a gradient for each step and example."""
-    norms = delta.double().norm(dim=-1)
+    norms = delta.detach().double().norm(dim=-1)
     if lengths is not None:
-        return [part.tolist() for part in norms.split(lengths)]
-    rows = norms.movedim(axis, 0) if norms.ndim > 1 else norms[:, None]
-    return [row.flatten().tolist() for row in rows]
+        rows = norms.split(lengths)
+    else:
+        rows = norms.movedim(axis, 0) if norms.ndim > 1 else norms[:, None]
+    return tuple(tuple(row.flatten().tolist()) for row in rows)
+
+
+class Shares(NamedTuple):
+    """Some of the probabilities that a network returns, and along which axis they add up to 1.
+
+    There is no axis where they are those of yes and no.
+    """
+
+    some: Any
+    axis: int | None
+
+
+def shares_in(tensor: Any) -> Shares | None:
+    """Return some of what a network returns, if these are probabilities."""
+    if not tensor.ndim or not tensor.is_floating_point() or not tensor.numel():
+        return None
+    x = _part(tensor, None)
+    if not bool((x >= 0).all() & (x <= 1).all()):
+        return None
+    torch = sys.modules["torch"]
+    for axis in dict.fromkeys((tensor.ndim - 1, 1)) if tensor.ndim > 1 else ():
+        if 1 < tensor.shape[axis] <= CLASSES:
+            rows = _part(tensor, axis)
+            if _close(rows.sum(-1), torch.ones_like(rows[..., 0])):
+                return Shares(rows, axis)
+    return Shares(x, None)
+
+
+def _part(tensor: Any, axis: int | None) -> Any:
+    """Return a few numbers of a tensor, all along one axis, which comes last."""
+    most = MOST if tensor.ndim < 3 else 8
+    x = tensor.detach()[tuple(slice(None if a == axis else most) for a in range(tensor.ndim))]
+    return (x if axis is None else x.movedim(axis, -1)).float().clone()
+
+
+def taken_again(shares: Shares, delta: Any) -> str:
+    """Name what the loss takes of probabilities though they are some already; empty if nothing.
+
+    Of logits $z$ cross-entropy sends a multiple of $q - y$ with $q$ the softmax or the sigmoid of
+    $z$ and $y$ a row with one 1, or of 0 and 1. No other loss in use sends just that of
+    probabilities.
+    """
+    d = _part(delta, shares.axis)
+    if d.shape != shares.some.shape:
+        return ""
+    if shares.axis is None:
+        return "sigmoid" if _of_yes_and_no(d, shares.some.sigmoid()) else ""
+    return "softmax" if _of_classes(d, shares.some.softmax(-1)) else ""
+
+
+def _close(x: Any, y: Any) -> bool:
+    return bool((x - y).abs().max() <= CLOSE * y.abs().max()) and bool(y.abs().max() > 0)
+
+
+def _of_classes(d: Any, q: Any) -> bool:
+    """Compare rows of δ with q minus one 1, each but for a factor of its own.
+
+    Where they are few or many, all but the 1 is nearly alike in other losses: those are compared by
+    themselves, and of two classes the factor has to be the same for all rows.
+    """
+    label = d.argmin(-1, keepdim=True)
+    expected = q.scatter_add(-1, label, 0 * q[..., :1] - 1)
+    scale = (d * expected).sum(-1, keepdim=True) / (expected * expected).sum(-1, keepdim=True)
+    fits = bool((scale >= 0).all()) and _close(d, scale * expected)
+    if q.shape[-1] == 2:
+        return fits and _close(scale, scale.max() + 0 * scale) and bool(q[..., 0].std() > CLOSE)
+    return fits and _close(d.scatter(-1, label, 0.0), (scale * q).scatter(-1, label, 0.0))
+
+
+def _of_yes_and_no(d: Any, q: Any) -> bool:
+    """Compare δ with q minus 0 or 1, all with one factor."""
+    expected = q - (d < 0).float()
+    scale = (d * expected).sum() / (expected * expected).sum()
+    return bool(scale > 0) and bool(q.std() > 0) and _close(d, scale * expected)

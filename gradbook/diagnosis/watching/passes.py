@@ -1,49 +1,114 @@
 """A forward pass of a watched network, and what came back of it."""
 
-import weakref
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from gradbook.diagnosis.watching.graph import differentiating
-from gradbook.diagnosis.watching.seen import Seen
+from gradbook.diagnosis.watching.numbers import size_of, taken_again
+from gradbook.diagnosis.watching.record import Steps
 
 
+@dataclass(eq=False)
+class Seen:
+    """What becomes a `Place`: its numbers may still be on a device.
+
+    Attributes:
+        data: Whether it is what the network is called with.
+        channels: Whether its features lie along the second axis, if that is known.
+        owned: The names of the weights between it and the places before it.
+        inner: Whether what came back is to be differentiated itself.
+        shares: What a loss may take for logits, until that is known.
+    """
+
+    name: str
+    module: str
+    shape: tuple[int, ...]
+    out: Any = None
+    asks: bool = False
+    state: bool = False
+    weak: bool = False
+    layer: bool = False
+    normed: bool = False
+    data: bool = False
+    channels: bool | None = None
+    also: set[str] = field(default_factory=set)
+    before: dict[str, None] = field(default_factory=dict)
+    owned: set[str] = field(default_factory=set)
+    delta: Any = None
+    total: Any = None
+    off: Any = None
+    saturated: Any = None
+    spread: Any = None
+    bend: str = ""
+    half: bool = False
+    inner: bool = False
+    shares: Any = None
+    twice: str = ""
+
+    def take(self, delta: Any) -> None:
+        """Keep the numbers of a gradient that has come back."""
+        self.shape, self.half = tuple(delta.shape), str(delta.dtype) == "torch.float16"
+        self.delta, self.inner = size_of(delta), differentiating()
+        if self.shares is not None:
+            self.twice, self.shares = taken_again(self.shares, delta), None
+        if self.layer and delta.ndim in (2, 3) and not self.channels and delta.numel() <= 2**18:
+            self.total = size_of(delta.flatten(0, -2).sum(0)) * delta.shape[-1] ** 0.5
+
+    @property
+    def count(self) -> int:
+        """How many numbers the tensor has."""
+        return math.prod(self.shape)
+
+    @property
+    def examples(self) -> int:
+        """The length of its first axis."""
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def rows(self) -> int:
+        """How many positions, those of all examples."""
+        if len(self.shape) < 2:
+            return self.examples
+        first = self.channels if self.channels is not None else len(self.shape) > 3
+        return self.count // max(self.shape[1 if first else -1], 1)
+
+
+@dataclass(eq=False)
 class Pass:
     """One forward pass.
 
-    Args:
+    Attributes:
         era: Passes whose gradients come back together are of one.
         names: The names of the weights by their `id`.
         inner: The `id` of those that a recurrent layer looks at step by step.
         told: Who is told that something came back; it is not kept alive.
-
-    Attributes:
-        within: Whether the forward pass of the whole network goes on.
-        data: By `id` what that was called with, as long as it goes on.
+        kept: By recurrent layer what its last step's loss will be sent back through.
+        data: By `id` what the network was called with, as long as its forward pass goes on.
         given: The modules that read it as it is.
         strangers: By `id` the shapes of weights in its graph that are not the network's.
     """
 
-    def __init__(
-        self, era: int, names: Mapping[int, str], inner: set[int], told: Callable[..., None]
-    ) -> None:
-        """Begin with nothing."""
-        self.era, self.names, self.inner = era, names, inner
-        self._told = weakref.WeakMethod(told)
-        self.places: dict[str, Seen] = {}
-        self.calls: Counter[str] = Counter()
-        self.again: Counter[str] = Counter()
-        self.tensors: dict[int, tuple[Any, int, str]] = {}
-        self.nodes: dict[Any, str] = {}
-        self.loops: dict[str, dict[str, Any]] = {}
-        self.bad_input: list[str] = []
-        self.data: frozenset[int] = frozenset()
-        self.given: set[str] = set()
-        self.strangers: dict[int, tuple[int, ...]] = {}
-        self.within = False
-        self.heard = False
-        self.differentiated = False
+    era: int
+    names: Mapping[int, str]
+    inner: set[int]
+    told: Callable[[], Callable[["Pass", bool], None] | None]
+    places: dict[str, Seen] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    again: Counter[str] = field(default_factory=Counter)
+    tensors: dict[int, tuple[Any, int, str]] = field(default_factory=dict)
+    nodes: dict[Any, str] = field(default_factory=dict)
+    loops: dict[str, Steps] = field(default_factory=dict)
+    kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    bad_input: list[str] = field(default_factory=list)
+    data: frozenset[int] | None = None
+    given: set[str] = field(default_factory=set)
+    strangers: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    asking: bool = False
+    heard: bool = False
+    differentiated: bool = False
 
     def known(self, tensor: Any) -> Seen | None:
         """Return the place of a tensor, if it has one."""
@@ -54,32 +119,19 @@ class Pass:
 
     def take(self, place: Seen, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back, as long as somebody watches."""
-        if delta is not None and self._told() is not None:
+        if delta is not None and self.told() is not None and not self.asking:
             place.take(delta.detach())
-            place.inner = differentiating()
             self.hear()
-
-    def outer(self) -> None:
-        """Forget what came back only to be differentiated: now the gradient of the loss comes."""
-        for place in self.places.values():
-            if place.inner:
-                place.delta = place.total = None
 
     def hear(self) -> None:
         """Tell who watches that something came back."""
-        told = self._told()
-        if told is not None:
-            told(self, again=differentiating())
-
-    def forget(self) -> None:
-        """Let go of the graph, which holds the activations, once it has been read."""
-        self.nodes.clear()
+        if (told := self.told()) is not None:
+            told(self, differentiating())
 
     def drop(self) -> None:
-        """Let go of what is kept until something comes back, which for this pass never will."""
-        self.forget()
-        for found in self.loops.values():
-            found.pop("tensors", None)
+        """Let go of the graph, which holds the activations, once it will not be read any more."""
+        self.nodes.clear()
+        self.kept.clear()
 
 
 def version_of(tensor: Any) -> int:

@@ -19,7 +19,7 @@ class Steps:
     """
 
     name: str
-    sizes: tuple[tuple[float, ...], ...]
+    sizes: tuple[tuple[float, ...], ...] = ()
     every: bool = False
     lags: tuple[float, ...] | None = None
     both: bool = False
@@ -32,7 +32,6 @@ class Record:
 
     Attributes:
         places: In the order of the forward pass.
-        steps: Of recurrent layers.
         called: The modules that ran.
         given: Those that read what the network was called with, as it is.
         bad_input: The modules whose input was not finite though it came from no other place.

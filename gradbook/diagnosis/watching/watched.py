@@ -21,6 +21,7 @@ class Watched(Mapping[str, Any]):
     nobody holds this any longer, its hooks leave the network.
 
     Attributes:
+        age: How many passes have come back, those that were one step together counted once.
         versions: By name what changes when a weight is written to, as it was when this began.
     """
 
@@ -28,7 +29,7 @@ class Watched(Mapping[str, Any]):
         """Begin with nothing."""
         self._names, self._inner = names, inner
         self.versions: dict[str, int] = {}
-        self._era = 0
+        self.age = 0
         self._open: Pass | None = None
         self._passes: list[Pass] = []
         self._hooks: list[Any] = []
@@ -51,11 +52,6 @@ class Watched(Mapping[str, Any]):
     def remove(self) -> None:
         """Take the hooks off the network; what was found stays."""
         _take_off(self._hooks)
-
-    @property
-    def age(self) -> int:
-        """How many passes have come back, those that were one step together counted once."""
-        return self._era
 
     @property
     def record(self) -> Record:
@@ -83,28 +79,31 @@ class Watched(Mapping[str, Any]):
     def _current(self) -> Pass:
         made = self._open
         if made is None or (made.heard and not backwards()):
-            if any(p.heard and p.era == self._era for p in self._passes):
-                self._era += 1
-            made = self._open = Pass(self._era, self._names, self._inner, self._heard)
+            if any(p.heard and p.era == self.age for p in self._passes):
+                self.age += 1
+            told = weakref.WeakMethod(self._heard)
+            made = self._open = Pass(self.age, self._names, self._inner, told)
             for one in self._passes:
-                one.drop() if one.era < self._era else one.forget()
-            self._passes = [p for p in self._passes if p.heard or p.era == self._era] + [made]
-        made.within, made.data = self._data is not None, self._data or frozenset()
+                one.drop() if one.era < self.age else one.nodes.clear()
+            self._passes = [p for p in self._passes if p.heard or p.era == self.age] + [made]
+        made.data = self._data
         return made
 
     def _heard(self, made: Pass, again: bool) -> None:
         made.differentiated |= again
         if not again and not made.heard:
             made.heard = True
-            made.outer()
-            made.forget()
+            for place in made.places.values():  # what came back only to be differentiated
+                if place.inner:
+                    place.delta = place.total = None
+            made.nodes.clear()
             self._passes = [p for p in self._passes if p.era == made.era]
         self._read = None
 
     def _ended(self, *_: Any) -> None:
         if self._open is not None and not backwards():
-            self._open.forget()
-            self._data, self._open.within, self._open.data = None, False, frozenset()
+            self._open.nodes.clear()
+            self._data = self._open.data = None
 
 
 def _take_off(hooks: list[Any]) -> None:
