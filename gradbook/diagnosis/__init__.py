@@ -10,24 +10,13 @@ are the doors, `runs` keeps a whole training. NumPy is all that is needed.
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_logs import diagnose_log
 from gradbook.diagnosis.diagnose_tensors import diagnose
-from gradbook.diagnosis.measuring.names import (
-    Kind,
-    Layer,
-    Named,
-    Order,
-    Role,
-    group,
-    locate,
-    network_order,
-)
-from gradbook.diagnosis.measuring.sizes import Measured, Statistics, combine, measure, statistics
-from gradbook.diagnosis.measuring.updates import Frozen, Update, measure_updates, update
-from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
+from gradbook.diagnosis.measuring.names import Kind, group, network_order
+from gradbook.diagnosis.measuring.sizes import measure
+from gradbook.diagnosis.measuring.updates import measure_updates
+from gradbook.diagnosis.reading.arrays import as_tensor, hand_over
 from gradbook.diagnosis.reading.files import is_log, open_tensors
 from gradbook.diagnosis.reading.logs import Entry, open_log
-from gradbook.diagnosis.reading.storage import Storage, Tensor
 from gradbook.diagnosis.reporting.report import Report
-from gradbook.diagnosis.reporting.rows import Row
 from gradbook.diagnosis.runs import Run, watching
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.diagnosis.watching import Watched, watch
@@ -35,38 +24,22 @@ from gradbook.diagnosis.watching import Watched, watch
 __all__ = [
     "BadInput",
     "Entry",
-    "Frozen",
     "Kind",
-    "Layer",
-    "Measured",
-    "Named",
-    "Order",
     "Report",
-    "Role",
-    "Row",
     "Run",
-    "Statistics",
-    "Storage",
-    "Tensor",
-    "Tensors",
-    "Update",
     "Verdict",
     "Watched",
     "as_tensor",
-    "combine",
     "diagnose",
     "diagnose_log",
     "group",
     "hand_over",
     "is_log",
-    "locate",
     "measure",
     "measure_updates",
     "network_order",
     "open_log",
     "open_tensors",
-    "statistics",
-    "update",
     "watch",
     "watching",
 ]

@@ -97,7 +97,7 @@ def _mean(norms: Sequence[float]) -> float:
     logs = [math.log(norm) for norm in norms if 0 < norm < math.inf]
     if not logs or norms.count(0.0) > len(logs):
         return 0.0 if 0.0 in norms else math.nan
-    return math.exp(math.fsum(logs) / len(logs))
+    return math.exp(sum(logs) / len(logs))
 
 
 def _as_measured(name: str, norm: float) -> Measured:

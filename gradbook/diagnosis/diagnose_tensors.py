@@ -66,7 +66,9 @@ def diagnose(
         >>> report.verdict.value, f"{report.rate.factor:.2f}", report.since
         ('vanishing', '0.10', '6')
     """
-    versions = deltas.versions if isinstance(deltas, Watched) else {}
+    record, versions = None, dict[str, int]()
+    if isinstance(deltas, Watched):
+        record, versions = deltas.record, deltas.versions
     net = Net(weights_of(grads), innermost(optimizer), versions) if is_network(grads) else None
     if net is not None:
         weights = net.weights if weights is None else weights
@@ -75,7 +77,6 @@ def diagnose(
         raise BadInput("grads must be the network if its optimizer is given: diagnose(net, ...)")
     if lr is not None and weights is None:
         raise BadInput("weights must be given with lr, got none")
-    record = _record(deltas)
     found = measured_of(
         grads,
         weights=weights,
@@ -86,58 +87,39 @@ def diagnose(
         most=None if net is None else ENOUGH,
         look=record is None,
     )
-    found = _with_steps(found, net)
+    if net is not None and net.optimizer is not None:
+        steps = {step.name: step for step in steps_of(net, found.measured.values())}
+        note = "Updates and frozen shares are those of the optimizer's next step."
+        found = replace(found, updates=steps, notes=(*found.notes, note))
     parameters = parameters_of(found.measured, found.weights, found.updates, net)
     if record is None:
         found = with_signals(found, deltas=deltas, activations=activations)
         findings, traits = _judged(found, parameters, net is not None), traits_of(found)
     else:
         found = with_signals(found)
-        known = Known(
-            record, parameters, loss_scale, found.evidence.frozen, found.evidence.normalized
-        )
-        _came_with_this_pass(known)
+        e = found.evidence
+        known = _came(Known(record, parameters, loss_scale, e.frozen, e.normalized))
         found = replace(found, notes=(*notes_of(known), *found.notes))
         findings, traits = findings_of(known), traits_of(found, known)
     return report_of(found, findings, traits, lr=lr, loss_scale=loss_scale)
 
 
-def _record(deltas: Any) -> Record | None:
-    if not isinstance(deltas, Watched):
-        return None
-    if not deltas.record.places:
-        raise _unseen()
-    return deltas.record
-
-
-def _came_with_this_pass(known: Known) -> None:
+def _came(known: Known) -> Known:
     """Refuse gradients that are there although nothing came back of what was watched."""
     places = known.record.places
     came = any(place.delta is not None for place in places)
-    held = any(p.norm is not None for p in known.asked)
-    if held and not came and any(place.asks for place in places):
-        raise _unseen()
-
-
-def _unseen() -> BadInput:
-    return BadInput(
+    held = any(p.norm is not None for p in known.asked) and any(place.asks for place in places)
+    if places and (came or not held):
+        return known
+    raise BadInput(
         "deltas must hold what the backward pass found, got none: call gradbook.watch before "
         "the forward pass of the same network, then backward"
     )
-
-
-def _with_steps(found: Examined, net: Net | None) -> Examined:
-    if net is None or net.optimizer is None:
-        return found
-    updates = {step.name: step for step in steps_of(net, found.measured.values())}
-    note = "Updates and frozen shares are those of the optimizer's next step."
-    return replace(found, updates=updates, notes=(*found.notes, note))
 
 
 def _judged(found: Examined, parameters: tuple[Parameter, ...], whole: bool) -> tuple[Finding, ...]:
     """Judge what was not watched by its sizes, and by what is known of its weights."""
     known = Known(Record(), parameters)
     finders = (cut, not_stepped, symmetric, large_step) if whole else (symmetric, large_step)
-    others = [other for find in finders if (other := find(known)) is not None]
     first = (without_any(known) if whole else None) or decide(found.evidence)
-    return in_order([first, *others])
+    return in_order(filter(None, [first, *(find(known) for find in finders)]))
