@@ -18,13 +18,18 @@ from gradbook.diagnosis.reading.nests import is_nest, leaves_of, opened, tied_of
 from gradbook.diagnosis.reading.storage import BFLOAT16, Storage, Tensor, as_type, storage_of
 
 
+def _read(value: Any) -> tuple[NDArray[Any], Storage | None]:
+    if callable(getattr(value, "detach", None)) and callable(getattr(value, "cpu", None)):
+        return _from_torch(value.detach())
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value), None
+    return np.asarray(value), None
+
+
 def _from_torch(value: Any) -> tuple[NDArray[Any], Storage | None]:
     """Read a PyTorch tensor; what NumPy has no type for is viewed as bits or widened."""
-    here = value.detach()
-    if getattr(here, "is_sparse", False):
-        here = here.to_dense()
-    here = here.cpu()
-    if callable(getattr(here, "resolve_neg", None)):  # a minus sign that waits to be carried out
+    here = (value.to_dense() if getattr(value, "is_sparse", False) else value).cpu()
+    if hasattr(here, "resolve_neg"):  # a minus sign that waits to be carried out
         here = here.resolve_neg()
     name = str(here.dtype).rpartition(".")[2]
     if name == BFLOAT16.name:
@@ -33,14 +38,6 @@ def _from_torch(value: Any) -> tuple[NDArray[Any], Storage | None]:
     if name.startswith("float8"):
         return here.float().numpy(), Storage(name, "", "f4", as_type(np.float32))
     return here.numpy(), None
-
-
-def _read(value: Any) -> tuple[NDArray[Any], Storage | None]:
-    if callable(getattr(value, "detach", None)) and callable(getattr(value, "cpu", None)):
-        return _from_torch(value)
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return np.from_dlpack(value), None
-    return np.asarray(value), None
 
 
 def as_tensor(name: str, value: Any, what: str = "gradients") -> Tensor | None:
@@ -67,8 +64,8 @@ def as_tensor(name: str, value: Any, what: str = "gradients") -> Tensor | None:
     except MemoryError:
         raise
     except Exception as error:  # whatever a framework raises for a tensor that it cannot hand over
-        kind = type(value).__name__
-        raise BadInput(f"{place} must be an array, got {kind}: {reason(error)}") from None
+        got = f"{type(value).__name__}: {reason(error)}"
+        raise BadInput(f"{place} must be an array, got {got}") from None
     return None if array.dtype.names == ("float0",) else checked(place, name, array, storage)
 
 
@@ -149,12 +146,11 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
             f"{what} must be a mapping name → array, got {type(tree).__name__}; of JAX, "
             "jax.tree_util.tree_flatten_with_path(...)[0] makes one of any tree"
         )
-    leaves = list(leaves_of(nest))
-    if not leaves:
-        raise BadInput(f"{what} must be a mapping name → array, got none")
     readers: dict[str, Callable[[], Tensor | None]] = {}
-    for name, value in leaves:
+    for name, value in (leaves := list(leaves_of(nest))):
         if name in readers:
             raise BadInput(f"{what} must have distinct names, got {name!r} twice")
         readers[name] = partial(as_tensor, name, value, what)
+    if not readers:
+        raise BadInput(f"{what} must be a mapping name → array, got none")
     return Tensors(readers, tied=tied_of(leaves))

@@ -28,20 +28,15 @@ def is_log(path: str | Path) -> bool:
         gradbook.diagnosis.bad_input.BadInput: m.pt: must end in npz, safetensors, csv, jsonl, json
     """
     path = Path(path)
-    if log_rows.reader_of(path):
-        return True
-    if path.suffix.lower() not in READERS:
-        endings = [*READERS, *log_rows.READERS]
-        raise BadInput(f"{path.name}: must end in {', '.join(e[1:] for e in endings)}")
-    return False
+    if log_rows.reader_of(path) is None and path.suffix.lower() not in READERS:
+        endings = (ending[1:] for ending in [*READERS, *log_rows.READERS])
+        raise BadInput(f"{path.name}: must end in {', '.join(endings)}")
+    return log_rows.reader_of(path) is not None
 
 
 @contextmanager
 def open_tensors(path: str | Path) -> Iterator[Tensors]:
-    """Open a file of tensors, which are read one by one when they are asked for.
-
-    Pickles, such as `.pt`, are not among them: they can run code.
-    """
+    """Open a file of tensors, read one by one; no pickle, such as `.pt`, for it can run code."""
     path = Path(path)
     opener = READERS.get(path.suffix.lower())
     if opener is None:

@@ -17,39 +17,36 @@ STEPS = (
 """What a column of steps is called."""
 
 TOTAL = re.compile(
-    r"(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?(?:[_/](?:total|(?:before|pre)_?clip(?:ping)?))?(?:_fp\d+)?"
-    r"|(?:total|global)_?norm|(?:.*[/.])?gnorm|norm",
-    re.IGNORECASE,
+    r"(?i)(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?"
+    r"(?:[_/](?:total|(?:before|pre)_?clip(?:ping)?))?(?:_fp\d+)?"
+    r"|(?:total|global)_?norm|(?:.*[/.])?gnorm|norm"
 )
 """What the norm of all gradients together is called."""
 
 PREFIX = re.compile(
-    r"(?:.* - )?(?:(?:train|training|model)[/.])?"
-    r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?",
-    re.IGNORECASE,
+    r"(?i)(?:.* - )?(?:(?:train|training|model)[/.])?"
+    r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?"
 )
 """What stands before a layer's name where a tool writes more than gradients."""
 
 BESIDE = re.compile(
-    r"|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)(?:[/_].*)?"
-    r"|(?:eval|val|valid|validation|test|train|perf|system|parameters)[/_].*"
+    r"(?i)|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)"
+    r"(?:[/_].*)?|(?:eval|val|valid|validation|test|train|perf|system|parameters)[/_].*"
     r"|(?:.*[/_])?(?:param|params|parameter|weight|weights)_norm|(?:num|total|consumed)_.*"
-    r"|.*norms?_(?:after|post)_?clip(?:ping)?|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall|skipped.*|nan.*|elapsed.*"
+    r"|.*norms?_(?:after|post)_?clip(?:ping)?|skipped.*|nan.*|elapsed.*"
+    r"|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall"
     r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
-    r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?",
-    re.IGNORECASE,
+    r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?"
 )
 """What a column is called that holds something else."""
 
-OF_WEIGHTS = re.compile(r".*(?:\d|weight|bias|grad)", re.IGNORECASE)
+OF_WEIGHTS = re.compile(r"(?i).*(?:\d|weight|bias|grad)")
 """What is in most layers' names, and not in those of rewards or counts beside a total norm."""
 
-OF_LAYER = re.compile(r"(.*[/._-])(norm|mean|avg|std|var|min|max|median)", re.IGNORECASE)
+OF_LAYER = re.compile(r"(?i)(.*[/._-])(norm|mean|avg|std|var|min|max|median)")
 """One of several columns of a layer: its norm is read, what begins as that does is left out."""
 
-ENDING = re.compile(
-    r"[/._-](?:grad(?:ient)?s?[/._-]?)?(?:l2[/._-]?|[\d.]+[/._-])?norm$", re.IGNORECASE
-)
+ENDING = re.compile(r"(?i)[/._-](?:grad(?:ient)?s?[/._-]?)?(?:l2[/._-]?|[\d.]+[/._-])?norm$")
 """What stands behind all layers' names where a tool says so what of them it logs."""
 
 
@@ -76,18 +73,17 @@ def columns_of(names: list[str]) -> Columns:
     if step is None:
         got = ", ".join(map(repr, names[:5]))
         raise BadInput(f"must have a column 'step', got {got}: name the column of steps so")
-    rest = [name for name in names if name != step]
     if set(lower) == {"wall time", "step", "value"}:
         return Columns(step, {}, lower["value"], ("Wall time",))
-    rest = [name for name in rest if not name.endswith(("__MIN", "__MAX"))]
+    rest = [n for n in names if n != step and not n.endswith(("__MIN", "__MAX"))]
     whole = [n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))]
     # As many as these are layers', each under a name of its own.
     total = whole[0] if whole and (len(whole) < 3 or not all(map(ENDING.search, whole))) else None
     layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
     if not layers:
         kept = [n for n in rest if n != total and not BESIDE.fullmatch(_plain(n))]
-        alike = sum(1 for n in kept if OF_WEIGHTS.match(n))
-        layers = {n: n for n in kept if total is None or 2 * alike >= len(kept)}
+        if total is None or 2 * sum(map(bool, map(OF_WEIGHTS.match, kept))) >= len(kept):
+            layers = {n: n for n in kept}
     layers = _norms_of(layers)
     beside = tuple(n for n in rest if n not in layers and n != total and n)
     return Columns(step, layers, total, beside)

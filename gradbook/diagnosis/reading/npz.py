@@ -69,14 +69,6 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         )
 
 
-def _fields(text: str) -> dict[str, Any]:
-    with warnings.catch_warnings(action="ignore"):  # of odd Python in a stranger's header
-        fields = ast.literal_eval(text.strip())
-    if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
-        raise BadInput("has a header with other fields than those of NumPy")
-    return fields
-
-
 def _header(stream: IO[bytes]) -> tuple[str, bool, tuple[int, ...], int]:
     """Return what is stored, whether columns come first, the shape, and the header's length."""
     magic = stream.read(8)
@@ -89,7 +81,10 @@ def _header(stream: IO[bytes]) -> tuple[str, bool, tuple[int, ...], int]:
     text = stream.read(length)
     if len(text) < length:
         raise BadInput("ends within its header")
-    fields = _fields(text.decode("utf-8" if magic[6] == 3 else "latin-1"))
+    with warnings.catch_warnings(action="ignore"):  # of odd Python in a stranger's header
+        fields = ast.literal_eval(text.decode("utf-8" if magic[6] == 3 else "latin-1").strip())
+    if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
+        raise BadInput("has a header with other fields than those of NumPy")
     descr, shape, fortran = fields["descr"], fields["shape"], fields["fortran_order"]
     if not isinstance(descr, str) or not re.fullmatch(r"[<>|=]?[fiuV]\d{1,2}", descr):
         raise BadInput(f"must hold real numbers, got {descr!r}")

@@ -86,16 +86,6 @@ def _read(path: Path, file: BinaryIO, start: int, entry: _Entry) -> Tensor:
         return checked("it", entry.name, raw.reshape(entry.shape), entry.storage)
 
 
-def _in_saved_order(entries: list[_Entry], metadata: object) -> tuple[list[_Entry], bool]:
-    """Sort by the names under "order" of the metadata, one a line, if they are the file's."""
-    order = metadata.get("order") if isinstance(metadata, dict) else None
-    names = order.split("\n") if isinstance(order, str) else []
-    place = {name: i for i, name in enumerate(names)}
-    if len(place) != len(names) or place.keys() != {entry.name for entry in entries}:
-        return entries, False
-    return sorted(entries, key=lambda entry: place[entry.name]), True
-
-
 @contextmanager
 def open_safetensors(path: Path) -> Iterator[Tensors]:
     r"""Open a `.safetensors` file.
@@ -122,10 +112,12 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
             size = path.stat().st_size
             header, start = _header(file, size)
             metadata = header.pop("__metadata__", None)
-            entries = [_entry(name, entry) for name, entry in header.items()]
-            _check_layout(entries, size - start)
+            entries = {name: _entry(name, entry) for name, entry in header.items()}
+            _check_layout(list(entries.values()), size - start)
             if not entries:
                 raise BadInput("holds no tensors")
-            entries, ordered = _in_saved_order(entries, metadata)
-        readers = {entry.name: partial(_read, path, file, start, entry) for entry in entries}
-        yield Tensors(readers, ordered=ordered)
+            order = metadata.get("order") if isinstance(metadata, dict) else None
+            names = order.split("\n") if isinstance(order, str) else []
+            ordered = sorted(names) == sorted(entries)
+        kept = [entries[name] for name in (names if ordered else entries)]
+        yield Tensors({e.name: partial(_read, path, file, start, e) for e in kept}, ordered)

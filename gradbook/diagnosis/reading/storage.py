@@ -24,34 +24,20 @@ def as_type(dtype: DTypeLike) -> Callable[[NDArray[Any]], Array]:
     return partial(np.asarray, dtype=dtype)
 
 
-def widen_bfloat16(raw: NDArray[Any]) -> Array:
-    """Return the numbers of bfloat16 bits as float32, whose upper half they are.
-
-    Examples:
-        >>> widen_bfloat16(np.array([0x3F80, 0xC000, 0x7F80], np.uint16)).tolist()
-        [1.0, -2.0, inf]
-    """
+def _bfloat16(raw: NDArray[Any]) -> Array:
+    """Return the numbers of bits that are the upper half of float32."""
     bits: NDArray[np.uint32] = np.left_shift(raw, 16, dtype=np.uint32)
     return bits.view(np.float32)
 
 
-def widen_float8_e5m2(raw: NDArray[Any]) -> Array:
-    """Return the numbers of float8 bits with 5 exponent bits: the upper half of float16.
-
-    Examples:
-        >>> widen_float8_e5m2(np.array([0x3C, 0xC0, 0x7C], np.uint8)).tolist()
-        [1.0, -2.0, inf]
-    """
+def _float8_e5m2(raw: NDArray[Any]) -> Array:
+    """Return the numbers of bits that are the upper half of float16."""
     bits: NDArray[np.uint16] = np.left_shift(raw, 8, dtype=np.uint16)
     return bits.view(np.float16).astype(np.float32)
 
 
-def widen_float8_e4m3fn(raw: NDArray[Any]) -> Array:
-    """Return the numbers of float8 bits with 4 exponent bits, which know NaN but no infinity.
-
-    Examples:
-        >>> widen_float8_e4m3fn(np.array([0x38, 0xC0, 0x7E, 0x7F], np.uint8)).tolist()
-        [1.0, -2.0, 448.0, nan]
+def _float8_e4m3fn(raw: NDArray[Any]) -> Array:
+    """Return the numbers of bits with 4 for the exponent, which know NaN but no infinity.
 
     Source: Micikevicius et al. 2022, FP8 formats for deep learning.
     """
@@ -66,7 +52,6 @@ class Storage:
     """A number format as tensors are stored in it.
 
     Attributes:
-        name: As in `gradbook.precision` where it is there.
         code: What `.safetensors` files call it; empty if they do not know it.
         raw: The NumPy type of the stored bits.
         widen: Returns stored numbers as float32 or float64, exactly but for integers above 2^53
@@ -79,28 +64,23 @@ class Storage:
     widen: Callable[[NDArray[Any]], Array]
 
 
-FLOATS = (
+BFLOAT16 = Storage("bfloat16", "BF16", "u2", _bfloat16)
+"""The record of bfloat16, for what comes as bits without a name."""
+
+ALL = (
     Storage("float64", "F64", "f8", as_type(np.float64)),
     Storage("float32", "F32", "f4", as_type(np.float32)),
     Storage("float16", "F16", "f2", as_type(np.float32)),
-    Storage("bfloat16", "BF16", "u2", widen_bfloat16),
-    Storage("float8_e4m3fn", "F8_E4M3", "u1", widen_float8_e4m3fn),
-    Storage("float8_e5m2", "F8_E5M2", "u1", widen_float8_e5m2),
+    BFLOAT16,
+    Storage("float8_e4m3fn", "F8_E4M3", "u1", _float8_e4m3fn),
+    Storage("float8_e5m2", "F8_E5M2", "u1", _float8_e5m2),
+    *(
+        Storage(f"{sign}int{8 * size}", f"{code}{8 * size}", f"{raw}{size}", as_type(np.float64))
+        for sign, code, raw in (("", "I", "i"), ("u", "U", "u"))
+        for size in (1, 2, 4, 8)
+    ),
 )
-"""The formats of gradients and weights."""
-
-INTEGERS = tuple(
-    Storage(f"{sign}int{8 * size}", f"{code}{8 * size}", f"{raw}{size}", as_type(np.float64))
-    for sign, code, raw in (("", "I", "i"), ("u", "U", "u"))
-    for size in (1, 2, 4, 8)
-)
-"""Integers, as counters have them that lie among the weights."""
-
-ALL = FLOATS + INTEGERS
-"""Every format that is read. To add one, add a record."""
-
-BFLOAT16 = next(storage for storage in ALL if storage.name == "bfloat16")
-"""The record of bfloat16, for what comes as bits without a name."""
+"""Every format that is read, counters among the weights too. To add one, add a record."""
 
 
 @lru_cache(maxsize=64)
@@ -154,12 +134,9 @@ def chunks(*tensors: Tensor, size: int = CHUNK) -> Iterator[tuple[Array, ...]]:
     first = tensors[0].raw
     axes = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
     turned = [tensor.raw.transpose(axes) for tensor in tensors]
-    straight = all(array.flags.c_contiguous for array in turned)
-    parts: list[Any] = (
-        [a.reshape(-1) for a in turned] if straight else [t.raw.flat for t in tensors]
-    )
-    for start in range(0, first.size, size):
-        yield tuple(
-            tensor.storage.widen(part[start : start + size])
-            for tensor, part in zip(tensors, parts, strict=True)
-        )
+    parts: list[Any] = [tensor.raw.flat for tensor in tensors]
+    if all(array.flags.c_contiguous for array in turned):
+        parts = [array.reshape(-1) for array in turned]
+    widen = [tensor.storage.widen for tensor in tensors]
+    for at in range(0, first.size, size):
+        yield tuple(w(part[at : at + size]) for w, part in zip(widen, parts, strict=True))
