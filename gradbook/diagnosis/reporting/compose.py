@@ -24,29 +24,20 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def traits_of(found: Examined, known: Known | None = None) -> Traits:
     """Return what a network has: by names and formats, or, where it was watched, by its graph."""
+    e = found.evidence
     formats = {m.format for m in found.measured.values() if m.format is not None}
-    traits = Traits(
-        recurrent=found.evidence.recurrent or _more_steps_than_layers(found),
-        normalized=found.evidence.normalized,
-        paths=found.evidence.blocks,
-        small=bool(formats - {"float32", "float64"}),
-    )
+    traits = Traits(normalized=e.normalized, small=bool(formats - {"float32", "float64"}))
     if known is None:
-        return traits
-    return replace(
+        # More δ than tensors of weights are those of steps of time.
+        in_time = e.deltas is not None and len(e.deltas.names) > len(found.measured) > 0
+        return replace(traits, recurrent=e.recurrent or in_time, paths=e.blocks)
+    return replace(  # each finding tells whether it is about time
         traits,
-        recurrent=False,  # each finding tells whether it is about time
         paths=known.splits,
         differentiated=known.record.differentiated,
         sigmoids=known.sigmoids,
         made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),
     )
-
-
-def _more_steps_than_layers(found: Examined) -> bool:
-    """Tell that δ is given for steps of time, of which there are more than tensors of weights."""
-    deltas = found.evidence.deltas
-    return deltas is not None and len(deltas.names) > len(found.measured) > 0
 
 
 def report_of(
@@ -59,13 +50,11 @@ def report_of(
 ) -> Report:
     """Put the report together."""
     first = findings[0]
-    per_layer = None if first.profile is None else rate(first.profile.rms)
+    sizes = () if first.profile is None else first.profile.rms
+    per_layer = rate(sizes) if sizes else None
     rows = [row_of(layer, found.measured, found.updates, loss_scale) for layer in found.layers]
-    traits = replace(
-        traits,
-        recurrent=first.hint in ("time", "lag") or traits.recurrent,
-        single=first.profile is not None and one_layer(first.profile.rms),
-    )
+    in_time = first.hint in ("time", "lag") or traits.recurrent
+    traits = replace(traits, recurrent=in_time, single=bool(sizes) and one_layer(sizes))
     return Report(
         findings=tuple(map(_printable, findings)),
         rate=per_layer,
@@ -77,11 +66,11 @@ def report_of(
 
 
 def _printable(finding: Finding) -> Finding:
-    profile = finding.profile
+    since, profile = finding.since, finding.profile
     return replace(
         finding,
         reason=shown(finding.reason),
-        since=None if finding.since is None else shown(finding.since),
+        since=since and shown(since),
         profile=profile and replace(profile, names=tuple(map(shown, profile.names))),
     )
 
@@ -93,8 +82,7 @@ def _freeze_depth(found: Examined, per_layer: Rate, lr: float | None) -> int | N
     # The weights of a recurrent network are those of all steps and freeze together.
     if lr is None or not steps or not falls or found.evidence.recurrent:
         return None
-    last = steps[-1]
+    last, factor = steps[-1], min(per_layer.factor, 1 - float32.epsilon)
     if not 0 < last.gradient.rms < float32.largest:
         return None
-    factor = min(per_layer.factor, 1 - float32.epsilon)
     return predicted_freeze_depth(float32, last.weight.rms, last.gradient.rms, factor, last.lr)

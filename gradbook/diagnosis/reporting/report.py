@@ -4,7 +4,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,9 +68,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 for a healthy network, 1 for a problem, 3 if it cannot be told."""
-        if self.verdict is Verdict.CANNOT_TELL:
-            return 3
-        return 1 if self.verdict.is_problem else 0
+        return 3 if self.verdict is Verdict.CANNOT_TELL else int(self.verdict.is_problem)
 
     @property
     def summary(self) -> tuple[str, ...]:
@@ -80,10 +78,9 @@ class Report:
             lines.append(f"It starts at {self.since}.")
         if self.rate is not None:
             lines.append(_rate_text(self.rate))
-        if self.freeze_depth is not None:
+        if (back := self.freeze_depth) is not None:
             lines.append(
-                f"At that rate a float32 weight stands still {self.freeze_depth} layers before "
-                "the last."
+                f"At that rate a float32 weight stands still {back} layers before the last."
             )
         return tuple(lines)
 
@@ -122,23 +119,17 @@ class Report:
         """Write the report for a notebook; names of layers are text, whatever they hold."""
         also = [f"Also {f.verdict.value}: {f.reason}" for f in self.findings[1:]]
         lines = "".join(f"<p>{_raised(html.escape(line))}</p>" for line in (*self.summary, *also))
-        steps = "".join(
-            f"<li>{html.escape(step.text)} <code>{html.escape(step.link)}</code></li>"
-            for step in self.steps
-        )
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return (
-            f'<div class="gb-report"><p><strong>Verdict: {html.escape(self.verdict.value)}</strong>'
-            f"</p>{lines}{self._table_of_a_page()}<p>Next steps:</p><ol>{steps}</ol>"
-            f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
-        )
-
-    def _table_of_a_page(self) -> str:
+        steps = (f"{html.escape(s.text)} <code>{html.escape(s.link)}</code>" for s in self.steps)
+        tried, notes = _items("ol", steps), _items("ul", map(html.escape, self.notes))
         # A table takes dollars for mathematics, which a name does not mean. And a page may show
         # many reports: no two landmarks may have the same name.
         table = self.table()
         rows = [[c.replace("$", r"\$") if isinstance(c, str) else c for c in r] for r in table.rows]
-        return replace(table, rows=rows, landmark=False)._repr_html_()
+        layers = replace(table, rows=rows, landmark=False)._repr_html_()
+        return (
+            f'<div class="gb-report"><p><strong>Verdict: {self.verdict.value}</strong></p>{lines}'
+            f"{layers}<p>Next steps:</p>{tried}{notes}</div>"
+        )
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """Write the report as JSON; NaN and infinity become null."""
@@ -199,6 +190,11 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(inner) for inner in value]
     return value
+
+
+def _items(kind: str, texts: Iterable[str]) -> str:
+    items = "".join(f"<li>{text}</li>" for text in texts)
+    return f"<{kind}>{items}</{kind}>" if items else ""
 
 
 def _rate_text(rate: Rate) -> str:

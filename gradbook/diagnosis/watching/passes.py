@@ -1,6 +1,5 @@
 """A forward pass of a watched network, and what came back of it."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,24 +55,6 @@ class Seen:
             self.twice, self.shares = taken_again(self.shares, delta), None
         if self.layer and delta.ndim in (2, 3) and not self.channels and delta.numel() <= 2**18:
             self.total = size_of(delta.flatten(0, -2).sum(0)) * delta.shape[-1] ** 0.5
-
-    @property
-    def count(self) -> int:
-        """How many numbers the tensor has."""
-        return math.prod(self.shape)
-
-    @property
-    def examples(self) -> int:
-        """The length of its first axis."""
-        return self.shape[0] if self.shape else 1
-
-    @property
-    def rows(self) -> int:
-        """How many positions, those of all examples."""
-        if len(self.shape) < 2:
-            return self.examples
-        first = self.channels if self.channels is not None else len(self.shape) > 3
-        return self.count // max(self.shape[1 if first else -1], 1)
 
 
 @dataclass(eq=False)

@@ -48,13 +48,14 @@ def _shown_names(last: Mapping[str, Seen]) -> dict[str, str]:
 
 def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
     last, heard = found[-1], [seen for seen in found if seen.delta is not None]
-    squares = sum(float(s.delta) ** 2 * s.count for s in heard)
-    count, examples = sum(s.count for s in heard), sum(s.examples for s in found)
+    squares = sum(float(s.delta) ** 2 * math.prod(s.shape) for s in heard)
+    count = sum(math.prod(s.shape) for s in heard)
+    examples = sum(s.shape[0] if s.shape else 1 for s in found)
     return Place(
         name=shown[last.name],
         delta=(squares / count) ** 0.5 if count else None,
-        count=sum(s.count for s in found),
-        rows=sum(s.rows for s in found),
+        count=sum(math.prod(s.shape) for s in found),
+        rows=sum(map(_rows, found)),
         before=tuple(dict.fromkeys(shown[b] for s in found for b in s.before if b in shown)),
         state=last.state and not last.data,
         weak=last.weak and not last.data,
@@ -73,6 +74,14 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         bend=last.bend,
         half=last.half,
     )
+
+
+def _rows(seen: Seen) -> int:
+    """Return how many positions a place has, those of all examples."""
+    shape = seen.shape
+    first = seen.channels if seen.channels is not None else len(shape) > 3
+    features = shape[1 if first else -1] if len(shape) > 1 else math.prod(shape[1:])
+    return math.prod(shape) // max(features, 1)
 
 
 def _largest(sizes: Sequence[float]) -> float | None:
