@@ -44,10 +44,12 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     facts = tuple(_facts(layer, measured) for layer in layers)
     given = NOT_GIVEN if deltas is None else read_deltas(sizes_of(deltas), layers)
     skipped = passing(total)
-    bad = [] if skipped else [_when(e) for e in kept if not math.isfinite(e.norm)][:1]
-    evidence = gather(facts, given, nonfinite=bad)
+    bad = [] if skipped else [entry for entry in kept if not math.isfinite(entry.norm)][:1]
+    evidence = gather(facts, given, nonfinite=list(map(_when, bad)))
     notes = [skipped] if skipped else []
-    notes += [*_notes(kept, total, whole), *_beside(entries)]
+    notes += _notes(kept, total, whole)
+    if isinstance(entries, Log) and entries.beside:
+        notes.append(f"These columns are no layers: {listed(list(entries.beside), 8)}.")
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms else _of_total(evidence, total)
     if first.verdict is Verdict.CANNOT_TELL:
@@ -155,8 +157,3 @@ def _notes(entries: Sequence[Entry], total: Mapping[float, float], whole: bool) 
         f"Sizes are norms, geometric means over {len(total)} steps; a log tells no shapes, so "
         "layers of different sizes are compared as they are."
     )
-
-
-def _beside(entries: Iterable[Entry]) -> Iterator[str]:
-    if isinstance(entries, Log) and entries.beside:
-        yield f"These columns are no layers: {listed(list(entries.beside), 8)}."

@@ -71,7 +71,10 @@ def _series(found: Sequence[Mapping[str, float]]) -> dict[str, list[float | None
 
 def _figure(title: str, steps: Sequence[int], series: Mapping[str, Sequence[float | None]]) -> str:
     """Draw powers of ten over the steps."""
-    logs = {name: [_log10(v) for v in values] for name, values in series.items()}
+    logs = {
+        name: [math.log10(v) if v is not None and 0 < v < math.inf else None for v in values]
+        for name, values in series.items()
+    }
     known = [v for values in logs.values() for v in values if v is not None]
     if not known:
         return ""
@@ -95,10 +98,6 @@ def _figure(title: str, steps: Sequence[int], series: Mapping[str, Sequence[floa
         f'<h2>{html.escape(title)}</h2><svg role="img" aria-label="{over}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}">{drawn}</svg><p>{" ".join(legend)}</p>'
     )
-
-
-def _log10(size: float | None) -> float | None:
-    return math.log10(size) if size is not None and 0 < size < math.inf else None
 
 
 def _word(x: int, y: int, anchor: str, word: str) -> str:

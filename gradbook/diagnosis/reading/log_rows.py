@@ -16,14 +16,9 @@ from typing import Any
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
 from gradbook.diagnosis.reading.log_columns import columns_of
 
-LONGEST_LINE = 4 * 2**20
-"""The most bytes of a line: a wide log of a hundred thousand layers."""
-
-LONGEST_JSON = 16 * 2**20
-"""The most bytes of a JSON file, which is read as a whole; parsed, it takes up to tenfold."""
-
-MARK = "tfevents"
-"""What the name of an event file holds; it ends in the name of a machine."""
+LONGEST_LINE = 4 * 2**20  # bytes: a wide log of a hundred thousand layers
+LONGEST_JSON = 16 * 2**20  # bytes, read as a whole; parsed, it takes up to tenfold
+MARK = "tfevents"  # is in the name of an event file, which ends in that of a machine
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 """The cells of a log's lines, by column, with the numbers of the lines."""

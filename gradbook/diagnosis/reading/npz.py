@@ -23,23 +23,12 @@ from gradbook.diagnosis.bad_input import BadInput, one_line
 from gradbook.diagnosis.reading.arrays import Tensors, checked
 from gradbook.diagnosis.reading.storage import BFLOAT16, Tensor, storage_of
 
-LONGEST_DIRECTORY = 8 * 2**20
-"""The most bytes of a file's table of contents: eighty thousand tensors."""
-
-LONGEST_HEADER = 10_000
-"""The most bytes of the header before an array."""
-
-MOST_AXES = 64
-"""The most axes of an array of NumPy."""
-
-FREE_RATIO = 100
-"""How many times its compressed size a member may hold without being counted as padding."""
-
-MOST_PADDING = 256 * 2**20
-"""How many bytes of a file's members may be beyond that: gradients that are 0 compress well."""
-
-PIECE = 2**20
-"""How many bytes are read at a time."""
+LONGEST_DIRECTORY = 8 * 2**20  # bytes of a table of contents: eighty thousand tensors
+LONGEST_HEADER = 10_000  # bytes before an array
+MOST_AXES = 64  # NumPy's own limit
+FREE_RATIO = 100  # times its compressed size that a member may hold without being padding
+MOST_PADDING = 256 * 2**20  # bytes beyond that: gradients that are 0 compress well
+PIECE = 2**20  # bytes read at a time
 
 
 class _File(io.FileIO):

@@ -15,14 +15,10 @@ from gradbook.diagnosis.reporting.rows import Row, table_of
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.show.tables import Table
 
-MOST_SERIES = 6
-"""The most kinds of layers in one figure."""
+MOST_SERIES = 6  # in one figure
 
-LINES = 20
-"""The most lines of a report in a terminal."""
-
-WIDE = 160
-"""The most characters of a note there."""
+LINES, WIDE = 20, 160
+"""The most lines of a report in a terminal, and the most characters of a note there."""
 
 SCHEMA = "gradbook-report/2"
 """The version of the JSON; the page on diagnosis describes it."""
@@ -76,8 +72,12 @@ class Report:
         lines = [self.reason]
         if self.since is not None:
             lines.append(f"It starts at {self.since}.")
-        if self.rate is not None:
-            lines.append(_rate_text(self.rate))
+        if (found := self.rate) is not None:
+            sure = ""
+            if found.low is not None and found.high is not None:
+                interval = f"{found.low:.3g} to {found.high:.3g}"
+                sure = f" (95 % interval {interval}, from {found.steps} steps)"
+            lines.append(f"Going back, each layer multiplies it by {found.factor:.3g}{sure}.")
         if (back := self.freeze_depth) is not None:
             lines.append(
                 f"At that rate a float32 weight stands still {back} layers before the last."
@@ -195,13 +195,6 @@ def finite(value: Any) -> Any:
 def _items(kind: str, texts: Iterable[str]) -> str:
     items = "".join(f"<li>{text}</li>" for text in texts)
     return f"<{kind}>{items}</{kind}>" if items else ""
-
-
-def _rate_text(rate: Rate) -> str:
-    text = f"Going back, each layer multiplies it by {rate.factor:.3g}"
-    if rate.low is None or rate.high is None:
-        return f"{text}."
-    return f"{text} (95 % interval {rate.low:.3g} to {rate.high:.3g}, from {rate.steps} steps)."
 
 
 def _raised(text: str) -> str:

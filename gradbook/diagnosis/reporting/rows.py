@@ -51,6 +51,8 @@ def row_of(
     found = [measured[member.name] for member in layer.members]
     own = [m.statistics for m in found if m.statistics is not None and m.tied_to is None]
     whole, steps = combine(own), [updates[m.name] for m in found if m.name in updates]
+    weight, gradient = combine(s.weight for s in steps), combine(s.gradient for s in steps)
+    moved = steps[0].lr * gradient.rms / weight.rms if weight.rms > 0 else math.inf
     remarks = [f"{m.name} unused" for m in found if m.statistics is None]
     remarks += [f"{m.name} tied to {m.tied_to}" for m in found if m.tied_to is not None]
     return Row(
@@ -63,18 +65,10 @@ def row_of(
         decades=math.nan,
         zeros=whole.zeros,
         nonfinite=whole.nonfinite,
-        update=_update(steps),
+        update=moved if steps else None,
         frozen=_frozen(steps),
         remark=shown(", ".join(remarks)),
     )
-
-
-def _update(updates: Sequence[Update]) -> float | None:
-    if not updates:
-        return None
-    weight = combine(step.weight for step in updates)
-    gradient = combine(step.gradient for step in updates)
-    return updates[0].lr * gradient.rms / weight.rms if weight.rms > 0 else math.inf
 
 
 def _frozen(updates: Sequence[Update]) -> dict[str, float]:

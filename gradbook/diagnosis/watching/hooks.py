@@ -37,11 +37,11 @@ def watch(net: Any) -> Watched:
     inside = (p for m in net.modules() if modules.is_loop(m) for p in modules.own_weights(m))
     watched = Watched({id(p): name for name, p in weights.items()}, set(map(id, inside)))
     watched.versions = {name: version_of(p) for name, p in weights.items()}
-    hooks = [_before(net, watched, Watched._begin)]
+    watched._hooks.append(_hook(net.register_forward_pre_hook, watched, Watched._begin))
     for name, module in net.named_modules():
         if modules.is_looked_at(name, module):
-            hooks += _hooked(name, module, watched)
-    watched._hooks += [*hooks, _behind(net, watched, Watched._ended)]
+            watched._hooks += _hooked(name, module, watched)
+    watched._hooks.append(_hook(net.register_forward_hook, watched, Watched._ended))
     return watched
 
 
@@ -66,12 +66,8 @@ class _Silent:
         pass
 
 
-def _before(module: Any, watched: Watched, act: Callable[..., Any]) -> Any:
-    return module.register_forward_pre_hook(_Hook(watched, act), with_kwargs=True)
-
-
-def _behind(module: Any, watched: Watched, act: Callable[..., Any]) -> Any:
-    return module.register_forward_hook(_Hook(watched, act), with_kwargs=True)
+def _hook(register: Callable[..., Any], watched: Watched, act: Callable[..., Any]) -> Any:
+    return register(_Hook(watched, act), with_kwargs=True)
 
 
 def _hooked(name: str, module: Any, watched: Watched) -> list[Any]:
@@ -88,7 +84,10 @@ def _hooked(name: str, module: Any, watched: Watched) -> list[Any]:
         if loop:
             loops.listen(made, name, module, loops.given_to(args, kwargs), output)
 
-    return [_before(module, watched, entered), _behind(module, watched, left)]
+    return [
+        _hook(module.register_forward_pre_hook, watched, entered),
+        _hook(module.register_forward_hook, watched, left),
+    ]
 
 
 def _enter(made: Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:

@@ -3,20 +3,14 @@
 import sys
 from typing import Any, NamedTuple
 
-TINY, HUGE = 1e-15, 1e18
-"""Between which norms float32 has lost nothing to squares that under- or overflow."""
+TINY, HUGE = 1e-15, 1e18  # between them float32 loses nothing to squares that under- or overflow
 
 BOUNDED = ("Sigmoid", "Tanh")
 """Activations, as autograd names them, that have two ends."""
 
-MOST = 64
-"""How many examples are enough; of pictures and texts so many along each axis as are 8 of them."""
-
-CLASSES = 2**16
-"""How many classes are looked at, at most."""
-
-CLOSE = 1e-3
-"""How far δ may be from what a loss sends that takes probabilities for logits, as a share of it."""
+MOST = 64  # examples are enough; of pictures and texts 8 along each axis
+CLASSES = 2**16  # are looked at, at most
+CLOSE = 1e-3  # the share by which δ may miss what a loss sends that takes probabilities for logits
 
 
 def size_of(tensor: Any) -> Any:

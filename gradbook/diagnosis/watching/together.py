@@ -51,6 +51,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
     squares = sum(float(s.delta) ** 2 * math.prod(s.shape) for s in heard)
     count = sum(math.prod(s.shape) for s in heard)
     examples = sum(s.shape[0] if s.shape else 1 for s in found)
+    sizes = [float(s.out) for s in found if s.out is not None]
     return Place(
         name=shown[last.name],
         delta=(squares / count) ** 0.5 if count else None,
@@ -62,7 +63,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         module=last.module,
         asks=any(s.asks for s in found),
         norm=(squares / max(examples, 1)) ** 0.5 if count else None,
-        out=_largest([float(s.out) for s in found if s.out is not None]),
+        out=sizes[-1] if any(map(math.isnan, sizes)) else max(sizes, default=None),
         # Numbers that may still be on a device.
         off=None if last.off is None else float(last.off),
         saturated=None if last.saturated is None else float(last.saturated),
@@ -82,10 +83,6 @@ def _rows(seen: Seen) -> int:
     first = seen.channels if seen.channels is not None else len(shape) > 3
     features = shape[1 if first else -1] if len(shape) > 1 else math.prod(shape[1:])
     return math.prod(shape) // max(features, 1)
-
-
-def _largest(sizes: Sequence[float]) -> float | None:
-    return sizes[-1] if any(map(math.isnan, sizes)) else max(sizes, default=None)
 
 
 def _in_order(places: Mapping[str, Place]) -> list[Place]:
