@@ -214,6 +214,29 @@ def test_layers_that_loop_are_watched_in_time(kind: Any, batch_first: bool, embe
     assert len(deltas.record.steps[0].sizes) == 5
 
 
+def test_behind_a_recurrent_layer_the_gradient_is_that_of_all_steps() -> None:
+    """To tell how far back a loss reaches, the last step's alone is sent back once more."""
+
+    class Tagger(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.GRU(3, 8, batch_first=True)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.rnn(x)[0])
+
+    torch.manual_seed(0)
+    net, x = Tagger(), torch.randn(4, 7, 3)
+    out = net.rnn(x)[0].detach().requires_grad_()
+    net.head(out).square().mean().backward()
+    assert out.grad is not None
+    deltas = gradbook.watch(net)
+    net(x).square().mean().backward()
+    assert deltas.record.steps[0].lags is not None
+    assert sizes(deltas)["rnn"] == pytest.approx(rms(out.grad))
+
+
 def test_a_cell_that_is_called_in_a_loop() -> None:
     class Loop(nn.Module):
         def __init__(self) -> None:

@@ -125,17 +125,7 @@ def _named(members: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
 
 @contextmanager
 def open_npz(path: Path) -> Iterator[Tensors]:
-    """Open a file of `numpy.savez` or `numpy.savez_compressed`, in the order of saving.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "grads.npz")
-        ...     np.savez(path, W=np.ones((2, 3)), b=np.zeros(3))
-        ...     with open_npz(path) as tensors:
-        ...         print({name: tensor.shape for name, tensor in tensors.items()})
-        {'W': (2, 3), 'b': (3,)}
-    """
+    """Open a file of `numpy.savez` or `numpy.savez_compressed`, in the order of saving."""
     with one_line(path.name):
         file = _File(path)
     with file:

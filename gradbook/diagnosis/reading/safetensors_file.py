@@ -92,18 +92,6 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
 
     Its library sorts the names. To keep the order of the network, save it:
     `save_file(grads, path, metadata={"order": "\n".join(grads)})`.
-
-    Examples:
-        >>> import tempfile
-        >>> entry = {"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
-        >>> header = json.dumps(entry).encode()
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "grads.safetensors")
-        ...     length = len(header).to_bytes(8, "little")
-        ...     written = path.write_bytes(length + header + bytes([0x80, 0x3F, 0, 0x40]))
-        ...     with open_safetensors(path) as tensors:
-        ...         print({name: tensor.values().tolist() for name, tensor in tensors.items()})
-        {'w': [1.0, 2.0]}
     """
     with one_line(path.name):
         file = path.open("rb")

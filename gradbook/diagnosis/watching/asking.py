@@ -1,13 +1,19 @@
-"""Make places of tensors, and have their gradients measured when they come back."""
+"""Make places of tensors, and have gradients measured when they come back.
 
+A recurrent layer is one module for all of its steps: its gradient is measured at each of them.
+"""
+
+import sys
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from gradbook.diagnosis.watching.graph import Weight, backwards, compiler_off, graph_below
-from gradbook.diagnosis.watching.modules import own_weights
-from gradbook.diagnosis.watching.numbers import size_of
+from gradbook.diagnosis.watching import graph
+from gradbook.diagnosis.watching.modules import own_weights, tensors_in
+from gradbook.diagnosis.watching.numbers import per_step, size_of
 from gradbook.diagnosis.watching.passes import Pass, Seen, version_of
+from gradbook.diagnosis.watching.record import Steps
 
 MADE_OF = ("weight_g", "weight_v", "weight_orig", "parametrizations")
 """Parts of the names of tensors that a weight is made of."""
@@ -17,17 +23,17 @@ def see(made: Pass, name: str, tensor: Any, *, module: str, returned_by: Any = N
     """Return the place of a tensor, a new one where it was not seen before in this pass."""
     place, own = made.known(tensor), set[int]()
     if place is None:
-        key = _counted(made.again if backwards() else made.calls, name)
+        key = _counted(made.again if graph.backwards() else made.calls, name)
         place = made.places.get(key) or Seen(key, module, tuple(tensor.shape), size_of(tensor))
         made.places[key] = place
         made.tensors[id(tensor)] = weakref.ref(tensor), version_of(tensor), key
         own = set() if returned_by is None else set(map(id, own_weights(returned_by)))
     if tensor.requires_grad and not place.asks:
         place.asks = True
-        tensor.register_hook(compiler_off(lambda delta: made.take(place, delta)))
+        tensor.register_hook(graph.compiler_off(lambda delta: made.take(place, delta)))
         if tensor.grad_fn is not None:
             _find(made, place, (tensor.grad_fn, tensor.output_nr), own | made.inner)
-        elif not backwards():  # there a checkpoint begins anew with what came to it
+        elif not graph.backwards():  # there a checkpoint begins anew with what came to it
             made.nodes["leaf", id(tensor)] = place.name
             place.data = True
     return place
@@ -40,12 +46,12 @@ def _counted(counter: dict[str, int], name: str) -> str:
 
 def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> None:
     """Find what goes into a place: other places, and weights."""
-    before, weights = graph_below(start, made.nodes)
+    before, weights = graph.graph_below(start, made.nodes)
     if operations := _apart(made, weights, start[0], own):
         seen = [_see_operation(made, one, weights) for one in operations]
         for operation, one in zip(operations, seen, strict=True):
-            one.before.update(graph_below((operation, 0), made.nodes)[0])
-        before, _ = graph_below(start, made.nodes)
+            one.before.update(graph.graph_below((operation, 0), made.nodes)[0])
+        before, _ = graph.graph_below(start, made.nodes)
     if made.data is not None and (place.module or not place.name.startswith("input")):
         for weight in weights:
             if weight.shape is not None and weight.id not in made.names:
@@ -55,7 +61,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
     made.nodes[start] = place.name
 
 
-def _apart(made: Pass, weights: Sequence[Weight], node: Any, own: set[int]) -> list[Any]:
+def _apart(made: Pass, weights: Sequence[graph.Weight], node: Any, own: set[int]) -> list[Any]:
     """Return the operations on weights that belong to no module's call, as in `h @ self.w`."""
     apart = [
         weight.reader
@@ -68,7 +74,7 @@ def _apart(made: Pass, weights: Sequence[Weight], node: Any, own: set[int]) -> l
     return [reader for reader in dict.fromkeys(apart) if reader is not node]
 
 
-def _see_operation(made: Pass, node: Any, weights: Sequence[Weight]) -> Seen:
+def _see_operation(made: Pass, node: Any, weights: Sequence[graph.Weight]) -> Seen:
     """Make a place of what an operation on a weight returns."""
     mine = [made.names[w.id] for w in weights if w.reader is node and w.id in made.names]
     key = _counted(made.calls, mine[0].removesuffix(".weight"))
@@ -76,3 +82,70 @@ def _see_operation(made: Pass, node: Any, weights: Sequence[Weight]) -> Seen:
     made.nodes[node, 0] = key
     node.register_prehook(lambda deltas: made.take(place, deltas[0]) if deltas else None)
     return place
+
+
+def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
+    """Have the gradient at each step of a recurrent layer measured."""
+    data, out = next(tensors_in(x), None), next(tensors_in(output), None)
+    if data is None or out is None or not data.requires_grad or name in made.loops:
+        return
+    counts = getattr(x, "batch_sizes", None)
+    lengths = None if counts is None else counts.tolist()
+    axis = 1 if module.batch_first and data.ndim > 2 else 0
+    depth = int(getattr(module, "num_layers", 1))
+    made.loops[name] = Steps(name, both=bool(module.bidirectional), depth=depth)
+    if lengths is None:
+        made.kept[name] = data, out
+
+    def arrived(delta: Any) -> None:
+        if not made.asking:
+            made.loops[name] = replace(made.loops[name], sizes=per_step(delta, axis, lengths))
+            made.hear()
+
+    def direct(delta: Any) -> None:
+        if made.asking:
+            return
+        steps, kept, lags = per_step(delta, axis, lengths), made.kept.pop(name, None), None
+        every = len(steps) > 2 and all(any(s > 0 for s in row) for row in steps)
+        if every and kept is not None and not graph.differentiating():
+            lags = _lags(made, *kept, delta, axis)
+        lags = lags or made.loops[name].lags
+        made.loops[name] = replace(made.loops[name], every=every, lags=lags)
+
+    data.register_hook(graph.compiler_off(arrived))
+    out.register_hook(graph.compiler_off(direct))
+
+
+def _lags(made: Pass, data: Any, out: Any, delta: Any, axis: int) -> tuple[float, ...] | None:
+    """Send back what the last step's loss alone sends, while the graph is there."""
+    alone = delta.detach().clone()
+    alone.narrow(axis, 0, alone.shape[axis] - 1).zero_()
+    made.asking = True
+    try:
+        (back,) = sys.modules["torch"].autograd.grad(out, data, alone, retain_graph=True)
+    except RuntimeError:  # a graph that cannot be gone through twice
+        return None
+    finally:
+        made.asking = False
+    rows = per_step(back, axis, None)
+    return tuple((sum(x * x for x in row) / len(row)) ** 0.5 for row in rows)
+
+
+def fresh(module: Any, args: Any, kwargs: Any) -> Any:
+    """Return what a recurrent layer is given, with data that asks for a gradient."""
+    # What returns from one of which nothing is trained shall have no gradient, either.
+    trained = any(parameter.requires_grad for parameter in module.parameters())
+    asking = trained and sys.modules["torch"].is_grad_enabled()
+    x = _with_gradient(args[0] if args else kwargs.get("input")) if asking else None
+    if x is None:
+        return None
+    return ((x, *args[1:]), kwargs) if args else (args, {**kwargs, "input": x})
+
+
+def _with_gradient(x: Any) -> Any:
+    if hasattr(x, "batch_sizes"):
+        data = _with_gradient(x.data)
+        return None if data is None else x._replace(data=data)
+    if not hasattr(x, "requires_grad") or x.requires_grad or not x.is_floating_point():
+        return None
+    return x.detach().requires_grad_()

@@ -5,8 +5,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradbook.diagnosis.watching import loops, modules
-from gradbook.diagnosis.watching.asking import see
+from gradbook.diagnosis.watching import asking, modules
 from gradbook.diagnosis.watching.graph import bend_of, compiler_off, is_linear
 from gradbook.diagnosis.watching.numbers import shares_in, size_of, spread_of, units_off
 from gradbook.diagnosis.watching.passes import Pass, Seen, version_of
@@ -74,7 +73,7 @@ def _hooked(name: str, module: Any, watched: Watched) -> list[Any]:
     loop = modules.is_loop(module)
 
     def entered(watched: Watched, module: Any, args: Any, kwargs: Any) -> Any:
-        fresh = loops.fresh(module, args, kwargs) if loop else None
+        fresh = asking.fresh(module, args, kwargs) if loop else None
         _enter(watched._current(), name, module, modules.floats_in(fresh or (args, kwargs)))
         return fresh
 
@@ -82,7 +81,7 @@ def _hooked(name: str, module: Any, watched: Watched) -> list[Any]:
         made = watched._current()
         _leave(made, name, module, modules.returned(output, modules.floats_in((args, kwargs))))
         if loop:
-            loops.listen(made, name, module, loops.given_to(args, kwargs), output)
+            asking.listen(made, name, module, args[0] if args else kwargs.get("input"), output)
 
     return [
         _hook(module.register_forward_pre_hook, watched, entered),
@@ -94,7 +93,7 @@ def _enter(made: Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:
     for position, tensor in enumerate(tensors):
         if made.known(tensor) is not None or tensor.requires_grad:
             called = f"input of {name}" if name else "input"
-            _read_by(see(made, called, tensor, module=name), module, tensor)
+            _read_by(asking.see(made, called, tensor, module=name), module, tensor)
             continue
         # Data: it has no gradient and no place, but it may be what is wrong.
         if position == 0 and not math.isfinite(size_of(tensor)):
@@ -122,7 +121,7 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
 def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:
     if tensor is None:
         return
-    place = see(made, name or "output", tensor, module=name, returned_by=module)
+    place = asking.see(made, name or "output", tensor, module=name, returned_by=module)
     axes = modules.axes_of(module)
     if axes > 1 and place.channels is None:
         place.channels = axes > 2

@@ -1,15 +1,17 @@
-"""What is known of a network that is watched."""
+"""What is known of a network that is watched: what came back of its last passes, put together."""
 
+import math
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching.graph import backwards
 from gradbook.diagnosis.watching.modules import floats_in
-from gradbook.diagnosis.watching.passes import Pass
+from gradbook.diagnosis.watching.passes import Pass, Seen
 from gradbook.diagnosis.watching.record import Record
-from gradbook.diagnosis.watching.together import record_of
 
 
 class Watched(Mapping[str, Any]):
@@ -110,3 +112,96 @@ def _take_off(hooks: list[Any]) -> None:
     for hook in hooks:
         hook.remove()
     hooks.clear()
+
+
+def record_of(passes: Sequence[Pass]) -> Record:
+    """Return what is known of the last passes that something came back of, or of the last one."""
+    made = [p for p in passes if p.heard] or list(passes[-1:])
+    if not made:
+        return Record()
+    together: dict[str, list[Seen]] = {}
+    for key, place in (pair for one in made for pair in one.places.items()):
+        together.setdefault(key, []).append(place)
+    shown = _shown_names({key: found[-1] for key, found in together.items()})
+    seen = [place for found in together.values() for place in found]
+    return Record(
+        places=tuple(_in_order({shown[k]: _place(p, shown) for k, p in together.items()})),
+        steps=tuple(steps for one in made for steps in one.loops.values() if steps.sizes),
+        called=frozenset(place.module for place in seen),
+        given=frozenset().union(*(one.given for one in made)),
+        bad_input=tuple(dict.fromkeys(name for one in made for name in one.bad_input)),
+        owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
+        twice=next((place.twice for place in seen if place.twice), ""),
+        strangers={k: shape for one in made for k, shape in one.strangers.items()},
+        differentiated=all(one.differentiated for one in made),
+    )
+
+
+def _shown_names(last: Mapping[str, Seen]) -> dict[str, str]:
+    """Call what enters a module by the layer that it comes from, if it comes from one alone."""
+    shown = {key: key for key in last}
+    for key, place in last.items():
+        if not key.startswith("input") or len(place.before) != 1:
+            continue
+        [before] = place.before
+        source = last.get(before)
+        alone = source is not None and source.layer and not source.state
+        if alone and shown[before] == before:  # nothing else has taken its name
+            shown[before], shown[key] = f"{before} (z)", before
+    return shown
+
+
+def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
+    last, heard = found[-1], [seen for seen in found if seen.delta is not None]
+    squares = sum(float(s.delta) ** 2 * math.prod(s.shape) for s in heard)
+    count = sum(math.prod(s.shape) for s in heard)
+    examples = sum(s.shape[0] if s.shape else 1 for s in found)
+    sizes = [float(s.out) for s in found if s.out is not None]
+    return Place(
+        name=shown[last.name],
+        delta=(squares / count) ** 0.5 if count else None,
+        count=sum(math.prod(s.shape) for s in found),
+        rows=sum(map(_rows, found)),
+        before=tuple(dict.fromkeys(shown[b] for s in found for b in s.before if b in shown)),
+        state=last.state and not last.data,
+        weak=last.weak and not last.data,
+        module=last.module,
+        asks=any(s.asks for s in found),
+        norm=(squares / max(examples, 1)) ** 0.5 if count else None,
+        out=sizes[-1] if any(map(math.isnan, sizes)) else max(sizes, default=None),
+        # Numbers that may still be on a device.
+        off=None if last.off is None else float(last.off),
+        saturated=None if last.saturated is None else float(last.saturated),
+        spread=None if last.spread is None else float(last.spread),
+        total=None if last.total is None or len(found) > 1 else float(last.total),
+        also=tuple(sorted(last.also)),
+        normed=last.normed,
+        layer=last.layer,
+        bend=last.bend,
+        half=last.half,
+    )
+
+
+def _rows(seen: Seen) -> int:
+    """Return how many positions a place has, those of all examples."""
+    shape = seen.shape
+    first = seen.channels if seen.channels is not None else len(shape) > 3
+    features = shape[1 if first else -1] if len(shape) > 1 else math.prod(shape[1:])
+    return math.prod(shape) // max(features, 1)
+
+
+def _in_order(places: Mapping[str, Place]) -> list[Place]:
+    """Put places behind those that go into them, otherwise as they came."""
+    done: dict[str, Place] = {}
+    for name in places:
+        stack = [name]
+        while stack:
+            top = places[stack[-1]]
+            waiting = (b for b in top.before if b in places and b not in done and b not in stack)
+            if (first := next(waiting, None)) is not None:
+                stack.append(first)
+                continue
+            # Of passes that one another's weights come from, as in an inner loop, none is first.
+            before = tuple(b for b in top.before if b in done)
+            done.setdefault(stack.pop(), replace(top, before=before))
+    return list(done.values())
