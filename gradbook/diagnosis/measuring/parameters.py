@@ -14,7 +14,7 @@ from gradbook.diagnosis.measuring.sizes import Measured
 from gradbook.diagnosis.measuring.updates import Update
 from gradbook.diagnosis.reading.arrays import Tensors
 from gradbook.diagnosis.reading.storage import Tensor
-from gradbook.diagnosis.watching.passes import version_of
+from gradbook.diagnosis.watching.record import version_of
 
 SAMPLE = 16
 """How many of its first weights are enough to tell a copy of it."""

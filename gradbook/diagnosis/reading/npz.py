@@ -41,20 +41,34 @@ class _File(io.FileIO):
         return super().read(size) or b""
 
 
-def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
-    for member in members:
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise BadInput(f"member {member.filename!r} is compressed in a way NumPy does not use")
-        if member.compress_type == zipfile.ZIP_STORED and member.file_size != member.compress_size:
-            raise BadInput(f"member {member.filename!r} promises {member.file_size} bytes")
-    held = sum(member.compress_size for member in members)
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+    """Name what a file holds, unless that promises more than the file has bytes for."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        called, stored = member.filename, member.compress_type == zipfile.ZIP_STORED
+        if not stored and member.compress_type != zipfile.ZIP_DEFLATED:
+            raise BadInput(f"member {called!r} is compressed in a way NumPy does not use")
+        if stored and member.file_size != member.compress_size:
+            raise BadInput(f"member {called!r} promises {member.file_size} bytes")
+        if not called.endswith(".npy"):
+            raise BadInput(f"holds {called!r}, which is no array of NumPy")
+        if (name := called.removesuffix(".npy")) in found:
+            raise BadInput(f"holds {name!r} twice")
+        found[name] = member
+    if not found:
+        raise BadInput("holds no arrays")
+    _check_sizes(list(found.values()), size)
+    return found
+
+
+def _check_sizes(members: list[zipfile.ZipInfo], size: int) -> None:
+    held, whole = sum(m.compress_size for m in members), sum(m.file_size for m in members)
     if held > size:  # or else many names for the same bytes
         raise BadInput(f"its members promise {held} bytes, the file has {size}")
-    padding = sum(max(0, m.file_size - FREE_RATIO * m.compress_size) for m in members)
-    if padding > MOST_PADDING:
+    if sum(max(0, m.file_size - FREE_RATIO * m.compress_size) for m in members) > MOST_PADDING:
         raise BadInput(
-            f"it would unpack to {sum(m.file_size for m in members)} bytes from {size}: if that "
-            "is meant, save it with numpy.savez, uncompressed"
+            f"it would unpack to {whole} bytes from {size}: if that is meant, save it with "
+            "numpy.savez, uncompressed"
         )
 
 
@@ -109,20 +123,6 @@ def _tensor(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name:
         return checked("it", name, shaped, BFLOAT16 if half else storage_of(dtype))
 
 
-def _named(members: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    found: dict[str, zipfile.ZipInfo] = {}
-    for member in members:
-        name = member.filename.removesuffix(".npy")
-        if name == member.filename:
-            raise BadInput(f"holds {name!r}, which is no array of NumPy")
-        if name in found:
-            raise BadInput(f"holds {name!r} twice")
-        found[name] = member
-    if not found:
-        raise BadInput("holds no arrays")
-    return found
-
-
 @contextmanager
 def open_npz(path: Path) -> Iterator[Tensors]:
     """Open a file of `numpy.savez` or `numpy.savez_compressed`, in the order of saving."""
@@ -131,6 +131,5 @@ def open_npz(path: Path) -> Iterator[Tensors]:
     with file:
         with one_line(path.name):
             archive = zipfile.ZipFile(file)
-            _check_members(archive.infolist(), path.stat().st_size)
-            members = _named(archive.infolist())
+            members = _members(archive, path.stat().st_size)
         yield Tensors({n: partial(_tensor, path, archive, m, n) for n, m in members.items()})

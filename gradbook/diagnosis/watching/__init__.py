@@ -4,7 +4,7 @@ No framework is imported. Every module that holds weights is looked at where it 
 (`hooks`), and every place is asked for its gradient (`asking`). What is kept of a tensor are a few
 `numbers`. Which place goes into which is read from the `graph` that autograd keeps, while it is
 there; weights that no module is called for, as in `h @ self.w`, are found in that graph, too.
-`passes` whose gradients come back together become a `record`.
+What is kept of passes becomes a `record`.
 """
 
 from gradbook.diagnosis.watching.hooks import watch

@@ -12,8 +12,7 @@ from typing import Any
 from gradbook.diagnosis.watching import graph
 from gradbook.diagnosis.watching.modules import own_weights, tensors_in
 from gradbook.diagnosis.watching.numbers import per_step, size_of
-from gradbook.diagnosis.watching.passes import Pass, Seen, version_of
-from gradbook.diagnosis.watching.record import Steps
+from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
 
 MADE_OF = ("weight_g", "weight_v", "weight_orig", "parametrizations")
 """Parts of the names of tensors that a weight is made of."""

@@ -4,6 +4,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Selu")
+LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
+SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
+BY_NUMBER = ("Add", "Sub", "Mul", "Div")
+"""What nodes of autograd are called: activations, layers of weights, what only rearranges numbers,
+and what is done to each number by itself."""
+
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
     """Keep `torch.compile` from looking into a hook; without PyTorch there is nothing to do."""
@@ -21,10 +28,6 @@ def backwards() -> bool:
 def differentiating() -> bool:
     """Tell whether what comes back is to be differentiated again, as for a penalty."""
     return bool(sys.modules["torch"].is_grad_enabled())
-
-
-BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Selu")
-"""Activations, as the nodes of autograd are called."""
 
 
 def _kind(node: Any) -> str:
@@ -46,22 +49,11 @@ def bend_of(node: Any) -> str:
     return ""
 
 
-LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
-"""What layers of weights are there."""
-
-SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
-"""What only rearranges numbers."""
-
-
 def is_linear(node: Any) -> bool:
     """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
     while node is not None and _kind(node) in SHAPES:
         node = node.next_functions[0][0]
     return node is not None and _kind(node) in LINEAR
-
-
-BY_NUMBER = ("Add", "Sub", "Mul", "Div")
-"""What is done to each number by itself."""
 
 
 class Weight(NamedTuple):

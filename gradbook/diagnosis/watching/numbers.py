@@ -110,37 +110,30 @@ def taken_again(shares: Shares, delta: Any) -> str:
 
     Of logits $z$ cross-entropy sends a multiple of $q - y$ with $q$ the softmax or the sigmoid of
     $z$ and $y$ a row with one 1, or of 0 and 1. No other loss in use sends just that of
-    probabilities.
+    probabilities. Each row may have a factor of its own, but where there are two classes, or yes
+    and no. Where classes are few or many, all but the 1 is nearly alike in other losses: those are
+    compared by themselves.
     """
     d = _part(delta, shares.axis)
     if d.shape != shares.some.shape:
         return ""
     if shares.axis is None:
-        return "sigmoid" if _of_yes_and_no(d, shares.some.sigmoid()) else ""
-    return "softmax" if _of_classes(d, shares.some.softmax(-1)) else ""
+        d, q = d.reshape(1, -1), shares.some.sigmoid().reshape(1, -1)
+        expected = q - (d < 0).float()
+    else:
+        q, label = shares.some.softmax(-1), d.argmin(-1, keepdim=True)
+        expected = q.scatter_add(-1, label, 0 * q[..., :1] - 1)
+    scale = (d * expected).sum(-1, keepdim=True) / (expected * expected).sum(-1, keepdim=True)
+    if not bool((scale >= 0).all()) or not _close(d, scale * expected):
+        return ""
+    if shares.axis is None:
+        return "sigmoid" if bool(q.std() > 0) else ""
+    if q.shape[-1] == 2:
+        alike = _close(scale, scale.max() + 0 * scale) and bool(q[..., 0].std() > CLOSE)
+    else:
+        alike = _close(d.scatter(-1, label, 0.0), (scale * q).scatter(-1, label, 0.0))
+    return "softmax" if alike else ""
 
 
 def _close(x: Any, y: Any) -> bool:
     return bool((x - y).abs().max() <= CLOSE * y.abs().max()) and bool(y.abs().max() > 0)
-
-
-def _of_classes(d: Any, q: Any) -> bool:
-    """Compare rows of δ with q minus one 1, each but for a factor of its own.
-
-    Where they are few or many, all but the 1 is nearly alike in other losses: those are compared by
-    themselves, and of two classes the factor has to be the same for all rows.
-    """
-    label = d.argmin(-1, keepdim=True)
-    expected = q.scatter_add(-1, label, 0 * q[..., :1] - 1)
-    scale = (d * expected).sum(-1, keepdim=True) / (expected * expected).sum(-1, keepdim=True)
-    fits = bool((scale >= 0).all()) and _close(d, scale * expected)
-    if q.shape[-1] == 2:
-        return fits and _close(scale, scale.max() + 0 * scale) and bool(q[..., 0].std() > CLOSE)
-    return fits and _close(d.scatter(-1, label, 0.0), (scale * q).scatter(-1, label, 0.0))
-
-
-def _of_yes_and_no(d: Any, q: Any) -> bool:
-    """Compare δ with q minus 0 or 1, all with one factor."""
-    expected = q - (d < 0).float()
-    scale = (d * expected).sum() / (expected * expected).sum()
-    return bool(scale > 0) and bool(q.std() > 0) and _close(d, scale * expected)

@@ -1,9 +1,13 @@
-"""What is known of a watched step: its places, its steps of time, and what ran."""
+"""What is kept of a watched step: of its tensors, its passes, its steps of time, and of all."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.watching.graph import differentiating
+from gradbook.diagnosis.watching.numbers import size_of, taken_again
 
 
 @dataclass(frozen=True)
@@ -50,3 +54,116 @@ class Record:
     twice: str = ""
     strangers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     differentiated: bool = False
+
+
+@dataclass(eq=False)
+class Seen:
+    """What becomes a `Place`: its numbers may still be on a device.
+
+    Attributes:
+        data: Whether it is what the network is called with.
+        channels: Whether its features lie along the second axis, if that is known.
+        owned: The names of the weights between it and the places before it.
+        inner: Whether what came back is to be differentiated itself.
+        shares: What a loss may take for logits, until that is known.
+    """
+
+    name: str
+    module: str
+    shape: tuple[int, ...]
+    out: Any = None
+    asks: bool = False
+    state: bool = False
+    weak: bool = False
+    layer: bool = False
+    normed: bool = False
+    data: bool = False
+    channels: bool | None = None
+    also: set[str] = field(default_factory=set)
+    before: dict[str, None] = field(default_factory=dict)
+    owned: set[str] = field(default_factory=set)
+    delta: Any = None
+    total: Any = None
+    off: Any = None
+    saturated: Any = None
+    spread: Any = None
+    bend: str = ""
+    half: bool = False
+    inner: bool = False
+    shares: Any = None
+    twice: str = ""
+
+    def take(self, delta: Any) -> None:
+        """Keep the numbers of a gradient that has come back."""
+        self.shape, self.half = tuple(delta.shape), str(delta.dtype) == "torch.float16"
+        self.delta, self.inner = size_of(delta), differentiating()
+        if self.shares is not None:
+            self.twice, self.shares = taken_again(self.shares, delta), None
+        if self.layer and delta.ndim in (2, 3) and not self.channels and delta.numel() <= 2**18:
+            self.total = size_of(delta.flatten(0, -2).sum(0)) * delta.shape[-1] ** 0.5
+
+
+@dataclass(eq=False)
+class Pass:
+    """One forward pass.
+
+    Attributes:
+        era: Passes whose gradients come back together are of one.
+        names: The names of the weights by their `id`.
+        inner: The `id` of those that a recurrent layer looks at step by step.
+        told: Who is told that something came back; it is not kept alive.
+        kept: By recurrent layer what its last step's loss will be sent back through.
+        data: By `id` what the network was called with, as long as its forward pass goes on.
+        given: The modules that read it as it is.
+        strangers: By `id` the shapes of weights in its graph that are not the network's.
+    """
+
+    era: int
+    names: Mapping[int, str]
+    inner: set[int]
+    told: Callable[[], Callable[["Pass", bool], None] | None]
+    places: dict[str, Seen] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    again: Counter[str] = field(default_factory=Counter)
+    tensors: dict[int, tuple[Any, int, str]] = field(default_factory=dict)
+    nodes: dict[Any, str] = field(default_factory=dict)
+    loops: dict[str, Steps] = field(default_factory=dict)
+    kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    bad_input: list[str] = field(default_factory=list)
+    data: frozenset[int] | None = None
+    given: set[str] = field(default_factory=set)
+    strangers: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    asking: bool = False
+    heard: bool = False
+    differentiated: bool = False
+
+    def known(self, tensor: Any) -> Seen | None:
+        """Return the place of a tensor, if it has one."""
+        found = self.tensors.get(id(tensor))
+        if found is None or found[0]() is not tensor or found[1] != version_of(tensor):
+            return None
+        return self.places[found[2]]
+
+    def take(self, place: Seen, delta: Any) -> None:
+        """Keep the numbers of a gradient that has come back, as long as somebody watches."""
+        if delta is not None and self.told() is not None and not self.asking:
+            place.take(delta.detach())
+            self.hear()
+
+    def hear(self) -> None:
+        """Tell who watches that something came back."""
+        if (told := self.told()) is not None:
+            told(self, differentiating())
+
+    def drop(self) -> None:
+        """Let go of the graph, which holds the activations, once it will not be read any more."""
+        self.nodes.clear()
+        self.kept.clear()
+
+
+def version_of(tensor: Any) -> int:
+    """Return what changes when a tensor is written to."""
+    try:
+        return int(tensor._version)
+    except RuntimeError:  # tensors of inference mode have none
+        return 0

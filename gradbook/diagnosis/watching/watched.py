@@ -10,8 +10,7 @@ from typing import Any
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching.graph import backwards
 from gradbook.diagnosis.watching.modules import floats_in
-from gradbook.diagnosis.watching.passes import Pass, Seen
-from gradbook.diagnosis.watching.record import Record
+from gradbook.diagnosis.watching.record import Pass, Record, Seen
 
 
 class Watched(Mapping[str, Any]):
