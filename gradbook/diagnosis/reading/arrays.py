@@ -142,10 +142,9 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
         return tree
     nest = list(tree) if isinstance(tree, Iterator) else opened(tree)
     if not isinstance(nest, Mapping) and not is_nest(nest):
-        raise BadInput(
-            f"{what} must be a mapping name → array, got {type(tree).__name__}; of JAX, "
-            "jax.tree_util.tree_flatten_with_path(...)[0] makes one of any tree"
-        )
+        told = "of JAX, jax.tree_util.tree_flatten_with_path(...)[0] makes one of any tree"
+        got = type(tree).__name__
+        raise BadInput(f"{what} must be a mapping name → array, got {got}; {told}")
     readers: dict[str, Callable[[], Tensor | None]] = {}
     for name, value in (leaves := list(leaves_of(nest))):
         if name in readers:

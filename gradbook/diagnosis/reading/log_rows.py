@@ -57,12 +57,11 @@ def _header(cells: list[str]) -> list[str]:
     if "" in names[1:]:
         raise BadInput("must name every column, got an empty name")
     distinct_keys([(name, None) for name in names])
-    if "name" not in names:
-        found = columns_of(names)
-        if not found.layers and found.total is None:
-            only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
-            told = "log the norm of each layer's gradient"
-            raise BadInput(f"must have a column per layer beside {found.step!r}{only}: {told}")
+    found = None if "name" in names else columns_of(names)
+    if found is not None and not found.layers and found.total is None:
+        only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
+        beside = f"{found.step!r}{only}: log the norm of each layer's gradient"
+        raise BadInput(f"must have a column per layer beside {beside}")
     return names
 
 

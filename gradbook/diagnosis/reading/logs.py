@@ -30,14 +30,13 @@ class Entry:
 class Log(Iterator[Entry]):
     """The norms of a file, one record after the other, in its order.
 
-    Attributes:
-        beside: The columns that are no layers, as far as it was read.
+    `beside` has the columns that are no layers, as far as it was read.
     """
 
     def __init__(self, path: Path, reader: Callable[[Path], Rows]) -> None:
         """Open it when the first record is asked for."""
         self.beside: dict[str, None] = {}
-        self._known: dict[tuple[str, ...], Columns | None] = {}
+        self._known: dict[tuple[str, ...], Columns] = {}
         self._entries = self._read(path, reader)
 
     def __next__(self) -> Entry:
@@ -64,22 +63,27 @@ class Log(Iterator[Entry]):
                 only = f", only {beside}" if beside else ""
                 raise BadInput(f"holds no norms{only}: log them under step,name,norm")
 
-    def _columns(self, row: dict[str, Any]) -> Columns | None:
-        """Return what a line's columns are; None for a line of a long log."""
+    def _columns(self, row: dict[str, Any]) -> Columns:
+        """Return what a line's columns are; one of a long log names its layer itself."""
+        if "name" in row:
+            if row.keys() != set(LONG):
+                got = ", ".join(row)
+                raise BadInput(f"must have the columns {', '.join(LONG)} alone, got {got}")
+            if not isinstance(row["name"], str) or not row["name"].strip():
+                raise BadInput(f"'name' must name a layer, got {row['name']!r}")
+            return Columns("step", {"norm": row["name"].strip()}, None, ())
         names = tuple(row)
         if names not in self._known:
-            if "name" in row and row.keys() != set(LONG):
-                raise BadInput(
-                    f"must have the columns {', '.join(LONG)} alone, got {', '.join(row)}"
-                )
-            found = self._known[names] = None if "name" in row else columns_of(list(row))
-            self.beside |= dict.fromkeys(found.beside if found else ())
+            self._known[names] = columns_of(list(names))
+            self.beside |= dict.fromkeys(self._known[names].beside)
         return self._known[names]
 
 
-def _entries(row: dict[str, Any], columns: Columns | None) -> Iterator[Entry]:
+def _entries(row: dict[str, Any], columns: Columns) -> Iterator[Entry]:
     """Turn the cells of one line into norms."""
-    step, layers = _places(row, columns)
+    step, layers = columns.step, columns.layers
+    if columns.total is not None:
+        layers = layers | {columns.total: ""}
     cells = {column: name for column, name in layers.items() if not _empty(row.get(column))}
     if not cells:
         return
@@ -92,16 +96,6 @@ def _entries(row: dict[str, Any], columns: Columns | None) -> Iterator[Entry]:
         # DeepSpeed says -1 where the norm is not finite.
         lost = not name and str(row[column]).strip() in ("-1", "-1.0")
         yield Entry(at, name, math.inf if lost else _norm(column, row[column]))
-
-
-def _places(row: dict[str, Any], columns: Columns | None) -> tuple[str, dict[str, str]]:
-    """Return the column of the step, and for each column of norms its layer."""
-    if columns is not None:
-        total = {} if columns.total is None else {columns.total: ""}
-        return columns.step, columns.layers | total
-    if not isinstance(row["name"], str) or not row["name"].strip():
-        raise BadInput(f"'name' must name a layer, got {row['name']!r}")
-    return "step", {"norm": row["name"].strip()}
 
 
 def _empty(cell: Any) -> bool:

@@ -66,10 +66,8 @@ def _check_sizes(members: list[zipfile.ZipInfo], size: int) -> None:
     if held > size:  # or else many names for the same bytes
         raise BadInput(f"its members promise {held} bytes, the file has {size}")
     if sum(max(0, m.file_size - FREE_RATIO * m.compress_size) for m in members) > MOST_PADDING:
-        raise BadInput(
-            f"it would unpack to {whole} bytes from {size}: if that is meant, save it with "
-            "numpy.savez, uncompressed"
-        )
+        told = "if that is meant, save it with numpy.savez, uncompressed"
+        raise BadInput(f"it would unpack to {whole} bytes from {size}: {told}")
 
 
 def _header(stream: IO[bytes]) -> tuple[str, bool, tuple[int, ...], int]:

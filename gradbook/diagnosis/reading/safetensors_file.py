@@ -7,7 +7,7 @@ all that can be: that the header describes every byte of the file once, and noth
 import json
 import math
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,9 +35,8 @@ class _Entry(NamedTuple):
 
 def _entry(name: str, entry: object) -> _Entry:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise BadInput(
-            f"{name!r} must have dtype, shape and data_offsets, got {reprlib.repr(entry)}"
-        )
+        got = reprlib.repr(entry)
+        raise BadInput(f"{name!r} must have dtype, shape and data_offsets, got {got}")
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not are_counts(shape, list):
         raise BadInput(f"{name!r} has the shape {reprlib.repr(shape)}")
@@ -52,7 +51,7 @@ def _entry(name: str, entry: object) -> _Entry:
     return _Entry(name, storage, tuple(shape), *offsets)
 
 
-def _check_layout(entries: list[_Entry], size: int) -> None:
+def _check_layout(entries: Iterable[_Entry], size: int) -> None:
     at = 0
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.stop)):
         if entry.start != at:
@@ -101,7 +100,7 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
             header, start = _header(file, size)
             metadata = header.pop("__metadata__", None)
             entries = {name: _entry(name, entry) for name, entry in header.items()}
-            _check_layout(list(entries.values()), size - start)
+            _check_layout(entries.values(), size - start)
             if not entries:
                 raise BadInput("holds no tensors")
             order = metadata.get("order") if isinstance(metadata, dict) else None

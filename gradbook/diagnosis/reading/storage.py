@@ -98,13 +98,7 @@ def storage_of(dtype: np.dtype[Any]) -> Storage | None:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """One tensor of a network: its name and its numbers as they are stored.
-
-    Examples:
-        >>> tensor = Tensor("fc.weight", np.array([[0x3F80, 0x4000]], np.uint16), BFLOAT16)
-        >>> tensor.shape, tensor.values().tolist()
-        ((1, 2), [[1.0, 2.0]])
-    """
+    """One tensor of a network: its name and its numbers as they are stored."""
 
     name: str
     raw: NDArray[Any]
