@@ -10,13 +10,7 @@ from gradbook.diagnosis.findings.about import notes_of
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.missing import without_any
-from gradbook.diagnosis.measuring.examination import (
-    Examined,
-    Progress,
-    measured_of,
-    silently,
-    with_signals,
-)
+from gradbook.diagnosis.measuring import examination
 from gradbook.diagnosis.measuring.optimizer_steps import ENOUGH, steps_of
 from gradbook.diagnosis.measuring.parameters import Net, innermost, parameters_of
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
@@ -37,7 +31,7 @@ def diagnose(
     activations: Any = None,
     loss_scale: float = 1.0,
     snapshots: Sequence[Any] = (),
-    progress: Progress = silently,
+    progress: examination.Progress = examination.silently,
 ) -> Report:
     r"""Say what is wrong with a network's gradients, how strongly, since where, and what to try.
 
@@ -77,7 +71,7 @@ def diagnose(
         raise BadInput("grads must be the network if its optimizer is given: diagnose(net, ...)")
     if lr is not None and weights is None:
         raise BadInput("weights must be given with lr, got none")
-    found = measured_of(
+    found = examination.measured_of(
         grads,
         weights=weights,
         lr=lr,
@@ -93,10 +87,10 @@ def diagnose(
         found = replace(found, updates=steps, notes=(*found.notes, note))
     parameters = parameters_of(found.measured, found.weights, found.updates, net)
     if record is None:
-        found = with_signals(found, deltas=deltas, activations=activations)
+        found = examination.with_signals(found, deltas=deltas, activations=activations)
         findings, traits = _judged(found, parameters, net is not None), traits_of(found)
     else:
-        found = with_signals(found)
+        found = examination.with_signals(found)
         e = found.evidence
         known = _came(Known(record, parameters, loss_scale, e.frozen, e.normalized))
         found = replace(found, notes=(*notes_of(known), *found.notes))
@@ -117,7 +111,9 @@ def _came(known: Known) -> Known:
     )
 
 
-def _judged(found: Examined, parameters: tuple[Parameter, ...], whole: bool) -> tuple[Finding, ...]:
+def _judged(
+    found: examination.Examined, parameters: tuple[Parameter, ...], whole: bool
+) -> tuple[Finding, ...]:
     """Judge what was not watched by its sizes, and by what is known of its weights."""
     known = Known(Record(), parameters)
     finders = (cut, not_stepped, symmetric, large_step) if whole else (symmetric, large_step)

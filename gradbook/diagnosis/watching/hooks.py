@@ -113,9 +113,9 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
         return
     place.state = True
     place.bend = place.bend or bend_of(tensor.grad_fn)
-    if place.off is None and tensor.ndim > 1:
-        place.off = units_off(tensor, 1 if axes > 2 else -1)
-        place.spread, place.saturated = spread_of(tensor, place.bend)
+    if "off" not in place.numbers and tensor.ndim > 1:
+        place.numbers["off"] = units_off(tensor, 1 if axes > 2 else -1)
+        place.numbers |= spread_of(tensor, place.bend)
 
 
 def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:

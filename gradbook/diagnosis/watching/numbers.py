@@ -43,23 +43,22 @@ def units_off(tensor: Any, axis: int) -> Any:
     return share(tensor.detach())
 
 
-def spread_of(tensor: Any, bend: str = "") -> tuple[Any, Any]:
+def spread_of(tensor: Any, bend: str) -> dict[str, Any]:
     """Return how far the examples differ, and the share of numbers at the ends of a range.
 
-    Args:
-        bend: The activation that they come from, if it is known: of a sigmoid that is wholly at its
-            end the least number is 0, as of a ReLU.
+    That they come from a sigmoid must be known: of one that is wholly at its end the least number
+    is 0, as of a ReLU.
     """
     torch = sys.modules["torch"]
     x = tensor.detach().flatten(1)
     if x.is_complex():
-        return None, None
+        return {}
     x = x[:MOST, :: max(x.shape[1] // 256, 1)].float()
     spread = (x - x.mean(0)).norm() / x.norm() if x.shape[0] > 1 else None
     low, high = x.min(), x.max()
     ends = torch.where(low < -0.01, x.abs() > 0.995, (x < 0.005) | (x > 0.995)).float().mean()
     inside = (x.abs().max() <= 1) & (high > 0.9) & ((low < -0.9) | (low > 0) | (bend in BOUNDED))
-    return spread, torch.where(inside, ends, torch.zeros_like(ends))
+    return {"spread": spread, "saturated": torch.where(inside, ends, torch.zeros_like(ends))}
 
 
 def per_step(delta: Any, axis: int, lengths: list[int] | None) -> tuple[tuple[float, ...], ...]:

@@ -83,10 +83,7 @@ class Seen:
     before: dict[str, None] = field(default_factory=dict)
     owned: set[str] = field(default_factory=set)
     delta: Any = None
-    total: Any = None
-    off: Any = None
-    saturated: Any = None
-    spread: Any = None
+    numbers: dict[str, Any] = field(default_factory=dict)
     bend: str = ""
     half: bool = False
     inner: bool = False
@@ -100,7 +97,7 @@ class Seen:
         if self.shares is not None:
             self.twice, self.shares = taken_again(self.shares, delta), None
         if self.layer and delta.ndim in (2, 3) and not self.channels and delta.numel() <= 2**18:
-            self.total = size_of(delta.flatten(0, -2).sum(0)) * delta.shape[-1] ** 0.5
+            self.numbers["total"] = size_of(delta.flatten(0, -2).sum(0)) * delta.shape[-1] ** 0.5
 
 
 @dataclass(eq=False)

@@ -96,7 +96,8 @@ class Watched(Mapping[str, Any]):
             made.heard = True
             for place in made.places.values():  # what came back only to be differentiated
                 if place.inner:
-                    place.delta = place.total = None
+                    place.delta = None
+                    place.numbers.pop("total", None)
             made.nodes.clear()
             self._passes = [p for p in self._passes if p.era == made.era]
         self._read = None
@@ -156,6 +157,10 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
     count = sum(math.prod(s.shape) for s in heard)
     examples = sum(s.shape[0] if s.shape else 1 for s in found)
     sizes = [float(s.out) for s in found if s.out is not None]
+    # Some may still be on a device. Of several passes each has a total of its own.
+    numbers: dict[str, Any] = {n: float(x) for n, x in last.numbers.items() if x is not None}
+    if len(found) > 1:
+        numbers.pop("total", None)
     return Place(
         name=shown[last.name],
         delta=(squares / count) ** 0.5 if count else None,
@@ -168,16 +173,12 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         asks=any(s.asks for s in found),
         norm=(squares / max(examples, 1)) ** 0.5 if count else None,
         out=sizes[-1] if any(map(math.isnan, sizes)) else max(sizes, default=None),
-        # Numbers that may still be on a device.
-        off=None if last.off is None else float(last.off),
-        saturated=None if last.saturated is None else float(last.saturated),
-        spread=None if last.spread is None else float(last.spread),
-        total=None if last.total is None or len(found) > 1 else float(last.total),
         also=tuple(sorted(last.also)),
         normed=last.normed,
         layer=last.layer,
         bend=last.bend,
         half=last.half,
+        **numbers,
     )
 
 
