@@ -37,7 +37,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
         'growing'
     """
     kept = list(entries)
-    norms, total = _norms_of(kept), totals(kept)
+    norms, total = _norms_of(kept), _totals(kept)
     whole = norms.pop("", None) is not None
     layers = group(dict.fromkeys(network_order(norms).names))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
@@ -59,24 +59,13 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
 
 
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
-    """Return the geometric means of a log over its steps.
-
-    Examples:
-        >>> log = [Entry(0.0, "1", 0.1), Entry(1.0, "1", 10.0), Entry(1.0, "2", 3.0)]
-        >>> {name: f"{size:.2f}" for name, size in sizes_of(log).items()}
-        {'1': '1.00', '2': '3.00'}
-    """
+    """Return the geometric means of a log over its steps, in the order of the network."""
     norms = _norms_of(entries)
     return {name: _mean(norms[name]) for name in network_order(norms).names}
 
 
-def totals(entries: Sequence[Entry]) -> dict[float, float]:
-    """Return the norm of all gradients for each step, in order.
-
-    Examples:
-        >>> totals([Entry(0.0, "fc1", 3.0), Entry(0.0, "fc2", 4.0)])
-        {0.0: 5.0}
-    """
+def _totals(entries: Sequence[Entry]) -> dict[float, float]:
+    """Return the norm of all gradients for each step, in order."""
     whole = {entry.step: entry.norm for entry in entries if not entry.name}
     found: dict[float, float] = dict(whole)
     for entry in entries:

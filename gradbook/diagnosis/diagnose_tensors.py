@@ -50,8 +50,7 @@ def diagnose(
         activations: The outputs of each hidden layer, likewise.
         loss_scale: What the loss was multiplied by, if the gradients are not unscaled yet.
         snapshots: The gradients of earlier steps, under the same names.
-        progress: Called with what is to be measured and how much it is, passes it on, and may show
-            how far it is.
+        progress: Passes on what is to be measured, of so many, and may show how far it is.
 
     Examples:
         >>> import numpy as np

@@ -18,15 +18,7 @@ READERS: dict[str, Callable[[Path], AbstractContextManager[Tensors]]] = {
 
 
 def is_log(path: str | Path) -> bool:
-    """Tell a log of norms from a file of tensors by the ending of its name.
-
-    Examples:
-        >>> is_log("norms.csv"), is_log("grads.npz")
-        (True, False)
-        >>> is_log("m.pt")
-        Traceback (most recent call last):
-        gradbook.diagnosis.bad_input.BadInput: m.pt: must end in npz, safetensors, csv, jsonl, json
-    """
+    """Tell a log of norms from a file of tensors by the ending of its name."""
     path = Path(path)
     if log_rows.reader_of(path) is None and path.suffix.lower() not in READERS:
         endings = (ending[1:] for ending in [*READERS, *log_rows.READERS])

@@ -136,17 +136,9 @@ def _of_histogram(column: str, cell: dict[str, Any]) -> float:
 
 
 def open_log(path: str | Path) -> Log:
-    r"""Read the norms of a `.csv`, `.jsonl` or `.json` file or of an event file, line by line.
+    """Read the norms of a `.csv`, `.jsonl` or `.json` file or of an event file, line by line.
 
     Where steps go back a run was resumed; what comes later counts beside what came before.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "norms.csv")
-        ...     written = path.write_text("step,fc1,fc2\n0,0.5,nan\n")
-        ...     list(open_log(path))
-        [Entry(step=0.0, name='fc1', norm=0.5), Entry(step=0.0, name='fc2', norm=nan)]
     """
     path = Path(path)
     if (reader := reader_of(path)) is None:

@@ -80,14 +80,7 @@ def _frozen(updates: Sequence[Update]) -> dict[str, float]:
 
 
 def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Compare each layer with the others of its kind.
-
-    Examples:
-        >>> sizes = {"1": 0.1, "2": 1.0}
-        >>> pair = [Row(n, "dense", 1, s, s, None, 0.0, 0, 0, None, {}) for n, s in sizes.items()]
-        >>> [(row.ratio, row.decades) for row in compared(pair)]
-        [(0.1, 1.0), (None, 0.0)]
-    """
+    """Compare each layer with the others of its kind."""
     result, following, largest = [], dict[str, float](), dict[str, float]()
     for row in rows:
         if math.isfinite(row.rms):
