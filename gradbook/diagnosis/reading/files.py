@@ -1,20 +1,20 @@
 """Open a file of gradients or weights, whatever its format."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
 from gradbook.diagnosis.reading import log_rows
 from gradbook.diagnosis.reading.arrays import Tensors
-from gradbook.diagnosis.reading.npz import open_npz
-from gradbook.diagnosis.reading.safetensors_file import open_safetensors
+from gradbook.diagnosis.reading.npz import read_npz
+from gradbook.diagnosis.reading.safetensors_file import read_safetensors
 
-READERS: dict[str, Callable[[Path], AbstractContextManager[Tensors]]] = {
-    ".npz": open_npz,
-    ".safetensors": open_safetensors,
+READERS: dict[str, Callable[[Path, ExitStack], Tensors]] = {
+    ".npz": read_npz,
+    ".safetensors": read_safetensors,
 }
-"""What opens a file of tensors, by the ending of its name."""
+"""What reads a file of tensors, by the ending of its name."""
 
 
 def is_log(path: str | Path) -> bool:
@@ -30,10 +30,10 @@ def is_log(path: str | Path) -> bool:
 def open_tensors(path: str | Path) -> Iterator[Tensors]:
     """Open a file of tensors, read one by one; no pickle, such as `.pt`, for it can run code."""
     path = Path(path)
-    opener = READERS.get(path.suffix.lower())
-    if opener is None:
+    if (reader := READERS.get(path.suffix.lower())) is None:
         raise BadInput(f"{path.name}: must end in {' or '.join(READERS)}")
-    with one_line(path.name):
-        require_file(path)
-    with opener(path) as tensors:
+    with ExitStack() as opened:
+        with one_line(path.name):
+            require_file(path)
+            tensors = reader(path, opened)
         yield tensors

@@ -10,8 +10,8 @@ import math
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -121,13 +121,8 @@ def _tensor(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name:
         return checked("it", name, shaped, BFLOAT16 if half else storage_of(dtype))
 
 
-@contextmanager
-def open_npz(path: Path) -> Iterator[Tensors]:
-    """Open a file of `numpy.savez` or `numpy.savez_compressed`, in the order of saving."""
-    with one_line(path.name):
-        file = _File(path)
-    with file:
-        with one_line(path.name):
-            archive = zipfile.ZipFile(file)
-            members = _members(archive, path.stat().st_size)
-        yield Tensors({n: partial(_tensor, path, archive, m, n) for n, m in members.items()})
+def read_npz(path: Path, opened: ExitStack) -> Tensors:
+    """Read a file of `numpy.savez` or `numpy.savez_compressed`, in the order of saving."""
+    archive = zipfile.ZipFile(opened.enter_context(_File(path)))
+    members = _members(archive, path.stat().st_size)
+    return Tensors({n: partial(_tensor, path, archive, m, n) for n, m in members.items()})

@@ -7,8 +7,8 @@ all that can be: that the header describes every byte of the file once, and noth
 import json
 import math
 import reprlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -85,26 +85,21 @@ def _read(path: Path, file: BinaryIO, start: int, entry: _Entry) -> Tensor:
         return checked("it", entry.name, raw.reshape(entry.shape), entry.storage)
 
 
-@contextmanager
-def open_safetensors(path: Path) -> Iterator[Tensors]:
-    r"""Open a `.safetensors` file.
+def read_safetensors(path: Path, opened: ExitStack) -> Tensors:
+    r"""Read a `.safetensors` file, whose library sorts the names.
 
-    Its library sorts the names. To keep the order of the network, save it:
+    To keep the order of the network, save it, a name a line, with
     `save_file(grads, path, metadata={"order": "\n".join(grads)})`.
     """
-    with one_line(path.name):
-        file = path.open("rb")
-    with file:
-        with one_line(path.name):
-            size = path.stat().st_size
-            header, start = _header(file, size)
-            metadata = header.pop("__metadata__", None)
-            entries = {name: _entry(name, entry) for name, entry in header.items()}
-            _check_layout(entries.values(), size - start)
-            if not entries:
-                raise BadInput("holds no tensors")
-            order = metadata.get("order") if isinstance(metadata, dict) else None
-            names = order.split("\n") if isinstance(order, str) else []
-            ordered = sorted(names) == sorted(entries)
-        kept = [entries[name] for name in (names if ordered else entries)]
-        yield Tensors({e.name: partial(_read, path, file, start, e) for e in kept}, ordered)
+    file, size = opened.enter_context(path.open("rb")), path.stat().st_size
+    header, start = _header(file, size)
+    metadata = header.pop("__metadata__", None)
+    entries = {name: _entry(name, entry) for name, entry in header.items()}
+    _check_layout(entries.values(), size - start)
+    if not entries:
+        raise BadInput("holds no tensors")
+    order = metadata.get("order") if isinstance(metadata, dict) else None
+    names = order.split("\n") if isinstance(order, str) else []
+    ordered = sorted(names) == sorted(entries)
+    kept = [entries[name] for name in (names if ordered else entries)]
+    return Tensors({e.name: partial(_read, path, file, start, e) for e in kept}, ordered)
