@@ -47,22 +47,17 @@ def watch(net: Any) -> Watched:
 class _Hook:
     """What the network holds: it keeps nothing alive, and a copy or a saved one does nothing."""
 
-    def __init__(self, watched: Watched, act: Callable[..., Any]) -> None:
-        self._watched, self._act = weakref.ref(watched), act
+    def __init__(self, watched: Watched | None = None, act: Any = None) -> None:
+        self._watched, self._act = None if watched is None else weakref.ref(watched), act
 
     @compiler_off
     def __call__(self, *given: Any) -> Any:
-        watched = self._watched()
+        watched = self._watched and self._watched()
         # The compiler may have come since this was defined.
         return None if watched is None else compiler_off(self._act)(watched, *given)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Silent, ()
-
-
-class _Silent:
-    def __call__(self, *_: Any) -> None:
-        pass
+        return _Hook, ()
 
 
 def _hook(register: Callable[..., Any], watched: Watched, act: Callable[..., Any]) -> Any:

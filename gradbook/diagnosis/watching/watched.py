@@ -40,15 +40,17 @@ class Watched(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         """Return the size at one place; None if nothing has come back."""
-        return self._sizes()[name]
+        norm = self._told()[name].norm
+        torch = sys.modules["torch"]
+        return None if norm is None else torch.tensor([norm], dtype=torch.float64)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names in the order of the forward pass."""
-        return iter(self._sizes())
+        return iter(self._told())
 
     def __len__(self) -> int:
         """Count them."""
-        return len(self._sizes())
+        return len(self._told())
 
     def remove(self) -> None:
         """Take the hooks off the network; what was found stays."""
@@ -61,15 +63,10 @@ class Watched(Mapping[str, Any]):
             self._read = record_of(self._passes)
         return self._read
 
-    def _sizes(self) -> dict[str, Any]:
-        torch = sys.modules["torch"]
+    def _told(self) -> dict[str, Place]:
         places = self.record.places
         inner = {name for place in places for name in place.before}
-        return {
-            p.name: None if p.norm is None else torch.tensor([p.norm], dtype=torch.float64)
-            for p in places
-            if p.asks and (p.state or p.name not in inner)
-        }
+        return {p.name: p for p in places if p.asks and (p.state or p.name not in inner)}
 
     def _begin(self, _: Any, *given: Any) -> None:
         # An evaluation without gradients keeps what is; where a checkpoint computes something once
