@@ -49,9 +49,7 @@ def lightning_callback(every: int = 1, html: str | Path | None = None) -> Any:
     base: Any = _base("Callback", "lightning.pytorch", "pytorch_lightning")
 
     class Diagnosis(base):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.kept, self.loss = _Kept(html), None
+        kept, loss = _Kept(html), None
 
         # Not when the fit starts: there is no optimizer yet, and a check of the validation follows.
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -81,9 +79,7 @@ def trainer_callback(every: int = 1, html: str | Path | None = None) -> Any:
     base: Any = _base("TrainerCallback", "transformers")
 
     class Diagnosis(base):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.kept = _Kept(html)
+        kept = _Kept(html)
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             scaled = args.fp16 and not args.max_grad_norm

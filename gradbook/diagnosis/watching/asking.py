@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradbook.diagnosis.watching import graph
-from gradbook.diagnosis.watching.modules import own_weights, tensors_in
+from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
 from gradbook.diagnosis.watching.numbers import per_step, size_of
 from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
 
@@ -83,8 +83,15 @@ def _see_operation(made: Pass, node: Any, weights: Sequence[graph.Weight]) -> Se
     return place
 
 
+def sequence(args: Any, kwargs: Any) -> Any:
+    """Return the sequence that a recurrent layer is given."""
+    return args[0] if args else kwargs.get("input")
+
+
 def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
-    """Have the gradient at each step of a recurrent layer measured."""
+    """Have the gradient at each step measured if a module is a recurrent layer."""
+    if not is_loop(module):
+        return
     data, out = next(tensors_in(x), None), next(tensors_in(output), None)
     if data is None or out is None or not data.requires_grad or name in made.loops:
         return
@@ -133,9 +140,9 @@ def _lags(made: Pass, data: Any, out: Any, delta: Any, axis: int) -> tuple[float
 def fresh(module: Any, args: Any, kwargs: Any) -> Any:
     """Return what a recurrent layer is given, with data that asks for a gradient."""
     # What returns from one of which nothing is trained shall have no gradient, either.
-    trained = any(parameter.requires_grad for parameter in module.parameters())
+    trained = is_loop(module) and any(p.requires_grad for p in module.parameters())
     asking = trained and sys.modules["torch"].is_grad_enabled()
-    x = _with_gradient(args[0] if args else kwargs.get("input")) if asking else None
+    x = _with_gradient(sequence(args, kwargs)) if asking else None
     if x is None:
         return None
     return ((x, *args[1:]), kwargs) if args else (args, {**kwargs, "input": x})

@@ -2,13 +2,14 @@
 
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gradbook.diagnosis.watching import asking, modules
 from gradbook.diagnosis.watching.graph import bend_of, compiler_off, is_linear
 from gradbook.diagnosis.watching.numbers import shares_in, size_of, spread_of, units_off
-from gradbook.diagnosis.watching.record import Pass, Seen, version_of
+from gradbook.diagnosis.watching.record import Seen, version_of
 from gradbook.diagnosis.watching.watched import Watched
 
 
@@ -36,12 +37,17 @@ def watch(net: Any) -> Watched:
     inside = (p for m in net.modules() if modules.is_loop(m) for p in modules.own_weights(m))
     watched = Watched({id(p): name for name, p in weights.items()}, set(map(id, inside)))
     watched.versions = {name: version_of(p) for name, p in weights.items()}
-    watched._hooks.append(_hook(net.register_forward_pre_hook, watched, Watched._begin))
+    _hook(watched, net.register_forward_pre_hook, Watched._begin)
     for name, module in net.named_modules():
         if modules.is_looked_at(name, module):
-            watched._hooks += _hooked(name, module, watched)
-    watched._hooks.append(_hook(net.register_forward_hook, watched, Watched._ended))
+            _hook(watched, module.register_forward_pre_hook, partial(_entered, name))
+            _hook(watched, module.register_forward_hook, partial(_left, name))
+    _hook(watched, net.register_forward_hook, Watched._ended)
     return watched
+
+
+def _hook(watched: Watched, register: Callable[..., Any], act: Callable[..., Any]) -> None:
+    watched._hooks.append(register(_Hook(watched, act), with_kwargs=True))
 
 
 class _Hook:
@@ -60,32 +66,9 @@ class _Hook:
         return _Hook, ()
 
 
-def _hook(register: Callable[..., Any], watched: Watched, act: Callable[..., Any]) -> Any:
-    return register(_Hook(watched, act), with_kwargs=True)
-
-
-def _hooked(name: str, module: Any, watched: Watched) -> list[Any]:
-    loop = modules.is_loop(module)
-
-    def entered(watched: Watched, module: Any, args: Any, kwargs: Any) -> Any:
-        fresh = asking.fresh(module, args, kwargs) if loop else None
-        _enter(watched._current(), name, module, modules.floats_in(fresh or (args, kwargs)))
-        return fresh
-
-    def left(watched: Watched, module: Any, args: Any, kwargs: Any, output: Any) -> None:
-        made = watched._current()
-        _leave(made, name, module, modules.returned(output, modules.floats_in((args, kwargs))))
-        if loop:
-            asking.listen(made, name, module, args[0] if args else kwargs.get("input"), output)
-
-    return [
-        _hook(module.register_forward_pre_hook, watched, entered),
-        _hook(module.register_forward_hook, watched, left),
-    ]
-
-
-def _enter(made: Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:
-    for position, tensor in enumerate(tensors):
+def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -> Any:
+    made, fresh = watched._current(), asking.fresh(module, args, kwargs)
+    for position, tensor in enumerate(modules.floats_in(fresh or (args, kwargs))):
         if made.known(tensor) is not None or tensor.requires_grad:
             called = f"input of {name}" if name else "input"
             _read_by(asking.see(made, called, tensor, module=name), module, tensor)
@@ -95,6 +78,7 @@ def _enter(made: Pass, name: str, module: Any, tensors: Sequence[Any]) -> None:
             made.bad_input.append(name)
         if name and {id(tensor), id(tensor._base)} & (made.data or set()):
             made.given.add(name)
+    return fresh
 
 
 def _read_by(place: Seen, module: Any, tensor: Any) -> None:
@@ -113,16 +97,18 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
         place.numbers |= spread_of(tensor, place.bend)
 
 
-def _leave(made: Pass, name: str, module: Any, tensor: Any) -> None:
-    if tensor is None:
-        return
-    place = asking.see(made, name or "output", tensor, module=name, returned_by=module)
-    axes = modules.axes_of(module)
-    if axes > 1 and place.channels is None:
-        place.channels = axes > 2
-    place.layer |= axes > 1
-    place.also.add(name)
-    may_wait = not name or (axes == 0 and tensor.device.type == "cpu")
-    if may_wait and not is_linear(tensor.grad_fn):
-        place.shares = shares_in(tensor)
-    place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
+def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
+    made, (args, kwargs, output) = watched._current(), given
+    tensor = modules.returned(output, modules.floats_in((args, kwargs)))
+    if tensor is not None:
+        place = asking.see(made, name or "output", tensor, module=name, returned_by=module)
+        axes = modules.axes_of(module)
+        if axes > 1 and place.channels is None:
+            place.channels = axes > 2
+        place.layer |= axes > 1
+        place.also.add(name)
+        may_wait = not name or (axes == 0 and tensor.device.type == "cpu")
+        if may_wait and not is_linear(tensor.grad_fn):
+            place.shares = shares_in(tensor)
+        place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
+    asking.listen(made, name, module, asking.sequence(args, kwargs), output)
