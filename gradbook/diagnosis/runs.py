@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -70,11 +70,9 @@ class Run:
         moment, held = self.moments[-1], norm_of(p.grad for p in self._net.parameters())
         self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0)
         if 0 < held < CLIPPED * moment.norm:
-            report = _noted(
-                self._diagnosed(),
-                f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them.",
-            )
-            self.moments[-1] = replace(self._moment(moment.loss, report), norm=moment.norm)
+            note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
+            seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
+            self.moments[-1] = replace(seen, norm=moment.norm)
 
     def _diagnosed(self) -> Report:
         return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
@@ -140,11 +138,9 @@ class Run:
         found = in_order([*moment.report.findings, *filter(None, self._later(moment, total))])
         known = found[0] in moment.report.findings
         steps = moment.report.steps if known else next_steps(found[0])
-        sizes = {step: norm for step, norm in total.items() if math.isfinite(norm)}
-        report = _noted(
-            replace(moment.report, findings=found, steps=steps),
-            *(f"Step {moment.step} of {self._steps}.", *changes_of(self.moments), *peaks(sizes)),
-        )
+        high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
+        notes = f"Step {moment.step} of {self._steps}.", *changes_of(self.moments), *high
+        report = _noted(replace(moment.report, findings=found, steps=steps), *notes)
         return slowed(seen_from_the_start(report, self.moments), self._rates)
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
@@ -160,16 +156,16 @@ class Run:
         """Write the run as JSON; NaN and infinity become null."""
         steps = [
             {
-                "step": moment.step,
-                "loss": moment.loss,
-                "norm": moment.norm,
-                "deltas": moment.norms,
-                "updates": moment.updates,
+                "step": m.step,
+                "loss": m.loss,
+                "norm": m.norm,
+                "deltas": m.norms,
+                "updates": m.updates,
                 "findings": [
-                    {"verdict": f.verdict.value, "reason": f.reason} for f in moment.report.findings
+                    {"verdict": f.verdict.value, "reason": f.reason} for f in m.report.findings
                 ],
             }
-            for moment in self.moments
+            for m in self.moments
         ]
         record = finite({"schema": SCHEMA, "steps": steps})
         return json.dumps(record, allow_nan=False, ensure_ascii=False)
@@ -197,8 +193,5 @@ def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run
             call `run.step(loss)` behind each backward pass.
         every: At each k-th step alone, and at the second.
     """
-    run = Run(net, optimizer, every)
-    try:
+    with closing(Run(net, optimizer, every)) as run:
         yield run
-    finally:
-        run.close()

@@ -14,9 +14,6 @@ from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
 from gradbook.diagnosis.reading.log_columns import Columns, columns_of
 from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
-LONG = ("step", "name", "norm")
-"""The columns of a long log."""
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -66,9 +63,9 @@ class Log(Iterator[Entry]):
     def _columns(self, row: dict[str, Any]) -> Columns:
         """Return what a line's columns are; one of a long log names its layer itself."""
         if "name" in row:
-            if row.keys() != set(LONG):
+            if row.keys() != {"step", "name", "norm"}:
                 got = ", ".join(row)
-                raise BadInput(f"must have the columns {', '.join(LONG)} alone, got {got}")
+                raise BadInput(f"must have the columns step, name, norm alone, got {got}")
             if not isinstance(row["name"], str) or not row["name"].strip():
                 raise BadInput(f"'name' must name a layer, got {row['name']!r}")
             return Columns("step", {"norm": row["name"].strip()}, None, ())
