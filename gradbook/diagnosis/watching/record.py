@@ -58,15 +58,7 @@ class Record:
 
 @dataclass(eq=False)
 class Seen:
-    """What becomes a `Place`: its numbers may still be on a device.
-
-    Attributes:
-        data: Whether it is what the network is called with.
-        channels: Whether its features lie along the second axis, if that is known.
-        owned: The names of the weights between it and the places before it.
-        inner: Whether what came back is to be differentiated itself.
-        shares: What a loss may take for logits, until that is known.
-    """
+    """What becomes a `Place`: its numbers may still be on a device."""
 
     name: str
     module: str
@@ -77,17 +69,17 @@ class Seen:
     weak: bool = False
     layer: bool = False
     normed: bool = False
-    data: bool = False
-    channels: bool | None = None
+    data: bool = False  # what the network is called with
+    channels: bool | None = None  # whether its features lie along the second axis, if known
     also: set[str] = field(default_factory=set)
     before: dict[str, None] = field(default_factory=dict)
-    owned: set[str] = field(default_factory=set)
+    owned: set[str] = field(default_factory=set)  # weights between it and those before it
     delta: Any = None
     numbers: dict[str, Any] = field(default_factory=dict)
     bend: str = ""
     half: bool = False
-    inner: bool = False
-    shares: Any = None
+    inner: bool = False  # whether what came back is to be differentiated itself
+    shares: Any = None  # what a loss may take for logits, until that is known
     twice: str = ""
 
     def take(self, delta: Any) -> None:
@@ -102,22 +94,12 @@ class Seen:
 
 @dataclass(eq=False)
 class Pass:
-    """One forward pass.
+    """One forward pass."""
 
-    Attributes:
-        era: Passes whose gradients come back together are of one.
-        names: The names of the weights by their `id`.
-        inner: The `id` of those that a recurrent layer looks at step by step.
-        told: Who is told that something came back; it is not kept alive.
-        kept: By recurrent layer what its last step's loss will be sent back through.
-        data: By `id` what the network was called with, as long as its forward pass goes on.
-        given: The modules that read it as it is.
-        strangers: By `id` the shapes of weights in its graph that are not the network's.
-    """
-
-    era: int
-    names: Mapping[int, str]
-    inner: set[int]
+    era: int  # passes whose gradients come back together are of one
+    names: Mapping[int, str]  # of weights, by `id`
+    inner: set[int]  # the `id` of those that a recurrent layer looks at step by step
+    # Who is told that something came back is not kept alive.
     told: Callable[[], Callable[["Pass", bool], None] | None]
     places: dict[str, Seen] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
@@ -125,12 +107,12 @@ class Pass:
     tensors: dict[int, tuple[Any, int, str]] = field(default_factory=dict)
     nodes: dict[Any, str] = field(default_factory=dict)
     loops: dict[str, Steps] = field(default_factory=dict)
-    kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # to send more back through
     bad_input: list[str] = field(default_factory=list)
-    data: frozenset[int] | None = None
+    data: frozenset[int] | None = None  # what it was called with, as long as it goes on
     given: set[str] = field(default_factory=set)
     strangers: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    asking: bool = False
+    asking: bool = False  # whether a last step's loss is sent back alone
     heard: bool = False
     differentiated: bool = False
 
