@@ -8,7 +8,7 @@ from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.rates import Rate, one_layer, rate
 from gradbook.diagnosis.reporting.advice import Traits, next_steps
 from gradbook.diagnosis.reporting.report import Report
-from gradbook.diagnosis.reporting.rows import compared, row_of
+from gradbook.diagnosis.reporting.rows import rows_of
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import shown
 from gradbook.precision import float32, predicted_freeze_depth
@@ -52,14 +52,13 @@ def report_of(
     first = findings[0]
     sizes = () if first.profile is None else first.profile.rms
     per_layer = rate(sizes) if sizes else None
-    rows = [row_of(layer, found.measured, found.updates, loss_scale) for layer in found.layers]
     in_time = first.hint in ("time", "lag") or traits.recurrent
     traits = replace(traits, recurrent=in_time, single=bool(sizes) and one_layer(sizes))
     return Report(
         findings=tuple(map(_printable, findings)),
         rate=per_layer,
         freeze_depth=None if per_layer is None else _freeze_depth(found, per_layer, lr),
-        rows=compared(rows),
+        rows=rows_of(found, loss_scale),
         steps=next_steps(first, traits),
         notes=tuple(map(shown, found.notes)),
     )

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.names import Layer
-from gradbook.diagnosis.measuring.sizes import Measured, combine
+from gradbook.diagnosis.measuring.sizes import combine
 from gradbook.diagnosis.measuring.updates import Update
 from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.words import shown
@@ -41,16 +42,29 @@ class Row:
     remark: str = ""
 
 
-def row_of(
-    layer: Layer,
-    measured: Mapping[str, Measured],
-    updates: Mapping[str, Update],
-    loss_scale: float = 1.0,
-) -> Row:
-    """Put together what was measured of one layer; `compared` sets it beside the others."""
-    found = [measured[member.name] for member in layer.members]
+def rows_of(examined: Examined, loss_scale: float) -> tuple[Row, ...]:
+    """Return a row for each layer, compared with the others of its kind."""
+    rows = [_row(layer, examined, loss_scale) for layer in examined.layers]
+    result, following, largest = [], dict[str, float](), dict[str, float]()
+    for row in rows:
+        if math.isfinite(row.rms):
+            largest[row.kind] = max(largest.get(row.kind, 0.0), row.rms)
+    for row in reversed(rows):
+        later, top = following.get(row.kind, 0.0), largest.get(row.kind, 0.0)
+        known = math.isfinite(row.rms)
+        ratio = row.rms / later if later > 0 and known else None
+        decades = log_ratio(top, row.rms) if known and top > 0 else math.nan
+        result.append(replace(row, ratio=ratio, decades=decades))
+        if row.count:
+            following[row.kind] = row.rms
+    return tuple(reversed(result))
+
+
+def _row(layer: Layer, examined: Examined, loss_scale: float) -> Row:
+    found = [examined.measured[member.name] for member in layer.members]
     own = [m.statistics for m in found if m.statistics is not None and m.tied_to is None]
-    whole, steps = combine(own), [updates[m.name] for m in found if m.name in updates]
+    steps = [examined.updates[m.name] for m in found if m.name in examined.updates]
+    whole = combine(own)
     weight, gradient = combine(s.weight for s in steps), combine(s.gradient for s in steps)
     moved = steps[0].lr * gradient.rms / weight.rms if weight.rms > 0 else math.inf
     remarks = [f"{m.name} unused" for m in found if m.statistics is None]
@@ -79,31 +93,7 @@ def _frozen(updates: Sequence[Update]) -> dict[str, float]:
     return {name: still[name] / max(total[name], 1) for name in total}
 
 
-def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Compare each layer with the others of its kind."""
-    result, following, largest = [], dict[str, float](), dict[str, float]()
-    for row in rows:
-        if math.isfinite(row.rms):
-            largest[row.kind] = max(largest.get(row.kind, 0.0), row.rms)
-    for row in reversed(rows):
-        later, top = following.get(row.kind, 0.0), largest.get(row.kind, 0.0)
-        known = math.isfinite(row.rms)
-        ratio = row.rms / later if later > 0 and known else None
-        decades = log_ratio(top, row.rms) if known and top > 0 else math.nan
-        result.append(replace(row, ratio=ratio, decades=decades))
-        if row.count:
-            following[row.kind] = row.rms
-    return tuple(reversed(result))
-
-
-_Get = Callable[[Row], Cell | None]
-
-
-def _frozen_in(name: str) -> _Get:
-    return lambda row: row.frozen.get(name)
-
-
-_COLUMNS: tuple[tuple[str, str, str, _Get], ...] = (
+_COLUMNS: tuple[tuple[str, str, str, Callable[[Row], Cell | None]], ...] = (
     ("layer", "l", "", lambda row: row.name),
     ("kind", "l", "", lambda row: row.kind),
     ("norm", "r", ".2e", lambda row: row.norm if row.count else None),
@@ -113,9 +103,9 @@ _COLUMNS: tuple[tuple[str, str, str, _Get], ...] = (
     ("zeros", "r", "", lambda row: row.zeros or None),
     ("NaN, ∞", "r", "", lambda row: row.nonfinite or None),
     ("update", "r", ".1e", lambda row: row.update),
-    ("frozen: float32", "r", ".0%", _frozen_in("float32")),
-    ("bfloat16", "r", ".0%", _frozen_in("bfloat16")),
-    ("float16", "r", ".0%", _frozen_in("float16")),
+    ("frozen: float32", "r", ".0%", lambda row: row.frozen.get("float32")),
+    ("bfloat16", "r", ".0%", lambda row: row.frozen.get("bfloat16")),
+    ("float16", "r", ".0%", lambda row: row.frozen.get("float16")),
     ("remark", "l", "", lambda row: row.remark),
 )
 ALWAYS = 6
