@@ -38,11 +38,7 @@ CLIPPED = 0.01
 
 
 class Run:
-    """The moments of a training, every k-th step and each that is not finite.
-
-    Attributes:
-        moments: What was kept, in order.
-    """
+    """The `moments` of a training, every k-th step and each that is not finite."""
 
     def __init__(self, net: Any, optimizer: Any = None, every: int = 1) -> None:
         """Watch a network from now on."""

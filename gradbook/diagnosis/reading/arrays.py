@@ -50,9 +50,6 @@ def as_tensor(name: str, value: Any, what: str = "gradients") -> Tensor | None:
         >>> tensor = as_tensor("fc.bias", np.zeros(3, np.float16))
         >>> tensor.shape, tensor.storage.name
         ((3,), 'float16')
-        >>> as_tensor("fc.bias", 0.5)
-        Traceback (most recent call last):
-        gradbook.diagnosis.bad_input.BadInput: gradients['fc.bias'] must be an array, got float 0.5
     """
     place = f"{what}[{name!r}]"
     if value is None:
@@ -134,9 +131,6 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
         >>> tensors = hand_over({"embed": shared, "fc": np.ones((2, 2)), "head": shared})
         >>> list(tensors), tensors.tied
         (['embed', 'fc', 'head'], {'head': 'embed'})
-        >>> hand_over([("w", shared), ("w", shared)])
-        Traceback (most recent call last):
-        gradbook.diagnosis.bad_input.BadInput: gradients must have distinct names, got 'w' twice
     """
     if isinstance(tree, Tensors):
         return tree

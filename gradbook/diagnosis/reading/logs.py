@@ -25,10 +25,7 @@ class Entry:
 
 
 class Log(Iterator[Entry]):
-    """The norms of a file, one record after the other, in its order.
-
-    `beside` has the columns that are no layers, as far as it was read.
-    """
+    """The norms of a file, one after the other; `beside` has the columns that are no layers."""
 
     def __init__(self, path: Path, reader: Callable[[Path], Rows]) -> None:
         """Open it when the first record is asked for."""

@@ -72,10 +72,7 @@ def per_step(delta: Any, axis: int, lengths: list[int] | None) -> tuple[tuple[fl
 
 
 class Shares(NamedTuple):
-    """Some of the probabilities that a network returns, and along which axis they add up to 1.
-
-    There is no axis where they are those of yes and no.
-    """
+    """Some of the probabilities that a network returns; without an axis those of yes and no."""
 
     some: Any
     axis: int | None
