@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -162,10 +163,11 @@ def test_the_trainer_calls_it(
     assert (tmp_path / "run.html").is_file()
 
 
-def test_a_run_looks_where_the_optimizer_steps_and_not_at_what_a_scaler_skips() -> None:
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_run_looks_where_the_optimizer_steps_and_not_at_what_a_scaler_skips(fused: bool) -> None:
     """A scaler begins too large on purpose, and skips steps until its scale fits."""
     net = mlp()
-    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1, fused=fused)
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
     with gradbook.watching(net, optimizer=optimizer) as run:
         for _ in range(40):
@@ -176,6 +178,9 @@ def test_a_run_looks_where_the_optimizer_steps_and_not_at_what_a_scaler_skips() 
             scaler.update()
     assert 0 < len(run.moments) < 40
     assert run.report().verdict is Verdict.HEALTHY
+    assert (
+        run.moments[0].norm < 2.0**16
+    )  # without the scale, which a fused optimizer takes out itself
 
 
 def test_a_run_whose_steps_are_all_skipped_says_why() -> None:
@@ -204,3 +209,21 @@ def test_a_rate_that_makes_a_sound_network_explode_is_what_is_to_be_lowered() ->
     assert report.verdict in {Verdict.LARGE_STEP, Verdict.NON_FINITE}
     assert {Verdict.EXPLODING, Verdict.VANISHING} & {f.verdict for f in report.findings}
     assert report.steps[0].text.startswith("Lower the learning rate")
+
+
+@pytest.mark.parametrize("added", [math.nan, math.inf])
+def test_a_loss_that_is_told_and_not_finite_is_found_though_its_gradient_is(added: float) -> None:
+    net = mlp()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for step in range(10):
+            x, y = batch()
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y) + (added if step == 5 else 0)
+            loss.backward()
+            run.step(loss)
+            optimizer.step()
+    report = run.report()
+    assert report.verdict is Verdict.NON_FINITE
+    assert f"The loss is {added:g} at step 6," in report.findings[0].reason
+    assert report.steps[0].text.startswith("Look at the loss")

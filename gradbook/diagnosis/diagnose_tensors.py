@@ -106,7 +106,8 @@ def _came(known: Known) -> Known:
         return known
     raise BadInput(
         "deltas must hold what the backward pass found, got none: call gradbook.watch before "
-        "the forward pass of the same network, then backward"
+        "the forward pass of the same network, then backward (and torch.compiler.reset() behind "
+        "gradbook.watch, if it has run compiled)"
     )
 
 

@@ -49,11 +49,11 @@ def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
     """Find that the optimizer's step was never taken, or with a rate of 0 alone.
 
     Args:
-        looked: How many steps were looked at.
+        looked: How many steps were told.
         rates: The largest learning rate at each step that was taken.
     """
     if looked >= OFTEN and not rates:
-        text = f"Of {looked} steps that were looked at the optimizer took none: no weight moves."
+        text = f"Of {looked} steps the optimizer took none: no weight moves."
         return Finding(Verdict.CUT, text, hint="no step")
     if len(rates) >= OFTEN and not any(rates):
         text = f"The learning rate was 0 at all {len(rates)} steps: no weight moves."
@@ -107,6 +107,16 @@ def _fell(rates: Sequence[float]) -> bool:
 def losses_of(moments: Sequence[Moment]) -> list[float]:
     """Return the losses that were told."""
     return [moment.loss for moment in moments if moment.loss is not None]
+
+
+def lost(moments: Sequence[Moment]) -> Finding | None:
+    """Find that a loss that was told is not finite, though all that comes back of it is."""
+    told = (m for m in moments if m.loss is not None and not math.isfinite(m.loss))
+    bad = next(told, None)
+    if bad is None or any(m.report.verdict is Verdict.NON_FINITE for m in moments):
+        return None
+    text = f"The loss is {bad.loss:g} at step {bad.step}, though all that comes back is finite."
+    return Finding(Verdict.NON_FINITE, text, since="the loss", hint="loss")
 
 
 def learned(moments: Sequence[Moment]) -> Finding | None:

@@ -19,6 +19,7 @@ from gradbook.diagnosis.reporting.report import Report, finite
 from gradbook.diagnosis.run_findings import (
     OFTEN,
     cleared,
+    lost,
     never_moved,
     norm_of,
     seen_from_the_start,
@@ -54,6 +55,9 @@ class Run:
             self._hook = self._optimizer.register_step_pre_hook(self._before_step)
 
     def _before_step(self, *_: Any) -> None:
+        # A fused optimizer gets scaled gradients, and skips a step, or unscales them, by itself.
+        if float(getattr(self._optimizer, "found_inf", None) or 0):
+            return
         self._rates.append(max(float(group["lr"]) for group in self._optimizer.param_groups))
         if not self._told:
             self.step()
@@ -63,15 +67,30 @@ class Run:
 
     def _look_again(self) -> None:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
-        moment, held = self.moments[-1], norm_of(p.grad for p in self._net.parameters())
+        moment, held = (
+            self.moments[-1],
+            norm_of(p.grad for p in self._net.parameters()) / self._scale,
+        )
         self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0)
         if 0 < held < CLIPPED * moment.norm:
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
             self.moments[-1] = replace(seen, norm=moment.norm)
 
+    @property
+    def _scale(self) -> float:
+        return float(getattr(self._optimizer, "grad_scale", None) or 1)
+
     def _diagnosed(self) -> Report:
-        return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
+        weights = self._net.parameters() if self._scale != 1 else ()
+        held = [(weight, weight.grad) for weight in weights if weight.grad is not None]
+        try:
+            for weight, grad in held:
+                weight.grad = grad / self._scale
+            return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
+        finally:
+            for weight, grad in held:
+                weight.grad = grad
 
     def step(self, loss: Any = None) -> Report | None:
         """Look at a step, behind its backward pass; with an optimizer it is done by itself.
@@ -128,8 +147,8 @@ class Run:
                 "run must have looked at a step, got none: call run.step(loss) behind each "
                 "backward pass, or hand over the optimizer, and train the network that is watched"
             )
-        lost = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
-        moment = next(lost, self.moments[-1])
+        bad = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
+        moment = next(bad, self.moments[-1])
         total = {float(m.step): m.norm for m in self.moments}
         found = in_order([*moment.report.findings, *filter(None, self._later(moment, total))])
         known = found[0] in moment.report.findings
@@ -141,7 +160,7 @@ class Run:
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
         """Yield what happened over the steps."""
-        yield from (growing(total), ceasing(total), standing(self.moments))
+        yield from (growing(total), ceasing(total), standing(self.moments), lost(self.moments))
         if self._hook is not None:
             if moment.report.verdict not in (Verdict.CUT, Verdict.LOSS):
                 yield cleared(self.moments, self._stepped, self._emptied)
