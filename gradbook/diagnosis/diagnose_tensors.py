@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.findings import cut, findings_of, large_step, not_stepped, symmetric
+from gradbook.diagnosis.findings import findings_of
 from gradbook.diagnosis.findings.about import notes_of
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
-from gradbook.diagnosis.findings.missing import without_any
+from gradbook.diagnosis.findings.missing import cut, not_stepped, without_any
+from gradbook.diagnosis.findings.steps import large_step
+from gradbook.diagnosis.findings.zeros import symmetric
 from gradbook.diagnosis.measuring.examination import (
     Examined,
     Progress,

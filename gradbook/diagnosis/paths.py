@@ -13,11 +13,11 @@ exceptions, because not every change of a size is a change of the gradient:
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 
-from gradbook.diagnosis.crossings import crossed
-from gradbook.diagnosis.places import Place, log_ratio, states_of, step
+from gradbook.diagnosis.places import Place, after_of, crossed, log_ratio, states_of, step
 
 STARTS = 1.0
 """How many decades the size has moved where a fault starts."""
@@ -49,12 +49,9 @@ class Path:
         """
         _, begin, end = self.fall if sign < 0 else self.rise
         high, low = self.names.index(begin), self.names.index(end)
-        found = None
-        for i in range(low, high):
-            if not sign * (self.levels[i] - self.levels[high]) >= STARTS:
-                break
-            found = self.names[i]
-        return found
+        moved = ((i, sign * (self.levels[i] - self.levels[high])) for i in range(low, high))
+        off = [i for i, by in takewhile(lambda pair: pair[1] >= STARTS, moved)]
+        return self.names[off[-1]] if off else None
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,7 @@ class Profile:
     @property
     def path(self) -> Path:
         """The sizes as a path, with their largest fall and rise."""
-        levels = [math.log10(s) if s > 0 else -math.inf for s in self.rms]
-        return measured_path(self.names, levels)
+        return measured_path(self.names, [math.log10(s) if s > 0 else -math.inf for s in self.rms])
 
     @property
     def largest(self) -> float:
@@ -107,7 +103,7 @@ class Profile:
         return found.rise[0] if found.rise[0] > found.fall[0] else 0.0 - found.fall[0]
 
 
-def measured_path(names: Sequence[str], levels: Sequence[float]) -> Path:
+def measured_path(names: Sequence[str], levels: Sequence[float], whole: bool = True) -> Path:
     """Return a path with its largest fall and rise.
 
     Examples:
@@ -116,16 +112,14 @@ def measured_path(names: Sequence[str], levels: Sequence[float]) -> Path:
         ((3.0, '3', '2'), (3.0, '2', '1'))
     """
     fall = rise = (0.0, "", "")
-    if not names:
-        return Path()
     high = low = len(names) - 1
-    for i in range(len(names) - 1, -1, -1):
+    for i in reversed(range(len(names))):
         high = i if levels[i] > levels[high] else high
         low = i if levels[i] < levels[low] else low
         down, grown = levels[high] - levels[i], levels[i] - levels[low]
         fall = (down, names[high], names[i]) if down > fall[0] else fall
         rise = (grown, names[low], names[i]) if grown > rise[0] else rise
-    return Path(tuple(names), tuple(levels), fall, rise)
+    return Path(tuple(names), tuple(levels), fall, rise, whole)
 
 
 ENOUGH = 3
@@ -142,89 +136,61 @@ def paths_of(places: Sequence[Place]) -> list[Path]:
         >>> f"{found.fall[0]:.1f} from {found.fall[1]} to {found.fall[2]}"
         '3.0 from 3 to 0'
     """
-    found = _paths(states_of(places), places)
+    found = list(_paths(places))
     if max((len(path.names) for path in found), default=0) >= ENOUGH:
         return found
-    return _paths(states_of(places, weak=True), places)
+    return list(_paths(places, weak=True))
 
 
-def _paths(states: Sequence[Place], places: Sequence[Place]) -> list[Path]:
-    tree = _tree(states, _exits(states, places))
-    inner = set(tree.up.values())
-    first = [p for p in states if p.name not in inner]
-    return [replace(_path(p.name, tree), whole=not p.before) for p in first]
+def _paths(places: Sequence[Place], weak: bool = False) -> Iterator[Path]:
+    states, exits = states_of(places, weak)
+    level, up = _levels(states, exits)
+    inner = set(up.values())
+    for first in states:
+        names = [first.name]
+        while names[-1] in up:
+            names.append(up[names[-1]])
+        if first.name not in inner:
+            yield measured_path(names, [level[name] for name in names], not first.before)
 
 
-@dataclass
-class _Tree:
-    """Decades at each place, and which place behind it it is compared with."""
-
-    level: dict[str, float] = field(default_factory=dict)
-    up: dict[str, str] = field(default_factory=dict)
-
-
-def _exits(states: Sequence[Place], places: Sequence[Place]) -> dict[str, float]:
-    """Return the largest δ at an output for each state that goes there past no other state."""
-    kept, by_name = {p.name for p in states}, {p.name: p for p in places}
-    inner = {name for place in places for name in place.before}
-    found: dict[str, float] = {}
-    for end in places:
-        waiting = [] if end.name in kept or end.name in inner else list(end.before)
-        seen = set[str]()
-        while waiting:
-            name = waiting.pop()
-            if name in kept:
-                found[name] = max(found.get(name, 0.0), end.delta or 0.0)
-            elif name not in seen:
-                seen.add(name)
-                waiting += by_name[name].before
-    return found
-
-
-def _tree(states: Sequence[Place], exits: Mapping[str, float]) -> _Tree:
+def _levels(
+    states: Sequence[Place], exits: Mapping[str, float]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the decades at each state, and the state behind it that it is compared with."""
     by_name = {place.name: place for place in states}
-    behind: dict[str, list[Place]] = {name: [] for name in by_name}
-    for place in states:
-        for name in place.before:
-            behind[name].append(place)
-    after = {name: tuple(p.name for p in found) for name, found in behind.items()}
-    around = crossed(states, after)
-    tree = _Tree()
+    after, around = after_of(states), crossed(states)
+    level, up = dict[str, float](), dict[str, str]()
     for u in reversed(states):
-        if not behind[u.name]:
-            tree.level[u.name] = log_ratio(u.delta or 0.0, 1.0)
+        ahead = [around[u.name]] if u.name in around else after[u.name]
+        if not ahead:
+            level[u.name] = log_ratio(u.delta or 0.0, 1.0)
             continue
-        v = by_name.get(around.get(u.name, ""))
-        if v is None:
-            v = max(behind[u.name], key=lambda place: place.delta or 0.0)
-        change = step(u, v)
-        if v.normed and not behind[v.name] and u.out and v.out and math.isfinite(change):
-            change += log_ratio(u.out, v.out)
-        if exits.get(u.name, 0.0) > (v.delta or 0.0):  # most of what comes there comes from a loss
+        v = max((by_name[name] for name in ahead), key=_delta)
+        change = _normed_step(u, v) if v.normed and not after[v.name] else step(u, v)
+        if exits.get(u.name, 0.0) > _delta(v):  # most of what comes there comes from a loss
             change = min(change, 0.0)
-        if u.name not in around and len(v.before) > 1 and change < 0:
-            largest = max(v.before, key=lambda name: by_name[name].delta or 0.0)
-            change = change if largest == u.name else 0.0
-        above = tree.level[v.name]
-        tree.level[u.name] = above + change if math.isfinite(above) else above
-        tree.up[u.name] = v.name
-    return tree
+        if u.name not in around and max((by_name[n] for n in v.before), key=_delta) is not u:
+            change = max(change, 0.0)
+        up[u.name], above = v.name, level[v.name]
+        level[u.name] = above + change if math.isfinite(above) else above
+    return level, up
 
 
-def _path(first: str, tree: _Tree) -> Path:
-    names = [first]
-    while names[-1] in tree.up:
-        names.append(tree.up[names[-1]])
-    levels = [tree.level[name] for name in names]
-    return measured_path(names, levels)
+def _delta(place: Place) -> float:
+    return place.delta or 0.0
+
+
+def _normed_step(u: Place, v: Place) -> float:
+    """Return the change from the last normalization back to a state, of delta times output."""
+    change = step(u, v)
+    return change + log_ratio(u.out, v.out) if u.out and v.out and math.isfinite(change) else change
 
 
 def worst(found: Sequence[Path]) -> tuple[Path, Path]:
     """Return the path with the largest fall and that with the largest rise."""
-    empty = Path()
-    fall = max(found, key=lambda p: p.fall[0], default=empty)
-    rise = max(found, key=lambda p: p.rise[0], default=empty)
-    return fall, rise
+    fall = max(found, key=lambda p: p.fall[0], default=Path())
+    return fall, max(found, key=lambda p: p.rise[0], default=Path())
 
 
 def longest(found: Sequence[Path]) -> Path:

@@ -5,7 +5,7 @@ Which of them goes into which is known, so nothing is guessed from names.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -58,32 +58,37 @@ class Place:
     half: bool = False
 
 
-def states_of(places: Sequence[Place], weak: bool = False) -> list[Place]:
-    """Return the places that layers read, each with the states that go into it.
+def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place], dict[str, float]]:
+    """Return the places that layers read, each with the states that go into it, and the exits.
+
+    An exit is the largest δ at an output, for each state that goes there past no other state.
 
     Args:
         weak: Whether what a normalization alone reads is one even where nothing comes together.
 
     Examples:
         >>> a, z = Place("a", 1.0), Place("z", 1.0, before=("a",), state=False)
-        >>> [(p.name, p.before) for p in states_of([a, z, Place("b", 1.0, before=("z",))])]
+        >>> [(p.name, p.before) for p in states_of([a, z, Place("b", 1.0, before=("z",))])[0]]
         [('a', ()), ('b', ('a',))]
     """
-    through: dict[str, tuple[str, ...]] = {}
-    normed: dict[str, bool] = {}
-    by_name, found = {place.name: place for place in places}, []
+    through, normed, found = dict[str, tuple[str, ...]](), dict[str, bool](), list[Place]()
+    by_name = {place.name: place for place in places}
     for place in places:
-        inner = dict.fromkeys(n for b in place.before for n in through.get(b, ()))
+        inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
         passed = alone is not None and not place.layer and normed[alone.name]
         normed[place.name] = place.normed or passed
         reads = place.state or (place.weak and (weak or len(place.before) > 1))
-        kept = reads and place.asks and place.delta is not None
-        through[place.name] = (place.name,) if kept else tuple(inner)
-        if kept:
-            as_state = replace(place, before=tuple(inner), normed=normed[place.name])
-            found.append(_fed(as_state, alone))
-    return found
+        through[place.name] = inner
+        if reads and place.asks and place.delta is not None:
+            through[place.name] = (place.name,)
+            found.append(_fed(replace(place, before=inner, normed=normed[place.name]), alone))
+    exits: dict[str, float] = {}
+    ends = by_name.keys() - {p.name for p in found} - {n for p in places for n in p.before}
+    for name in ends:
+        for state in through[name]:
+            exits[state] = max(exits.get(state, 0.0), by_name[name].delta or 0.0)
+    return found, exits
 
 
 def _fed(place: Place, source: Place | None) -> Place:
@@ -125,3 +130,55 @@ def log_ratio(u: float, v: float) -> float:
     if u == 0 or v == 0:
         return -math.inf if u == 0 else math.inf
     return math.log10(u) - math.log10(v)
+
+
+def after_of(states: Sequence[Place]) -> dict[str, list[str]]:
+    """Return for each place those that it goes into, the last place first."""
+    after: dict[str, list[str]] = {place.name: [] for place in reversed(states)}
+    for place in states:
+        for name in place.before:
+            after[name].append(place.name)
+    return after
+
+
+def crossed(states: Sequence[Place]) -> dict[str, str]:
+    """Return for each place the next one that every path from it crosses, if all paths to it do.
+
+    Between the two there may be branches, but no path leads around either of them: what changes
+    from one to the other is the gradient of all.
+
+    Examples:
+        >>> crossed([Place("h"), Place("b", before=("h",)), Place("k", before=("h", "b"))])
+        {'h': 'k'}
+    """
+    into = {place.name: place.before for place in states}
+    first, last = _dominators(into), _dominators(after_of(states))
+    return {name: last[name] for name in into if last[name] and _leads(name, last[name], first)}
+
+
+def _dominators(into: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return for each place the nearest one that all paths to it cross; empty if there is none."""
+    depth, above = {"": 0}, dict[str, str]()
+    for name, ways in into.items():
+        common = ways[0] if ways else ""
+        for way in ways[1:]:
+            common = _meeting(common, way, above, depth)
+        above[name], depth[name] = common, depth[common] + 1
+    return above
+
+
+def _meeting(one: str, other: str, above: Mapping[str, str], depth: Mapping[str, int]) -> str:
+    """Go up from two places until the ways meet."""
+    while one != other:
+        if depth[one] >= depth[other]:
+            one = above[one]
+        else:
+            other = above[other]
+    return one
+
+
+def _leads(first: str, name: str, above: Mapping[str, str]) -> bool:
+    """Tell whether all paths to a place cross another."""
+    while name and name != first:
+        name = above[name]
+    return bool(name)

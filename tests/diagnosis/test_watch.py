@@ -10,14 +10,9 @@ from itertools import pairwise
 import pytest
 
 from gradbook.diagnosis import Verdict, watch
-from gradbook.diagnosis.findings import (
-    FALL,
-    RISE_OF_BLOCK,
-    Known,
-    Parameter,
-    findings_of,
-)
+from gradbook.diagnosis.findings import Known, Parameter, findings_of
 from gradbook.diagnosis.findings.about import notes_of
+from gradbook.diagnosis.findings.over_depth import FALL, RISE_OF_BLOCK
 from gradbook.diagnosis.findings.over_time import over_steps
 from gradbook.diagnosis.paths import paths_of
 from gradbook.diagnosis.places import Place

@@ -8,95 +8,23 @@ names the verdict. What was not watched is judged `by_sizes` alone.
 from collections.abc import Callable
 from dataclasses import replace
 
-from gradbook.diagnosis.findings.branches import STARVED, starved
 from gradbook.diagnosis.findings.by_sizes import decide
-from gradbook.diagnosis.findings.flat import exactly_zero
-from gradbook.diagnosis.findings.known import MOST, Known, Parameter
+from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.limits import LIMITS, Limits
-from gradbook.diagnosis.findings.loss import LEAST, loss_sends_nothing
-from gradbook.diagnosis.findings.missing import UNUSED, cut, not_stepped
-from gradbook.diagnosis.findings.not_finite import non_finite
-from gradbook.diagnosis.findings.over_depth import (
-    BEARABLE,
-    FALL,
-    RISE,
-    RISE_NORMALIZED,
-    RISE_OF_BLOCK,
-    healthy,
-    sized,
-)
-from gradbook.diagnosis.findings.over_time import (
-    IN_TIME,
-    STACKED,
-    every_step,
-    forgotten,
-    in_time,
-    stacked,
-)
-from gradbook.diagnosis.findings.steps import LARGE, LIGHT, STILL, frozen, large_step
-from gradbook.diagnosis.findings.strangers import unregistered
-from gradbook.diagnosis.findings.units import FEW_LEFT, OFF, dead
-from gradbook.diagnosis.findings.zeros import stuck, symmetric, zero_start
+from gradbook.diagnosis.findings.loss import loss_sends_nothing, non_finite
+from gradbook.diagnosis.findings.missing import cut, not_stepped, unregistered
+from gradbook.diagnosis.findings.over_depth import healthy, sized, starved
+from gradbook.diagnosis.findings.over_time import every_step, forgotten, in_time, stacked
+from gradbook.diagnosis.findings.steps import frozen, large_step
+from gradbook.diagnosis.findings.zeros import dead, exactly_zero, stuck, symmetric, zero_start
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
-__all__ = [
-    "BEARABLE",
-    "FALL",
-    "FEW_LEFT",
-    "FINDINGS",
-    "IN_TIME",
-    "LARGE",
-    "LEAST",
-    "LIGHT",
-    "LIMITS",
-    "MOST",
-    "OFF",
-    "RISE",
-    "RISE_NORMALIZED",
-    "RISE_OF_BLOCK",
-    "STACKED",
-    "STARVED",
-    "STILL",
-    "UNUSED",
-    "Known",
-    "Limits",
-    "Parameter",
-    "cut",
-    "dead",
-    "decide",
-    "every_step",
-    "exactly_zero",
-    "findings_of",
-    "forgotten",
-    "frozen",
-    "healthy",
-    "in_time",
-    "large_step",
-    "loss_sends_nothing",
-    "non_finite",
-    "not_stepped",
-    "sized",
-    "stacked",
-    "starved",
-    "stuck",
-    "symmetric",
-    "unregistered",
-    "zero_start",
-]
+__all__ = ["FINDINGS", "LIMITS", "Finding", "Known", "Limits", "Parameter", "decide", "findings_of"]
 
 FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
-    *(
-        non_finite,
-        loss_sends_nothing,
-        cut,
-        unregistered,
-        not_stepped,
-        forgotten,
-        stuck,
-        symmetric,
-        dead,
-    ),
-    *(exactly_zero, stacked, in_time, sized, starved, large_step, frozen),
+    *(non_finite, loss_sends_nothing, cut, unregistered, not_stepped, forgotten),
+    *(stuck, symmetric, dead, exactly_zero),
+    *(stacked, in_time, sized, starved, large_step, frozen),
 )
 """What may be wrong, in order of consequence."""
 

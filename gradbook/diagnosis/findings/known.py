@@ -82,6 +82,16 @@ class Known:
         return [p for p in self.parameters if p.trainable]
 
     @cached_property
+    def matrices(self) -> list[Parameter]:
+        """Those of them with more than one axis."""
+        return [p for p in self.asked if p.axes > 1]
+
+    @cached_property
+    def still(self) -> list[Parameter]:
+        """Those that get a gradient of exactly 0."""
+        return [p for p in self.asked if p.norm == 0 and p.finite]
+
+    @cached_property
     def by_name(self) -> Mapping[str, Place]:
         """The places by their names."""
         return {place.name: place for place in self.record.places}
@@ -111,12 +121,12 @@ class Known:
         inner = {name for place in self.record.places for name in place.before}
         return [p for p in self.record.places if p.name not in inner and p.delta is not None]
 
-    @cached_property
+    @property
     def splits(self) -> bool:
         """Whether paths lead around layers: whether places come together."""
         return any(len(place.before) > 1 for place in self.record.places)
 
-    @cached_property
+    @property
     def sigmoids(self) -> bool:
         """Whether most of what layers read comes from sigmoids, as far as the graph tells."""
         bends = [place.bend for place in self.record.places if place.bend]
