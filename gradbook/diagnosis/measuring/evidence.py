@@ -43,6 +43,7 @@ class Evidence:
         deltas: The sizes of δ in the hidden layers, if given.
         apart: The same in stacks of layers of which no name tells which comes first.
         output: That at the output layer, if given.
+        turned: Whether δ came last layer first, and was turned around.
         ratios: Weights' gradients over the activations that entered, if those are given.
         norms: Gradients of the normalizations' shifts, where no path leads around them.
         biases: Gradients of the hidden layers' biases, of one place in every block.
@@ -66,6 +67,7 @@ class Evidence:
     deltas: Profile | None = None
     apart: tuple[Profile, ...] = ()
     output: float | None = None
+    turned: bool = False
     ratios: Profile | None = None
     norms: Profile | None = None
     biases: Profile | None = None

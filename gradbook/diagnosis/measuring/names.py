@@ -3,14 +3,16 @@ r"""Find the layers of a network in the names of its tensors, and what kind each
 A name is split into a layer and what the tensor is there: `layers.3.weight` of PyTorch,
 `params/Dense_0/kernel` of Flax, `dense/kernel:0` of Keras, `1.W` of this book. Gradients of
 different kinds are of different sizes in a healthy network, so each is compared with its own kind.
-To recognize one more spelling, add a record to `ENDINGS` or `RULES`.
+To recognize one more spelling, add a line to `ENDINGS` or `RULES`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 Shape = tuple[int, ...]
 
@@ -37,36 +39,23 @@ class Kind(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How names of some framework end.
-
-    Attributes:
-        pattern: Fits a whole name; its groups `layer`, `part` and `number` make the layer's.
-        role: What such a tensor is.
-    """
-
-    pattern: str
-    role: Role
-
-
 _PATH = r"(?:(?P<layer>.+)[./_])?"
 
 ENDINGS = (
     # LSTM of PyTorch: rnn.weight_hh_l0, rnn.bias_ih_l1_reverse; its cells: weight_hh
-    Ending(_PATH + r"weight_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.WEIGHT),
-    Ending(_PATH + r"bias_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.BIAS),
-    Ending(_PATH + r"(?:weights?|kernel|scale|gamma|embeddings?)", Role.WEIGHT),
-    Ending(_PATH + r"(?:bias|beta)", Role.BIAS),
-    Ending(_PATH + r"d?[WwUV]", Role.WEIGHT),
-    Ending(_PATH + r"d?[bB]", Role.BIAS),
+    (_PATH + r"weight_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.WEIGHT),
+    (_PATH + r"bias_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.BIAS),
+    (_PATH + r"(?:weights?|kernel|scale|gamma|embeddings?)", Role.WEIGHT),
+    (_PATH + r"(?:bias|beta)", Role.BIAS),
+    (_PATH + r"d?[WwUV]", Role.WEIGHT),
+    (_PATH + r"d?[bB]", Role.BIAS),
     # W1, b1 and dW_1 of code written by hand
-    Ending(_PATH + r"d?(?:[Ww]|weights?|kernel)_?(?P<number>\d+)", Role.WEIGHT),
-    Ending(_PATH + r"d?(?:[Bb]|bias)_?(?P<number>\d+)", Role.BIAS),
+    (_PATH + r"d?(?:[Ww]|weights?|kernel)_?(?P<part>\d+)", Role.WEIGHT),
+    (_PATH + r"d?(?:[Bb]|bias)_?(?P<part>\d+)", Role.BIAS),
     # a list of pairs (W, b), as in JAX's own tutorials; the shape tells which is which
-    Ending(r"(?P<layer>(?:.+/)?\d+)/\d+", Role.UNKNOWN),
+    (r"(?P<layer>(?:.+/)?\d+)/\d+", Role.UNKNOWN),
 )
-"""The endings that are known; the first that fits decides."""
+"""How names end in some framework; the groups of the first pattern that fits make the layer's."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +102,10 @@ RULES = (
 
 @dataclass(frozen=True)
 class Named:
-    """A tensor's place in its network.
+    """A tensor's place in its network: what it is there, and what it is compared with.
 
     Attributes:
         layer: Its layer's name; empty for a network of a single unnamed layer.
-        role: What it is there.
-        kind: What it is compared with.
     """
 
     name: str
@@ -143,17 +130,10 @@ class Layer:
 
 def _split(name: str) -> tuple[str, Role]:
     bare = re.sub(r":\d+$", "", name)  # Keras: dense/kernel:0
-    for ending in ENDINGS:
-        if found := re.fullmatch(ending.pattern, bare):
-            groups = found.groupdict()
-            parts = (groups.get(key) for key in ("layer", "part", "number"))
-            return ".".join(part for part in parts if part), ending.role
+    for pattern, role in ENDINGS:
+        if found := re.fullmatch(pattern, bare):
+            return ".".join(part for part in found.groups() if part), role
     return bare, Role.UNKNOWN
-
-
-def _words(name: str) -> list[str]:
-    found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
-    return [word.lower() for word in found]
 
 
 def _applies(rule: Rule, words: list[str], role: Role, shape: Shape | None) -> bool:
@@ -175,7 +155,7 @@ def locate(name: str, shape: Shape | None = None) -> Named:
         rnn.hh_l0 bias bias
     """
     layer, role = _split(name)
-    words = _words(name)
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
     kind = next(rule.kind for rule in RULES if _applies(rule, words, role, shape))
     return Named(name, layer, role, kind, shape)
 
@@ -195,19 +175,12 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
     return tuple(Layer(layer, _kind(members), tuple(members)) for layer, members in layers.items())
 
 
-def _kind(members: list[Named]) -> Kind:
-    kinds = [member.kind for member in members]
-    return next((kind for kind in kinds if kind is not Kind.BIAS), kinds[0])
+def _kind(members: Iterable[Named]) -> Kind:
+    return next((member.kind for member in members if member.kind is not Kind.BIAS), Kind.BIAS)
 
 
-@dataclass(frozen=True)
-class Order:
-    """Names in the order of the network, as far as it can be told.
-
-    Attributes:
-        names: The names.
-        sorted_by_number: Whether the order is not the one given, which was the alphabet's.
-    """
+class Order(NamedTuple):
+    """Names in the order of the network, and whether that is not the alphabet's, as given."""
 
     names: tuple[str, ...]
     sorted_by_number: bool
@@ -222,11 +195,8 @@ def number_key(name: str) -> list[tuple[int, str]]:
 def network_order(names: Iterable[str], ordered: bool = True) -> Order:
     """Count layer 2 before layer 10 where the alphabet did not.
 
-    JAX sorts the keys of its dictionaries and `.safetensors` files their names, so that layer 10
-    comes before layer 2.
-
-    Args:
-        ordered: Whether their order is kept unless it is that of the alphabet.
+    JAX sorts the keys of its dictionaries and `.safetensors` files their names. Another order is
+    kept if they are said to be ordered.
 
     Examples:
         >>> network_order(["fc1", "fc10", "fc2"])
@@ -239,3 +209,61 @@ def network_order(names: Iterable[str], ordered: bool = True) -> Order:
         return Order(tuple(given), sorted_by_number=False)
     counted = sorted(given, key=number_key)
     return Order(tuple(counted), sorted_by_number=counted != given)
+
+
+# Names tell of branches. What stands in one gets a share of the gradient that passes beside it, and
+# the share may be anything: it says nothing of how the gradient changes on its way back.
+
+
+def place(name: str) -> str:
+    """Return a layer's name without what counts blocks, or layers where there are no blocks.
+
+    Examples:
+        >>> [place(name) for name in ("blocks.3.fc1", "layers.11", "fc2", "head")]
+        ['blocks.#.fc1', 'layers.#', 'fc#', 'head']
+    """
+    block, layer = _block_and_layer(name)
+    counted = uncounted(block)
+    return counted + (layer if counted != block else uncounted(layer))
+
+
+def uncounted(name: str) -> str:
+    """Return a name without its numbers."""
+    return re.sub(r"\d+", "#", name)
+
+
+def _block_and_layer(name: str) -> tuple[str, str]:
+    layer = re.split(r"[./]", name)[-1]
+    return name.removesuffix(layer), layer
+
+
+def in_a_block(name: str) -> bool:
+    """Tell whether a layer's name counts the block that it stands in.
+
+    Examples:
+        >>> in_a_block("blocks.3.fc1"), in_a_block("layers.11"), in_a_block("net.fc2")
+        (True, False, False)
+    """
+    return re.search(r"\d", _block_and_layer(name)[0]) is not None
+
+
+def in_one_sequence(layers: Sequence[tuple[str, Kind]], weighted: Sequence[str]) -> bool:
+    """Tell whether normalizations and weights take turns in one sequence, without blocks.
+
+    That is how PyTorch's `nn.Sequential` names what it holds, and no path leads around its members.
+    A block has a name of its own, in which its layers are numbered or named anew.
+
+    Examples:
+        >>> kinds = (Kind.DENSE, Kind.NORM) * 3
+        >>> plain = [f"net.{i}" for i in range(6)]
+        >>> in_one_sequence(list(zip(plain, kinds)), plain[::2])
+        True
+        >>> blocks = [f"{i // 2}.{'fc' if i % 2 == 0 else 'norm'}" for i in range(6)]
+        >>> in_one_sequence(list(zip(blocks, kinds)), blocks[::2])
+        False
+    """
+    norms = [number for number, (_, kind) in enumerate(layers) if kind is Kind.NORM]
+    names = [*(layers[number][0] for number in norms), *weighted]
+    found = {m and m.group(1) for m in (re.fullmatch(r"(.*?)\d+", name) for name in names)}
+    alone = all(b - a > 1 for a, b in pairwise(norms))
+    return bool(norms) and alone and len(found) == 1 and None not in found

@@ -27,8 +27,8 @@ def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
     itself. Of others it is Adam's $\eta \hat m / (\sqrt{\hat v} + \epsilon)$ where they keep such a
     state, $\eta$ times the sign of the gradient before the first one, or plain descent.
     """
-    kept = [m.name for m in measured if m.statistics is not None and m.tied_to is None]
-    held = {name: net.weights[name] for name in kept if net.group(name) and name in net.weights}
+    kept = (m.name for m in measured if m.statistics is not None and m.tied_to is None)
+    held = {name: net.weights[name] for name in kept if net.group(name)}
     usable = {n: w for n, w in held.items() if w.grad is not None and not w.grad.is_sparse}
     steps = _taken(net.optimizer, usable) if type(net.optimizer).__name__ in BY_NUMBERS else {}
     for name, weight in usable.items():
@@ -37,15 +37,19 @@ def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
             rough = _step(net.optimizer, weight, net.group(name))
             # A step of less than 1e-16 of its weight is lost in the difference, and is a step.
             step = rough if step is None else step.where(step != 0, rough.double())
-        thin = _thin(weight.detach())
+        thin = _thin(weight)
         stored, taken = as_tensor(name, thin), as_tensor(name, step.to(thin.dtype))
         if stored is not None and taken is not None:
             yield update(stored, taken, lr=1.0, own=True)
 
 
 def _thin(x: Any) -> Any:
-    flat = x.reshape(-1)
+    flat = x.detach().reshape(-1)
     return flat[:: flat.numel() // ENOUGH | 1] if flat.numel() > ENOUGH else flat
+
+
+ONE_BY_ONE = {"foreach": False, "fused": False, "capturable": False}
+"""How a step is computed that any device and format can do."""
 
 
 def _taken(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,10 +66,8 @@ def _taken(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
     ]
     own.state = defaultdict(dict)
     for name, x in few.items():
-        weight = weights[name]
-        own.state[x] = {
-            k: _thin_state(v, weight) for k, v in optimizer.state.get(weight, {}).items()
-        }
+        state = optimizer.state.get(weights[name], {})
+        own.state[x] = {k: _thin_state(v, weights[name]) for k, v in state.items()}
     step = type(own).step
     try:
         getattr(step, "__wrapped__", step)(own)  # without the hooks of others
@@ -74,47 +76,34 @@ def _taken(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
     return {name: before[name] - x.detach() for name, x in few.items()}
 
 
-ONE_BY_ONE = {"foreach": False, "fused": False, "capturable": False}
-"""How a step is computed that any device and format can do."""
-
-
 def _few(weight: Any) -> Any:
     """Return a leaf of some numbers of a weight, with their gradients."""
-    x = _thin(weight.detach()).double().clone().requires_grad_()
-    x.grad = _thin(weight.grad.detach()).double()
+    x = _thin(weight).double().clone().requires_grad_()
+    x.grad = _thin(weight.grad).double()
     return x
 
 
 def _thin_state(value: Any, weight: Any) -> Any:
-    if not hasattr(value, "shape"):
-        return copy.copy(value)
-    if value.shape != weight.shape:
-        return value.clone()
-    return _thin(value).double().clone()
+    if getattr(value, "shape", None) == weight.shape:
+        return _thin(value).double().clone()
+    return value.clone() if hasattr(value, "clone") else copy.copy(value)
 
 
 def _step(optimizer: Any, weight: Any, group: Mapping[str, Any]) -> Any:
-    if weight.grad is None or weight.grad.is_sparse:
-        return None
-    lr, decay = float(group["lr"]), float(group.get("weight_decay") or 0.0)
-    g, w = (_thin(x.detach()).float() for x in (weight.grad, weight))
-    name = type(optimizer).__name__.lower()
-    if "adamw" in name or "lion" in name or group.get("decoupled_weight_decay"):
-        return lr * (_direction(optimizer, weight, group, g) + decay * w)
-    return lr * _direction(optimizer, weight, group, g + decay * w if decay else g)
-
-
-def _direction(optimizer: Any, weight: Any, group: Mapping[str, Any], g: Any) -> Any:
-    """Return the step over the learning rate, without what is decoupled from the gradient."""
+    """Return roughly what an optimizer does that is not known."""
     state, name = optimizer.state.get(weight, {}), type(optimizer).__name__.lower()
+    decay, eps = float(group.get("weight_decay") or 0.0), group.get("eps", 1e-8)
+    g, w = _thin(weight.grad).float(), _thin(weight).float()
+    apart = "adamw" in name or "lion" in name or group.get("decoupled_weight_decay")
+    direction = g if apart else g + decay * w
     if "exp_avg" in state and "exp_avg_sq" in state:
         t = float(state.get("step", 1))
         first, second = group.get("betas", (0.9, 0.999))
         m = _thin(state["exp_avg"]).float() / (1 - first**t)
-        v = _thin(state["exp_avg_sq"]).float() / (1 - second**t)
-        return m / (v.sqrt() + group.get("eps", 1e-8))
-    if state.get("momentum_buffer") is not None:
-        return group.get("momentum", 0.0) * _thin(state["momentum_buffer"]).float() + g
-    if "adam" in name or "lion" in name:
-        return g / (g.abs() + group.get("eps", 1e-8))
-    return g
+        direction = m / ((_thin(state["exp_avg_sq"]).float() / (1 - second**t)).sqrt() + eps)
+    elif state.get("momentum_buffer") is not None:
+        buffer = _thin(state["momentum_buffer"]).float()
+        direction = direction + group.get("momentum", 0.0) * buffer
+    elif "adam" in name or "lion" in name:
+        direction = direction / (direction.abs() + eps)
+    return float(group["lr"]) * (direction + decay * w if apart else direction)

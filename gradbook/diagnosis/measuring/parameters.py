@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -72,59 +72,53 @@ def parameters_of(
 ) -> tuple[Parameter, ...]:
     """Return what findings need to know of each tensor, tied ones once."""
     kept = [m for m in measured.values() if m.tied_to is None]
-    found = (_parameter(one, weights, updates, net) for one in kept)
-    if all(one.statistics is not None for one in kept):
-        return tuple(found)
-    return tuple(replace(one, sample=_sample(_read(weights, one.name))) for one in found)
+    sample = SAMPLE if any(one.statistics is None for one in kept) else 0
+    stored = ((one, _read(weights, one.name), updates.get(one.name)) for one in kept)
+    return tuple(_parameter(*known, net or Net({}), sample) for known in stored)
 
 
-def _sample(tensor: Tensor | None) -> tuple[float, ...]:
-    if tensor is None:
-        return ()
-    return tuple(tensor.storage.widen(tensor.raw.reshape(-1)[:SAMPLE]).tolist())
+def _read(weights: Tensors | None, name: str) -> Tensor | None:
+    try:
+        return None if weights is None else weights.get(name)
+    except Odd:
+        return None
 
 
 def _parameter(
-    found: Measured, weights: Tensors | None, updates: Mapping[str, Update], net: Net | None
+    found: Measured, stored: Tensor | None, step: Update | None, net: Net, sample: int
 ) -> Parameter:
-    stored = _read(weights, found.name)
-    numbers = found.statistics
-    step = updates.get(found.name)
-    ratio = None if step is None or not math.isfinite(step.ratio) else step.ratio
+    name, numbers, group = found.name, found.statistics, net.group(found.name)
+    lost = numbers is not None and numbers.nonfinite > 0
     shape = stored.shape if stored is not None else (found.shape or ())
-    group = {} if net is None else net.group(found.name)
-    rate = None if net is None or "lr" not in group else float(group["lr"])
+    ratio = step.ratio if step is not None and math.isfinite(step.ratio) else None
+    rate = float(group["lr"]) if "lr" in group else None
     return Parameter(
-        name=found.name,
-        trainable=net is None or net.asks(found.name),
+        name=name,
+        trainable=net.asks(name),
         axes=len(shape),
         norm=None if numbers is None else numbers.norm,
-        finite=numbers is None or not numbers.nonfinite,
+        finite=not lost,
         zero=None if stored is None else _is_zero(stored),
         alike=stored is not None and _is_alike(stored),
-        broken=stored is not None and bool(numbers and numbers.nonfinite) and _is_broken(stored),
+        broken=lost and stored is not None and not np.isfinite(stored.values()).all(),
         ratio=ratio,
         gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
-        stepped=None if net is None else net.stepped(found.name),
-        moved=net is not None and net.moved(found.name),
+        stepped=net.stepped(name),
+        moved=net.moved(name),
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
+        sample=() if stored is None else _first(stored, sample),
     )
+
+
+def _first(tensor: Tensor, many: int) -> tuple[float, ...]:
+    return tuple(tensor.storage.widen(tensor.raw.reshape(-1)[:many]).tolist()) if many else ()
 
 
 def _gain(rms: float, shape: tuple[int, ...]) -> float:
     # Libraries differ in which axis counts the inputs: in doubt the step passes for larger.
     inputs = math.prod(shape) / min(shape[0], shape[-1]) if len(shape) > 1 else 1
     return rms * math.sqrt(inputs)
-
-
-def _read(weights: Tensors | None, name: str) -> Tensor | None:
-    if weights is None or name not in weights:
-        return None
-    try:
-        return weights[name]
-    except Odd:
-        return None
 
 
 def _is_zero(tensor: Tensor) -> bool:
@@ -141,7 +135,3 @@ def _is_alike(tensor: Tensor) -> bool:
     if rows[0, 0] != rows[1, 0] and rows[0, 0] != rows[0, 1]:
         return False
     return bool((rows == rows[:1]).all() or (rows == rows[:, :1]).all())
-
-
-def _is_broken(tensor: Tensor) -> bool:
-    return not np.isfinite(tensor.values()).all()
