@@ -24,110 +24,80 @@ STARTS = 1.0
 
 
 @dataclass(frozen=True)
-class Path:
-    """Places one behind the other, first to last, with what is left of the gradient.
-
-    Attributes:
-        names: The places.
-        levels: log10 of the sizes, without what does not count.
-        fall: The largest fall in decades on the way back, and where it begins and ends.
-        rise: The largest rise, likewise.
-        whole: Whether it begins where the network does, and not in a branch.
-    """
-
-    names: tuple[str, ...] = ()
-    levels: tuple[float, ...] = ()
-    fall: tuple[float, str, str] = (0.0, "", "")
-    rise: tuple[float, str, str] = (0.0, "", "")
-    whole: bool = True
-
-    def since(self, sign: int) -> str | None:
-        """Return the place from which on, going back to the end, it is `STARTS` decades off.
-
-        Args:
-            sign: -1 for its fall, 1 for its rise.
-        """
-        _, begin, end = self.fall if sign < 0 else self.rise
-        high, low = self.names.index(begin), self.names.index(end)
-        moved = ((i, sign * (self.levels[i] - self.levels[high])) for i in range(low, high))
-        off = [i for i, by in takewhile(lambda pair: pair[1] >= STARTS, moved)]
-        return self.names[off[-1]] if off else None
-
-
-@dataclass(frozen=True)
 class Profile:
-    """Sizes of gradients along the network, all of one kind.
+    """Sizes of gradients one behind the other, all of one kind.
 
     Attributes:
         source: What they are sizes of.
-        names: The layers or steps, first to last.
-        rms: The sizes.
+        names: The places, layers or steps, first to last.
+        rms: The sizes; along a path of a network without what does not count.
+
+    Examples:
+        >>> found = Profile("δ", ("1", "2", "3"), (1.0, 1e-3, 1.0))
+        >>> found.decades, found.fall, found.rise
+        (0.0, (3.0, '3', '2'), (3.0, '2', '1'))
     """
 
-    source: str
-    names: tuple[str, ...]
-    rms: tuple[float, ...]
-
-    @classmethod
-    def of(cls, source: str, path: Path) -> "Profile":
-        """Return the sizes along a path."""
-        return cls(source, path.names, tuple(10**level for level in path.levels))
+    source: str = "δ"
+    names: tuple[str, ...] = ()
+    rms: tuple[float, ...] = ()
 
     @property
     def decades(self) -> float:
-        """The power of ten by which the gradient changes from the last layer to the first.
-
-        Examples:
-            >>> Profile("δ", ("1", "2"), (0.01, 1.0)).decades
-            -2.0
-        """
+        """The power of ten by which the gradient changes from the last layer to the first."""
         first, last = self.rms[0], self.rms[-1]
         return math.nan if first == last == 0 else log_ratio(first, last)
 
     @property
-    def path(self) -> Path:
-        """The sizes as a path, with their largest fall and rise."""
-        return measured_path(self.names, [math.log10(s) if s > 0 else -math.inf for s in self.rms])
+    def levels(self) -> list[float]:
+        """The logarithms of the sizes to the base 10."""
+        return [math.log10(size) if size > 0 else -math.inf for size in self.rms]
+
+    @property
+    def fall(self) -> tuple[float, str, str]:
+        """The largest fall in decades on the way back, and where it begins and ends."""
+        return self._largest(-1)
+
+    @property
+    def rise(self) -> tuple[float, str, str]:
+        """The largest rise, likewise."""
+        return self._largest(1)
+
+    def _largest(self, sign: int) -> tuple[float, str, str]:
+        levels = [sign * level for level in self.levels]
+        found, start = (0.0, "", ""), len(levels) - 1
+        for i in reversed(range(len(levels))):
+            start = i if levels[i] < levels[start] else start
+            if levels[i] - levels[start] > found[0]:
+                found = levels[i] - levels[start], self.names[start], self.names[i]
+        return found
 
     @property
     def largest(self) -> float:
-        """The largest change between any two of them in decades, negative for a fall.
-
-        Examples:
-            >>> Profile("δ", ("1", "2", "3"), (1.0, 1e-3, 1.0)).largest
-            -3.0
-        """
+        """The largest change between any two of them in decades, negative for a fall."""
         if not any(self.rms):
             return math.nan
-        found = self.path
-        return found.rise[0] if found.rise[0] > found.fall[0] else 0.0 - found.fall[0]
+        fall, rise = self.fall[0], self.rise[0]
+        return rise if rise > fall else 0.0 - fall
 
-
-def measured_path(names: Sequence[str], levels: Sequence[float], whole: bool = True) -> Path:
-    """Return a path with its largest fall and rise.
-
-    Examples:
-        >>> found = measured_path(["1", "2", "3"], [0.0, -3.0, 0.0])
-        >>> found.fall, found.rise
-        ((3.0, '3', '2'), (3.0, '2', '1'))
-    """
-    fall = rise = (0.0, "", "")
-    high = low = len(names) - 1
-    for i in reversed(range(len(names))):
-        high = i if levels[i] > levels[high] else high
-        low = i if levels[i] < levels[low] else low
-        down, grown = levels[high] - levels[i], levels[i] - levels[low]
-        fall = (down, names[high], names[i]) if down > fall[0] else fall
-        rise = (grown, names[low], names[i]) if grown > rise[0] else rise
-    return Path(tuple(names), tuple(levels), fall, rise, whole)
+    def since(self, sign: int) -> str | None:
+        """Return where on the way back its fall, or with sign 1 its rise, is `STARTS` decades."""
+        levels = self.levels
+        _, begin, end = self._largest(sign)
+        high, low = self.names.index(begin), self.names.index(end)
+        moved = ((i, sign * (levels[i] - levels[high])) for i in range(low, high))
+        off = [i for i, by in takewhile(lambda pair: pair[1] >= STARTS, moved)]
+        return self.names[off[-1]] if off else None
 
 
 ENOUGH = 3
 """How many places make a path that can be judged without what only normalizations read."""
 
 
-def paths_of(places: Sequence[Place]) -> list[Path]:
-    """Return the way of the gradient from each first place to the output.
+def paths_of(places: Sequence[Place]) -> dict[Profile, bool]:
+    """Return the ways of δ from each first place to the output.
+
+    With each comes whether it begins where the network does, and not in a branch.
 
     Examples:
         >>> chain = [Place(str(i), 0.1 ** (3 - i), before=(str(i - 1),) if i else ())
@@ -136,22 +106,21 @@ def paths_of(places: Sequence[Place]) -> list[Path]:
         >>> f"{found.fall[0]:.1f} from {found.fall[1]} to {found.fall[2]}"
         '3.0 from 3 to 0'
     """
-    found = list(_paths(places))
-    if max((len(path.names) for path in found), default=0) >= ENOUGH:
-        return found
-    return list(_paths(places, weak=True))
+    found = dict(_paths(places))
+    enough = max((len(path.names) for path in found), default=0) >= ENOUGH
+    return found if enough else dict(_paths(places, weak=True))
 
 
-def _paths(places: Sequence[Place], weak: bool = False) -> Iterator[Path]:
+def _paths(places: Sequence[Place], weak: bool = False) -> Iterator[tuple[Profile, bool]]:
     states, exits = states_of(places, weak)
     level, up = _levels(states, exits)
     inner = set(up.values())
-    for first in states:
+    for first in (place for place in states if place.name not in inner):
         names = [first.name]
         while names[-1] in up:
             names.append(up[names[-1]])
-        if first.name not in inner:
-            yield measured_path(names, [level[name] for name in names], not first.before)
+        rms = (10 ** min(level[name], 308.0) for name in names)
+        yield Profile("δ", tuple(names), tuple(rms)), not first.before
 
 
 def _levels(
@@ -185,14 +154,3 @@ def _normed_step(u: Place, v: Place) -> float:
     """Return the change from the last normalization back to a state, of delta times output."""
     change = step(u, v)
     return change + log_ratio(u.out, v.out) if u.out and v.out and math.isfinite(change) else change
-
-
-def worst(found: Sequence[Path]) -> tuple[Path, Path]:
-    """Return the path with the largest fall and that with the largest rise."""
-    fall = max(found, key=lambda p: p.fall[0], default=Path())
-    return fall, max(found, key=lambda p: p.rise[0], default=Path())
-
-
-def longest(found: Sequence[Path]) -> Path:
-    """Return the path with the most places, of those that begin where the network does."""
-    return max(found, key=lambda p: (p.whole, len(p.names)), default=Path())

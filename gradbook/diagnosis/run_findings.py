@@ -47,12 +47,7 @@ def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | 
 
 
 def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
-    """Find that the optimizer's step was never taken, or with a rate of 0 alone.
-
-    Args:
-        looked: How many steps were looked at.
-        rates: The largest learning rate at each step that was taken.
-    """
+    """Find that the optimizer's step was never taken, or with a largest rate of 0 each time."""
     if looked >= OFTEN and not rates:
         text = f"Of {looked} steps that were looked at the optimizer took none: no weight moves."
         return Finding(Verdict.CUT, text, hint="no step")
@@ -80,29 +75,45 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
     if len(moments) < OFTEN or last.report.verdict.is_problem or not last.norm > 0:
         return None
     zero = [{r.name for r in m.report.rows if 0 < r.zeros == r.count} for m in moments]
-    biases = {r.name for r in last.report.rows if r.kind == "bias"}
-    still = [r.name for r in last.report.rows if all(r.name in z for z in zero)]
-    if not set(still) - biases:
+    still = [r for r in last.report.rows if all(r.name in names for names in zero)]
+    if all(r.kind == "bias" for r in still):
         return None
     text = (
-        f"{listed(still)} got a gradient of exactly 0 at each of {len(moments)} steps, and others "
-        "something: what lies behind has a slope of 0, or the loss sends nothing there."
+        f"{listed([r.name for r in still])} got a gradient of exactly 0 at each of {len(moments)} "
+        "steps, and others something: what lies behind has a slope of 0, or the loss sends nothing "
+        "there."
     )
-    return Finding(Verdict.CUT, text, since=still[-1], hint="still")
+    return Finding(Verdict.CUT, text, since=still[-1].name, hint="still")
 
 
 def slowed(report: Report, rates: Sequence[float]) -> Report:
     """Say of a step that is lost that the learning rate has become so small."""
-    first, *rest = report.findings
-    if first.verdict is not Verdict.FROZEN or first.hint or not _fell(rates):
+    first = report.findings[0]
+    fell = len(rates) > 1 and 0 < 1000 * rates[-1] < max(rates)
+    if first.verdict is not Verdict.FROZEN or first.hint or not fell:
         return report
     text = f" The learning rate has fallen from {max(rates):.1e} to {rates[-1]:.1e}."
-    told = replace(first, reason=first.reason + text, hint="rate")
-    return replace(report, findings=(told, *rest), steps=(HINTS["rate"],))
+    return _told(report, text, "rate")
 
 
-def _fell(rates: Sequence[float]) -> bool:
-    return len(rates) > 1 and 0 < 1000 * rates[-1] < max(rates)
+def _told(report: Report, text: str, hint: str) -> Report:
+    """Add to the first finding what made it so, and advise that."""
+    first, *rest = report.findings
+    told = replace(first, reason=first.reason + text, hint=hint)
+    return replace(report, findings=(told, *rest), steps=(HINTS[hint],))
+
+
+def _instead(report: Report, found: Finding, *also: Finding) -> Report:
+    """Put another finding in place of those of a report."""
+    return replace(report, findings=(found, *also), steps=next_steps(found), rate=None)
+
+
+def _first(report: Report, found: Finding) -> Report:
+    """Put before all that is wrong what made it so, unless something is not finite."""
+    if report.verdict is Verdict.NON_FINITE:
+        return replace(report, steps=(*next_steps(found), *report.steps))
+    also = (f for f in report.findings if f.verdict.is_problem and f is not found)
+    return _instead(report, found, *also)
 
 
 def losses_of(moments: Sequence[Moment]) -> list[float]:
@@ -118,15 +129,6 @@ def learned(moments: Sequence[Moment]) -> Finding | None:
         return None
     text = f"The loss falls from {told[0]:.3g} to {median(last):.3g}: this network trains."
     return Finding(Verdict.HEALTHY, text)
-
-
-def too_large(moments: Sequence[Moment]) -> Finding | None:
-    """Return the first step that was too large."""
-    for moment in moments:
-        for found in moment.report.findings:
-            if found.verdict is Verdict.LARGE_STEP:
-                return replace(found, reason=f"At step {moment.step}: {found.reason}")
-    return None
 
 
 def rose(moments: Sequence[Moment]) -> bool:
@@ -150,11 +152,13 @@ def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
         return _first(report, found)
     settled = verdict is Verdict.CANNOT_TELL or verdict in AT_REST - began
     if settled and (found := learned(moments)) is not None:
-        return replace(report, findings=(found,), steps=next_steps(found), rate=None)
-    if verdict is Verdict.LOSS and verdict not in began and _at_its_end(moments):
+        return _instead(report, found)
+    # Something still comes back, and nobody told what the loss did.
+    at_its_end = not losses_of(moments) and any(moments[-1].norms.values())
+    if verdict is Verdict.LOSS and verdict not in began and at_its_end:
         text = "What the loss sends back was more at first, and is next to nothing now: it is at "
-        found = Finding(Verdict.CANNOT_TELL, f"{text}its minimum, or saturated.", hint="untold")
-        return replace(report, findings=(found,), steps=next_steps(found), rate=None)
+        text += "its minimum, or saturated."
+        return _instead(report, Finding(Verdict.CANNOT_TELL, text, hint="untold"))
     large = _large_before(report, moments)
     if large is not None and verdict is Verdict.NON_FINITE:
         return replace(report, steps=(HINTS["diverged"], *report.steps))
@@ -163,33 +167,22 @@ def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     return _made(report, moments) if verdict in SIZED - began else report
 
 
-def _at_its_end(moments: Sequence[Moment]) -> bool:
-    """Tell whether something still comes back, and nobody told what the loss did."""
-    return not losses_of(moments) and any(moments[-1].norms.values())
-
-
-def _first(report: Report, found: Finding) -> Report:
-    """Put before all that is wrong what made it so, unless something is not finite."""
-    if report.verdict is Verdict.NON_FINITE:
-        return replace(report, steps=(*next_steps(found), *report.steps))
-    also = (f for f in report.findings if f.verdict.is_problem and f is not found)
-    return replace(report, findings=(found, *also), steps=next_steps(found), rate=None)
-
-
 def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
     """Return the first step that was too large before what is wrong, or before the loss rose."""
-    if not report.verdict.is_problem:
-        return too_large(moments) if rose(moments) else None
-    if not _follows(report.findings[0]):
+    first, before = report.findings[0], list(moments)
+    follows = SIZED | {Verdict.NON_FINITE, Verdict.LOSS}
+    if first.verdict.is_problem:
+        # Too large a step can make a network saturated, off or lost, and break no data.
+        flat = first.verdict is Verdict.CUT and first.hint == "flat"
+        if not flat and (first.verdict not in follows or first.hint == "data"):
+            return None
+        before = [*takewhile(lambda m: not _says(m, first.verdict), moments)]
+    elif not rose(moments):
         return None
-    return too_large(list(takewhile(lambda m: not _says(m, report.verdict), moments)))
-
-
-def _follows(found: Finding) -> bool:
-    """Tell whether too large a step can make of a network what was found: saturated, off, lost."""
-    if found.verdict is Verdict.CUT:
-        return found.hint == "flat"
-    return found.verdict in SIZED | {Verdict.NON_FINITE, Verdict.LOSS} and found.hint != "data"
+    said = ((m, found) for m in before for found in m.report.findings)
+    large = ((m.step, found) for m, found in said if found.verdict is Verdict.LARGE_STEP)
+    told = (replace(found, reason=f"At step {step}: {found.reason}") for step, found in large)
+    return next(told, None)
 
 
 def _says(moment: Moment, verdict: Verdict) -> bool:
@@ -202,14 +195,11 @@ SHRUNK = 0.5
 
 def _made(report: Report, moments: Sequence[Moment]) -> Report:
     """Say what made the network so: what was wrong at first, else training or weight decay."""
-    if moments[0].report.verdict in SIZED:
-        began = moments[0].report.findings[0]
-        text = f"At step {moments[0].step}: {began.reason}"
-        return _first(report, replace(began, reason=text))
-    down = log_ratio(moments[0].weights, moments[-1].weights)
-    hint, text = "made", " At first it was not so."
+    first, last = moments[0], moments[-1]
+    began = first.report.findings[0]
+    if began.verdict in SIZED:
+        return _first(report, replace(began, reason=f"At step {first.step}: {began.reason}"))
+    down = log_ratio(first.weights, last.weights)
     if math.isfinite(down) and down >= SHRUNK:
-        hint, text = "decay", f" The weights have become smaller by {factor(down)}."
-    first, *rest = report.findings
-    told = replace(first, reason=first.reason + text, hint=hint)
-    return replace(report, findings=(told, *rest), steps=(HINTS[hint],))
+        return _told(report, f" The weights have become smaller by {factor(down)}.", "decay")
+    return _told(report, " At first it was not so.", "made")

@@ -107,7 +107,7 @@ def _judged(profile: Profile, limit: float) -> Finding | None:
     if math.isinf(extent) and (lost := _lost(profile)):
         return lost
     verdict, sign = (Verdict.VANISHING, -1) if extent < 0 else (Verdict.EXPLODING, 1)
-    return Finding(verdict, f"{_change(profile)}.", profile, profile.path.since(sign))
+    return Finding(verdict, f"{_change(profile)}.", profile, profile.since(sign))
 
 
 def _lost(profile: Profile) -> Finding | None:
@@ -135,7 +135,7 @@ def _change(profile: Profile) -> str:
         by = f"by {factor(abs(extent))}" if math.isfinite(extent) else "without end: some are 0"
         how = f"{'fall' if extent < 0 else 'grow'} {by}"
         if profile.source == "δ":
-            _, start, end = profile.path.fall if extent < 0 else profile.path.rise
+            _, start, end = profile.fall if extent < 0 else profile.rise
     return f"From {start} back to {end} the sizes of {profile.source} {how}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradbook.diagnosis.paths import Path, paths_of
+from gradbook.diagnosis.paths import Profile, paths_of
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching.record import Record
 
@@ -72,8 +72,8 @@ class Known:
     normalized: bool = False
 
     @cached_property
-    def paths(self) -> list[Path]:
-        """The ways of the gradient, from the first places to the output."""
+    def paths(self) -> Mapping[Profile, bool]:
+        """The ways of the gradient to the output, and whether they begin where the network does."""
         return paths_of(self.record.places)
 
     @cached_property
@@ -101,6 +101,10 @@ class Known:
         """For each weight the place that is computed from it."""
         owned = ((self.by_name.get(name), ws) for name, ws in self.record.owned.items())
         return {weight: place for place, ws in owned if place is not None for weight in ws}
+
+    def worst(self, sign: int) -> Profile:
+        """Return the path with the largest fall or, with sign 1, with the largest rise."""
+        return max(self.paths, key=lambda p: (p.fall if sign < 0 else p.rise)[0], default=Profile())
 
     def upstream(self, place: Place) -> Iterator[Place]:
         """Yield all that goes into a place, and what goes into that."""

@@ -147,33 +147,20 @@ def copies(known: Known) -> Mapping[str, str]:
 
     They are networks of targets and teachers, which follow the trained one by other means.
     """
-    modules = list(_modules(known.asked))
+    below: dict[str, dict[str, Parameter]] = {}
+    for p in known.asked:
+        parts = p.name.split(".")
+        for k in range(1, len(parts)):
+            below.setdefault(".".join(parts[:k]), {})[".".join(parts[k:])] = p
     found: dict[str, str] = {}
-    for copy in _modules([p for p in known.asked if p.norm is None]):
-        if not copy.startswith(tuple(f"{other}." for other in found)) and _looks_on(known, copy):
-            mine = _below(known.asked, copy)
-            others = (other for other in modules if other != copy)
-            source = next((o for o in others if _same(mine, _below(known.asked, o))), None)
-            found |= {copy: source} if source is not None else {}
+    for module, mine in below.items():
+        inside = [p.asks for p in known.record.places if f"{p.module}.".startswith(f"{module}.")]
+        held = any(p.norm is not None for p in mine.values())
+        within = module.startswith(tuple(f"{other}." for other in found))
+        if inside and not any(inside) and not held and not within:
+            like = next((other for other, theirs in below.items() if _same(mine, theirs)), None)
+            found |= {module: like} if like else {}
     return found
-
-
-def _modules(parameters: Sequence[Parameter]) -> dict[str, None]:
-    """Return the modules that weights lie in, and those that these lie in."""
-    parts = (p.name.split(".") for p in parameters)
-    return dict.fromkeys(".".join(part[:k]) for part in parts for k in range(1, len(part)))
-
-
-def _below(parameters: Sequence[Parameter], module: str) -> dict[str, Parameter]:
-    start = f"{module}."
-    return {p.name.removeprefix(start): p for p in parameters if p.name.startswith(start)}
-
-
-def _looks_on(known: Known, module: str) -> bool:
-    """Tell whether all of a module ran without asking, and none of them has a gradient."""
-    inside = [p.asks for p in known.record.places if f"{p.module}.".startswith(f"{module}.")]
-    held = (p.norm is not None for p in _below(known.asked, module).values())
-    return bool(inside) and not any((*inside, *held))
 
 
 def _same(mine: Mapping[str, Parameter], theirs: Mapping[str, Parameter]) -> bool:

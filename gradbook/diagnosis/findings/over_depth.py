@@ -9,7 +9,7 @@ from gradbook.diagnosis.findings.loss import taken_twice
 from gradbook.diagnosis.findings.over_time import CALLS
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import mostly_off, saturates
-from gradbook.diagnosis.paths import Path, Profile, longest, worst
+from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.watching.modules import PARAMETRIZED
@@ -51,25 +51,23 @@ back. Published networks at their own initialization rise by up to 5 decades in 
 
 def sized(known: Known) -> Finding | None:
     """Judge the largest fall and the largest rise between any two places of a path."""
-    down, up = worst(known.paths)
+    down, up = known.worst(-1), known.worst(1)
     limit = RISE_NORMALIZED if known.normalized else RISE
     if known.normalized and known.splits:
         limit = max(limit, RISE_OF_BLOCK * _blocks(up))
     falls = down.fall[0] >= FALL and down.fall[0] >= min(up.rise[0], limit)
     if not falls and up.rise[0] < limit:
         return None
-    verdict, path, way = Verdict.EXPLODING, up, "grows"
+    size, start, end = down.fall if falls else up.rise
+    hint = _by_steps(known, start, end)
     if falls:
-        verdict, path, way = Verdict.VANISHING, down, "falls"
-    change = path.fall if falls else path.rise
-    size, start, end = change
-    why = _why(known, path) if falls else ""
-    text = f"From {start} back to {end} δ {way} by {factor(size)}{why}."
-    since = path.since(-1 if falls else 1)
-    return Finding(verdict, text, Profile.of("δ", path), since, _by_steps(known, start, end))
+        text = f"From {start} back to {end} δ falls by {factor(size)}{_why(known, down)}."
+        return Finding(Verdict.VANISHING, text, down, down.since(-1), hint)
+    text = f"From {start} back to {end} δ grows by {factor(size)}."
+    return Finding(Verdict.EXPLODING, text, up, up.since(1), hint)
 
 
-def _blocks(path: Path) -> int:
+def _blocks(path: Profile) -> int:
     """Count the places between the two that a path rises between."""
     _, start, end = path.rise
     return path.names.index(start) - path.names.index(end) if start else 0
@@ -85,7 +83,7 @@ def _by_steps(known: Known, *ends: str) -> str | None:
     return "time" if often and not known.normalized else None
 
 
-def _why(known: Known, path: Path) -> str:
+def _why(known: Known, path: Profile) -> str:
     on = [known.by_name[name] for name in path.names]
     ends = [p.saturated for p in on if p.saturated is not None]
     full = sum(ends) / max(len(ends), 1)
@@ -130,7 +128,8 @@ def _side_by_side(known: Known, places: Sequence[Place]) -> bool:
 
 def healthy(known: Known) -> Finding | None:
     """Say that the gradient arrives, if it does."""
-    found = longest(known.paths)
+    paths = known.paths
+    found = max(paths, key=lambda p: (paths[p], len(p.names)), default=Profile())
     if not known.ends or not (found.names or any(p.norm for p in known.asked)):
         return None
     if not any(p.delta for p in known.record.places):
@@ -146,18 +145,18 @@ def healthy(known: Known) -> Finding | None:
         ("slow", too_slow(known)),
     )
     hint, but = next((pair for pair in buts if pair[1]), (None, ""))
-    sizes = Profile.of("δ", found) if found.names else None
+    sizes = found if found.names else None
     return Finding(Verdict.HEALTHY, _arrives(known, found) + but, sizes, hint=hint)
 
 
-def _arrives(known: Known, found: Path) -> str:
+def _arrives(known: Known, found: Profile) -> str:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends)]))
     if len(found.names) < 2:
         return f"The gradient arrives at {listed(names)}: there is no deeper layer."
-    down, up = worst(known.paths)
+    down, up = known.worst(-1).fall[0], known.worst(1).rise[0]
     return (
         f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
-        f"{factor(down.fall[0])} and grows by no more than {factor(up.rise[0])}."
+        f"{factor(down)} and grows by no more than {factor(up)}."
     )
 
 

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 from gradbook.diagnosis.findings.known import Known
-from gradbook.diagnosis.paths import Path, Profile, measured_path
+from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.watching.record import Steps
@@ -26,19 +27,19 @@ def stacked(known: Known) -> Finding | None:
         if size >= STACKED:
             text = f"Over the {steps.depth} layers of {steps.name or 'the network'} the gradient "
             text += f"falls by {factor(size)} from {start} down to {end}."
-            profile = Profile.of("gradients of biases", found)
-            return Finding(Verdict.VANISHING, text, profile, end, "stack")
+            return Finding(Verdict.VANISHING, text, found, end, "stack")
     return None
 
 
-def _stack(known: Known, steps: Steps) -> Path:
+def _stack(known: Known, steps: Steps) -> Profile:
     prefix = f"{steps.name}." if steps.name else ""
     sizes = {p.name: p.norm for p in known.asked if p.norm}
     for kind in ("bias_ih_l", "weight_hh_l"):
         names = [f"{prefix}{kind}{k}" for k in range(steps.depth)]
         if all(name in sizes for name in names):
-            return measured_path(names, [math.log10(sizes[name]) for name in names])
-    return Path()
+            rms = tuple(sizes[name] for name in names)
+            return Profile("gradients of biases", tuple(names), rms)
+    return Profile()
 
 
 def in_time(known: Known) -> Finding | None:
@@ -46,7 +47,7 @@ def in_time(known: Known) -> Finding | None:
     for steps in known.record.steps:
         own = _own_losses(known, steps)
         # With a loss of its own at each step the sizes are those of the losses, not of time.
-        path = _levels(steps.lags) if own and steps.lags else over_steps(steps)
+        path = _over(steps.lags) if own and steps.lags else over_steps(steps)
         if path is None:
             continue
         if not own and (down := _down(path, steps)) >= IN_TIME:
@@ -54,28 +55,26 @@ def in_time(known: Known) -> Finding | None:
         size, start, end = path.rise
         if size >= IN_TIME and steps.depth < 3 and not steps.both:
             text = f"Over the steps the gradient grows by {factor(size)} from {start} back to "
-            profile = Profile.of("δ", path)
-            return Finding(Verdict.EXPLODING, f"{text}{end}.", profile, path.since(1), "time")
+            return Finding(Verdict.EXPLODING, f"{text}{end}.", path, path.since(1), "time")
     return None
 
 
-def _down(path: Path, steps: Steps) -> float:
+def _down(path: Profile, steps: Steps) -> float:
     """Return the fall, of a layer that reads in both directions the smaller one of the two."""
     return min(path.fall[0], path.rise[0]) if steps.both else path.fall[0]
 
 
-def _falls(path: Path, steps: Steps, down: float) -> Finding:
+def _falls(path: Profile, steps: Steps, down: float) -> Finding:
     where = f" of {steps.name}" if steps.name else ""
     both = " in either direction" if steps.both else ""
     _, start, end = path.fall
     part = slice(path.names.index(end), path.names.index(start) + 1)
-    shown = measured_path(path.names[part], path.levels[part]) if steps.both else path
+    shown = replace(path, names=path.names[part], rms=path.rms[part]) if steps.both else path
     text = f"Over the steps{where} the gradient falls{both} by {factor(down)} from {start} back to "
-    profile = Profile.of("δ", shown)
-    return Finding(Verdict.VANISHING, f"{text}{end}.", profile, path.since(-1), "time")
+    return Finding(Verdict.VANISHING, f"{text}{end}.", shown, path.since(-1), "time")
 
 
-def over_steps(steps: Steps) -> Path | None:
+def over_steps(steps: Steps) -> Profile | None:
     """Return the sizes over time of the sequences that go on the longest.
 
     Examples:
@@ -89,11 +88,11 @@ def over_steps(steps: Steps) -> Path | None:
     if longest < 2:
         return None
     kept = [one[:longest] for one, end in zip(examples, last, strict=True) if end == longest]
-    return _levels([math.hypot(*row) / math.sqrt(len(row)) for row in zip(*kept, strict=True)])
+    return _over([math.hypot(*row) / math.sqrt(len(row)) for row in zip(*kept, strict=True)])
 
 
-def _levels(sizes: Sequence[float]) -> Path:
-    return Profile("δ", tuple(f"t={t}" for t in range(1, len(sizes) + 1)), tuple(sizes)).path
+def _over(sizes: Sequence[float]) -> Profile:
+    return Profile("δ", tuple(f"t={t}" for t in range(1, len(sizes) + 1)), tuple(sizes))
 
 
 def every_step(known: Known) -> Finding | None:
@@ -105,18 +104,18 @@ def every_step(known: Known) -> Finding | None:
         if not steps.lags:
             text = f"{start}forgotten. Ask once with the last step's loss alone."
             return Finding(Verdict.CANNOT_TELL, text, hint="lag")
-        path = _levels(steps.lags)
+        path = _over(steps.lags)
         size, _, end = path.fall
         if size >= IN_TIME:
             text = f"{start}forgotten. What the last step's loss sends falls by {factor(size)} "
             text += (
                 f"over {len(steps.lags) - 1} steps: a hundredth is left {_lag(path)} steps back."
             )
-            return Finding(Verdict.CANNOT_TELL, text, Profile.of("δ", path), end, "lag")
+            return Finding(Verdict.CANNOT_TELL, text, path, end, "lag")
     return None
 
 
-def _lag(path: Path) -> int:
+def _lag(path: Profile) -> int:
     levels = path.levels[::-1]
     return next((i for i, level in enumerate(levels) if level <= levels[0] - 2), len(levels))
 
