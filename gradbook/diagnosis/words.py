@@ -8,12 +8,7 @@ NAMED = 3
 
 
 def shown(name: str) -> str:
-    """Return a name as it may be printed: a stranger's may hold a terminal's escape sequences.
-
-    Examples:
-        >>> shown("fc" + chr(27) + "[2J")
-        'fc?[2J'
-    """
+    """Return a name as it may be printed: a stranger's may hold a terminal's escape sequences."""
     return "".join(c if c.isprintable() else "?" for c in name)
 
 

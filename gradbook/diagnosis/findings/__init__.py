@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
-from gradbook.diagnosis.findings.limits import LIMITS, Limits
 from gradbook.diagnosis.findings.loss import loss_sends_nothing, non_finite
 from gradbook.diagnosis.findings.missing import cut, not_stepped, unregistered
 from gradbook.diagnosis.findings.over_depth import healthy, sized, starved
 from gradbook.diagnosis.findings.over_time import every_step, forgotten, in_time, stacked
 from gradbook.diagnosis.findings.steps import frozen, large_step
 from gradbook.diagnosis.findings.zeros import dead, exactly_zero, stuck, symmetric, zero_start
+from gradbook.diagnosis.measuring.evidence import LIMITS, Limits
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
 __all__ = ["FINDINGS", "LIMITS", "Finding", "Known", "Limits", "Parameter", "decide", "findings_of"]

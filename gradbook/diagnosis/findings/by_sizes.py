@@ -3,8 +3,7 @@
 import math
 from itertools import pairwise
 
-from gradbook.diagnosis.findings.limits import LIMITS, Limits
-from gradbook.diagnosis.measuring.evidence import Evidence
+from gradbook.diagnosis.measuring.evidence import LIMITS, Evidence, Limits
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.words import factor, listed

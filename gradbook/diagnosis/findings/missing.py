@@ -154,12 +154,13 @@ def copies(known: Known) -> Mapping[str, str]:
             below.setdefault(".".join(parts[:k]), {})[".".join(parts[k:])] = p
     found: dict[str, str] = {}
     for module, mine in below.items():
-        inside = [p.asks for p in known.record.places if f"{p.module}.".startswith(f"{module}.")]
-        held = any(p.norm is not None for p in mine.values())
         within = module.startswith(tuple(f"{other}." for other in found))
-        if inside and not any(inside) and not held and not within:
-            like = next((other for other, theirs in below.items() if _same(mine, theirs)), None)
-            found |= {module: like} if like else {}
+        if within or any(p.norm is not None for p in mine.values()):
+            continue
+        inside = [p.asks for p in known.record.places if f"{p.module}.".startswith(f"{module}.")]
+        like = (other for other, theirs in below.items() if _same(mine, theirs))
+        source = next(like, None) if inside and not any(inside) else None
+        found |= {module: source} if source else {}
     return found
 
 

@@ -238,12 +238,7 @@ def _block_and_layer(name: str) -> tuple[str, str]:
 
 
 def in_a_block(name: str) -> bool:
-    """Tell whether a layer's name counts the block that it stands in.
-
-    Examples:
-        >>> in_a_block("blocks.3.fc1"), in_a_block("layers.11"), in_a_block("net.fc2")
-        (True, False, False)
-    """
+    """Tell whether a layer's name counts the block that it stands in."""
     return re.search(r"\d", _block_and_layer(name)[0]) is not None
 
 

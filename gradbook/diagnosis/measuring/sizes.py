@@ -68,13 +68,7 @@ def combine(parts: Iterable[Statistics]) -> Statistics:
 
 
 def of_chunk(x: Array) -> Statistics:
-    """Measure some numbers: one to `CHUNK`, flat, as float32 or float64.
-
-    Examples:
-        >>> tiny = of_chunk(np.full(4, 1e-25, np.float32))
-        >>> f"{tiny.norm:.1e} {tiny.rms:.1e}"
-        '2.0e-25 1.0e-25'
-    """
+    """Measure some numbers: one to `CHUNK`, flat, as float32 or float64."""
     least, most = float(x.min()), float(x.max())
     largest = max(most, -least)
     if not math.isfinite(largest):
@@ -192,12 +186,6 @@ def zero_lines(tensor: Tensor) -> float:
 
     Which of the two axes counts the units differs between frameworks; in a stack of layers the
     silent units of one are the silent inputs of the next, so that both tell the same.
-
-    Examples:
-        >>> from gradbook.diagnosis.reading.arrays import as_tensor
-        >>> g = np.array([[0.0, 1.0, 0.0, 2.0], [0.0, 3.0, 0.0, 4.0]])
-        >>> zero_lines(as_tensor("g", g))
-        0.25
     """
     alive = [np.zeros(length, bool) for length in tensor.shape]
     for start in range(0, tensor.shape[0], 256):
