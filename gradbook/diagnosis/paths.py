@@ -136,7 +136,9 @@ def _levels(
             level[u.name] = log_ratio(u.delta or 0.0, 1.0)
             continue
         v = max((by_name[name] for name in ahead), key=_delta)
-        change = _normed_step(u, v) if v.normed and not after[v.name] else step(u, v)
+        change = step(u, v)
+        if v.normed and not after[v.name] and u.out and v.out and math.isfinite(change):
+            change += log_ratio(u.out, v.out)
         if exits.get(u.name, 0.0) > _delta(v):  # most of what comes there comes from a loss
             change = min(change, 0.0)
         if u.name not in around and max((by_name[n] for n in v.before), key=_delta) is not u:
@@ -148,9 +150,3 @@ def _levels(
 
 def _delta(place: Place) -> float:
     return place.delta or 0.0
-
-
-def _normed_step(u: Place, v: Place) -> float:
-    """Return the change from the last normalization back to a state, of delta times output."""
-    change = step(u, v)
-    return change + log_ratio(u.out, v.out) if u.out and v.out and math.isfinite(change) else change

@@ -47,8 +47,9 @@ def _between(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str | N
     if not before or not (aside or _ran(known, none)):
         return None
     # What begins anew may read what was cut off; what comes from elsewhere shows no cut.
-    after = (p for p in places[before[-1] + 1 :] if p.delta is not None)
-    following = next((p.name for p in after if aside or _begins(known, p)), None)
+    after = [p for p in places[before[-1] + 1 :] if p.delta is not None]
+    anew = (p for p in after if not p.before and p.module not in known.record.given)
+    following = next((p.name for p in (after if aside else anew)), None)
     if following is None:
         return None
     last, following = (n.removesuffix(" (z)") for n in (places[before[-1]].name, following))
@@ -84,11 +85,6 @@ def _inside(known: Known) -> list[int]:
     places = known.record.places
     reached = max((i for i, p in enumerate(places) if p.delta is not None), default=0)
     return [i for i in range(reached) if _silent(known, places[i])]
-
-
-def _begins(known: Known, place: Place) -> bool:
-    """Tell whether nothing that is known goes into a place, nor the network's own input."""
-    return not place.before and place.module not in known.record.given
 
 
 def _silent(known: Known, place: Place) -> bool:

@@ -50,18 +50,15 @@ def in_time(known: Known) -> Finding | None:
         path = _over(steps.lags) if own and steps.lags else over_steps(steps)
         if path is None:
             continue
-        if not own and (down := _down(path, steps)) >= IN_TIME:
-            return _falls(path, steps, down)
         size, start, end = path.rise
+        # A layer that reads in both directions forgets where both fall.
+        down = min(path.fall[0], size) if steps.both else path.fall[0]
+        if not own and down >= IN_TIME:
+            return _falls(path, steps, down)
         if size >= IN_TIME and steps.depth < 3 and not steps.both:
             text = f"Over the steps the gradient grows by {factor(size)} from {start} back to "
             return Finding(Verdict.EXPLODING, f"{text}{end}.", path, path.since(1), "time")
     return None
-
-
-def _down(path: Profile, steps: Steps) -> float:
-    """Return the fall, of a layer that reads in both directions the smaller one of the two."""
-    return min(path.fall[0], path.rise[0]) if steps.both else path.fall[0]
 
 
 def _falls(path: Profile, steps: Steps, down: float) -> Finding:
@@ -108,16 +105,11 @@ def every_step(known: Known) -> Finding | None:
         size, _, end = path.fall
         if size >= IN_TIME:
             text = f"{start}forgotten. What the last step's loss sends falls by {factor(size)} "
-            text += (
-                f"over {len(steps.lags) - 1} steps: a hundredth is left {_lag(path)} steps back."
-            )
+            back = [level - path.levels[-1] for level in path.levels[::-1]]
+            lag = next((i for i, level in enumerate(back) if level <= -2), len(back))
+            text += f"over {len(steps.lags) - 1} steps: a hundredth is left {lag} steps back."
             return Finding(Verdict.CANNOT_TELL, text, path, end, "lag")
     return None
-
-
-def _lag(path: Profile) -> int:
-    levels = path.levels[::-1]
-    return next((i for i, level in enumerate(levels) if level <= levels[0] - 2), len(levels))
 
 
 def _own_losses(known: Known, steps: Steps) -> bool:

@@ -42,7 +42,9 @@ def symmetric(known: Known) -> Finding | None:
 
 def zero_start(known: Known) -> Finding | None:
     """Say what begins with 0 by design, which hides others at the first step alone."""
-    zero = [p for p in known.asked if p.zero and p.norm and not _is_added(p)]
+    # A weight that is added, as biases are, keeps nothing back.
+    added = {p.name for p in known.asked if p.axes < 2 and "bias" in p.name.rpartition(".")[2]}
+    zero = [p for p in known.asked if p.zero and p.norm and p.name not in added]
     if not zero or not known.still:
         return None
     names = [p.name for p in zero if p.axes > 1] or [p.name for p in zero]
@@ -50,11 +52,6 @@ def zero_start(known: Known) -> Finding | None:
     what = "the second matrices of LoRA" if lora else listed(names)
     text = f"{what} begin with 0: so {_share(known)}, which is true of the first step alone. "
     return Finding(Verdict.ZERO_START, f"{text}Nothing is dead.", since=names[0])
-
-
-def _is_added(parameter: Parameter) -> bool:
-    """Tell that a weight is added, as biases are: a 0 of it keeps nothing back."""
-    return parameter.axes < 2 and "bias" in parameter.name.rpartition(".")[2]
 
 
 OFF = 0.66
@@ -72,7 +69,8 @@ def dead(known: Known) -> Finding | None:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
     shut = (known.by_name[name] for name, share in looked.items() if share >= ALL_OFF)
-    passed_by = [p.name for p in shut if not _around(known, p)]
+    # Something before it, and not 0 itself, may get a gradient all the same.
+    passed_by = [p.name for p in shut if not any(o.delta and o.out != 0 for o in known.upstream(p))]
     if not passed_by:
         return None
     text = f"All units of {passed_by[-1]} are off, 0 for every example: nothing passes them."
@@ -94,11 +92,6 @@ def _looked(known: Known) -> dict[str, float]:
     """Return the hidden layers whose units were looked at, with the share that is off."""
     hidden = (p for p in known.record.places if p.asks and p.state)
     return {p.name: p.off for p in hidden if p.off is not None}
-
-
-def _around(known: Known, place: Place) -> bool:
-    """Tell whether something before a place, and not 0 itself, got a gradient all the same."""
-    return any(other.delta and other.out != 0 for other in known.upstream(place))
 
 
 def saturates(known: Known) -> str:

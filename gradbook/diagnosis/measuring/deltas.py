@@ -130,18 +130,14 @@ def _place(name: str, layers: Sequence[Layer]) -> int | None:
 def _sizes(deltas: Any) -> dict[str, float]:
     if not isinstance(deltas, (Mapping, list, tuple)):
         deltas = _listed(deltas)
-    if isinstance(deltas, Tensors) or not _are_numbers(deltas):
-        return {tensor.name: size_of(tensor) for tensor in _tensors("deltas", deltas)}
     named = deltas if isinstance(deltas, Mapping) else dict(enumerate(deltas, start=1))
+    arrays = isinstance(deltas, Tensors) or not all(isinstance(x, Real) for x in named.values())
+    if arrays or not named:
+        return {tensor.name: size_of(tensor) for tensor in _tensors("deltas", deltas)}
     for name, value in named.items():
         if value < 0:
             raise BadInput(f"deltas[{str(name)!r}] must be a norm, got {value}")
     return {str(name): float(value) for name, value in named.items()}
-
-
-def _are_numbers(deltas: Any) -> bool:
-    values = deltas.values() if isinstance(deltas, Mapping) else deltas
-    return bool(values) and all(isinstance(value, Real) for value in values)
 
 
 def _listed(deltas: Any) -> list[Any]:

@@ -93,6 +93,8 @@ def gather(
     norms = [layer for layer in facts if layer.kind is Kind.NORM]
     plain = in_one_sequence([(x.name, x.kind) for x in facts], [x.name for x in main])
     straight = len(same) == len(main) and (plain or not norms)
+    gains = [layer.gain for layer in weighted[1:-1]]
+    told = bool(gains) and None not in gains
     lost = (name for name, found in numbers.items() if found.nonfinite)
     return replace(
         given,
@@ -109,7 +111,7 @@ def gather(
         recurrent=any(layer.kind is Kind.RECURRENT for layer in facts),
         normalized=bool(norms),
         blocks=any(in_a_block(x.name) for x in weighted),
-        gain=_all_gains(weighted),
+        gain=sum(gain for gain in gains if gain is not None) if told else None,
         bends=max(len(weighted) - 2, 0) * math.log10(2) / 2,
         pulls=_pulls(weighted),
     )
@@ -166,12 +168,6 @@ def _ratios(main: Sequence[Facts], activations: Sequence[float]) -> Profile | No
         return None
     rms = (size / entered[n] for n, size in zip(found.names, found.rms, strict=True))
     return replace(found, rms=tuple(rms))
-
-
-def _all_gains(layers: Sequence[Facts]) -> float | None:
-    gains = [layer.gain for layer in layers[1:-1]]
-    known = [gain for gain in gains if gain is not None]
-    return sum(known) if known and len(known) == len(gains) else None
 
 
 def _pulls(layers: Sequence[Facts]) -> float | None:

@@ -58,8 +58,7 @@ ENDINGS = (
 """How names end in some framework; the groups of the first pattern that fits make the layer's."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """When a tensor is of a kind: all conditions must hold.
 
     Attributes:
@@ -79,16 +78,11 @@ _NOT_BIAS = (Role.WEIGHT, Role.UNKNOWN)
 
 RULES = (
     Rule(Kind.SCALAR, most=0, unknown=False),
-    Rule(Kind.NORM, words=r"\w*norms?|ln|lnf|bn|gn|scale|gamma", most=1),
-    Rule(Kind.EMBEDDING, words=r"embed\w*|embd|wte|wpe", roles=_NOT_BIAS, least=2, most=3),
-    Rule(Kind.RECURRENT, words=r"\w*rnn|lstm|gru|ih|hh|recurrent", roles=_NOT_BIAS, least=2),
-    Rule(
-        Kind.ATTENTION,
-        words=r"attn|attention|mha|qkv|q|k|v|query|key|value",
-        roles=_NOT_BIAS,
-        least=2,
-    ),
-    Rule(Kind.CONV, words=r"conv\w*", roles=_NOT_BIAS, least=3),
+    Rule(Kind.NORM, r"\w*norms?|ln|lnf|bn|gn|scale|gamma", most=1),
+    Rule(Kind.EMBEDDING, r"embed\w*|embd|wte|wpe", _NOT_BIAS, least=2, most=3),
+    Rule(Kind.RECURRENT, r"\w*rnn|lstm|gru|ih|hh|recurrent", _NOT_BIAS, least=2),
+    Rule(Kind.ATTENTION, r"attn|attention|mha|qkv|q|k|v|query|key|value", _NOT_BIAS, least=2),
+    Rule(Kind.CONV, r"conv\w*", _NOT_BIAS, least=3),
     Rule(Kind.NORM, roles=(Role.WEIGHT,), least=1, most=1, unknown=False),  # in a Sequential
     Rule(Kind.BIAS, roles=(Role.BIAS,)),
     Rule(Kind.BIAS, least=1, most=1, unknown=False),
@@ -165,18 +159,15 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
 
     Examples:
         >>> shapes = {"0.weight": (8, 4), "0.bias": (8,), "1.weight": (8,), "1.bias": (8,)}
-        >>> [(layer.name, layer.kind.value, len(layer.members)) for layer in group(shapes)]
-        [('0', 'dense', 2), ('1', 'normalization', 2)]
+        >>> [(layer.name, layer.kind.value) for layer in group(shapes)]
+        [('0', 'dense'), ('1', 'normalization')]
     """
     layers: dict[str, list[Named]] = {}
     for name, shape in shapes.items():
         found = locate(name, shape)
         layers.setdefault(found.layer, []).append(found)
-    return tuple(Layer(layer, _kind(members), tuple(members)) for layer, members in layers.items())
-
-
-def _kind(members: Iterable[Named]) -> Kind:
-    return next((member.kind for member in members if member.kind is not Kind.BIAS), Kind.BIAS)
+    kinds = {n: (m.kind for m in ms if m.kind is not Kind.BIAS) for n, ms in layers.items()}
+    return tuple(Layer(n, next(kinds[n], Kind.BIAS), tuple(ms)) for n, ms in layers.items())
 
 
 class Order(NamedTuple):
@@ -222,9 +213,8 @@ def place(name: str) -> str:
         >>> [place(name) for name in ("blocks.3.fc1", "layers.11", "fc2", "head")]
         ['blocks.#.fc1', 'layers.#', 'fc#', 'head']
     """
-    block, layer = _block_and_layer(name)
-    counted = uncounted(block)
-    return counted + (layer if counted != block else uncounted(layer))
+    layer = re.split(r"[./]", name)[-1]
+    return uncounted(name.removesuffix(layer)) + layer if in_a_block(name) else uncounted(name)
 
 
 def uncounted(name: str) -> str:
@@ -232,14 +222,9 @@ def uncounted(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
 
-def _block_and_layer(name: str) -> tuple[str, str]:
-    layer = re.split(r"[./]", name)[-1]
-    return name.removesuffix(layer), layer
-
-
 def in_a_block(name: str) -> bool:
     """Tell whether a layer's name counts the block that it stands in."""
-    return re.search(r"\d", _block_and_layer(name)[0]) is not None
+    return re.search(r"\d.*[./]", name) is not None
 
 
 def in_one_sequence(layers: Sequence[tuple[str, Kind]], weighted: Sequence[str]) -> bool:

@@ -33,20 +33,6 @@ class Net:
     optimizer: Any = None
     versions: Mapping[str, int] = field(default_factory=dict)
 
-    def asks(self, name: str) -> bool:
-        """Tell whether a weight is to be trained."""
-        return name not in self.weights or bool(self.weights[name].requires_grad)
-
-    def stepped(self, name: str) -> bool | None:
-        """Tell whether the optimizer holds a weight."""
-        if self.optimizer is None or name not in self.weights:
-            return None
-        return id(self.weights[name]) in self._groups
-
-    def moved(self, name: str) -> bool:
-        """Tell whether a weight has been written to since it was watched."""
-        return name in self.versions and version_of(self.weights[name]) != self.versions[name]
-
     def group(self, name: str) -> Mapping[str, Any]:
         """Return what the optimizer does with a weight; nothing if it does not hold it."""
         return self._groups.get(id(self.weights.get(name)), {})
@@ -87,14 +73,15 @@ def _read(weights: Tensors | None, name: str) -> Tensor | None:
 def _parameter(
     found: Measured, stored: Tensor | None, step: Update | None, net: Net, sample: int
 ) -> Parameter:
-    name, numbers, group = found.name, found.statistics, net.group(found.name)
+    name, numbers = found.name, found.statistics
+    weight, group = net.weights.get(name), net.group(name)
     lost = numbers is not None and numbers.nonfinite > 0
     shape = stored.shape if stored is not None else (found.shape or ())
     ratio = step.ratio if step is not None and math.isfinite(step.ratio) else None
     rate = float(group["lr"]) if "lr" in group else None
     return Parameter(
         name=name,
-        trainable=net.asks(name),
+        trainable=weight is None or bool(weight.requires_grad),
         axes=len(shape),
         norm=None if numbers is None else numbers.norm,
         finite=not lost,
@@ -103,8 +90,8 @@ def _parameter(
         broken=lost and stored is not None and not np.isfinite(stored.values()).all(),
         ratio=ratio,
         gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
-        stepped=net.stepped(name),
-        moved=net.moved(name),
+        stepped=None if net.optimizer is None or weight is None else bool(group),
+        moved=name in net.versions and version_of(weight) != net.versions[name],
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
         sample=() if stored is None else _first(stored, sample),

@@ -9,10 +9,10 @@ are independent, and their mean has an honest one. A test measures both.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from gradbook.bisection import last_true
 from gradbook.checks import Array, float_array, integer_at_least
 
 CONFIDENCE = 0.95
@@ -22,14 +22,7 @@ ONE_OF = 4
 """Of how many steps at least one can stand out: of fewer, each makes a large part of the change."""
 
 
-def _cosine_integral(theta: float, power: int) -> float:
-    """Integrate cos^power from 0 to theta, by parts."""
-    value = theta if power % 2 == 0 else math.sin(theta)
-    for k in range(2 + power % 2, power + 1, 2):
-        value = math.cos(theta) ** (k - 1) * math.sin(theta) / k + (k - 1) / k * value
-    return value
-
-
+@lru_cache(maxsize=256)
 def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     r"""Find the $t$ with $P(|T| \le t) =$ `confidence` for Student's $T$.
 
@@ -40,15 +33,12 @@ def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
         >>> [f"{student_quantile(n):.3f}" for n in (1, 2, 10)]
         ['12.706', '4.303', '2.228']
     """
-    power = integer_at_least("freedom", freedom, 1) - 1
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
-    wanted = confidence * _cosine_integral(math.pi / 2, power)
-
-    def below(theta: float) -> bool:
-        return _cosine_integral(theta, power) <= wanted
-
-    return math.sqrt(freedom) * math.tan(last_true(below, 0.0, math.pi / 2))
+    theta = np.linspace(0.0, math.pi / 2, 100_001)
+    density = np.cos(theta) ** (integer_at_least("freedom", freedom, 1) - 1)
+    mass = np.append(0.0, np.cumsum(density[1:] + density[:-1]))
+    return math.sqrt(freedom) * math.tan(np.interp(confidence * mass[-1], mass, theta))
 
 
 @dataclass(frozen=True)
