@@ -73,10 +73,10 @@ class Profile:
         return found
 
     @property
-    def largest(self) -> float:
-        """The largest change between any two of them in decades, negative for a fall."""
-        if not any(self.rms):
-            return math.nan
+    def extent(self) -> float:
+        """The largest change of δ, and of what stands in for it that of its ends, in decades."""
+        if self.source != "δ" or not any(self.rms):
+            return self.decades
         fall, rise = self.fall[0], self.rise[0]
         return rise if rise > fall else 0.0 - fall
 

@@ -5,7 +5,8 @@ Which of them goes into which is known, so nothing is guessed from names.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 
@@ -145,40 +146,27 @@ def crossed(states: Sequence[Place]) -> dict[str, str]:
     """Return for each place the next one that every path from it crosses, if all paths to it do.
 
     Between the two there may be branches, but no path leads around either of them: what changes
-    from one to the other is the gradient of all.
+    from one to the other is the gradient of all. With a random number for each step from place to
+    place, the products along all paths through a place have one sum for two places only if the same
+    paths cross both: as polynomials in these numbers the sums differ, and a polynomial is rarely 0.
 
     Examples:
         >>> crossed([Place("h"), Place("b", before=("h",)), Place("k", before=("h", "b"))])
         {'h': 'k'}
     """
-    into = {place.name: place.before for place in states}
-    first, last = _dominators(into), _dominators(after_of(states))
-    return {name: last[name] for name in into if last[name] and _leads(name, last[name], first)}
+    draw = random.Random(0)
+    drawn = {(b, p.name): draw.randrange(PRIME) for p in states for b in p.before or ("",)}
+    there, back = {"": 1}, dict[str, int]()
+    for p in states:
+        there[p.name] = sum(drawn[b, p.name] * there[b] for b in p.before or ("",)) % PRIME
+    found, last = dict[str, str](), dict[int, str]()
+    for name, after in after_of(states).items():
+        back[name] = sum(drawn[name, a] * back[a] for a in after) % PRIME if after else 1
+        paths = there[name] * back[name] % PRIME
+        found |= {name: last[paths]} if paths in last else {}
+        last[paths] = name
+    return found
 
 
-def _dominators(into: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return for each place the nearest one that all paths to it cross; empty if there is none."""
-    depth, above = {"": 0}, dict[str, str]()
-    for name, ways in into.items():
-        common = ways[0] if ways else ""
-        for way in ways[1:]:
-            common = _meeting(common, way, above, depth)
-        above[name], depth[name] = common, depth[common] + 1
-    return above
-
-
-def _meeting(one: str, other: str, above: Mapping[str, str], depth: Mapping[str, int]) -> str:
-    """Go up from two places until the ways meet."""
-    while one != other:
-        if depth[one] >= depth[other]:
-            one = above[one]
-        else:
-            other = above[other]
-    return one
-
-
-def _leads(first: str, name: str, above: Mapping[str, str]) -> bool:
-    """Tell whether all paths to a place cross another."""
-    while name and name != first:
-        name = above[name]
-    return bool(name)
+PRIME = 2**61 - 1
+"""A prime so large that sums of different paths are equal once in more than 10^15 networks."""

@@ -100,7 +100,7 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
 
 
 def _judged(profile: Profile, limit: float) -> Finding | None:
-    extent = _extent(profile)
+    extent = profile.extent
     if math.isnan(extent) or abs(extent) < limit:
         return None
     if math.isinf(extent) and (lost := _lost(profile)):
@@ -120,14 +120,9 @@ def _lost(profile: Profile) -> Finding | None:
     return Finding(Verdict.CUT, text, profile, still[-1], "exactly")
 
 
-def _extent(profile: Profile) -> float:
-    """Return the largest change of δ, and of what stands in for it that of its ends."""
-    return profile.largest if profile.source == "δ" else profile.decades
-
-
 def _change(profile: Profile) -> str:
     """Say how sizes change on the way back."""
-    extent = _extent(profile)
+    extent = profile.extent
     start, end = profile.names[-1], profile.names[0]
     how = "stay as they are"
     if abs(extent) >= 0.05:

@@ -118,13 +118,7 @@ def gather(
 
 
 def hidden(facts: Sequence[Facts]) -> list[Facts]:
-    """Return the layers of the most frequent kind that has weights, but for the network's last.
-
-    Examples:
-        >>> layers = [Facts("1", Kind.DENSE), Facts("n", Kind.NORM), Facts("2", Kind.DENSE)]
-        >>> [layer.name for layer in hidden(layers)]
-        ['1']
-    """
+    """Return the layers of the most frequent kind that has weights, but for the network's last."""
     named = (Kind.NORM, Kind.BIAS, Kind.SCALAR, Kind.EMBEDDING, Kind.RECURRENT)
     rest = [layer for layer in facts if layer.kind not in named][:-1]
     kinds = [layer.kind for layer in rest]

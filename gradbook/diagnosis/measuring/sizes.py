@@ -118,11 +118,7 @@ QUICK = (1e-20, 1e30)
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found under one name.
-
-    Attributes:
-        tied_to: The name of the earlier tensor that it shares its memory with, if there is one.
-    """
+    """What was found under one name, and the earlier one that it shares its memory with."""
 
     name: str
     shape: tuple[int, ...] | None

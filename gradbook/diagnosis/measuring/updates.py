@@ -105,12 +105,7 @@ def frozen_count(fmt: Format, w: Array, g: Array, lr: float) -> int:
 
 @dataclass(frozen=True)
 class Frozen:
-    """How many weights one update leaves as they are, bit for bit.
-
-    Attributes:
-        format: The number format of weights, gradients and learning rate.
-        total: Of how many that a step is meant for: whose gradient is not exactly 0.
-    """
+    """How many weights one update leaves as they are, of those whose gradient is not exactly 0."""
 
     format: Format
     count: int
@@ -124,12 +119,7 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Update:
-    r"""What one step does to one tensor of weights.
-
-    Attributes:
-        frozen: The weights that stand still, in each of `FORMATS`, and in float64 if they are
-            stored in it.
-    """
+    """What one step does to one tensor of weights, and how many stand still in which format."""
 
     name: str
     lr: float
@@ -215,8 +205,7 @@ def measure_updates(
 
     Examples:
         >>> from gradbook.diagnosis.reading.arrays import hand_over
-        >>> weights = hand_over({"W": np.full((2, 2), 4.0), "b": np.zeros(2)}, "weights")
-        >>> gradients = hand_over({"W": np.ones((2, 2)), "b": None})
+        >>> weights, gradients = hand_over({"W": np.full(2, 4.0)}), hand_over({"W": np.ones(2)})
         >>> [(step.name, step.ratio) for step in measure_updates(gradients, weights, lr=0.5)]
         [('W', 0.125)]
     """
