@@ -10,10 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gradbook.diagnosis.words import shown
+from gradbook.diagnosis.verdicts import shown
 
 LONGEST = 400
 """The most characters of a message; what is cut is cut from its middle."""
+
+WRONG = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, csv.Error, OSError, EOFError, SyntaxError),
+    *(ValueError, TypeError, LookupError, RuntimeError, OverflowError, MemoryError),
+)
+"""What the libraries below may raise for files that are not what they should be."""
 
 
 class BadInput(ValueError):
@@ -42,13 +48,6 @@ class Odd(BadInput):
 def reason(error: BaseException) -> str:
     """Return the first line of what another library's error says, or its type's name."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-WRONG = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, csv.Error, OSError, EOFError, SyntaxError),
-    *(ValueError, TypeError, LookupError, RuntimeError, OverflowError, MemoryError),
-)
-"""What the libraries below may raise for files that are not what they should be."""
 
 
 @contextmanager

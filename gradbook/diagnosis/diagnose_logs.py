@@ -18,8 +18,7 @@ from gradbook.diagnosis.reading.log_cells import Entry
 from gradbook.diagnosis.reading.logs import Log
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
 
 @dataclass

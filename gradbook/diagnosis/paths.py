@@ -22,6 +22,9 @@ from gradbook.diagnosis.places import Place, after_of, crossed, log_ratio, state
 STARTS = 1.0
 """How many decades the size has moved where a fault starts."""
 
+ENOUGH = 3
+"""How many places make a path that can be judged without what only normalizations read."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -88,10 +91,6 @@ class Profile:
         moved = ((i, sign * (levels[i] - levels[high])) for i in range(low, high))
         off = [i for i, by in takewhile(lambda pair: pair[1] >= STARTS, moved)]
         return self.names[off[-1]] if off else None
-
-
-ENOUGH = 3
-"""How many places make a path that can be judged without what only normalizations read."""
 
 
 def paths_of(places: Sequence[Place]) -> dict[Profile, bool]:

@@ -9,6 +9,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+PRIME = 2**61 - 1
+"""A prime so large that sums of different paths are equal once in more than 10^15 networks."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -166,7 +169,3 @@ def crossed(states: Sequence[Place]) -> dict[str, str]:
         found |= {name: last[paths]} if paths in last else {}
         last[paths] = name
     return found
-
-
-PRIME = 2**61 - 1
-"""A prime so large that sums of different paths are equal once in more than 10^15 networks."""

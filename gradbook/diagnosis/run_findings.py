@@ -14,11 +14,19 @@ from gradbook.diagnosis.reporting.advice import next_steps
 from gradbook.diagnosis.reporting.hints import HINTS
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.run_page import Moment
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import factor, listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 
 OFTEN = 3
 """How many backward passes without a step are no accumulation."""
+
+SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
+"""What training makes of a network in which it was not, where steps or weight decay are large."""
+
+AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
+"""What may be true of a network that has learned, and is no illness then."""
+
+SHRUNK = 0.5
+"""Decades by which half of the matrices become smaller that is more than training does."""
 
 
 def norm_of(tensors: Any) -> float:
@@ -137,13 +145,6 @@ def rose(moments: Sequence[Moment]) -> bool:
     return bool(told) and 0 < 2 * told[0] <= max(told) and told[-1] > told[0] / 2
 
 
-SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
-"""What training makes of a network in which it was not, where steps or weight decay are large."""
-
-AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
-"""What may be true of a network that has learned, and is no illness then."""
-
-
 def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     """Judge the end of a run by what came before it."""
     verdict = report.verdict
@@ -187,10 +188,6 @@ def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
 
 def _says(moment: Moment, verdict: Verdict) -> bool:
     return any(found.verdict is verdict for found in moment.report.findings)
-
-
-SHRUNK = 0.5
-"""Decades by which half of the matrices become smaller that is more than training does."""
 
 
 def _made(report: Report, moments: Sequence[Moment]) -> Report:

@@ -7,10 +7,19 @@ from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.findings.missing import copies, left_out
 from gradbook.diagnosis.findings.zeros import emptied, exactly_zero, zero_start
 from gradbook.diagnosis.places import Place, log_ratio
-from gradbook.diagnosis.words import factor, listed
+from gradbook.diagnosis.verdicts import factor, listed
 
 UNLIKE = "is not the sum of this pass's δ"
 """What is said of a gradient in which there is something else."""
+
+APART = 2.0
+"""Decades between the outputs' δ from which on one term of the loss hides another."""
+
+CLOSE = 0.01
+"""How far the gradient of a bias may be off the sum of δ, as a share of it."""
+
+CANCELS = 1e-5
+"""The share of what is summed below which a sum is what rounding has left of it."""
 
 
 def notes_of(known: Known) -> Iterator[str]:
@@ -43,24 +52,12 @@ def notes_of(known: Known) -> Iterator[str]:
         )
 
 
-APART = 2.0
-"""Decades between the outputs' δ from which on one term of the loss hides another."""
-
-
 def _apart(known: Known) -> list[Place]:
     """Return the outputs by the size of what they get, if they are far apart."""
     ends = sorted((p for p in known.ends if p.layer), key=lambda p: -(p.norm or 0.0))
     if len({p.module for p in ends}) < len(ends) or not ends or not ends[0].norm:
         return []
     return ends if log_ratio(ends[0].norm, ends[-1].norm or 0.0) >= APART else []
-
-
-CLOSE = 0.01
-"""How far the gradient of a bias may be off the sum of δ, as a share of it."""
-
-
-CANCELS = 1e-5
-"""The share of what is summed below which a sum is what rounding has left of it."""
 
 
 def _unlike(known: Known) -> str | None:

@@ -5,14 +5,15 @@ from itertools import pairwise
 
 from gradbook.diagnosis.measuring.evidence import LIMITS, Evidence, Limits
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import factor, listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 
 CLEAR = 1e-4
 """The least δ at the output of which a hidden δ of 0 cannot be what is left after underflow.
 
 It is a thousand times the smallest number of float16, and one layer does not shrink it so far.
 """
+
+_WATCH = "Give δ, the gradient at the layers' outputs; in PyTorch gradbook.watch(net) records it."
 
 
 def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
@@ -236,6 +237,3 @@ def _question(e: Evidence) -> str:
         "what δ loses on its way back, the activations may have lost on their way forward. "
         f"{_WATCH}"
     )
-
-
-_WATCH = "Give δ, the gradient at the layers' outputs; in PyTorch gradbook.watch(net) records it."

@@ -4,8 +4,10 @@ import math
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, listed
+
+LEAST = 1e-5
+"""How large the sum of |δ| at the output, for a loss that averages its errors, is at least."""
 
 
 def non_finite(known: Known) -> Finding | None:
@@ -51,10 +53,6 @@ def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
         return text, first, "back"
     text = f"All δ are finite, and the gradients of {listed(lost)} are not: they overflow, or an "
     return f"{text}earlier step's were added.", lost[0], "scale"
-
-
-LEAST = 1e-5
-"""How large the sum of |δ| at the output, for a loss that averages its errors, is at least."""
 
 
 def loss_sends_nothing(known: Known) -> Finding | None:

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
 UNUSED = 0.1
 """The share of trainable tensors from which on modules that nobody calls are a fault."""
 
 _NOT_CALLED = "backward() was not called"
+
+ALIKE = 0.5
+"""The least cosine between weights of which one set is an old copy of the other."""
 
 
 def cut(known: Known) -> Finding | None:
@@ -132,10 +134,6 @@ def unregistered(known: Known) -> Finding | None:
         "does not move them."
     )
     return Finding(Verdict.CUT, text, hint="list")
-
-
-ALIKE = 0.5
-"""The least cosine between weights of which one set is an old copy of the other."""
 
 
 def copies(known: Known) -> Mapping[str, str]:

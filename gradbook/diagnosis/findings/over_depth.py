@@ -11,9 +11,8 @@ from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import mostly_off, saturates
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 from gradbook.diagnosis.watching.modules import PARAMETRIZED
-from gradbook.diagnosis.words import factor, listed
 
 FALL = 1.95
 """Decades that δ falls by in a network that is ill; truth calls 2 a fault, 1 healthy."""
@@ -47,6 +46,9 @@ A normalized branch adds about as much to the path as there is at first, a facto
 back. Published networks at their own initialization rise by up to 5 decades in their many blocks
 (ConvMixer) and train: behind a normalization the size of a gradient does not matter.
 """
+
+STARVED = 3.0
+"""Decades below the largest share from which on a branch gets nothing."""
 
 
 def sized(known: Known) -> Finding | None:
@@ -91,10 +93,6 @@ def _why(known: Known, path: Profile) -> str:
         return f"; {full:.0%} of what enters the layers is saturated"
     spread = min((p.spread for p in on if p.spread is not None), default=1.0)
     return f"; all examples come out alike, to {spread:.0e} of their size" if spread < 1e-3 else ""
-
-
-STARVED = 3.0
-"""Decades below the largest share from which on a branch gets nothing."""
 
 
 def starved(known: Known) -> Finding | None:

@@ -6,8 +6,7 @@ from itertools import pairwise
 from statistics import median
 
 from gradbook.diagnosis.places import log_ratio
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import factor, listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 
 GROWS = 1.5
 """By how many decades the norm of all gradients grows that is called growing."""
@@ -17,6 +16,12 @@ CEASES = 4.0
 
 FIFTH = 5
 """The ends of a log that are compared are its first and last fifth."""
+
+SHARE = 0.1
+"""The share of steps that a loss scale may lose before a log is called not finite."""
+
+PEAK = 100.0
+"""How many times the median of all a norm is that is a peak."""
 
 
 def _last(sizes: Sequence[float]) -> Sequence[float]:
@@ -71,10 +76,6 @@ def falls(total: Mapping[float, float]) -> str:
     return f"The norm of all gradients falls by {factor(down)}. " if enough else ""
 
 
-SHARE = 0.1
-"""The share of steps that a loss scale may lose before a log is called not finite."""
-
-
 def passing(total: Mapping[float, float]) -> str:
     """Say that some steps are not finite and later ones are, as where a loss scale is sought.
 
@@ -88,10 +89,6 @@ def passing(total: Mapping[float, float]) -> str:
         f"{bad[-1]:g}, and later ones are: such steps were not taken, as with a loss scale that "
         "is lowered until nothing overflows."
     )
-
-
-PEAK = 100.0
-"""How many times the median of all a norm is that is a peak."""
 
 
 def peaks(total: Mapping[float, float]) -> Iterator[str]:

@@ -8,15 +8,17 @@ from itertools import zip_longest
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor
 from gradbook.diagnosis.watching.record import Steps
-from gradbook.diagnosis.words import factor
 
 IN_TIME = 1.84
 """As in `LIMITS`: decades over the steps of time."""
 
 STACKED = 1.3
 """Decades between the biases' gradients of stacked recurrent layers."""
+
+CALLS = 4
+"""How many calls of one module make steps of time."""
 
 
 def stacked(known: Known) -> Finding | None:
@@ -127,10 +129,6 @@ def _at_once(known: Known) -> int:
         last = [p for p in map(known.by_name.get, end.before) if p is not None and p.layer]
         rows += [p.rows for p in (last if last and not end.layer else [end])]
     return max(rows)
-
-
-CALLS = 4
-"""How many calls of one module make steps of time."""
 
 
 def forgotten(known: Known) -> Finding | None:

@@ -3,14 +3,22 @@
 import math
 
 from gradbook.diagnosis.findings.known import Known, Parameter
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 from gradbook.show.bounds import at_most
 
 LARGE = 1.0
 """From which size of the update over that of the weight on a step undoes what was learned."""
 LIGHT = 0.1
 """Up to which gain a step changes little all the same: its weights began small, as a head's do."""
+
+STILL = 0.5
+"""The share of the weights, as in the definition of truth."""
+
+SLOW = 1e-5
+"""A hundredth of the thousandth of its weights that a step is often given."""
+
+NEAR = 1e-6
+"""Sixteen times the smallest number of float16: of numbers of that size many are rounded to 0."""
 
 
 def large_step(known: Known) -> Finding | None:
@@ -35,10 +43,6 @@ def _decays(weight: Parameter) -> bool:
     return 2 * weight.decay > (weight.ratio or 0.0)
 
 
-STILL = 0.5
-"""The share of the weights, as in the definition of truth."""
-
-
 def frozen(known: Known) -> Finding | None:
     """Find that of the weights that a step is meant for most stand still."""
     held = [p for p in known.asked if p.rate is not None]
@@ -52,10 +56,6 @@ def frozen(known: Known) -> Finding | None:
     text = f"{known.frozen:.0%} of the weights that a step is meant for are the same after the "
     text += "update, bit for bit: it is too small for the gaps of their number format."
     return Finding(Verdict.FROZEN, text)
-
-
-SLOW = 1e-5
-"""A hundredth of the thousandth of its weights that a step is often given."""
 
 
 def too_slow(known: Known) -> str:
@@ -75,10 +75,6 @@ def at_rest(known: Known) -> str:
     rates = {p.rate for p in known.asked if p.rate is not None}
     said = " But the learning rate is 0 now, so that this step moves nothing."
     return said if rates == {0.0} else ""
-
-
-NEAR = 1e-6
-"""Sixteen times the smallest number of float16: of numbers of that size many are rounded to 0."""
 
 
 def underflows(known: Known) -> str:

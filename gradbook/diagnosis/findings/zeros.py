@@ -6,9 +6,23 @@ from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.findings.loss import loss_sends_nothing
 from gradbook.diagnosis.findings.missing import UNUSED
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 from gradbook.diagnosis.watching.numbers import BOUNDED
-from gradbook.diagnosis.words import listed
+
+OFF = 0.66
+"""Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
+
+ALL_OFF = 0.99
+"""The share of one layer's units from which on nothing passes it."""
+
+FEW_LEFT = 0.9
+"""The share of one layer's units from which on little passes it."""
+
+LEFT = 1e-20
+"""The least δ of which no smooth layer leaves exactly 0 in float32."""
+
+LEFT_HALF = 1e-4
+"""The same in float16: a thousand times its smallest number."""
 
 
 def stuck(known: Known) -> Finding | None:
@@ -54,13 +68,6 @@ def zero_start(known: Known) -> Finding | None:
     return Finding(Verdict.ZERO_START, f"{text}Nothing is dead.", since=names[0])
 
 
-OFF = 0.66
-"""Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
-
-ALL_OFF = 0.99
-"""The share of one layer's units from which on nothing passes it."""
-
-
 def dead(known: Known) -> Finding | None:
     """Find that units are off: that what comes out of them is 0 for every example."""
     looked = _looked(known)
@@ -75,10 +82,6 @@ def dead(known: Known) -> Finding | None:
         return None
     text = f"All units of {passed_by[-1]} are off, 0 for every example: nothing passes them."
     return Finding(Verdict.DEAD, text, since=passed_by[-1])
-
-
-FEW_LEFT = 0.9
-"""The share of one layer's units from which on little passes it."""
 
 
 def mostly_off(known: Known) -> str:
@@ -101,12 +104,6 @@ def saturates(known: Known) -> str:
     text = f" But most of what leaves {full} is at an end of its activation, with no slope."
     return text if full else ""
 
-
-LEFT = 1e-20
-"""The least δ of which no smooth layer leaves exactly 0 in float32."""
-
-LEFT_HALF = 1e-4
-"""The same in float16: a thousand times its smallest number."""
 
 OTHERWISE = (loss_sends_nothing, dead, stuck, symmetric, zero_start)
 """What else makes a gradient exactly 0, and says so."""

@@ -14,7 +14,7 @@ from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, off_share
 from gradbook.diagnosis.measuring.updates import Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 """Pass on what is measured, of which there are so many, and show how far it is."""

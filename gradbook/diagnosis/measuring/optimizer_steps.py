@@ -19,6 +19,9 @@ BY_NUMBERS = (
 )
 """Optimizers of PyTorch whose step for one number is made of nothing but what belongs to it."""
 
+ONE_BY_ONE = {"foreach": False, "fused": False, "capturable": False}
+"""How a step is computed that any device and format can do."""
+
 
 def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
     r"""Return what the optimizer's next step does to each weight, from a sample of its numbers.
@@ -46,10 +49,6 @@ def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
 def _thin(x: Any) -> Any:
     flat = x.detach().reshape(-1)
     return flat[:: flat.numel() // ENOUGH | 1] if flat.numel() > ENOUGH else flat
-
-
-ONE_BY_ONE = {"foreach": False, "fused": False, "capturable": False}
-"""How a step is computed that any device and format can do."""
 
 
 def _taken(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,12 @@ SAFE = {
 }
 """Between which sizes of the largest number the squares of a chunk may be summed as they are."""
 
+QUICK = (1e-20, 1e30)
+"""Between which sums of squares float32 has lost nothing that matters."""
+
+WORTH_A_LOOK = 0.25
+"""From which share of zeros on the lines of a matrix are looked at one by one."""
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -112,10 +118,6 @@ def statistics(tensor: Tensor, most: int | None = None) -> Statistics:
     return combine(of_chunk(x) for (x,) in chunks(tensor))
 
 
-QUICK = (1e-20, 1e30)
-"""Between which sums of squares float32 has lost nothing that matters."""
-
-
 @dataclass(frozen=True)
 class Measured:
     """What was found under one name, and the earlier one that it shares its memory with."""
@@ -154,10 +156,6 @@ def measure(tensors: Tensors, most: int | None = None) -> Iterator[Measured]:
             found = Measured(name, tensor.shape, tensor.storage.name, numbers, tied_to)
         del tensor  # before the next one is read
         yield found
-
-
-WORTH_A_LOOK = 0.25
-"""From which share of zeros on the lines of a matrix are looked at one by one."""
 
 
 def silent_share(

@@ -8,7 +8,7 @@ from gradbook.diagnosis.measuring.names import Layer
 from gradbook.diagnosis.measuring.sizes import Measured, combine
 from gradbook.diagnosis.measuring.updates import Update
 from gradbook.diagnosis.places import log_ratio
-from gradbook.diagnosis.words import shown
+from gradbook.diagnosis.verdicts import shown
 
 
 @dataclass(frozen=True)
