@@ -1,10 +1,9 @@
 """What is exactly 0: weights that begin so, units that are off, and what is flat on the way."""
 
-import re
-
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.findings.loss import loss_sends_nothing
 from gradbook.diagnosis.findings.missing import UNUSED
+from gradbook.diagnosis.measuring.names import uncounted
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 from gradbook.diagnosis.watching.numbers import BOUNDED
@@ -75,13 +74,13 @@ def dead(known: Known) -> Finding | None:
     if off >= OFF:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
-    shut = (known.by_name[name] for name, share in looked.items() if share >= ALL_OFF)
+    off_all = (known.by_name[name] for name, share in looked.items() if share >= ALL_OFF)
     # Something before it, and not 0 itself, may get a gradient all the same.
-    passed_by = [p.name for p in shut if not any(o.delta and o.out != 0 for o in known.upstream(p))]
-    if not passed_by:
+    shut = [p.name for p in off_all if not any(o.delta and o.out != 0 for o in known.upstream(p))]
+    if not shut:
         return None
-    text = f"All units of {passed_by[-1]} are off, 0 for every example: nothing passes them."
-    return Finding(Verdict.DEAD, text, since=passed_by[-1])
+    text = f"All units of {shut[-1]} are off, 0 for every example: nothing passes them."
+    return Finding(Verdict.DEAD, text, since=shut[-1])
 
 
 def mostly_off(known: Known) -> str:
@@ -115,11 +114,10 @@ def exactly_zero(known: Known) -> Finding | None:
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
     passed_by = [p.name for p in still if _comes(known, p)]
-    between = next((pair for p in still if (pair := _lost(known, p))), None)
     if len(passed_by) >= enough:
         since, text = passed_by[0], f"δ comes to {listed(passed_by)}, and they get nothing of it: "
         text += "what is made of them is flat, all that enters is 0, or a hook returns 0."
-    elif between is not None:
+    elif between := next((pair for p in still if (pair := _lost(known, p))), None):
         since, text = between[0], "Nothing is cut, but exactly nothing of what comes to "
         text += f"{between[1]} gets to {since}: what lies between has a slope of 0."
     else:
@@ -147,9 +145,8 @@ def _large(place: Place) -> bool:
 
 def _of_many(known: Known, lost: Place) -> bool:
     """Tell of a branch that others like it get something: an expert or a block of this batch."""
-    plain, *others = (re.sub(r"\d+", "", p.name) for p in (lost, *known.record.places))
-    pairs = zip(others, known.record.places, strict=True)
-    return any(p.delta for name, p in pairs if name == plain and p is not lost)
+    others = (p for p in known.record.places if p.delta and p is not lost)
+    return uncounted(lost.name) in {uncounted(p.name) for p in others}
 
 
 def _lost(known: Known, parameter: Parameter) -> tuple[str, str] | None:
