@@ -19,8 +19,13 @@ from gradbook.diagnosis.measuring.examination import (
     silently,
     with_signals,
 )
-from gradbook.diagnosis.measuring.optimizer_steps import ENOUGH, steps_of
-from gradbook.diagnosis.measuring.parameters import Net, innermost, parameters_of
+from gradbook.diagnosis.measuring.parameters import (
+    ENOUGH,
+    Net,
+    innermost,
+    parameters_of,
+    steps_of,
+)
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding
