@@ -34,16 +34,7 @@ SIZES = (loss_sends_nothing, sized, starved)
 
 
 def findings_of(known: Known) -> tuple[Finding, ...]:
-    """Return all that was found, what matters most first.
-
-    Examples:
-        >>> from gradbook.diagnosis.watching import Record
-        >>> from gradbook.diagnosis.places import Place
-        >>> chain = tuple(Place(n, 0.1**(5 - i), before=("abcde"[i - 1],) if i else ())
-        ...               for i, n in enumerate("abcde"))
-        >>> [found.verdict.value for found in findings_of(Known(Record(chain)))]
-        ['vanishing']
-    """
+    """Return all that was found, what matters most first."""
     by_design = zero_start(known)
     seen = known if by_design is None else _without_zeros(known)
     hidden = SIZES if non_finite(known) else ()

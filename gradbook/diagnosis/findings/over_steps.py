@@ -64,12 +64,7 @@ def ceasing(total: Mapping[float, float]) -> Finding | None:
 
 
 def falls(total: Mapping[float, float]) -> str:
-    """Say by how much the norm of all gradients falls, if that is much.
-
-    Examples:
-        >>> falls({float(i): 10.0**-i for i in range(10)})
-        'The norm of all gradients falls by a factor of 10^8.0. '
-    """
+    """Say by how much the norm of all gradients falls, if that is much."""
     sizes, first, last = _ends(total)
     down = log_ratio(first, last)
     enough = len(sizes) >= FIFTH and down >= CEASES

@@ -74,13 +74,7 @@ def _falls(path: Profile, steps: Steps, down: float) -> Finding:
 
 
 def over_steps(steps: Steps) -> Profile | None:
-    """Return the sizes over time of the sequences that go on the longest.
-
-    Examples:
-        >>> ragged = Steps("", ((1e-4, 1.0), (1e-2,), (1.0,)))
-        >>> over_steps(ragged).fall
-        (4.0, 't=3', 't=1')
-    """
+    """Return the sizes over time of the sequences that go on the longest."""
     examples = list(zip_longest(*steps.sizes, fillvalue=0.0))
     last = [max((t for t, s in enumerate(one, 1) if s > 0), default=0) for one in examples]
     longest = max(last, default=0)

@@ -57,13 +57,7 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
 
 
 def tensors_of(what: str, tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
-    """Return the arrays of hidden layers in order, without the output layer's if it is named.
-
-    Examples:
-        >>> import numpy as np
-        >>> [tensor.name for tensor in tensors_of("activations", [np.ones(2), np.zeros(3)])]
-        ['1', '2']
-    """
+    """Return the arrays of hidden layers in order, without the output layer's if it is named."""
     found = {tensor.name: tensor for tensor in _tensors(what, tree)}
     return [found[name] for name in _hidden(tree, list(found), layers)[0]]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from gradbook.checks import positive
 from gradbook.diagnosis.bad_input import BadInput, Odd
-from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, size_of, tensors_of
+from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, tensors_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
 from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order
-from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, off_share
+from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure
 from gradbook.diagnosis.measuring.updates import Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
 from gradbook.diagnosis.verdicts import listed
@@ -31,12 +31,8 @@ class Examined:
 
     Attributes:
         layers: The layers by their names, first to last.
-        measured: Each tensor's gradient by name.
-        updates: What a step does to each tensor, by name.
-        facts: What was measured of each layer.
+        measured: Each tensor's gradient by name, as are the `updates`.
         notes: What the reader should know about how it was measured.
-        weights: The weights, if they are given.
-        evidence: What speaks for a verdict.
     """
 
     layers: tuple[Layer, ...]
@@ -154,22 +150,11 @@ def _notes(
 
 
 def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
-    """Add what passed through the network: δ on the way back, activations on the way forward.
-
-    Examples:
-        >>> import numpy as np
-        >>> found = measured_of({"1.W": np.ones((2, 2))})
-        >>> with_signals(found, deltas=[0.1, 1.0]).evidence.deltas.decades
-        -1.0
-    """
+    """Add what passed through the network: δ on the way back, activations on the way forward."""
     outputs = [] if activations is None else tensors_of("activations", activations, found.layers)
-    evidence = gather(
-        found.facts,
-        NOT_GIVEN if deltas is None else read_deltas(deltas, found.layers),
-        updates=tuple(found.updates.values()),
-        activations=[size_of(tensor) for tensor in outputs],
-        off=[off_share(tensor) for tensor in outputs if len(tensor.shape) > 1],
-    )
+    given = NOT_GIVEN if deltas is None else read_deltas(deltas, found.layers)
+    steps = tuple(found.updates.values())
+    evidence = gather(found.facts, given, updates=steps, outputs=outputs)
     turned = ("δ came last layer first, as hooks give it, and was turned around.",)
     notes = found.notes + turned * evidence.turned
     return replace(found, evidence=evidence, notes=notes)

@@ -9,7 +9,7 @@ import numpy as np
 from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, size_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.names import Kind, Layer, Role, in_a_block, in_one_sequence, place
-from gradbook.diagnosis.measuring.sizes import WORTH_A_LOOK, Measured, silent_share
+from gradbook.diagnosis.measuring.sizes import WORTH_A_LOOK, Measured, off_share, silent_share
 from gradbook.diagnosis.measuring.updates import Update, require_one_shape
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.reading.arrays import Tensors
@@ -73,16 +73,14 @@ def gather(
     given: Evidence = NOT_GIVEN,
     *,
     updates: Sequence[Update] = (),
-    activations: Sequence[float] = (),
-    off: Sequence[float] = (),
+    outputs: Sequence[Tensor] = (),
     nonfinite: Sequence[str] = (),
 ) -> Evidence:
     """Put together what a verdict is made from.
 
     Args:
         given: What is known of δ alone.
-        activations: The sizes of the outputs of each hidden layer, first to last.
-        off: The share of each hidden layer's units that are 0 for every example.
+        outputs: Those of each hidden layer, first to last.
         nonfinite: Names of other arrays that hold NaN or infinity.
     """
     main = hidden(facts)
@@ -93,6 +91,7 @@ def gather(
     norms = [layer for layer in facts if layer.kind is Kind.NORM]
     plain = in_one_sequence([(x.name, x.kind) for x in facts], [x.name for x in main])
     straight = len(same) == len(main) and (plain or not norms)
+    off = [off_share(tensor) for tensor in outputs if len(tensor.shape) > 1]
     gains = [layer.gain for layer in weighted[1:-1]]
     told = bool(gains) and None not in gains
     lost = (name for name, found in numbers.items() if found.nonfinite)
@@ -101,9 +100,9 @@ def gather(
         nonfinite=(*lost, *given.nonfinite, *nonfinite),
         reached=any(found.norm > 0 for found in numbers.values()),
         silent=_silent(main),
-        off=float(np.mean(off)) if len(off) else None,
+        off=float(np.mean(off)) if off else None,
         underflow=_underflow(measured),
-        ratios=_ratios(main, activations) if straight else None,
+        ratios=_ratios(main, outputs) if straight else None,
         norms=_profile("shifts", [(x.name, x.bias) for x in norms]) if plain else None,
         biases=None if norms else _profile("biases", [(x.name, x.bias) for x in same]),
         weights=_profile("weights", [(x.name, x.weight) for x in same]),
@@ -130,11 +129,6 @@ def alike(layers: Sequence[Facts]) -> list[Facts]:
     """Return the layers of the most frequent place in a block, or of a network without blocks.
 
     Where no place is found `COMPARABLE` times it is all of them or, if there are blocks, none.
-
-    Examples:
-        >>> names = ["stem", "0.fc1", "0.fc2", "1.fc1", "1.fc2", "2.fc1", "2.fc2"]
-        >>> [layer.name for layer in alike([Facts(name, Kind.DENSE) for name in names])]
-        ['0.fc1', '1.fc1', '2.fc1']
     """
     places = [place(layer.name) for layer in layers]
     main = max(places, key=places.count, default="")
@@ -152,10 +146,10 @@ def _profile(of: str, pairs: Iterable[tuple[str, Measured | None]]) -> Profile |
     return Profile(f"gradients of {of}", tuple(sizes), tuple(sizes.values()))
 
 
-def _ratios(main: Sequence[Facts], activations: Sequence[float]) -> Profile | None:
-    if len(activations) != len(main):
+def _ratios(main: Sequence[Facts], outputs: Sequence[Tensor]) -> Profile | None:
+    if len(outputs) != len(main):
         return None
-    entered = dict(zip((x.name for x in main[1:]), activations, strict=False))
+    entered = dict(zip((x.name for x in main[1:]), map(size_of, outputs), strict=False))
     pairs = [(x.name, x.weight) for x in main if entered.get(x.name, 0.0) > 0]
     found = _profile("weights over activations", pairs)
     if found is None:

@@ -194,11 +194,6 @@ def off_share(tensor: Tensor) -> float:
 
     The last axis counts units, the others examples; with four axes the second counts channels, as
     in PyTorch's convolutions.
-
-    Examples:
-        >>> from gradbook.diagnosis.reading.arrays import as_tensor
-        >>> off_share(as_tensor("a", np.array([[0.0, 1.0], [0.0, 0.0]])))
-        0.5
     """
     values = tensor.values()
     if values.ndim == 4:
