@@ -38,10 +38,7 @@ def norm_of(tensors: Any) -> float:
 def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | None:
     """Find that gradients come back at every step and none is there when the step is taken.
 
-    Args:
-        moments: What was looked at.
-        stepped: After how many of them, looked at before the step, it was taken.
-        emptied: At how many of these no gradient was there any more.
+    It was taken after so many of the moments, and at some of these no gradient was there any more.
     """
     came = [moment for moment in moments if any(moment.norms.values())]
     gone = emptied or sum(moment.norm == 0 for moment in came)
