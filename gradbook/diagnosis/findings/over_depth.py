@@ -91,7 +91,7 @@ def _why(known: Known, path: Profile) -> str:
     full = sum(ends) / max(len(ends), 1)
     if full > MOST:
         return f"; {full:.0%} of what enters the layers is saturated"
-    spread = min((p.spread for p in on if p.spread is not None), default=1.0)
+    spread = min((p.spread for p in on if p.spread is not None and p.spread >= 0), default=1.0)
     return f"; all examples come out alike, to {spread:.0e} of their size" if spread < 1e-3 else ""
 
 
