@@ -97,7 +97,7 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
         return None
     weaker = ((e.biases, limits.biases), (e.weights, limits.weights))
     found = (_judged(profile, limit) for profile, limit in weaker if profile is not None)
-    return next(filter(None, found), None) or _scaled(e, limits)
+    return next(filter(None, found), None)
 
 
 def _judged(profile: Profile, limit: float) -> Finding | None:
@@ -134,52 +134,39 @@ def _change(profile: Profile) -> str:
     return f"From {start} back to {end} the sizes of {profile.source} {how}"
 
 
-def _scaled(e: Evidence, limits: Limits) -> Finding | None:
-    """Judge by the scale of the weights, where it bounds what the slopes can do."""
-    if e.gain is None or not _chained(e, limits):
-        return None
-    least = e.gain - e.bends
-    if e.gain <= -limits.small:
-        text = f"The weights alone shrink a gradient to 10^{e.gain:.1f} of what it was, with "
-        text += "slopes of 1; a path around the layers would show in how much each pulls at the "
-        text += "loss."
-        return Finding(Verdict.VANISHING, text)
-    if not _pull_alike(e, limits.pulls) or least < limits.small:
-        return None
-    text = f"The weights multiply a gradient by at least 10^{least:.1f}: slopes that are 0 for "
-    return Finding(Verdict.EXPLODING, f"{text}half of all inputs take no more from it.")
-
-
-def _pull_alike(e: Evidence, most: float) -> bool:
-    return e.pulls is not None and not e.normalized and not e.recurrent and e.pulls <= most
-
-
-def _chained(e: Evidence, limits: Limits) -> bool:
-    """Tell whether all layers pull alike; within blocks that may be chance unless it is exact."""
-    return _pull_alike(e, limits.pulls if e.blocks else limits.similar)
-
-
 def _sound(e: Evidence, limits: Limits) -> Finding | None:
     """Say frozen only of networks of which healthy would be said: vanishing ones freeze as well."""
-    found, still = _flat(e, limits), _stand_still(e, limits)
-    if found is None or not still:
+    best = _trusted(e, limits)
+    if e.apart or best is None:
+        found = None if e.apart else _by_weights(e, limits)
+    else:
+        found = _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
+    still = _stand_still(e, limits)
+    if found is None or found.verdict is not Verdict.HEALTHY or not still:
         return found
     text = f"{still}: the step is too small for the gaps of their number format."
     return Finding(Verdict.FROZEN, text)
 
 
-def _flat(e: Evidence, limits: Limits) -> Finding | None:
-    """Say that nothing vanishes or explodes, if that is known."""
-    best = _trusted(e, limits)
-    if not e.apart and best is not None:
-        return _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
-    if e.apart or e.gain is None or not _chained(e, limits):
+def _by_weights(e: Evidence, limits: Limits) -> Finding | None:
+    """Judge by the scale of the weights, where all layers pull alike: that bounds the slopes."""
+    pulls = math.inf if e.pulls is None or e.normalized or e.recurrent else e.pulls
+    exact = pulls <= limits.pulls
+    # Within blocks it may be chance unless it is exact.
+    if e.gain is None or not (exact or (pulls <= limits.similar and not e.blocks)):
         return None
+    least = e.gain - e.bends
+    if not e.blocks and e.gain <= -limits.small:
+        text = f"The weights alone shrink a gradient to 10^{e.gain:.1f} of what it was, with slopes"
+        text += " of 1; a path around the layers would show in how much each pulls at the loss."
+        return Finding(Verdict.VANISHING, text)
+    if not e.blocks and exact and least >= limits.small:
+        text = f"The weights multiply a gradient by at least 10^{least:.1f}: slopes that are 0 for "
+        return Finding(Verdict.EXPLODING, f"{text}half of all inputs take no more from it.")
     # In a deep ReLU network all examples become alike, and then biases, too, cancel.
-    exact = _pull_alike(e, limits.pulls) and abs(e.gain - e.bends) < limits.small
-    if exact and e.biases is not None:
+    if exact and e.biases is not None and abs(least) < limits.small:
         return _level(e.biases, limits.flat)
-    least = e.gain - 2 * e.bends
+    least -= e.bends
     if least < -limits.small or e.gain > limits.small:
         return None
     text = f"With slopes between 1/2 and 1 the weights multiply a gradient by 10^{least:.1f} to "
