@@ -47,15 +47,13 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
 
 def _without_zeros(known: Known) -> Known:
     """Leave out places that get exactly 0 for as long as something begins with 0."""
-    places = (
-        replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.record.places
-    )
+    places = (replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.places)
     return replace(known, record=replace(known.record, places=tuple(places)))
 
 
 def _reaches_inside(known: Known) -> bool:
     ends = {p.name for p in known.ends}
-    inside = (p for p in known.record.places if p.asks and p.state and p.name not in ends)
+    inside = (p for p in known.places if p.asks and p.state and p.name not in ends)
     return any(p.delta for p in inside)
 
 

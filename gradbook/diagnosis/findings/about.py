@@ -62,7 +62,7 @@ def _apart(known: Known) -> list[Place]:
 
 def _unlike(known: Known) -> str | None:
     """Return the first bias whose gradient can be held against the sum of δ, if it is not it."""
-    calls = Counter(place.module for place in known.record.places if place.layer)
+    calls = Counter(place.module for place in known.places if place.layer)
     for bias in known.asked if not known.record.differentiated else ():
         place = known.place_of.get(bias.name)
         if place is None or not place.total or bias.axes != 1 or not bias.norm:

@@ -13,7 +13,7 @@ LEAST = 1e-5
 def non_finite(known: Known) -> Finding | None:
     """Find where NaN or infinity comes from: look forward first, then at the loss, then back."""
     lost = [p.name for p in known.asked if not p.finite]
-    if not lost and not any(_bad(p.out) or _bad(p.delta) for p in known.record.places):
+    if not lost and not any(_bad(p.out) or _bad(p.delta) for p in known.places):
         return None
     text, since, hint = _forward(known) or _back(known, lost)
     return Finding(Verdict.NON_FINITE, text, since=since, hint=hint)
@@ -31,7 +31,7 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
     if known.record.bad_input:
         where = known.record.bad_input[0] or "the network"
         return f"What enters {where} is not finite: it is the data.", where, "data"
-    first = next((p for p in known.record.places if _bad(p.out)), None)
+    first = next((p for p in known.places if _bad(p.out)), None)
     if first is None:
         return None
     into = listed(first.before)
@@ -47,7 +47,7 @@ def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
     if any(_bad(p.delta) for p in known.ends):
         text = "All outputs are finite, and what the loss sends back is not: it is the loss."
         return text, "the loss", "loss"
-    first = next((p.name for p in reversed(known.record.places) if _bad(p.delta)), None)
+    first = next((p.name for p in reversed(known.places) if _bad(p.delta)), None)
     if first is not None:
         text = f"Outputs and loss are finite. On the way back {first} is the first that is not."
         return text, first, "back"
@@ -61,8 +61,8 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     if not ends or any(p.norm for p in known.asked):
         return _next_to_nothing(known, ends)
     at, half = listed([p.name for p in ends]), any(p.half for p in ends)
-    data = {p.name for p in known.record.places if p.name.startswith("input") and not p.before}
-    if any(p.delta for p in known.record.places if p.name not in data):
+    data = {p.name for p in known.places if p.name.startswith("input") and not p.before}
+    if any(p.delta for p in known.places if p.name not in data):
         return _behind_the_last(known)
     text = (
         f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
@@ -88,7 +88,7 @@ def _sent(known: Known, end: Place) -> float:
 
     Of several layers whose outputs come together the one that gets most tells.
     """
-    last = [p for p in known.record.places if p.name in end.before and not p.state and p.layer]
+    last = [p for p in known.places if p.name in end.before and not p.state and p.layer]
     sums = [(p.delta or 0.0) * p.count for p in last]
     return min((end.delta or 0.0) * end.count, max(sums, default=math.inf))
 
@@ -98,13 +98,13 @@ def _silent_ends(known: Known) -> list[Place]:
     held = [p.norm for p in known.asked if p.norm is not None]
     if not held or any(held):
         return []
-    return [p for p in known.record.places if p.asks][-1:]
+    return [p for p in known.places if p.asks][-1:]
 
 
 def _behind_the_last(known: Known) -> Finding | None:
     """Find that nothing gets past what stands between the last layers and the output."""
     ends = {p.name: p for p in known.ends if not p.layer}
-    inner = [p for p in known.record.places if p.asks and p.name not in ends]
+    inner = [p for p in known.places if p.asks and p.name not in ends]
     if not known.still or not inner or any(p.delta != 0 for p in inner):
         return None
     last = listed(list(dict.fromkeys(n for end in ends.values() for n in end.before)))

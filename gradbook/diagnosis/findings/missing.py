@@ -20,7 +20,7 @@ def cut(known: Known) -> Finding | None:
     aside = tuple(f"{copy}." for copy in copies(known))
     lost = (p for p in known.asked if p.norm is None and not known.passed(p))
     none = [p for p in lost if not p.name.startswith(aside) and not left_out(p)]
-    if not none or (len(none) == len(known.asked) and not known.record.places):
+    if not none or (len(none) == len(known.asked) and not known.places):
         return None
     found = _of_all(known, none) or _between(known, none) or _unused(known, none)
     if found is None:
@@ -32,10 +32,9 @@ def cut(known: Known) -> Finding | None:
 
 def _of_all(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | None:
     """Tell that nothing came back at all."""
-    places = known.record.places
-    if len(none) < len(known.asked) or any(p.delta is not None for p in places):
+    if len(none) < len(known.asked) or any(p.delta is not None for p in known.places):
         return None
-    if places and not any(p.asks for p in places):
+    if known.places and not any(p.asks for p in known.places):
         return "the network ran where gradients are switched off.", none[-1].layer, "off"
     text = f"the loss does not depend on what the network returns, or {_NOT_CALLED}."
     return text, none[-1].layer, "outside"
@@ -43,7 +42,7 @@ def _of_all(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
 
 def _between(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str | None] | None:
     """Name the last place that got nothing and the next one that did and may read it."""
-    places, before = known.record.places, _inside(known)
+    places, before = known.places, _inside(known)
     # What reads their outputs cannot be seen: perhaps nothing does, as where they make targets.
     aside = not any(p.asks for p in places if _silent(known, p))
     if not before or not (aside or _ran(known, none)):
@@ -67,11 +66,11 @@ def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
     ran, names = _ran(known, none), listed([p.name for p in none])
     if len(none) < UNUSED * len(known.asked) and not (ran and _inside(known)):
         return None
-    if not known.record.places:
+    if not known.places:
         return f"{names}.", none[-1].name, "unknown"
     called = known.record.called
     idle = [p for p in none if p.layer not in called and p.name not in known.place_of]
-    without = {p.module for p in known.record.places if not p.asks}
+    without = {p.module for p in known.places if not p.asks}
     if idle and without.isdisjoint(p.layer for p in none):
         return f"{names}. Their modules were never called in this pass.", idle[0].layer, "idle"
     text = f"{names}. They ran, and the loss does not depend on what comes from them."
@@ -84,9 +83,8 @@ def _ran(known: Known, none: Sequence[Parameter]) -> bool:
 
 def _inside(known: Known) -> list[int]:
     """Return where in the order of the places something got nothing and something later did."""
-    places = known.record.places
-    reached = max((i for i, p in enumerate(places) if p.delta is not None), default=0)
-    return [i for i in range(reached) if _silent(known, places[i])]
+    reached = max((i for i, p in enumerate(known.places) if p.delta is not None), default=0)
+    return [i for i, p in enumerate(known.places[:reached]) if _silent(known, p)]
 
 
 def _silent(known: Known, place: Place) -> bool:
@@ -151,7 +149,7 @@ def copies(known: Known) -> Mapping[str, str]:
         within = module.startswith(tuple(f"{other}." for other in found))
         if within or any(p.norm is not None for p in mine.values()):
             continue
-        inside = [p.asks for p in known.record.places if f"{p.module}.".startswith(f"{module}.")]
+        inside = [p.asks for p in known.places if f"{p.module}.".startswith(f"{module}.")]
         like = (other for other, theirs in below.items() if _same(mine, theirs))
         source = next(like, None) if inside and not any(inside) else None
         found |= {module: source} if source else {}

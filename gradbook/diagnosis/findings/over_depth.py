@@ -80,7 +80,7 @@ def _by_steps(known: Known, *ends: str) -> str | None:
 
     Blocks that share their weights have normalizations.
     """
-    calls = Counter(p.module for p in known.record.places if p.layer)
+    calls = Counter(p.module for p in known.places if p.layer)
     often = any(calls[known.by_name[name].module] >= CALLS for name in ends)
     return "time" if often and not known.normalized else None
 
@@ -98,7 +98,7 @@ def _why(known: Known, path: Profile) -> str:
 def starved(known: Known) -> Finding | None:
     """Find that of branches that stand side by side and come together most get next to nothing."""
     groups: dict[str, list[Place]] = {}
-    for place in known.record.places:
+    for place in known.places:
         parts = (module.rpartition(".") for module in place.also if place.delta is not None)
         for parent in (parent for parent, _, last in parts if last.isdigit()):
             groups.setdefault(parent, []).append(place)
@@ -116,7 +116,7 @@ def _side_by_side(known: Known, places: Sequence[Place]) -> bool:
     """Tell whether none of the places goes into another, and all into one."""
     names = {p.name for p in places}
     after: dict[str, set[str]] = {}
-    for place in known.record.places:
+    for place in known.places:
         mine = names.intersection(place.before).union(*(after.get(b, ()) for b in place.before))
         if place.name in names and mine:
             return False
@@ -130,7 +130,7 @@ def healthy(known: Known) -> Finding | None:
     found = max(paths, key=lambda p: (paths[p], len(p.names)), default=Profile())
     if not known.ends or not (found.names or any(p.norm for p in known.asked)):
         return None
-    if not any(p.delta for p in known.record.places):
+    if not any(p.delta for p in known.places):
         return None
     if (within := unseen(known)) is not None:
         return within

@@ -128,7 +128,7 @@ def _at_once(known: Known) -> int:
 def forgotten(known: Known) -> Finding | None:
     """Find that of a module that is called step by step only the last step gets a gradient."""
     calls: dict[str, list[Place]] = {}
-    for place in known.record.places:
+    for place in known.places:
         if place.layer and place.asks and place.module:
             calls.setdefault(place.module, []).append(place)
     for module, (*before, last) in calls.items():

@@ -79,7 +79,7 @@ def at_rest(known: Known) -> str:
 
 def underflows(known: Known) -> str:
     """Say that what comes back in float16 is so small that much of it is 0."""
-    sizes = [p.delta for p in known.record.places if p.half and p.delta is not None]
+    sizes = [p.delta for p in known.places if p.half and p.delta is not None]
     low = [size for size in sizes if size < NEAR]
     if not low or 2 * len(low) < len(sizes):
         return ""

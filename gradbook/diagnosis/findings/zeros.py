@@ -92,13 +92,13 @@ def mostly_off(known: Known) -> str:
 
 def _looked(known: Known) -> dict[str, float]:
     """Return the hidden layers whose units were looked at, with the share that is off."""
-    hidden = (p for p in known.record.places if p.asks and p.state)
+    hidden = (p for p in known.places if p.asks and p.state)
     return {p.name: p.off for p in hidden if p.off is not None}
 
 
 def saturates(known: Known) -> str:
     """Say that most of what an activation returns is at its ends, where its slope is next to 0."""
-    bent = [p for p in known.record.places if p.bend in BOUNDED and p.state]
+    bent = [p for p in known.places if p.bend in BOUNDED and p.state]
     full = listed([p.name for p in bent if (p.saturated or 0.0) > MOST])
     text = f" But most of what leaves {full} is at an end of its activation, with no slope."
     return text if full else ""
@@ -145,7 +145,7 @@ def _large(place: Place) -> bool:
 
 def _of_many(known: Known, lost: Place) -> bool:
     """Tell of a branch that others like it get something: an expert or a block of this batch."""
-    others = (p for p in known.record.places if p.delta and p is not lost)
+    others = (p for p in known.places if p.delta and p is not lost)
     return uncounted(lost.name) in {uncounted(p.name) for p in others}
 
 
@@ -156,9 +156,9 @@ def _lost(known: Known, parameter: Parameter) -> tuple[str, str] | None:
         return None
     if any(p.delta for p in known.upstream(lost)) and _of_many(known, lost):
         return None
-    behind = [p for p in known.record.places if lost.name in p.before]
+    behind = [p for p in known.places if lost.name in p.before]
     while behind and not any(p.delta for p in behind):
         lost = behind[0]
-        behind = [p for p in known.record.places if lost.name in p.before]
+        behind = [p for p in known.places if lost.name in p.before]
     large = [p.name for p in behind if _large(p)]
     return (lost.name, large[0]) if large else None
