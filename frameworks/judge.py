@@ -25,8 +25,7 @@ from generated_asked import Asked, answers, said
 
 from gradbook.book.diagnose import generated
 from gradbook.book.written import write_rows
-from gradbook.diagnosis import findings
-from gradbook.diagnosis.findings import loss, over_depth, over_time, steps, units
+from gradbook.diagnosis.findings import loss, over_depth, over_time, steps, zeros
 
 Piece = tuple[int, int, int]
 """A size, and of all its networks every so many-th."""
@@ -48,7 +47,7 @@ GRID = {
     "FALL": (over_depth, [1.0 + 0.05 * i for i in range(41)]),
     "RISE": (over_depth, [1.0 + 0.05 * i for i in range(41)]),
     "IN_TIME": (over_time, [1.0 + 0.04 * i for i in range(51)]),
-    "OFF": (units, [0.3 + 0.02 * i for i in range(35)]),
+    "OFF": (zeros, [0.3 + 0.02 * i for i in range(35)]),
     "LARGE": (steps, [10 ** (-1 + 0.05 * i) for i in range(41)]),
     "STILL": (steps, [0.1 + 0.05 * i for i in range(19)]),
     "LEAST": (loss, [10 ** (-9 + 0.25 * i) for i in range(29)]),
@@ -83,8 +82,8 @@ def best(half: Sequence[Asked], name: str) -> tuple[float, float]:
 def fit(half: Sequence[Asked]) -> Iterator[str]:
     """Yield for each limit which values serve best, and which is in use."""
     for name in GRID:
-        low, high = best(half, name)
-        yield f"{name:9} best from {low:.3g} to {high:.3g}, in use {getattr(findings, name):.3g}"
+        low, high, now = *best(half, name), getattr(GRID[name][0], name)
+        yield f"{name:9} best from {low:.3g} to {high:.3g}, in use {now:.3g}"
 
 
 def told(pieces: Iterable[Iterable[Asked]]) -> list[Asked]:

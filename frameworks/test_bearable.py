@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 import gradbook
 from gradbook.diagnosis import Verdict
-from gradbook.diagnosis.findings import BEARABLE
+from gradbook.diagnosis.findings.over_depth import BEARABLE
 
 
 def chain(depth: int, bend: type[nn.Module] = nn.ReLU, width: int = 32, slope: float = 1.0) -> Any:

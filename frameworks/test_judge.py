@@ -14,8 +14,7 @@ from generated_sound import sound
 from planted_truth import Case
 
 from gradbook.book.diagnose import generated as book
-from gradbook.diagnosis import findings
-from gradbook.diagnosis.findings import Known, Parameter
+from gradbook.diagnosis.findings import Known, Parameter, over_depth
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching import Record
 
@@ -81,7 +80,7 @@ def test_a_limit_is_fitted_between_what_is_healthy_and_what_is_not() -> None:
     low, high = judge.best(half, "FALL")
     assert low == pytest.approx(1.35)
     assert high == pytest.approx(2.2)
-    assert findings.FALL == 1.95
+    assert over_depth.FALL == 1.95
     assert "FALL      best from 1.35 to 2.2, in use 1.95" in [*judge.fit(half)]
 
 

@@ -4,13 +4,22 @@ import csv
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gradbook.diagnosis.verdicts import shown
+
 LONGEST = 400
 """The most characters of a message; what is cut is cut from its middle."""
+
+WRONG = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, csv.Error, OSError, EOFError, SyntaxError),
+    *(ValueError, TypeError, LookupError, RuntimeError, OverflowError, MemoryError),
+)
+"""What the libraries below may raise for files that are not what they should be."""
 
 
 class BadInput(ValueError):
@@ -29,7 +38,7 @@ class BadInput(ValueError):
         if len(message) > LONGEST:
             half = (LONGEST - 5) // 2
             message = f"{message[:half]} ... {message[-half:]}"
-        super().__init__("".join(c if c.isprintable() else "?" for c in message))
+        super().__init__(shown(message))
 
 
 class Odd(BadInput):
@@ -37,36 +46,13 @@ class Odd(BadInput):
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of what another library's error says, or its type's name.
-
-    Examples:
-        >>> reason(RuntimeError("no such device" + chr(10) + "and much more"))
-        'no such device'
-        >>> reason(RuntimeError())
-        'RuntimeError'
-    """
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-WRONG = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, TypeError),
-    *(SyntaxError, RecursionError, MemoryError, NotImplementedError, RuntimeError, OverflowError),
-    *(LookupError, csv.Error),
-)
-"""What the libraries below may raise for files that are not what they should be."""
+    """Return the first line of what another library's error says, or its type's name."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 @contextmanager
 def one_line(place: str) -> Iterator[None]:
-    """Turn whatever goes wrong in a block into one line that names the place.
-
-    Examples:
-        >>> with one_line("grads.npz"):
-        ...     raise EOFError("no more")
-        Traceback (most recent call last):
-        gradbook.diagnosis.bad_input.BadInput: grads.npz: no more
-    """
+    """Turn whatever goes wrong in a block into one line that names the place."""
     try:
         yield
     except WRONG as error:
@@ -74,19 +60,11 @@ def one_line(place: str) -> Iterator[None]:
 
 
 def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dictionary, but not of a key that comes twice: two readers could see two files.
-
-    Examples:
-        >>> distinct_keys([("w", 1), ("w", 2)])
-        Traceback (most recent call last):
-        gradbook.diagnosis.bad_input.BadInput: must name everything once, got 'w' twice
-    """
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise BadInput(f"must name everything once, got {key!r} twice")
-        found[key] = value
-    return found
+    """Make a dictionary, but not of a key that comes twice: two readers could see two files."""
+    twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+    if twice:
+        raise BadInput(f"must name everything once, got {twice[0]!r} twice")
+    return dict(pairs)
 
 
 def require_file(path: Path) -> None:

@@ -5,14 +5,21 @@ from dataclasses import replace
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.findings import cut, findings_of, large_step, not_stepped, symmetric
+from gradbook.diagnosis.findings import findings_of
 from gradbook.diagnosis.findings.about import notes_of
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
-from gradbook.diagnosis.findings.missing import without_any
+from gradbook.diagnosis.findings.missing import cut, not_stepped, without_any
+from gradbook.diagnosis.findings.steps import large_step
+from gradbook.diagnosis.findings.zeros import symmetric
 from gradbook.diagnosis.measuring import examination
-from gradbook.diagnosis.measuring.optimizer_steps import ENOUGH, steps_of
-from gradbook.diagnosis.measuring.parameters import Net, innermost, parameters_of
+from gradbook.diagnosis.measuring.parameters import (
+    ENOUGH,
+    Net,
+    innermost,
+    parameters_of,
+    steps_of,
+)
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding

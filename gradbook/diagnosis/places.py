@@ -5,8 +5,12 @@ Which of them goes into which is known, so nothing is guessed from names.
 """
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+PRIME = 2**61 - 1
+"""A prime so large that sums of different paths are equal once in more than 10^15 networks."""
 
 
 @dataclass(frozen=True)
@@ -58,32 +62,37 @@ class Place:
     half: bool = False
 
 
-def states_of(places: Sequence[Place], weak: bool = False) -> list[Place]:
-    """Return the places that layers read, each with the states that go into it.
+def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place], dict[str, float]]:
+    """Return the places that layers read, each with the states that go into it, and the exits.
+
+    An exit is the largest δ at an output, for each state that goes there past no other state.
 
     Args:
         weak: Whether what a normalization alone reads is one even where nothing comes together.
 
     Examples:
         >>> a, z = Place("a", 1.0), Place("z", 1.0, before=("a",), state=False)
-        >>> [(p.name, p.before) for p in states_of([a, z, Place("b", 1.0, before=("z",))])]
+        >>> [(p.name, p.before) for p in states_of([a, z, Place("b", 1.0, before=("z",))])[0]]
         [('a', ()), ('b', ('a',))]
     """
-    through: dict[str, tuple[str, ...]] = {}
-    normed: dict[str, bool] = {}
-    by_name, found = {place.name: place for place in places}, []
+    through, normed, found = dict[str, tuple[str, ...]](), dict[str, bool](), list[Place]()
+    by_name = {place.name: place for place in places}
     for place in places:
-        inner = dict.fromkeys(n for b in place.before for n in through.get(b, ()))
+        inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
         passed = alone is not None and not place.layer and normed[alone.name]
         normed[place.name] = place.normed or passed
         reads = place.state or (place.weak and (weak or len(place.before) > 1))
-        kept = reads and place.asks and place.delta is not None
-        through[place.name] = (place.name,) if kept else tuple(inner)
-        if kept:
-            as_state = replace(place, before=tuple(inner), normed=normed[place.name])
-            found.append(_fed(as_state, alone))
-    return found
+        through[place.name] = inner
+        if reads and place.asks and place.delta is not None:
+            through[place.name] = (place.name,)
+            found.append(_fed(replace(place, before=inner, normed=normed[place.name]), alone))
+    exits: dict[str, float] = {}
+    ends = by_name.keys() - {p.name for p in found} - {n for p in places for n in p.before}
+    for name in ends:
+        for state in through[name]:
+            exits[state] = max(exits.get(state, 0.0), by_name[name].delta or 0.0)
+    return found, exits
 
 
 def _fed(place: Place, source: Place | None) -> Place:
@@ -125,3 +134,38 @@ def log_ratio(u: float, v: float) -> float:
     if u == 0 or v == 0:
         return -math.inf if u == 0 else math.inf
     return math.log10(u) - math.log10(v)
+
+
+def after_of(states: Sequence[Place]) -> dict[str, list[str]]:
+    """Return for each place those that it goes into, the last place first."""
+    after: dict[str, list[str]] = {place.name: [] for place in reversed(states)}
+    for place in states:
+        for name in place.before:
+            after[name].append(place.name)
+    return after
+
+
+def crossed(states: Sequence[Place]) -> dict[str, str]:
+    """Return for each place the next one that every path from it crosses, if all paths to it do.
+
+    Between the two there may be branches, but no path leads around either of them: what changes
+    from one to the other is the gradient of all. With a random number for each step from place to
+    place, the products along all paths through a place have one sum for two places only if the same
+    paths cross both: as polynomials in these numbers the sums differ, and a polynomial is rarely 0.
+
+    Examples:
+        >>> crossed([Place("h"), Place("b", before=("h",)), Place("k", before=("h", "b"))])
+        {'h': 'k'}
+    """
+    draw = random.Random(0)
+    drawn = {(b, p.name): draw.randrange(PRIME) for p in states for b in p.before or ("",)}
+    there, back = {"": 1}, dict[str, int]()
+    for p in states:
+        there[p.name] = sum(drawn[b, p.name] * there[b] for b in p.before or ("",)) % PRIME
+    found, last = dict[str, str](), dict[int, str]()
+    for name, after in after_of(states).items():
+        back[name] = sum(drawn[name, a] * back[a] for a in after) % PRIME if after else 1
+        paths = there[name] * back[name] % PRIME
+        found |= {name: last[paths]} if paths in last else {}
+        last[paths] = name
+    return found

@@ -13,11 +13,19 @@ from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.run_page import Moment
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import factor, listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 
 OFTEN = 3
 """How many backward passes without a step are no accumulation."""
+
+SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
+"""What training makes of a network in which it was not, where steps or weight decay are large."""
+
+AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
+"""What may be true of a network that has learned, and is no illness then."""
+
+SHRUNK = 0.5
+"""Decades by which half of the matrices become smaller that is more than training does."""
 
 
 def norm_of(tensors: Any) -> float:
@@ -29,10 +37,7 @@ def norm_of(tensors: Any) -> float:
 def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | None:
     """Find that gradients come back at every step and none is there when the step is taken.
 
-    Args:
-        moments: What was looked at.
-        stepped: After how many of them, looked at before the step, it was taken.
-        emptied: At how many of these no gradient was there any more.
+    It was taken after so many of the moments, and at some of these no gradient was there any more.
     """
     came = [moment for moment in moments if any(moment.norms.values())]
     gone = emptied or sum(moment.norm == 0 for moment in came)
@@ -46,12 +51,7 @@ def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | 
 
 
 def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
-    """Find that the optimizer's step was never taken, or with a rate of 0 alone.
-
-    Args:
-        looked: How many steps were told.
-        rates: The largest learning rate at each step that was taken.
-    """
+    """Find that the optimizer's step was never taken, or with a largest rate of 0 each time."""
     if looked >= OFTEN and not rates:
         text = f"Of {looked} steps the optimizer took none: no weight moves."
         return Finding(Verdict.CUT, text, hint="no step")
@@ -79,29 +79,45 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
     if len(moments) < OFTEN or last.report.verdict.is_problem or not last.norm > 0:
         return None
     zero = [{r.name for r in m.report.rows if 0 < r.zeros == r.count} for m in moments]
-    biases = {r.name for r in last.report.rows if r.kind == "bias"}
-    still = [r.name for r in last.report.rows if all(r.name in z for z in zero)]
-    if not set(still) - biases:
+    still = [r for r in last.report.rows if all(r.name in names for names in zero)]
+    if all(r.kind == "bias" for r in still):
         return None
     text = (
-        f"{listed(still)} got a gradient of exactly 0 at each of {len(moments)} steps, and others "
-        "something: what lies behind has a slope of 0, or the loss sends nothing there."
+        f"{listed([r.name for r in still])} got a gradient of exactly 0 at each of {len(moments)} "
+        "steps, and others something: what lies behind has a slope of 0, or the loss sends nothing "
+        "there."
     )
-    return Finding(Verdict.CUT, text, since=still[-1], hint="still")
+    return Finding(Verdict.CUT, text, since=still[-1].name, hint="still")
 
 
 def slowed(report: Report, rates: Sequence[float]) -> Report:
     """Say of a step that is lost that the learning rate has become so small."""
-    first, *rest = report.findings
-    if first.verdict is not Verdict.FROZEN or first.hint or not _fell(rates):
+    first = report.findings[0]
+    fell = len(rates) > 1 and 0 < 1000 * rates[-1] < max(rates)
+    if first.verdict is not Verdict.FROZEN or first.hint or not fell:
         return report
     text = f" The learning rate has fallen from {max(rates):.1e} to {rates[-1]:.1e}."
-    told = replace(first, reason=first.reason + text, hint="rate")
-    return replace(report, findings=(told, *rest), steps=(HINTS["rate"],))
+    return _told(report, text, "rate")
 
 
-def _fell(rates: Sequence[float]) -> bool:
-    return len(rates) > 1 and 0 < 1000 * rates[-1] < max(rates)
+def _told(report: Report, text: str, hint: str) -> Report:
+    """Add to the first finding what made it so, and advise that."""
+    first, *rest = report.findings
+    told = replace(first, reason=first.reason + text, hint=hint)
+    return replace(report, findings=(told, *rest), steps=(HINTS[hint],))
+
+
+def _instead(report: Report, found: Finding, *also: Finding) -> Report:
+    """Put another finding in place of those of a report."""
+    return replace(report, findings=(found, *also), steps=next_steps(found), rate=None)
+
+
+def _first(report: Report, found: Finding) -> Report:
+    """Put before all that is wrong what made it so, unless something is not finite."""
+    if report.verdict is Verdict.NON_FINITE:
+        return replace(report, steps=(*next_steps(found), *report.steps))
+    also = (f for f in report.findings if f.verdict.is_problem and f is not found)
+    return _instead(report, found, *also)
 
 
 def losses_of(moments: Sequence[Moment]) -> list[float]:
@@ -129,26 +145,10 @@ def learned(moments: Sequence[Moment]) -> Finding | None:
     return Finding(Verdict.HEALTHY, text)
 
 
-def too_large(moments: Sequence[Moment]) -> Finding | None:
-    """Return the first step that was too large."""
-    for moment in moments:
-        for found in moment.report.findings:
-            if found.verdict is Verdict.LARGE_STEP:
-                return replace(found, reason=f"At step {moment.step}: {found.reason}")
-    return None
-
-
 def rose(moments: Sequence[Moment]) -> bool:
     """Tell whether the loss was ever twice what it was at first, and does not fall to half."""
     told = losses_of(moments)
     return bool(told) and 0 < 2 * told[0] <= max(told) and told[-1] > told[0] / 2
-
-
-SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
-"""What training makes of a network in which it was not, where steps or weight decay are large."""
-
-AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
-"""What may be true of a network that has learned, and is no illness then."""
 
 
 def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
@@ -159,11 +159,13 @@ def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
         return _first(report, found)
     settled = verdict is Verdict.CANNOT_TELL or verdict in AT_REST - began
     if settled and (found := learned(moments)) is not None:
-        return replace(report, findings=(found,), steps=next_steps(found), rate=None)
-    if verdict is Verdict.LOSS and verdict not in began and _at_its_end(moments):
+        return _instead(report, found)
+    # Something still comes back, and nobody told what the loss did.
+    at_its_end = not losses_of(moments) and any(moments[-1].norms.values())
+    if verdict is Verdict.LOSS and verdict not in began and at_its_end:
         text = "What the loss sends back was more at first, and is next to nothing now: it is at "
-        found = Finding(Verdict.CANNOT_TELL, f"{text}its minimum, or saturated.", hint="untold")
-        return replace(report, findings=(found,), steps=next_steps(found), rate=None)
+        text += "its minimum, or saturated."
+        return _instead(report, Finding(Verdict.CANNOT_TELL, text, hint="untold"))
     large = _large_before(report, moments)
     if large is not None and verdict is Verdict.NON_FINITE:
         return replace(report, steps=(HINTS["diverged"], *report.steps))
@@ -172,53 +174,35 @@ def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     return _made(report, moments) if verdict in SIZED - began else report
 
 
-def _at_its_end(moments: Sequence[Moment]) -> bool:
-    """Tell whether something still comes back, and nobody told what the loss did."""
-    return not losses_of(moments) and any(moments[-1].norms.values())
-
-
-def _first(report: Report, found: Finding) -> Report:
-    """Put before all that is wrong what made it so, unless something is not finite."""
-    if report.verdict is Verdict.NON_FINITE:
-        return replace(report, steps=(*next_steps(found), *report.steps))
-    also = (f for f in report.findings if f.verdict.is_problem and f is not found)
-    return replace(report, findings=(found, *also), steps=next_steps(found), rate=None)
-
-
 def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
     """Return the first step that was too large before what is wrong, or before the loss rose."""
-    if not report.verdict.is_problem:
-        return too_large(moments) if rose(moments) else None
-    if not _follows(report.findings[0]):
+    first, before = report.findings[0], list(moments)
+    follows = SIZED | {Verdict.NON_FINITE, Verdict.LOSS}
+    if first.verdict.is_problem:
+        # Too large a step can make a network saturated, off or lost, and break no data.
+        flat = first.verdict is Verdict.CUT and first.hint == "flat"
+        if not flat and (first.verdict not in follows or first.hint == "data"):
+            return None
+        before = [*takewhile(lambda m: not _says(m, first.verdict), moments)]
+    elif not rose(moments):
         return None
-    return too_large(list(takewhile(lambda m: not _says(m, report.verdict), moments)))
-
-
-def _follows(found: Finding) -> bool:
-    """Tell whether too large a step can make of a network what was found: saturated, off, lost."""
-    if found.verdict is Verdict.CUT:
-        return found.hint == "flat"
-    return found.verdict in SIZED | {Verdict.NON_FINITE, Verdict.LOSS} and found.hint != "data"
+    said = ((m, found) for m in before for found in m.report.findings)
+    large = ((m.step, found) for m, found in said if found.verdict is Verdict.LARGE_STEP)
+    told = (replace(found, reason=f"At step {step}: {found.reason}") for step, found in large)
+    return next(told, None)
 
 
 def _says(moment: Moment, verdict: Verdict) -> bool:
     return any(found.verdict is verdict for found in moment.report.findings)
 
 
-SHRUNK = 0.5
-"""Decades by which half of the matrices become smaller that is more than training does."""
-
-
 def _made(report: Report, moments: Sequence[Moment]) -> Report:
     """Say what made the network so: what was wrong at first, else training or weight decay."""
-    if moments[0].report.verdict in SIZED:
-        began = moments[0].report.findings[0]
-        text = f"At step {moments[0].step}: {began.reason}"
-        return _first(report, replace(began, reason=text))
-    down = log_ratio(moments[0].weights, moments[-1].weights)
-    hint, text = "made", " At first it was not so."
+    first, last = moments[0], moments[-1]
+    began = first.report.findings[0]
+    if began.verdict in SIZED:
+        return _first(report, replace(began, reason=f"At step {first.step}: {began.reason}"))
+    down = log_ratio(first.weights, last.weights)
     if math.isfinite(down) and down >= SHRUNK:
-        hint, text = "decay", f" The weights have become smaller by {factor(down)}."
-    first, *rest = report.findings
-    told = replace(first, reason=first.reason + text, hint=hint)
-    return replace(report, findings=(told, *rest), steps=(HINTS[hint],))
+        return _told(report, f" The weights have become smaller by {factor(down)}.", "decay")
+    return _told(report, " At first it was not so.", "made")

@@ -13,8 +13,8 @@ import pytest
 from gradbook.diagnosis import Verdict, diagnose
 from gradbook.diagnosis.findings import Known, Parameter, decide, findings_of
 from gradbook.diagnosis.findings.about import notes_of
-from gradbook.diagnosis.findings.flat import LEFT, LEFT_HALF
-from gradbook.diagnosis.findings.strangers import copies
+from gradbook.diagnosis.findings.missing import copies
+from gradbook.diagnosis.findings.zeros import LEFT, LEFT_HALF
 from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place

@@ -70,7 +70,7 @@ def test_a_name_tells_layer_role_and_kind(name, shape, layer, role, kind) -> Non
 def test_every_ending_and_every_kind_is_tried_above() -> None:
     assert {kind for *_, kind in PLACES} == set(Kind) == {rule.kind for rule in RULES}
     assert {role for *_, role, _ in PLACES} == set(Role)
-    assert len({ending.pattern for ending in ENDINGS}) == len(ENDINGS)
+    assert len({pattern for pattern, _ in ENDINGS}) == len(ENDINGS)
 
 
 def test_weight_and_bias_of_a_layer_are_grouped_in_order() -> None:

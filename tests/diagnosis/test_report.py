@@ -269,9 +269,9 @@ def test_deltas_come_as_arrays_norms_or_one_array_of_norms() -> None:
     by_name = {str(i): a for i, a in enumerate(arrays, start=1)}
     for given in (arrays, by_name, sizes, np.array(sizes), dict(zip("123", sizes, strict=True))):
         found = read_deltas(given)
-        assert found.profile is not None
-        assert found.profile.names == ("1", "2", "3")
-        assert found.profile.rms == pytest.approx(sizes)
+        assert found.deltas is not None
+        assert found.deltas.names == ("1", "2", "3")
+        assert found.deltas.rms == pytest.approx(sizes)
         assert (found.output, found.nonfinite) == (None, ())
     report = diagnose({"1.W": np.ones((2, 2))}, deltas=[1.0, math.inf, 1.0])
     assert report.verdict is Verdict.NON_FINITE

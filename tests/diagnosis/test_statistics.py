@@ -15,9 +15,15 @@ from hypothesis import strategies as st
 from gradbook import precision
 from gradbook.book.diagnose import bench
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.measuring.rounding import to_bfloat16, to_float16
 from gradbook.diagnosis.measuring.sizes import SAFE, Statistics, combine, measure, statistics
-from gradbook.diagnosis.measuring.updates import FORMATS, frozen_count, measure_updates, update
+from gradbook.diagnosis.measuring.updates import (
+    FORMATS,
+    frozen_count,
+    measure_updates,
+    to_bfloat16,
+    to_float16,
+    update,
+)
 from gradbook.diagnosis.reading.arrays import as_tensor, hand_over
 from gradbook.diagnosis.reading.storage import CHUNK, Tensor
 

@@ -34,7 +34,7 @@ from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind
 from gradbook.diagnosis.measuring.rates import rate, student_quantile
-from gradbook.diagnosis.measuring.silence import silent_share, zero_lines
+from gradbook.diagnosis.measuring.sizes import silent_share, zero_lines
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.verdicts import Verdict
 from gradbook.initializers import lecun, scaled

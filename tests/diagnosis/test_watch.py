@@ -10,14 +10,9 @@ from itertools import pairwise
 import pytest
 
 from gradbook.diagnosis import Verdict, watch
-from gradbook.diagnosis.findings import (
-    FALL,
-    RISE_OF_BLOCK,
-    Known,
-    Parameter,
-    findings_of,
-)
+from gradbook.diagnosis.findings import Known, Parameter, findings_of
 from gradbook.diagnosis.findings.about import notes_of
+from gradbook.diagnosis.findings.over_depth import FALL, RISE_OF_BLOCK
 from gradbook.diagnosis.findings.over_time import over_steps
 from gradbook.diagnosis.paths import paths_of
 from gradbook.diagnosis.places import Place
@@ -104,7 +99,7 @@ def test_resolution_does_not_count() -> None:
         z = replace(b, name=f"z{b.name}", before=(a.name,), state=False)
         layered += [z, replace(b, before=(z.name,))]
     assert said(layered) == [V.HEALTHY]
-    assert paths_of(layered)[0].fall[0] == pytest.approx(0, abs=1e-9)
+    assert next(iter(paths_of(layered))).fall[0] == pytest.approx(0, abs=1e-9)
 
 
 def test_a_rise_behind_normalizations_counts_by_its_blocks() -> None:

@@ -281,9 +281,7 @@ class Sizes:
         if evidence.recurrent and not self.in_time:
             return None
         found = self.profile(evidence)
-        if found is None:
-            return None
-        return abs(found.largest if found.source == "δ" else found.decades)
+        return None if found is None else abs(found.extent)
 
 
 DELTA_SIZES = Sizes("deltas", "δ", DELTAS, lambda e: e.deltas, in_time=True)

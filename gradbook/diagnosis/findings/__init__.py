@@ -8,95 +8,23 @@ names the verdict. What was not watched is judged `by_sizes` alone.
 from collections.abc import Callable
 from dataclasses import replace
 
-from gradbook.diagnosis.findings.branches import STARVED, starved
 from gradbook.diagnosis.findings.by_sizes import decide
-from gradbook.diagnosis.findings.flat import exactly_zero
-from gradbook.diagnosis.findings.known import MOST, Known, Parameter
-from gradbook.diagnosis.findings.limits import LIMITS, Limits
-from gradbook.diagnosis.findings.loss import LEAST, loss_sends_nothing
-from gradbook.diagnosis.findings.missing import UNUSED, cut, not_stepped
-from gradbook.diagnosis.findings.not_finite import non_finite
-from gradbook.diagnosis.findings.over_depth import (
-    BEARABLE,
-    FALL,
-    RISE,
-    RISE_NORMALIZED,
-    RISE_OF_BLOCK,
-    healthy,
-    sized,
-)
-from gradbook.diagnosis.findings.over_time import (
-    IN_TIME,
-    STACKED,
-    every_step,
-    forgotten,
-    in_time,
-    stacked,
-)
-from gradbook.diagnosis.findings.steps import LARGE, LIGHT, STILL, frozen, large_step
-from gradbook.diagnosis.findings.strangers import unregistered
-from gradbook.diagnosis.findings.units import FEW_LEFT, OFF, dead
-from gradbook.diagnosis.findings.zeros import stuck, symmetric, zero_start
+from gradbook.diagnosis.findings.known import Known, Parameter
+from gradbook.diagnosis.findings.loss import loss_sends_nothing, non_finite
+from gradbook.diagnosis.findings.missing import cut, not_stepped, unregistered
+from gradbook.diagnosis.findings.over_depth import healthy, sized, starved
+from gradbook.diagnosis.findings.over_time import every_step, forgotten, in_time, stacked
+from gradbook.diagnosis.findings.steps import frozen, large_step
+from gradbook.diagnosis.findings.zeros import dead, exactly_zero, stuck, symmetric, zero_start
+from gradbook.diagnosis.measuring.evidence import LIMITS, Limits
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
-__all__ = [
-    "BEARABLE",
-    "FALL",
-    "FEW_LEFT",
-    "FINDINGS",
-    "IN_TIME",
-    "LARGE",
-    "LEAST",
-    "LIGHT",
-    "LIMITS",
-    "MOST",
-    "OFF",
-    "RISE",
-    "RISE_NORMALIZED",
-    "RISE_OF_BLOCK",
-    "STACKED",
-    "STARVED",
-    "STILL",
-    "UNUSED",
-    "Known",
-    "Limits",
-    "Parameter",
-    "cut",
-    "dead",
-    "decide",
-    "every_step",
-    "exactly_zero",
-    "findings_of",
-    "forgotten",
-    "frozen",
-    "healthy",
-    "in_time",
-    "large_step",
-    "loss_sends_nothing",
-    "non_finite",
-    "not_stepped",
-    "sized",
-    "stacked",
-    "starved",
-    "stuck",
-    "symmetric",
-    "unregistered",
-    "zero_start",
-]
+__all__ = ["FINDINGS", "LIMITS", "Finding", "Known", "Limits", "Parameter", "decide", "findings_of"]
 
 FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
-    *(
-        non_finite,
-        loss_sends_nothing,
-        cut,
-        unregistered,
-        not_stepped,
-        forgotten,
-        stuck,
-        symmetric,
-        dead,
-    ),
-    *(exactly_zero, stacked, in_time, sized, starved, large_step, frozen),
+    *(non_finite, loss_sends_nothing, cut, unregistered, not_stepped, forgotten),
+    *(stuck, symmetric, dead, exactly_zero),
+    *(stacked, in_time, sized, starved, large_step, frozen),
 )
 """What may be wrong, in order of consequence."""
 
@@ -106,16 +34,7 @@ SIZES = (loss_sends_nothing, sized, starved)
 
 
 def findings_of(known: Known) -> tuple[Finding, ...]:
-    """Return all that was found, what matters most first.
-
-    Examples:
-        >>> from gradbook.diagnosis.watching import Record
-        >>> from gradbook.diagnosis.places import Place
-        >>> chain = tuple(Place(n, 0.1**(5 - i), before=("abcde"[i - 1],) if i else ())
-        ...               for i, n in enumerate("abcde"))
-        >>> [found.verdict.value for found in findings_of(Known(Record(chain)))]
-        ['vanishing']
-    """
+    """Return all that was found, what matters most first."""
     by_design = zero_start(known)
     seen = known if by_design is None else _without_zeros(known)
     hidden = SIZES if non_finite(known) else ()
@@ -128,15 +47,13 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
 
 def _without_zeros(known: Known) -> Known:
     """Leave out places that get exactly 0 for as long as something begins with 0."""
-    places = (
-        replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.record.places
-    )
+    places = (replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.places)
     return replace(known, record=replace(known.record, places=tuple(places)))
 
 
 def _reaches_inside(known: Known) -> bool:
     ends = {p.name for p in known.ends}
-    inside = (p for p in known.record.places if p.asks and p.state and p.name not in ends)
+    inside = (p for p in known.places if p.asks and p.state and p.name not in ends)
     return any(p.delta for p in inside)
 
 

@@ -3,19 +3,17 @@
 import math
 from itertools import pairwise
 
-from gradbook.diagnosis.findings.changes import change, extent_of, stand_still, trusted
-from gradbook.diagnosis.findings.limits import LIMITS, Limits
-from gradbook.diagnosis.findings.open_questions import left_open
-from gradbook.diagnosis.measuring.evidence import Evidence
+from gradbook.diagnosis.measuring.evidence import LIMITS, Evidence, Limits
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 
 CLEAR = 1e-4
 """The least δ at the output of which a hidden δ of 0 cannot be what is left after underflow.
 
 It is a thousand times the smallest number of float16, and one layer does not shrink it so far.
 """
+
+_WATCH = "Give δ, the gradient at the layers' outputs; in PyTorch gradbook.watch(net) records it."
 
 
 def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
@@ -29,8 +27,9 @@ def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
         >>> found.verdict.value, found.reason
         ('vanishing', 'From 3 back to 1 the sizes of δ fall by a factor of 10^4.0.')
     """
-    steps = (_broken, _silent, _sized, _sound, left_open)
-    return next(found for step in steps if (found := step(evidence, limits)) is not None)
+    steps = (_broken, _silent, _sized, _sound)
+    found = (step(evidence, limits) for step in steps)
+    return next(filter(None, found), None) or _left_open(evidence, limits)
 
 
 def _broken(e: Evidence, limits: Limits) -> Finding | None:
@@ -43,18 +42,10 @@ def _broken(e: Evidence, limits: Limits) -> Finding | None:
 def _silent(e: Evidence, limits: Limits) -> Finding | None:
     if e.off is not None and e.off >= limits.silent:
         return Finding(Verdict.DEAD, f"{e.off:.0%} of the hidden units are off for every example.")
-    if e.output is not None and e.output > CLEAR and e.deltas and not any(e.deltas.rms):
-        return Finding(
-            Verdict.DEAD,
-            "The loss has a gradient at the output, and that of every hidden layer is exactly 0.",
-        )
-    if e.output == 0 and e.deltas and not any(e.deltas.rms) and not e.reached:
-        return Finding(
-            Verdict.LOSS,
-            "Nothing comes from the loss: δ at the output is exactly 0. It is not your layers; "
-            "look at what stands between the last one and the loss.",
-        )
-    if not e.reached and not (e.deltas and any(e.deltas.rms)):
+    hidden = e.deltas and any(e.deltas.rms)
+    if e.deltas and not hidden and (found := _nothing_hidden(e)):
+        return found
+    if not e.reached and not hidden:
         return Finding(
             Verdict.CANNOT_TELL,
             "All gradients are exactly 0: all units may be off, the loss may be at its minimum or "
@@ -63,37 +54,66 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
         )
     if e.silent is None or e.silent < limits.silent or e.underflow:
         return None
-    return _all_silent(e)
-
-
-def _all_silent(e: Evidence) -> Finding:
-    """Say what units may be that get exactly nothing."""
     if e.silent == 1 and (e.blocks or e.normalized):  # no units that are off hold all of it back
         text = "No hidden unit gets a gradient from any example, and the last layer does: the "
         text += "graph is cut between them, or what lies there is flat."
         return Finding(Verdict.CUT, text, hint="exactly")
-    return Finding(
-        Verdict.DEAD,
-        f"{e.silent:.0%} of the hidden units get a gradient of exactly 0 from every example: they "
-        "are off, or what lies behind them is flat or cut. Their activations would tell.",
-    )
+    text = f"{e.silent:.0%} of the hidden units get a gradient of exactly 0 from every example: "
+    text += "they are off, or what lies behind them is flat or cut. Their activations would tell."
+    return Finding(Verdict.DEAD, text)
+
+
+def _nothing_hidden(e: Evidence) -> Finding | None:
+    """Judge the output where the δ of all hidden layers are 0."""
+    if e.output is not None and e.output > CLEAR:
+        text = "The loss has a gradient at the output, and that of every hidden layer is exactly 0."
+        return Finding(Verdict.DEAD, text)
+    if e.output != 0 or e.reached:
+        return None
+    text = "Nothing comes from the loss: δ at the output is exactly 0. It is not your layers; look "
+    return Finding(Verdict.LOSS, f"{text}at what stands between the last one and the loss.")
+
+
+def _trusted(e: Evidence, limits: Limits) -> tuple[Profile, float] | None:
+    """Return the sizes that follow the gradient whatever the network, with their threshold.
+
+    It is None if only such are there as may be flat while δ vanishes.
+    """
+    found = [(e.deltas, limits.deltas)]
+    if not e.recurrent:  # what stands beside recurrent weights says nothing about time
+        found += [(e.ratios, limits.ratios), (e.norms, limits.norms)]
+    known = ((p, limit) for p, limit in found if p is not None and len(p.rms) > 1)
+    return next((pair for pair in known if not math.isnan(pair[0].decades)), None)
+
+
+def _sized(e: Evidence, limits: Limits) -> Finding | None:
+    """Judge by sizes: trusted ones, or such as cannot be flat by accident because they are not."""
+    if e.apart:
+        return next(filter(None, (_judged(stack, limits.deltas) for stack in e.apart)), None)
+    best = _trusted(e, limits)
+    if best is not None:
+        return _judged(*best)
+    if e.blocks:  # a branch of a healthy network may get any share, and no two the same
+        return None
+    weaker = ((e.biases, limits.biases), (e.weights, limits.weights))
+    found = (_judged(profile, limit) for profile, limit in weaker if profile is not None)
+    return next(filter(None, found), None)
 
 
 def _judged(profile: Profile, limit: float) -> Finding | None:
-    found = extent_of(profile)
-    if math.isnan(found) or abs(found) < limit:
+    extent = profile.extent
+    if math.isnan(extent) or abs(extent) < limit:
         return None
-    if math.isinf(found) and (lost := _lost(profile)):
+    if math.isinf(extent) and (lost := _lost(profile)):
         return lost
-    verdict, sign = (Verdict.VANISHING, -1) if found < 0 else (Verdict.EXPLODING, 1)
-    return Finding(verdict, f"{change(profile)}.", profile, profile.path.since(sign))
+    verdict, sign = (Verdict.VANISHING, -1) if extent < 0 else (Verdict.EXPLODING, 1)
+    return Finding(verdict, f"{_change(profile)}.", profile, profile.since(sign))
 
 
 def _lost(profile: Profile) -> Finding | None:
     """Find that some sizes are exactly 0, and not because one layer after another shrinks them."""
-    pairs = list(zip(profile.names, profile.rms, strict=True))
-    still = [name for name, size in pairs if size == 0]
-    beside = [max(a, b) for (_, a), (_, b) in pairwise(pairs) if (a == 0) != (b == 0)]
+    still = [name for name, size in zip(profile.names, profile.rms, strict=True) if size == 0]
+    beside = [max(a, b) for a, b in pairwise(profile.rms) if (a == 0) != (b == 0)]
     if not still or min(beside, default=0.0) < CLEAR:
         return None
     text = f"At {listed(still)} the sizes of {profile.source} are exactly 0, next to it they are "
@@ -101,86 +121,106 @@ def _lost(profile: Profile) -> Finding | None:
     return Finding(Verdict.CUT, text, profile, still[-1], "exactly")
 
 
-def _sized(e: Evidence, limits: Limits) -> Finding | None:
-    """Judge by sizes: trusted ones, or such as cannot be flat by accident because they are not."""
-    for stack in e.apart:
-        if (found := _judged(stack, limits.deltas)) is not None:
-            return found
-    if e.apart:
-        return None
-    best = trusted(e, limits)
-    if best is not None:
-        return _judged(*best)
-    if e.blocks:  # a branch of a healthy network may get any share, and no two the same
-        return None
-    for weaker, limit in ((e.biases, limits.biases), (e.weights, limits.weights)):
-        if weaker is not None and (found := _judged(weaker, limit)) is not None:
-            return found
-    return _scaled(e, limits)
-
-
-def _scaled(e: Evidence, limits: Limits) -> Finding | None:
-    """Judge by the scale of the weights, where it bounds what the slopes can do."""
-    if e.gain is None or not _chained(e, limits):
-        return None
-    if e.gain <= -limits.small:
-        return Finding(
-            Verdict.VANISHING,
-            f"The weights alone shrink a gradient to 10^{e.gain:.1f} of what it was, with slopes "
-            "of 1; a path around the layers would show in how much each pulls at the loss.",
-        )
-    if _pull_alike(e, limits.pulls) and e.gain - e.bends >= limits.small:
-        return Finding(
-            Verdict.EXPLODING,
-            f"The weights multiply a gradient by at least 10^{e.gain - e.bends:.1f}: slopes that "
-            "are 0 for half of all inputs take no more from it.",
-        )
-    return None
-
-
-def _pull_alike(e: Evidence, most: float) -> bool:
-    return e.pulls is not None and not e.normalized and not e.recurrent and e.pulls <= most
-
-
-def _chained(e: Evidence, limits: Limits) -> bool:
-    """Tell whether all layers pull alike; within blocks that may be chance unless it is exact."""
-    return _pull_alike(e, limits.pulls if e.blocks else limits.similar)
-
-
-def _flat(e: Evidence, limits: Limits) -> Finding | None:
-    """Say that nothing vanishes or explodes, if that is known."""
-    if e.apart:
-        return None
-    best = trusted(e, limits)
-    if best is not None:
-        return _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
-    if e.gain is None or not _chained(e, limits):
-        return None
-    exact = _pull_alike(e, limits.pulls)
-    # In a deep ReLU network all examples become alike, and then biases, too, cancel.
-    if exact and e.biases is not None and abs(e.gain - e.bends) < limits.small:
-        return _level(e.biases, limits.flat)
-    least = e.gain - 2 * e.bends
-    if least < -limits.small or e.gain > limits.small:
-        return None
-    return Finding(
-        Verdict.HEALTHY,
-        f"With slopes between 1/2 and 1 the weights multiply a gradient by 10^{least:.1f} to "
-        f"10^{e.gain:.1f}.",
-    )
-
-
-def _level(profile: Profile, flat: float) -> Finding | None:
-    if not abs(profile.decades) <= flat:
-        return None
-    return Finding(Verdict.HEALTHY, f"{change(profile)}.", profile)
+def _change(profile: Profile) -> str:
+    """Say how sizes change on the way back."""
+    extent = profile.extent
+    start, end = profile.names[-1], profile.names[0]
+    how = "stay as they are"
+    if abs(extent) >= 0.05:
+        by = f"by {factor(abs(extent))}" if math.isfinite(extent) else "without end: some are 0"
+        how = f"{'fall' if extent < 0 else 'grow'} {by}"
+        if profile.source == "δ":
+            _, start, end = profile.fall if extent < 0 else profile.rise
+    return f"From {start} back to {end} the sizes of {profile.source} {how}"
 
 
 def _sound(e: Evidence, limits: Limits) -> Finding | None:
     """Say frozen only of networks of which healthy would be said: vanishing ones freeze as well."""
-    found, still = _flat(e, limits), stand_still(e, limits)
-    if found is None or still is None:
+    best = _trusted(e, limits)
+    if e.apart or best is None:
+        found = None if e.apart else _by_weights(e, limits)
+    else:
+        found = _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
+    still = _stand_still(e, limits)
+    if found is None or found.verdict is not Verdict.HEALTHY or not still:
         return found
-    return Finding(
-        Verdict.FROZEN, f"{still}: the step is too small for the gaps of their number format."
+    text = f"{still}: the step is too small for the gaps of their number format."
+    return Finding(Verdict.FROZEN, text)
+
+
+def _by_weights(e: Evidence, limits: Limits) -> Finding | None:
+    """Judge by the scale of the weights, where all layers pull alike: that bounds the slopes."""
+    pulls = math.inf if e.pulls is None or e.normalized or e.recurrent else e.pulls
+    exact = pulls <= limits.pulls
+    # Within blocks it may be chance unless it is exact.
+    if e.gain is None or not (exact or (pulls <= limits.similar and not e.blocks)):
+        return None
+    least = e.gain - e.bends
+    if not e.blocks and e.gain <= -limits.small:
+        text = f"The weights alone shrink a gradient to 10^{e.gain:.1f} of what it was, with slopes"
+        text += " of 1; a path around the layers would show in how much each pulls at the loss."
+        return Finding(Verdict.VANISHING, text)
+    if not e.blocks and exact and least >= limits.small:
+        text = f"The weights multiply a gradient by at least 10^{least:.1f}: slopes that are 0 for "
+        return Finding(Verdict.EXPLODING, f"{text}half of all inputs take no more from it.")
+    # In a deep ReLU network all examples become alike, and then biases, too, cancel.
+    if exact and e.biases is not None and abs(least) < limits.small:
+        return _level(e.biases, limits.flat)
+    least -= e.bends
+    if least < -limits.small or e.gain > limits.small:
+        return None
+    text = f"With slopes between 1/2 and 1 the weights multiply a gradient by 10^{least:.1f} to "
+    return Finding(Verdict.HEALTHY, f"{text}10^{e.gain:.1f}.")
+
+
+def _level(profile: Profile, flat: float) -> Finding | None:
+    level = abs(profile.decades) <= flat
+    return Finding(Verdict.HEALTHY, f"{_change(profile)}.", profile) if level else None
+
+
+def _stand_still(e: Evidence, limits: Limits) -> str:
+    """Say that most weights stand still, if they do."""
+    if e.frozen is None or e.frozen < limits.frozen:
+        return ""
+    return f"{e.frozen:.0%} of the weights are the same after the update, bit for bit"
+
+
+def _left_open(e: Evidence, limits: Limits) -> Finding:
+    """Say that it cannot be told, and what to give."""
+    still = _stand_still(e, limits)
+    text = f"{still}, because the step is small or because δ vanishes. " if still else ""
+    best = None if e.apart else _trusted(e, limits)
+    if best is not None:
+        text += f"{_change(best[0])}: too little for a fault and too much for none. {_WATCH}"
+        return Finding(Verdict.CANNOT_TELL, text, best[0])
+    profile = None if e.recurrent else e.weights
+    return Finding(Verdict.CANNOT_TELL, text + _question(e), profile)
+
+
+def _question(e: Evidence) -> str:
+    if e.apart:
+        return (
+            f"{' and '.join(p.names[-1] for p in e.apart[:3])} end stacks of layers, and the "
+            "names, which came in the order of the alphabet, do not tell which is "
+            "first. Give δ in the order of the network, or use gradbook.watch(net), which sees it."
+        )
+    if e.recurrent:
+        return (
+            "The gradient of a recurrent weight is a sum over all steps and says nothing about "
+            "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
+            "x.grad after the backward pass."
+        )
+    if e.deltas is not None and len(e.deltas.rms) == 1:
+        return "δ is known of one hidden layer alone, and there is none to compare it with."
+    if e.weights is None:
+        return f"There are fewer than three layers of one kind to compare. {_WATCH}"
+    if e.blocks or e.normalized:
+        return (
+            "If paths lead around blocks, what stands in a block gets a share of the gradient, and "
+            f"the names do not exclude it. {_WATCH}"
+        )
+    return (
+        "The gradients of the weights are flat, and they can be while δ vanishes or explodes: "
+        "what δ loses on its way back, the activations may have lost on their way forward. "
+        f"{_WATCH}"
     )

@@ -1,10 +1,10 @@
 """All that findings are made from: the record of a watched step, and what is known of weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradbook.diagnosis.paths import Path, paths_of
+from gradbook.diagnosis.paths import Profile, paths_of
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching.record import Record
 
@@ -71,10 +71,15 @@ class Known:
     frozen: float | None = None
     normalized: bool = False
 
+    @property
+    def places(self) -> Sequence[Place]:
+        """The places of the network, in the order of its forward pass."""
+        return self.record.places
+
     @cached_property
-    def paths(self) -> list[Path]:
-        """The ways of the gradient, from the first places to the output."""
-        return paths_of(self.record.places)
+    def paths(self) -> Mapping[Profile, bool]:
+        """The ways of the gradient to the output, and whether they begin where the network does."""
+        return paths_of(self.places)
 
     @cached_property
     def asked(self) -> list[Parameter]:
@@ -82,9 +87,19 @@ class Known:
         return [p for p in self.parameters if p.trainable]
 
     @cached_property
+    def matrices(self) -> list[Parameter]:
+        """Those of them with more than one axis."""
+        return [p for p in self.asked if p.axes > 1]
+
+    @cached_property
+    def still(self) -> list[Parameter]:
+        """Those that get a gradient of exactly 0."""
+        return [p for p in self.asked if p.norm == 0 and p.finite]
+
+    @cached_property
     def by_name(self) -> Mapping[str, Place]:
         """The places by their names."""
-        return {place.name: place for place in self.record.places}
+        return {place.name: place for place in self.places}
 
     @cached_property
     def place_of(self) -> Mapping[str, Place]:
@@ -92,10 +107,14 @@ class Known:
         owned = ((self.by_name.get(name), ws) for name, ws in self.record.owned.items())
         return {weight: place for place, ws in owned if place is not None for weight in ws}
 
+    def worst(self, sign: int) -> Profile:
+        """Return the path with the largest fall or, with sign 1, with the largest rise."""
+        return max(self.paths, key=lambda p: (p.fall if sign < 0 else p.rise)[0], default=Profile())
+
     def upstream(self, place: Place) -> Iterator[Place]:
         """Yield all that goes into a place, and what goes into that."""
         names = set(place.before)
-        for other in reversed(self.record.places):
+        for other in reversed(self.places):
             if other.name in names:
                 names.update(other.before)
                 yield other
@@ -108,16 +127,16 @@ class Known:
     @cached_property
     def ends(self) -> list[Place]:
         """The places that go into no other, and got a gradient."""
-        inner = {name for place in self.record.places for name in place.before}
-        return [p for p in self.record.places if p.name not in inner and p.delta is not None]
+        inner = {name for place in self.places for name in place.before}
+        return [p for p in self.places if p.name not in inner and p.delta is not None]
 
-    @cached_property
+    @property
     def splits(self) -> bool:
         """Whether paths lead around layers: whether places come together."""
-        return any(len(place.before) > 1 for place in self.record.places)
+        return any(len(place.before) > 1 for place in self.places)
 
-    @cached_property
+    @property
     def sigmoids(self) -> bool:
         """Whether most of what layers read comes from sigmoids, as far as the graph tells."""
-        bends = [place.bend for place in self.record.places if place.bend]
+        bends = [place.bend for place in self.places if place.bend]
         return 2 * bends.count("Sigmoid") > len(bends)

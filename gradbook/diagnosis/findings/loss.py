@@ -1,42 +1,86 @@
-"""The loss sends nothing back, so that no layer is to blame."""
+"""Not finite, or nothing from the loss: data, weights, forward, the loss, then back."""
 
 import math
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
 LEAST = 1e-5
 """How large the sum of |δ| at the output, for a loss that averages its errors, is at least."""
 
 
+def non_finite(known: Known) -> Finding | None:
+    """Find where NaN or infinity comes from: look forward first, then at the loss, then back."""
+    lost = [p.name for p in known.asked if not p.finite]
+    if not lost and not any(_bad(p.out) or _bad(p.delta) for p in known.places):
+        return None
+    text, since, hint = _forward(known) or _back(known, lost)
+    return Finding(Verdict.NON_FINITE, text, since=since, hint=hint)
+
+
+def _bad(size: float | None) -> bool:
+    return size is not None and not math.isfinite(size)
+
+
+def _forward(known: Known) -> tuple[str, str, str] | None:
+    broken = [p.name for p in known.parameters if p.broken]
+    if broken:
+        text = f"The weights {listed(broken)} are not finite: an earlier step broke them."
+        return text, broken[0], "step"
+    if known.record.bad_input:
+        where = known.record.bad_input[0] or "the network"
+        return f"What enters {where} is not finite: it is the data.", where, "data"
+    first = next((p for p in known.places if _bad(p.out)), None)
+    if first is None:
+        return None
+    into = listed(first.before)
+    if into and first.count == 1 and not first.module:
+        text = f"What the network returns, a single number, is not finite, and {into} is: if it is "
+        return f"{text}the loss, that is at fault.", "the loss", "loss"
+    inner = f", though what goes into it, {into}, is" if into else ""
+    text = f"On the way forward {first.name} is the first that is not finite{inner}."
+    return text, first.name, "forward"
+
+
+def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
+    if any(_bad(p.delta) for p in known.ends):
+        text = "All outputs are finite, and what the loss sends back is not: it is the loss."
+        return text, "the loss", "loss"
+    first = next((p.name for p in reversed(known.places) if _bad(p.delta)), None)
+    if first is not None:
+        text = f"Outputs and loss are finite. On the way back {first} is the first that is not."
+        return text, first, "back"
+    text = f"All δ are finite, and the gradients of {listed(lost)} are not: they overflow, or an "
+    return f"{text}earlier step's were added.", lost[0], "scale"
+
+
 def loss_sends_nothing(known: Known) -> Finding | None:
     """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
     ends = known.ends or _silent_ends(known)
-    at = listed([p.name for p in ends])
     if not ends or any(p.norm for p in known.asked):
-        size = max((_sent(known, p) for p in ends), default=0.0) / known.loss_scale
-        if known.record.differentiated or not 0 < size < LEAST:
-            return None
-        return Finding(
-            Verdict.LOSS,
-            f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
-            "saturated or at its minimum; it is not your layers.",
-            since=ends[-1].name,
-        )
-    data = {p.name for p in known.record.places if p.name.startswith("input") and not p.before}
-    if any(p.delta for p in known.record.places if p.name not in data):
+        return _next_to_nothing(known, ends)
+    at, half = listed([p.name for p in ends]), any(p.half for p in ends)
+    data = {p.name for p in known.places if p.name.startswith("input") and not p.before}
+    if any(p.delta for p in known.places if p.name not in data):
         return _behind_the_last(known)
-    half = any(p.half for p in ends)
-    return Finding(
-        Verdict.LOSS,
+    text = (
         f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
         "stands between the last one and the loss."
-        f"{' In float16, as there, what is less than 6e-08 is 0, too.' if half else ''}",
-        since=ends[-1].name,
-        hint="half" if half else "second" if known.record.differentiated else None,
     )
+    text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
+    hint = "half" if half else "second" if known.record.differentiated else None
+    return Finding(Verdict.LOSS, text, since=ends[-1].name, hint=hint)
+
+
+def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
+    size = max((_sent(known, p) for p in ends), default=0.0) / known.loss_scale
+    if known.record.differentiated or not 0 < size < LEAST:
+        return None
+    at = listed([p.name for p in ends])
+    text = f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
+    text += "saturated or at its minimum; it is not your layers."
+    return Finding(Verdict.LOSS, text, since=ends[-1].name)
 
 
 def _sent(known: Known, end: Place) -> float:
@@ -44,8 +88,7 @@ def _sent(known: Known, end: Place) -> float:
 
     Of several layers whose outputs come together the one that gets most tells.
     """
-    places = known.record.places
-    last = [p for p in places if p.name in end.before and not p.state and p.layer]
+    last = [p for p in known.places if p.name in end.before and not p.state and p.layer]
     sums = [(p.delta or 0.0) * p.count for p in last]
     return min((end.delta or 0.0) * end.count, max(sums, default=math.inf))
 
@@ -55,31 +98,24 @@ def _silent_ends(known: Known) -> list[Place]:
     held = [p.norm for p in known.asked if p.norm is not None]
     if not held or any(held):
         return []
-    return [p for p in known.record.places if p.asks][-1:]
+    return [p for p in known.places if p.asks][-1:]
 
 
 def _behind_the_last(known: Known) -> Finding | None:
     """Find that nothing gets past what stands between the last layers and the output."""
     ends = {p.name: p for p in known.ends if not p.layer}
-    inner = [p for p in known.record.places if p.asks and p.name not in ends]
-    held = any(p.norm == 0 for p in known.asked)
-    if not held or not inner or any(p.delta != 0 for p in inner):
+    inner = [p for p in known.places if p.asks and p.name not in ends]
+    if not known.still or not inner or any(p.delta != 0 for p in inner):
         return None
     last = listed(list(dict.fromkeys(n for end in ends.values() for n in end.before)))
-    return Finding(
-        Verdict.LOSS,
-        f"The loss sends something to {listed(list(ends))}, and exactly nothing of it gets to "
-        f"{last}: what stands behind the last layer has a slope of 0 there. It is not your layers.",
-        since=next(iter(ends)),
-    )
+    text = f"The loss sends something to {listed(list(ends))}, and exactly nothing of it gets to "
+    text += f"{last}: what stands behind the last layer has a slope of 0 there. It is not your "
+    return Finding(Verdict.LOSS, f"{text}layers.", since=next(iter(ends)))
 
 
 def taken_twice(known: Known) -> str:
     """Say that the loss takes probabilities for logits, which it turns into probabilities again."""
-    bend = known.record.twice
-    if not bend:
+    if not (bend := known.record.twice):
         return ""
-    return (
-        " But what the network returns are probabilities, and what comes back is what a loss "
-        f"sends that takes {bend} of them once more."
-    )
+    text = " But what the network returns are probabilities, and what comes back is what a loss "
+    return f"{text}sends that takes {bend} of them once more."

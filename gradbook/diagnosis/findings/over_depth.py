@@ -1,17 +1,18 @@
-"""The sizes of δ along the paths of a network: vanishing, exploding, or neither."""
+"""The sizes of δ along the paths of a network: vanishing, exploding, starved, or none of these."""
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
-from gradbook.diagnosis.findings.known import MOST, Known, Parameter
+from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import taken_twice
 from gradbook.diagnosis.findings.over_time import CALLS
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
-from gradbook.diagnosis.findings.units import mostly_off, saturates
-from gradbook.diagnosis.paths import Path, Profile, longest, worst
-from gradbook.diagnosis.verdicts import Finding, Verdict
+from gradbook.diagnosis.findings.zeros import mostly_off, saturates
+from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 from gradbook.diagnosis.watching.modules import PARAMETRIZED
-from gradbook.diagnosis.words import factor, listed
 
 FALL = 1.95
 """Decades that δ falls by in a network that is ill; truth calls 2 a fault, 1 healthy."""
@@ -46,70 +47,93 @@ back. Published networks at their own initialization rise by up to 5 decades in 
 (ConvMixer) and train: behind a normalization the size of a gradient does not matter.
 """
 
+STARVED = 3.0
+"""Decades below the largest share from which on a branch gets nothing."""
+
 
 def sized(known: Known) -> Finding | None:
     """Judge the largest fall and the largest rise between any two places of a path."""
-    down, up = worst(known.paths)
+    down, up = known.worst(-1), known.worst(1)
     limit = RISE_NORMALIZED if known.normalized else RISE
     if known.normalized and known.splits:
-        limit = max(limit, RISE_OF_BLOCK * _steps(up))
-    if down.fall[0] >= FALL and down.fall[0] >= min(up.rise[0], limit):
-        size, start, end = down.fall
+        limit = max(limit, RISE_OF_BLOCK * _blocks(up))
+    falls = down.fall[0] >= FALL and down.fall[0] >= min(up.rise[0], limit)
+    if not falls and up.rise[0] < limit:
+        return None
+    size, start, end = down.fall if falls else up.rise
+    hint = _by_steps(known, start, end)
+    if falls:
         text = f"From {start} back to {end} δ falls by {factor(size)}{_why(known, down)}."
-        return Finding(
-            Verdict.VANISHING,
-            text,
-            Profile.of("δ", down),
-            down.since(-1),
-            _by_steps(known, down.fall),
-        )
-    if up.rise[0] >= limit:
-        size, start, end = up.rise
-        text = f"From {start} back to {end} δ grows by {factor(size)}."
-        return Finding(
-            Verdict.EXPLODING, text, Profile.of("δ", up), up.since(1), _by_steps(known, up.rise)
-        )
-    return None
+        return Finding(Verdict.VANISHING, text, down, down.since(-1), hint)
+    text = f"From {start} back to {end} δ grows by {factor(size)}."
+    return Finding(Verdict.EXPLODING, text, up, up.since(1), hint)
 
 
-def _by_steps(known: Known, change: tuple[float, str, str]) -> str | None:
-    """Tell that a change is one over calls of one layer, as where a cell runs over time.
-
-    Blocks that share their weights have normalizations.
-    """
-    calls = Counter(p.module for p in known.record.places if p.layer)
-    modules = [p.module for p in known.record.places if p.name in change[1:]]
-    often = any(calls[module] >= CALLS for module in modules)
-    return "time" if often and not known.normalized else None
-
-
-def _steps(path: Path) -> int:
+def _blocks(path: Profile) -> int:
     """Count the places between the two that a path rises between."""
     _, start, end = path.rise
     return path.names.index(start) - path.names.index(end) if start else 0
 
 
-def _why(known: Known, path: Path) -> str:
-    on = [p for p in known.record.places if p.name in path.names]
+def _by_steps(known: Known, *ends: str) -> str | None:
+    """Tell that a change is one over calls of one layer, as where a cell runs over time.
+
+    Blocks that share their weights have normalizations.
+    """
+    calls = Counter(p.module for p in known.places if p.layer)
+    often = any(calls[known.by_name[name].module] >= CALLS for name in ends)
+    return "time" if often and not known.normalized else None
+
+
+def _why(known: Known, path: Profile) -> str:
+    on = [known.by_name[name] for name in path.names]
     ends = [p.saturated for p in on if p.saturated is not None]
-    if ends and sum(ends) / len(ends) > MOST:
-        return f"; {sum(ends) / len(ends):.0%} of what enters the layers is saturated"
-    spread = [p.spread for p in on if p.spread is not None and math.isfinite(p.spread)]
-    if spread and min(spread) < 1e-3:
-        return f"; all examples come out alike, to {min(spread):.0e} of their size"
-    return ""
+    full = sum(ends) / max(len(ends), 1)
+    if full > MOST:
+        return f"; {full:.0%} of what enters the layers is saturated"
+    spread = min((p.spread for p in on if p.spread is not None and p.spread >= 0), default=1.0)
+    return f"; all examples come out alike, to {spread:.0e} of their size" if spread < 1e-3 else ""
+
+
+def starved(known: Known) -> Finding | None:
+    """Find that of branches that stand side by side and come together most get next to nothing."""
+    groups: dict[str, list[Place]] = {}
+    for place in known.places:
+        parts = (module.rpartition(".") for module in place.also if place.delta is not None)
+        for parent in (parent for parent, _, last in parts if last.isdigit()):
+            groups.setdefault(parent, []).append(place)
+    for parent, places in groups.items():
+        least = max(p.delta or 0.0 for p in places) * 10**-STARVED
+        low = [p.name for p in places if (p.delta or 0.0) < least]
+        if len(places) > 2 and 2 * len(low) >= len(places) and _side_by_side(known, places):
+            text = f"Of {len(places)} branches in {parent} that stand side by side {len(low)} get "
+            text += f"less than 10^-{STARVED:.1f} of the largest share: {listed(low)}."
+            return Finding(Verdict.STARVED, text, since=low[0])
+    return None
+
+
+def _side_by_side(known: Known, places: Sequence[Place]) -> bool:
+    """Tell whether none of the places goes into another, and all into one."""
+    names = {p.name for p in places}
+    after: dict[str, set[str]] = {}
+    for place in known.places:
+        mine = names.intersection(place.before).union(*(after.get(b, ()) for b in place.before))
+        if place.name in names and mine:
+            return False
+        after[place.name] = mine
+    return names in after.values()
 
 
 def healthy(known: Known) -> Finding | None:
     """Say that the gradient arrives, if it does."""
-    found = longest(known.paths)
+    paths = known.paths
+    found = max(paths, key=lambda p: (paths[p], len(p.names)), default=Profile())
     if not known.ends or not (found.names or any(p.norm for p in known.asked)):
         return None
-    if not any(p.delta for p in known.record.places):
+    if not any(p.delta for p in known.places):
         return None
     if (within := unseen(known)) is not None:
         return within
-    text, sizes = _arrives(known, found), Profile.of("δ", found) if found.names else None
     buts = (
         ("twice", taken_twice(known)),
         ("underflow", underflows(known)),
@@ -119,37 +143,33 @@ def healthy(known: Known) -> Finding | None:
         ("slow", too_slow(known)),
     )
     hint, but = next((pair for pair in buts if pair[1]), (None, ""))
-    return Finding(Verdict.HEALTHY, text + but, sizes, hint=hint)
+    sizes = found if found.names else None
+    return Finding(Verdict.HEALTHY, _arrives(known, found) + but, sizes, hint=hint)
+
+
+def _arrives(known: Known, found: Profile) -> str:
+    names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends)]))
+    if len(found.names) < 2:
+        return f"The gradient arrives at {listed(names)}: there is no deeper layer."
+    down, up = known.worst(-1).fall[0], known.worst(1).rise[0]
+    return (
+        f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
+        f"{factor(down)} and grows by no more than {factor(up)}."
+    )
 
 
 def unseen(known: Known) -> Finding | None:
     """Say that most layers ran where no hook is called, as in what was compiled before."""
-    got = [p for p in known.asked if p.axes > 1 and p.norm and p.name in known.place_of]
-    silent = [p for p in got if _module(p) not in known.record.called]
+    got = [p for p in known.matrices if p.norm and p.name in known.place_of]
+    modules = {p.name: f".{p.layer}".partition(PARAMETRIZED)[0][1:] for p in got}
+    silent = [p for p in got if modules[p.name] not in known.record.called]
     owners = Counter(known.place_of[p.name].name for p in silent)
-    hidden = [p for p in silent if owners[known.place_of[p.name].name] > 1]
+    hidden = [p.layer for p in silent if owners[known.place_of[p.name].name] > 1]
     if not hidden or len(hidden) < MOST * len(got):
         return None
-    return Finding(
-        Verdict.CANNOT_TELL,
+    text = (
         f"{len(hidden)} of {len(got)} layers got a gradient, and no hook of theirs was called, as "
         "where a network has run compiled before it was watched: what is between them is not seen "
-        f"({listed([p.layer for p in hidden])}).",
-        since=hidden[-1].layer,
-        hint="compiled",
+        f"({listed(hidden)})."
     )
-
-
-def _module(parameter: Parameter) -> str:
-    return f".{parameter.layer}".partition(PARAMETRIZED)[0][1:]
-
-
-def _arrives(known: Known, found: Path) -> str:
-    names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends)]))
-    if len(found.names) < 2:
-        return f"The gradient arrives at {listed(names)}: there is no deeper layer."
-    down, up = worst(known.paths)
-    return (
-        f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
-        f"{factor(down.fall[0])} and grows by no more than {factor(up.rise[0])}."
-    )
+    return Finding(Verdict.CANNOT_TELL, text, since=hidden[-1], hint="compiled")

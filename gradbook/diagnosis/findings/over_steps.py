@@ -6,38 +6,42 @@ from itertools import pairwise
 from statistics import median
 
 from gradbook.diagnosis.places import log_ratio
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import factor, listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 
 GROWS = 1.5
 """By how many decades the norm of all gradients grows that is called growing."""
 
+CEASES = 4.0
+"""Decades by which the norm falls that is more than a loss that is learned."""
+
 FIFTH = 5
 """The ends of a log that are compared are its first and last fifth."""
 
+SHARE = 0.1
+"""The share of steps that a loss scale may lose before a log is called not finite."""
 
-def _ends(sizes: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
-    """Return the first fifth of some sizes, and the last."""
-    many = max(len(sizes) // FIFTH, 1)
-    return sizes[:many], sizes[-many:]
+PEAK = 100.0
+"""How many times the median of all a norm is that is a peak."""
 
 
-def _above_zero(total: Mapping[float, float]) -> list[float]:
-    return [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
+def _last(sizes: Sequence[float]) -> Sequence[float]:
+    return sizes[-max(len(sizes) // FIFTH, 1) :]
+
+
+def _ends(total: Mapping[float, float]) -> tuple[list[float], float, float]:
+    """Return the norms that are finite and not 0, and the medians of their ends."""
+    sizes = [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
+    return sizes, median(_last(sizes[::-1]) or [1.0]), median(_last(sizes) or [1.0])
 
 
 def growing(total: Mapping[float, float]) -> Finding | None:
     """Find that the norm of all gradients grows from step to step, and not at once."""
-    sizes = _above_zero(total)
-    if len(sizes) < 3:
+    sizes, first, last = _ends(total)
+    rising = sum(b > a for a, b in pairwise(sizes))
+    grown = log_ratio(last, first)
+    if len(sizes) < 3 or grown < GROWS or rising < 0.6 * (len(sizes) - 1):
         return None
-    first, last = map(median, _ends(sizes))
-    rising = sum(b > a for a, b in pairwise(sizes)) / (len(sizes) - 1)
-    grown = math.log10(last) - math.log10(first)
-    if grown < GROWS or rising < 0.6:
-        return None
-    steps = list(total)
-    begin = next((s for s, n in total.items() if n > 10 * first), steps[-1])
+    begin = next((s for s, n in total.items() if n > 10 * first), max(total))
     text = (
         f"The norm of all gradients grows by {factor(grown)} over {len(sizes)} steps, from "
         f"{first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
@@ -45,19 +49,10 @@ def growing(total: Mapping[float, float]) -> Finding | None:
     return Finding(Verdict.GROWING, text, since=f"step {begin:g}")
 
 
-CEASES = 4.0
-"""Decades by which the norm falls that is more than a loss that is learned."""
-
-
 def ceasing(total: Mapping[float, float]) -> Finding | None:
-    """Find that the norm of all gradients becomes 0, or next to nothing.
-
-    Examples:
-        >>> ceasing({float(i): 1.0 if i < 5 else 0.0 for i in range(20)}).since
-        'step 5'
-    """
+    """Find that the norm of all gradients becomes exactly 0."""
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
-    if len(sizes) < FIFTH or not any(sizes) or any(_ends(sizes)[1]):
+    if len(sizes) < FIFTH or not any(sizes) or any(_last(sizes)):
         return None
     begin = max(s for s, n in total.items() if n > 0)
     since = min(s for s in total if s > begin)
@@ -69,32 +64,17 @@ def ceasing(total: Mapping[float, float]) -> Finding | None:
 
 
 def falls(total: Mapping[float, float]) -> str:
-    """Say by how much the norm of all gradients falls, if that is much.
-
-    Examples:
-        >>> falls({float(i): 10.0**-i for i in range(10)})
-        'The norm of all gradients falls by a factor of 10^8.0. '
-    """
-    sizes = _above_zero(total)
-    if len(sizes) < FIFTH:
-        return ""
-    first, last = map(median, _ends(sizes))
+    """Say by how much the norm of all gradients falls, if that is much."""
+    sizes, first, last = _ends(total)
     down = log_ratio(first, last)
-    return f"The norm of all gradients falls by {factor(down)}. " if down >= CEASES else ""
-
-
-SHARE = 0.1
-"""The share of steps that a loss scale may lose before a log is called not finite."""
+    enough = len(sizes) >= FIFTH and down >= CEASES
+    return f"The norm of all gradients falls by {factor(down)}. " if enough else ""
 
 
 def passing(total: Mapping[float, float]) -> str:
     """Say that some steps are not finite and later ones are, as where a loss scale is sought.
 
     What is not finite stays so once a step has been taken with it: those have been left out.
-
-    Examples:
-        >>> passing({float(i): math.inf if i < 2 else 1.0 for i in range(40)})[:41]
-        'The norms of 2 of 40 steps are not finite'
     """
     bad = [step for step, norm in total.items() if not math.isfinite(norm)]
     if not bad or len(bad) > SHARE * len(total) or max(total) in bad:
@@ -106,19 +86,10 @@ def passing(total: Mapping[float, float]) -> str:
     )
 
 
-PEAK = 100.0
-"""How many times the median of all a norm is that is a peak."""
-
-
 def peaks(total: Mapping[float, float]) -> Iterator[str]:
-    """Name the steps at which the norm is far above what it usually is.
-
-    Examples:
-        >>> next(peaks({float(i): 500.0 if i == 7 else 1.0 for i in range(20)}))
-        'At step 7 the norm is more than 100 times its median, 1.'
-    """
+    """Name the steps at which the norm is far above what it usually is."""
     usual = median(total.values() or [0.0])
-    high = [s for s, n in total.items() if math.isfinite(n) and n > PEAK * usual > 0]
-    if high and len(high) <= SHARE * len(total):
-        steps = listed([f"{s:g}" for s in high])
+    high = [f"{s:g}" for s, n in total.items() if math.isfinite(n) and n > PEAK * usual > 0]
+    if 0 < len(high) <= SHARE * len(total):
+        steps = listed(high)
         yield f"At step {steps} the norm is more than {PEAK:g} times its median, {usual:.3g}."

@@ -3,8 +3,7 @@
 import math
 
 from gradbook.diagnosis.findings.known import Known, Parameter
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 from gradbook.show.bounds import at_most
 
 LARGE = 1.0
@@ -12,36 +11,36 @@ LARGE = 1.0
 LIGHT = 0.1
 """Up to which gain a step changes little all the same: its weights began small, as a head's do."""
 
+STILL = 0.5
+"""The share of the weights, as in the definition of truth."""
+
+SLOW = 1e-5
+"""A hundredth of the thousandth of its weights that a step is often given."""
+
+NEAR = 1e-6
+"""Sixteen times the smallest number of float16: of numbers of that size many are rounded to 0."""
+
 
 def large_step(known: Known) -> Finding | None:
     """Find a step that is as large as the weights themselves."""
-    found = [p for p in known.asked if _is_large(p)]
+    found = [p for p in known.matrices if _is_large(p)]
     if not found:
         return None
     top = max(found, key=lambda p: p.ratio or 0.0)
-    decays = _decays(top)
-    return Finding(
-        Verdict.LARGE_STEP,
-        f"One step changes {top.name} by {top.ratio:.1e} times its size"
-        f"{f', and {len(found) - 1} more by at least {LARGE:g}' if len(found) > 1 else ''}"
-        f"{'; most of it is weight decay' if decays else ''}.",
-        since=top.name,
-        hint="decay" if decays else None,
-    )
+    more = f", and {len(found) - 1} more by at least {LARGE:g}" if len(found) > 1 else ""
+    decay = "; most of it is weight decay" if _decays(top) else ""
+    text = f"One step changes {top.name} by {top.ratio:.1e} times its size{more}{decay}."
+    return Finding(Verdict.LARGE_STEP, text, since=top.name, hint="decay" if decay else None)
 
 
 def _is_large(weight: Parameter) -> bool:
-    if weight.axes < 2 or weight.zero or (weight.ratio or 0.0) < LARGE:
+    if weight.zero or (weight.ratio or 0.0) < LARGE:
         return False
     return weight.gain is None or weight.gain > LIGHT or _decays(weight)
 
 
 def _decays(weight: Parameter) -> bool:
     return 2 * weight.decay > (weight.ratio or 0.0)
-
-
-STILL = 0.5
-"""The share of the weights, as in the definition of truth."""
 
 
 def frozen(known: Known) -> Finding | None:
@@ -54,45 +53,33 @@ def frozen(known: Known) -> Finding | None:
         return Finding(Verdict.FROZEN, text, since=none[0], hint="rate")
     if known.frozen is None or known.frozen < STILL:
         return None
-    return Finding(
-        Verdict.FROZEN,
-        f"{known.frozen:.0%} of the weights that a step is meant for are the same after the "
-        "update, bit for bit: it is too small for the gaps of their number format.",
-    )
-
-
-SLOW = 1e-5
-"""A hundredth of the thousandth of its weights that a step is often given."""
+    text = f"{known.frozen:.0%} of the weights that a step is meant for are the same after the "
+    text += "update, bit for bit: it is too small for the gaps of their number format."
+    return Finding(Verdict.FROZEN, text)
 
 
 def too_slow(known: Known) -> str:
     """Say of a healthy network by how little a step changes it, if that is very little."""
-    ratios = [p.ratio for p in known.asked if p.axes > 1 and not p.zero and p.norm]
-    sizes = [ratio for ratio in ratios if ratio is not None]
-    if not sizes or len(sizes) < len(ratios) or not 0 < max(sizes) < SLOW:
+    ratios = [p.ratio for p in known.matrices if not p.zero and p.norm]
+    most = max((math.inf if ratio is None else ratio for ratio in ratios), default=0.0)
+    if not 0 < most < SLOW:
         return ""
-    most, share = max(sizes), at_most(max(sizes), 1, scientific=True)
     return (
-        f" But a step changes no weights by more than {share} of their size: in "
-        f"{math.floor(0.01 / most):,} such steps none moves by more than a hundredth."
+        f" But a step changes no weights by more than {at_most(most, 1, scientific=True)} of their "
+        f"size: in {math.floor(0.01 / most):,} such steps none moves by more than a hundredth."
     )
 
 
 def at_rest(known: Known) -> str:
     """Say that no step is taken at all, as where a warm-up begins with a rate of 0."""
-    rates = [p.rate for p in known.asked if p.rate is not None]
-    if not rates or any(rates):
-        return ""
-    return " But the learning rate is 0 now, so that this step moves nothing."
-
-
-NEAR = 1e-6
-"""Sixteen times the smallest number of float16: of numbers of that size many are rounded to 0."""
+    rates = {p.rate for p in known.asked if p.rate is not None}
+    said = " But the learning rate is 0 now, so that this step moves nothing."
+    return said if rates == {0.0} else ""
 
 
 def underflows(known: Known) -> str:
     """Say that what comes back in float16 is so small that much of it is 0."""
-    sizes = [p.delta for p in known.record.places if p.half and p.delta is not None]
+    sizes = [p.delta for p in known.places if p.half and p.delta is not None]
     low = [size for size in sizes if size < NEAR]
     if not low or 2 * len(low) < len(sizes):
         return ""

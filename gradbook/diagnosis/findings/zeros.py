@@ -1,63 +1,164 @@
-"""Weights that are 0 or alike: what can never move, and what only looks so at the first step."""
+"""What is exactly 0: weights that begin so, units that are off, and what is flat on the way."""
 
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.findings.loss import loss_sends_nothing
+from gradbook.diagnosis.findings.missing import UNUSED
+from gradbook.diagnosis.measuring.names import uncounted
+from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.verdicts import Finding, Verdict, listed
+from gradbook.diagnosis.watching.numbers import BOUNDED
+
+OFF = 0.66
+"""Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
+
+ALL_OFF = 0.99
+"""The share of one layer's units from which on nothing passes it."""
+
+FEW_LEFT = 0.9
+"""The share of one layer's units from which on little passes it."""
+
+LEFT = 1e-20
+"""The least δ of which no smooth layer leaves exactly 0 in float32."""
+
+LEFT_HALF = 1e-4
+"""The same in float16: a thousand times its smallest number."""
 
 
 def stuck(known: Known) -> Finding | None:
     """Find weights that begin with 0 behind others that do: none of them can ever move."""
-    zero = [p for p in known.asked if p.zero and p.axes > 1]
-    still = [p for p in zero if p.norm == 0]
-    driven = [
-        p.name for p in still if (found := known.place_of.get(p.name)) is not None and found.delta
-    ]
-    matrices = [p for p in known.asked if p.axes > 1]
+    zero = [p for p in known.matrices if p.zero]
+    still = [p.name for p in zero if p.norm == 0]
+    driven = [n for n in still if (place := known.place_of.get(n)) is not None and place.delta]
     if len(still) > 1 and driven:
-        none = [p for p in known.asked if p.norm == 0]
-        return Finding(
-            Verdict.STUCK,
-            f"{len(none)} of {len(known.asked)} trainable tensors have a gradient of exactly 0, "
-            f"and no step will change that: {listed(driven)} begin with 0, and so do weights in "
-            "front of them.",
-            since=driven[0],
-        )
-    if len(matrices) > 1 and len(zero) == len(matrices):
+        text = f"{_share(known)}, and no step will change that: {listed(driven)} begin with 0, and "
+        return Finding(Verdict.STUCK, f"{text}so do weights in front of them.", since=driven[0])
+    if len(zero) == len(known.matrices) > 1:
         return Finding(Verdict.STUCK, "All weights are 0, so that no gradient gets past them.")
     return None
 
 
+def _share(known: Known) -> str:
+    return (
+        f"{len(known.still)} of {len(known.asked)} trainable tensors have a gradient of exactly 0"
+    )
+
+
 def symmetric(known: Known) -> Finding | None:
     """Find layers whose units all have the same weights, and so will stay alike."""
-    matrices = [p for p in known.asked if p.axes > 1]
-    alike = [p.name for p in matrices if p.alike]
-    if not alike or len(alike) < MOST * len(matrices):
+    alike = [p.name for p in known.matrices if p.alike]
+    if not alike or len(alike) < MOST * len(known.matrices):
         return None
-    return Finding(
-        Verdict.SYMMETRIC,
-        f"In {len(alike)} of {len(matrices)} layers all units have the same weights: they compute "
-        f"the same, get the same gradient and stay alike ({listed(alike)}).",
-        since=alike[0],
-    )
+    text = f"In {len(alike)} of {len(known.matrices)} layers all units have the same weights: they "
+    text += f"compute the same, get the same gradient and stay alike ({listed(alike)})."
+    return Finding(Verdict.SYMMETRIC, text, since=alike[0])
 
 
 def zero_start(known: Known) -> Finding | None:
     """Say what begins with 0 by design, which hides others at the first step alone."""
-    zero = [p for p in known.asked if p.zero and p.norm and not _is_added(p)]
-    still = [p for p in known.asked if p.norm == 0]
-    if not zero or not still:
+    # A weight that is added, as biases are, keeps nothing back.
+    added = {p.name for p in known.asked if p.axes < 2 and "bias" in p.name.rpartition(".")[2]}
+    zero = [p for p in known.asked if p.zero and p.norm and p.name not in added]
+    if not zero or not known.still:
         return None
     names = [p.name for p in zero if p.axes > 1] or [p.name for p in zero]
     lora = all("lora" in name.lower() for name in names)
     what = "the second matrices of LoRA" if lora else listed(names)
-    return Finding(
-        Verdict.ZERO_START,
-        f"{what} begin with 0: so {len(still)} of {len(known.asked)} trainable tensors have a "
-        "gradient of exactly 0, which is true of the first step alone. Nothing is dead.",
-        since=names[0],
-    )
+    text = f"{what} begin with 0: so {_share(known)}, which is true of the first step alone. "
+    return Finding(Verdict.ZERO_START, f"{text}Nothing is dead.", since=names[0])
 
 
-def _is_added(parameter: Parameter) -> bool:
-    """Tell that a weight is added, as biases are: a 0 of it keeps nothing back."""
-    return parameter.axes < 2 and "bias" in parameter.name.rpartition(".")[2]
+def dead(known: Known) -> Finding | None:
+    """Find that units are off: that what comes out of them is 0 for every example."""
+    looked = _looked(known)
+    off = sum(looked.values()) / max(len(looked), 1)
+    if off >= OFF:
+        text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
+        return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
+    off_all = (known.by_name[name] for name, share in looked.items() if share >= ALL_OFF)
+    # Something before it, and not 0 itself, may get a gradient all the same.
+    shut = [p.name for p in off_all if not any(o.delta and o.out != 0 for o in known.upstream(p))]
+    if not shut:
+        return None
+    text = f"All units of {shut[-1]} are off, 0 for every example: nothing passes them."
+    return Finding(Verdict.DEAD, text, since=shut[-1])
+
+
+def mostly_off(known: Known) -> str:
+    """Say of a healthy network that in some layer few units are on."""
+    worst, off = max(_looked(known).items(), key=lambda pair: pair[1], default=("", 0.0))
+    text = f" But {off:.0%} of the units of {worst} are off, 0 for every example."
+    return text if off >= FEW_LEFT else ""
+
+
+def _looked(known: Known) -> dict[str, float]:
+    """Return the hidden layers whose units were looked at, with the share that is off."""
+    hidden = (p for p in known.places if p.asks and p.state)
+    return {p.name: p.off for p in hidden if p.off is not None}
+
+
+def saturates(known: Known) -> str:
+    """Say that most of what an activation returns is at its ends, where its slope is next to 0."""
+    bent = [p for p in known.places if p.bend in BOUNDED and p.state]
+    full = listed([p.name for p in bent if (p.saturated or 0.0) > MOST])
+    text = f" But most of what leaves {full} is at an end of its activation, with no slope."
+    return text if full else ""
+
+
+OTHERWISE = (loss_sends_nothing, dead, stuck, symmetric, zero_start)
+"""What else makes a gradient exactly 0, and says so."""
+
+
+def exactly_zero(known: Known) -> Finding | None:
+    """Find weights whose gradient is exactly 0, though nothing is cut: something is flat."""
+    still, enough = [p for p in known.still if p.axes > 1], UNUSED * len(known.matrices)
+    if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
+        return None
+    passed_by = [p.name for p in still if _comes(known, p)]
+    if len(passed_by) >= enough:
+        since, text = passed_by[0], f"δ comes to {listed(passed_by)}, and they get nothing of it: "
+        text += "what is made of them is flat, all that enters is 0, or a hook returns 0."
+    elif between := next((pair for p in still if (pair := _lost(known, p))), None):
+        since, text = between[0], "Nothing is cut, but exactly nothing of what comes to "
+        text += f"{between[1]} gets to {since}: what lies between has a slope of 0."
+    else:
+        return None
+    names = listed([p.name for p in still])
+    start = f"{len(known.still)} of {len(known.asked)} trainable tensors get a gradient of exactly "
+    return Finding(Verdict.CUT, f"{start}0: {names}. {text}", since=since, hint="flat")
+
+
+def emptied(known: Known) -> bool:
+    """Tell that all gradients are 0 though δ came to their weights: they were cleared since."""
+    held = [p for p in known.asked if p.norm is not None]
+    return not any(p.norm for p in held) and any(_comes(known, p) for p in held)
+
+
+def _comes(known: Known, parameter: Parameter) -> bool:
+    """Tell whether δ comes to what is computed from a weight; a first step from 0 reads none."""
+    place = known.place_of.get(parameter.name)
+    return "weight_hh" not in parameter.name and place is not None and _large(place)
+
+
+def _large(place: Place) -> bool:
+    return (place.delta or 0.0) > (LEFT_HALF if place.half else LEFT)
+
+
+def _of_many(known: Known, lost: Place) -> bool:
+    """Tell of a branch that others like it get something: an expert or a block of this batch."""
+    others = (p for p in known.places if p.delta and p is not lost)
+    return uncounted(lost.name) in {uncounted(p.name) for p in others}
+
+
+def _lost(known: Known, parameter: Parameter) -> tuple[str, str] | None:
+    """Name a place that gets nothing, and the one behind it that gets something."""
+    lost = known.place_of.get(parameter.name)
+    if lost is None or lost.delta != 0:
+        return None
+    if any(p.delta for p in known.upstream(lost)) and _of_many(known, lost):
+        return None
+    behind = [p for p in known.places if lost.name in p.before]
+    while behind and not any(p.delta for p in behind):
+        lost = behind[0]
+        behind = [p for p in known.places if lost.name in p.before]
+    large = [p.name for p in behind if _large(p)]
+    return (lost.name, large[0]) if large else None

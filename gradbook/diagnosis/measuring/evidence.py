@@ -43,6 +43,7 @@ class Evidence:
         deltas: The sizes of δ in the hidden layers, if given.
         apart: The same in stacks of layers of which no name tells which comes first.
         output: That at the output layer, if given.
+        turned: Whether δ came last layer first, and was turned around.
         ratios: Weights' gradients over the activations that entered, if those are given.
         norms: Gradients of the normalizations' shifts, where no path leads around them.
         biases: Gradients of the hidden layers' biases, of one place in every block.
@@ -66,6 +67,7 @@ class Evidence:
     deltas: Profile | None = None
     apart: tuple[Profile, ...] = ()
     output: float | None = None
+    turned: bool = False
     ratios: Profile | None = None
     norms: Profile | None = None
     biases: Profile | None = None
@@ -77,3 +79,53 @@ class Evidence:
     gain: float | None = None
     bends: float = 0.0
     pulls: float | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    r"""The thresholds of a verdict; `python -m gradbook.book.diagnose.suite --fit` prints them.
+
+    Those that are fitted lie in the middle between the largest value of a healthy network and the
+    next larger one of a faulty network, in the half of the suite that they are fitted on.
+
+    Attributes:
+        deltas: Fitted. Decades of δ between any two layers, the largest fall or rise. Truth calls
+            2 a fault and up to 1 healthy, and δ differs a little from the gradient that truth is
+            measured on.
+        ratios: Fitted. The same of weights' gradients over the activations that entered, with which
+            networks are healthy up to `flat` only, as with all that stands in for δ.
+        norms: Fitted. The same of normalizations' shifts, where no path leads around them: in a
+            branch they see the share of δ that enters it.
+        biases: Fitted. The same of biases. Below it they say nothing: in a batch of balanced
+            classes, what the examples send back cancels where the network is nearly linear. Within
+            blocks they must reach the threshold of weights, if that is larger.
+        weights: Fitted. The same of weights. Below it they say nothing: activations that shrink
+            make up for a δ that does.
+        silent: Fitted. The share of hidden units with a gradient of exactly 0; a healthy deep ReLU
+            network comes near a half, for all its examples become alike.
+        small: Stated. Decades by which the weights alone, with slopes of 1, shrink a gradient.
+        flat: Stated. Decades up to which what stands in for δ is flat, as in the definition of
+            truth. Between this and its threshold it says nothing.
+        pulls: Stated. Decades by which the layers' <W, dL/dW> may differ if they are equal but for
+            rounding in float32. Then all bends are at 0, and biases follow δ, unless all examples
+            have become alike.
+        similar: Stated. The same where they are equal but for slopes between 1/2 and 1 or so; a
+            path around the layers makes them differ by far more.
+        frozen: Stated. The share of weights that stand still: half, as in the definition of truth.
+    """
+
+    deltas: float = 1.84
+    ratios: float = 1.42
+    norms: float = 1.73
+    biases: float = 1.34
+    weights: float = 1.67
+    silent: float = 0.66
+    small: float = 1.5
+    flat: float = 1.0
+    pulls: float = 0.005
+    similar: float = 0.5
+    frozen: float = 0.5
+
+
+LIMITS = Limits()
+"""The thresholds in use."""

@@ -7,19 +7,22 @@ from typing import Any
 
 from gradbook.checks import positive
 from gradbook.diagnosis.bad_input import BadInput, Odd
-from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, size_of, tensors_of
+from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, tensors_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
-from gradbook.diagnosis.measuring.gathering import gather
-from gradbook.diagnosis.measuring.layer_facts import facts_of
+from gradbook.diagnosis.measuring.gathering import facts_of, gather
 from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order
-from gradbook.diagnosis.measuring.silence import off_share
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure
 from gradbook.diagnosis.measuring.updates import Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
-from gradbook.diagnosis.words import listed
+from gradbook.diagnosis.verdicts import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 """Pass on what is measured, of which there are so many, and show how far it is."""
+
+
+def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
+    """Pass on what is measured, and show nothing."""
+    return items
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,8 @@ class Examined:
 
     Attributes:
         layers: The layers by their names, first to last.
-        measured: Each tensor's gradient by name.
-        updates: What a step does to each tensor, by name.
-        facts: What was measured of each layer.
+        measured: Each tensor's gradient by name, as are the `updates`.
         notes: What the reader should know about how it was measured.
-        weights: The weights, if they are given.
-        evidence: What speaks for a verdict.
     """
 
     layers: tuple[Layer, ...]
@@ -43,16 +42,6 @@ class Examined:
     notes: tuple[str, ...]
     weights: Tensors | None = None
     evidence: Evidence = field(default_factory=Evidence)
-
-
-def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
-    """Pass on what is measured, and show nothing.
-
-    Examples:
-        >>> list(silently("ab", 2))
-        ['a', 'b']
-    """
-    return items
 
 
 def measured_of(
@@ -79,9 +68,7 @@ def measured_of(
         ['1']
     """
     scale = positive("loss_scale", loss_scale)
-    if lr is not None:
-        lr = positive("lr", lr)
-    tensors, odd = usable(hand_over(grads), some=look)
+    tensors, notes = _usable(hand_over(grads), some=look)
     order = network_order(tensors, tensors.ordered)
     measured = {found.name: found for found in progress(measure(tensors, most), len(tensors))}
     for earlier in snapshots:
@@ -90,59 +77,29 @@ def measured_of(
     updates: dict[str, Update] = {}
     if known is not None and lr is not None:
         own = tensors.only(name for name, found in measured.items() if found.tied_to is None)
-        steps = measure_updates(own, known, lr / scale, most)
+        steps = measure_updates(own, known, positive("lr", lr) / scale, most)
         updates = {step.name: step for step in progress(steps, len(measured))}
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
-    notes = *odd, *_notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
+    notes += _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
     if updates:
-        notes += ("Updates and frozen shares are those of plain descent: lr times gradient.",)
-    return Examined(layers, measured, updates, facts, notes, known)
+        notes += ["Updates and frozen shares are those of plain descent: lr times gradient."]
+    return Examined(layers, measured, updates, facts, tuple(notes), known)
 
 
-def usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
-    """Leave out tensors that cannot be measured, such as empty ones, and say which.
-
-    Args:
-        some: Whether one at least must be left.
-    """
+def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
+    """Leave out tensors that cannot be measured, such as empty ones, and say which."""
     odd: dict[str, str] = {}
     for name in tensors:
         try:
             tensors[name]
         except Odd as error:
             odd[name] = str(error)
-    if not odd:
-        return tensors, []
-    if len(odd) == len(tensors) and some:
+    if some and odd and len(odd) == len(tensors):
         raise BadInput(next(iter(odd.values())))
-    said = [f"Left out: {message}." for message in odd.values()]
-    return tensors.only(name for name in tensors if name not in odd), said
-
-
-def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
-    """Add what passed through the network: δ on the way back, activations on the way forward.
-
-    Examples:
-        >>> import numpy as np
-        >>> found = measured_of({"1.W": np.ones((2, 2))})
-        >>> with_signals(found, deltas=[0.1, 1.0]).evidence.deltas.decades
-        -1.0
-    """
-    outputs = [] if activations is None else tensors_of("activations", activations, found.layers)
-    given = NOT_GIVEN if deltas is None else read_deltas(deltas, found.layers)
-    evidence = gather(
-        found.facts,
-        given,
-        updates=tuple(found.updates.values()),
-        activations=[size_of(tensor) for tensor in outputs],
-        off=[off_share(tensor) for tensor in outputs if len(tensor.shape) > 1],
-        nonfinite=given.nonfinite,
-    )
-    turned = "δ came last layer first, as hooks give it, and was turned around."
-    notes = (*found.notes, turned) if given.turned else found.notes
-    return replace(found, evidence=evidence, notes=notes)
+    kept = tensors.only(name for name in tensors if name not in odd)
+    return kept, [f"Left out: {message}." for message in odd.values()]
 
 
 def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measured]:
@@ -152,21 +109,13 @@ def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measur
         now = measured.get(found.name)
         if now is None or now.shape != found.shape:
             raise BadInput(f"snapshots must all hold the same tensors, got {found.name!r} anew")
-        if now.statistics is not None and found.statistics is not None:
-            joined = _joined(now.statistics, found.statistics)
+        a, b = now.statistics, found.statistics
+        if a is not None and b is not None:
+            norm, largest = math.sqrt(a.norm) * math.sqrt(b.norm), max(a.largest, b.largest)
+            lost = max(a.nonfinite, b.nonfinite)
+            joined = Statistics(a.count, norm, largest, min(a.zeros, b.zeros), lost)
             result[found.name] = replace(now, statistics=joined)
     return result
-
-
-def _joined(one: Statistics, other: Statistics) -> Statistics:
-    norm = math.sqrt(one.norm) * math.sqrt(other.norm)
-    return Statistics(
-        one.count,
-        norm,
-        max(one.largest, other.largest),
-        min(one.zeros, other.zeros),
-        max(one.nonfinite, other.nonfinite),
-    )
 
 
 def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tensors:
@@ -183,23 +132,29 @@ def _notes(
     scale: float,
     snapshots: int,
 ) -> Iterator[str]:
-    unused = [name for name, found in measured.items() if found.statistics is None]
-    if unused:
+    if unused := [name for name, found in measured.items() if found.statistics is None]:
         yield f"No gradient came to {listed(unused, 5)}."
-    tied = [f"{n} is the same array as {m.tied_to}" for n, m in measured.items() if m.tied_to]
-    if tied:
-        count = "counts once" if len(tied) == 1 else "each counts once"
-        yield f"{listed(tied, 2)}, and {count}."
+    if tied := [f"{n} is the same array as {m.tied_to}" for n, m in measured.items() if m.tied_to]:
+        yield f"{listed(tied, 2)}, and {'each ' if len(tied) > 1 else ''}counts once."
     if counted:
         yield "The names came in the order of the alphabet and were put in that of their numbers."
-    kinds = list(dict.fromkeys(layer.kind for layer in layers))
+    kinds = list(dict.fromkeys(layer.kind.value for layer in layers))
     if len(kinds) > 1:
-        names = ", ".join(kind.value for kind in kinds)
-        yield f"Each layer is compared with its own kind alone; there are {names}."
-    shapes = {m.shape for layer in layers for m in layer.members if m.role is Role.WEIGHT}
-    if len(shapes) > 1:
+        yield f"Each layer is compared with its own kind alone; there are {', '.join(kinds)}."
+    if len({m.shape for layer in layers for m in layer.members if m.role is Role.WEIGHT}) > 1:
         yield "Sizes are root mean squares, which do not depend on how many weights a layer has."
     if scale != 1:
         yield f"All gradients were divided by the loss scale, {scale:g}."
     if snapshots:
         yield f"Sizes are geometric means over {snapshots + 1} steps."
+
+
+def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
+    """Add what passed through the network: δ on the way back, activations on the way forward."""
+    outputs = [] if activations is None else tensors_of("activations", activations, found.layers)
+    given = NOT_GIVEN if deltas is None else read_deltas(deltas, found.layers)
+    steps = tuple(found.updates.values())
+    evidence = gather(found.facts, given, updates=steps, outputs=outputs)
+    turned = ("δ came last layer first, as hooks give it, and was turned around.",)
+    notes = found.notes + turned * evidence.turned
+    return replace(found, evidence=evidence, notes=notes)

@@ -1,17 +1,19 @@
 """Put together what can be known about a network from what was handed over."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from gradbook.diagnosis.measuring.blocks import in_a_block, in_one_sequence, place
-from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, Deltas
+from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, size_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
-from gradbook.diagnosis.measuring.names import Kind
-from gradbook.diagnosis.measuring.sizes import Measured
-from gradbook.diagnosis.measuring.updates import Update
+from gradbook.diagnosis.measuring.names import Kind, Layer, Role, in_a_block, in_one_sequence, place
+from gradbook.diagnosis.measuring.sizes import WORTH_A_LOOK, Measured, off_share, silent_share
+from gradbook.diagnosis.measuring.updates import Update, require_one_shape
 from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.reading.arrays import Tensors
+from gradbook.diagnosis.reading.storage import Tensor, chunks
 from gradbook.precision import ALL, float32
 
 COMPARABLE = 3
@@ -22,99 +24,100 @@ SUBNORMAL_ROOM = 1e4
 """How far above the smallest number of its format a gradient must be for zeros not to be its end"""
 
 
+def facts_of(
+    layer: Layer,
+    tensors: Tensors,
+    measured: Mapping[str, Measured],
+    weights: Tensors | None,
+    updates: Mapping[str, Update],
+) -> Facts:
+    """Return what was measured of a layer, with what its weights add to it if they are given."""
+    weight, bias = (_member(layer, role, measured) for role in (Role.WEIGHT, Role.BIAS))
+    if weight is None or weight.statistics is None or weight.tied_to is not None:
+        return Facts(layer.name, layer.kind, weight, bias)
+    lines = bias is None and (weight.zero_share or 0.0) >= WORTH_A_LOOK
+    tensor = tensors[weight.name] if weights is not None or lines else None
+    silent, pull, gain = silent_share(tensor, weight, bias), None, None
+    stored = weights[weight.name] if weights is not None else None
+    if stored is not None and tensor is not None and len(tensor.shape) > 1:
+        require_one_shape(stored, tensor)
+        size = updates[weight.name].weight.rms if weight.name in updates else size_of(stored)
+        pull, gain = _pull(stored, tensor), _gain(tensor.shape, size)
+    return Facts(layer.name, layer.kind, weight, bias, silent, pull, gain)
+
+
+def _member(layer: Layer, role: Role, measured: Mapping[str, Measured]) -> Measured | None:
+    for member in layer.members:
+        axes = len(member.shape or ())
+        guessed = member.role is Role.UNKNOWN and (axes == 1 if role is Role.BIAS else axes > 1)
+        if member.role is role or guessed:
+            return measured[member.name]
+    return None
+
+
+def _pull(weight: Tensor, gradient: Tensor) -> float | None:
+    with np.errstate(invalid="ignore", over="ignore"):
+        pairs = ((w.astype(np.float64), g.astype(np.float64)) for w, g in chunks(weight, gradient))
+        total = sum(float(np.dot(w, g)) for w, g in pairs)
+    return total if math.isfinite(total) else None
+
+
+def _gain(shape: tuple[int, ...], rms: float) -> float | None:
+    if len(shape) != 2 or not 0 < rms < math.inf:
+        return None
+    return math.log10(math.prod(shape) ** 0.25 * rms)
+
+
 def gather(
     facts: Sequence[Facts],
-    given: Deltas = NOT_GIVEN,
+    given: Evidence = NOT_GIVEN,
     *,
     updates: Sequence[Update] = (),
-    activations: Sequence[float] = (),
-    off: Sequence[float] = (),
+    outputs: Sequence[Tensor] = (),
     nonfinite: Sequence[str] = (),
 ) -> Evidence:
     """Put together what a verdict is made from.
 
     Args:
-        facts: The layers, first to last.
-        given: What is known of δ.
-        updates: What a step does to each tensor.
-        activations: The sizes of the outputs of each hidden layer, first to last.
-        off: The share of each hidden layer's units that are 0 for every example.
+        given: What is known of δ alone.
+        outputs: Those of each hidden layer, first to last.
         nonfinite: Names of other arrays that hold NaN or infinity.
-
-    Examples:
-        >>> gather([]).reached
-        False
     """
     main = hidden(facts)
     same = alike(main)
     weighted = [x for x in facts if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
     measured = [m for layer in facts for m in (layer.weight, layer.bias) if m is not None]
-    numbers = [m.statistics for m in measured if m.statistics is not None]
-    bad = [m.name for m in measured if m.statistics is not None and m.statistics.nonfinite]
-    norm_layers = [layer for layer in facts if layer.kind is Kind.NORM]
-    biases = profile("gradients of biases", ((x.name, rms_of(x.bias)) for x in same))
+    numbers = {m.name: m.statistics for m in measured if m.statistics is not None}
+    norms = [layer for layer in facts if layer.kind is Kind.NORM]
     plain = in_one_sequence([(x.name, x.kind) for x in facts], [x.name for x in main])
-    shifts = ((x.name, rms_of(x.bias)) for x in norm_layers)
-    straight = len(same) == len(main) and (plain or not norm_layers)
-    return Evidence(
-        nonfinite=(*bad, *nonfinite),
-        reached=any(s.norm > 0 for s in numbers),
+    straight = len(same) == len(main) and (plain or not norms)
+    off = [off_share(tensor) for tensor in outputs if len(tensor.shape) > 1]
+    gains = [layer.gain for layer in weighted[1:-1]]
+    told = bool(gains) and None not in gains
+    lost = (name for name, found in numbers.items() if found.nonfinite)
+    return replace(
+        given,
+        nonfinite=(*lost, *given.nonfinite, *nonfinite),
+        reached=any(found.norm > 0 for found in numbers.values()),
         silent=_silent(main),
-        off=float(np.mean(off)) if len(off) else None,
+        off=float(np.mean(off)) if off else None,
         underflow=_underflow(measured),
-        deltas=given.profile,
-        apart=given.apart,
-        output=given.output,
-        ratios=_ratios(main, activations) if straight else None,
-        norms=profile("gradients of shifts", shifts) if plain else None,
-        biases=None if norm_layers else biases,
-        weights=profile("gradients of weights", ((x.name, rms_of(x.weight)) for x in same)),
+        ratios=_ratios(main, outputs) if straight else None,
+        norms=_profile("shifts", [(x.name, x.bias) for x in norms]) if plain else None,
+        biases=None if norms else _profile("biases", [(x.name, x.bias) for x in same]),
+        weights=_profile("weights", [(x.name, x.weight) for x in same]),
         frozen=frozen_share(updates),
         recurrent=any(layer.kind is Kind.RECURRENT for layer in facts),
-        normalized=bool(norm_layers),
+        normalized=bool(norms),
         blocks=any(in_a_block(x.name) for x in weighted),
-        gain=_gain(weighted),
+        gain=sum(gain for gain in gains if gain is not None) if told else None,
         bends=max(len(weighted) - 2, 0) * math.log10(2) / 2,
         pulls=_pulls(weighted),
     )
 
 
-def rms_of(found: Measured | None) -> float | None:
-    """Return the size of a gradient, if there is one that is its own.
-
-    Returns:
-        The root of its mean square; None for a tied or missing gradient.
-
-    Examples:
-        >>> rms_of(None) is None
-        True
-    """
-    if found is None or found.statistics is None or found.tied_to is not None:
-        return None
-    return found.statistics.rms
-
-
-def profile(source: str, pairs: Iterable[tuple[str, float | None]]) -> Profile | None:
-    """Return the sizes as a profile if there are enough of them.
-
-    Examples:
-        >>> profile("δ", [("1", 0.5), ("2", None), ("3", 1.0)]) is None
-        True
-    """
-    found = [(name, size) for name, size in pairs if size is not None]
-    if len(found) < COMPARABLE:
-        return None
-    return Profile(source, tuple(n for n, _ in found), tuple(s for _, s in found))
-
-
 def hidden(facts: Sequence[Facts]) -> list[Facts]:
-    """Return the layers of the most frequent kind that has weights, but for the network's last.
-
-    Examples:
-        >>> layers = [Facts("1", Kind.DENSE), Facts("n", Kind.NORM), Facts("2", Kind.DENSE)]
-        >>> [layer.name for layer in hidden(layers)]
-        ['1']
-    """
+    """Return the layers of the most frequent kind that has weights, but for the network's last."""
     named = (Kind.NORM, Kind.BIAS, Kind.SCALAR, Kind.EMBEDDING, Kind.RECURRENT)
     rest = [layer for layer in facts if layer.kind not in named][:-1]
     kinds = [layer.kind for layer in rest]
@@ -125,14 +128,7 @@ def hidden(facts: Sequence[Facts]) -> list[Facts]:
 def alike(layers: Sequence[Facts]) -> list[Facts]:
     """Return the layers of the most frequent place in a block, or of a network without blocks.
 
-    Returns:
-        Those of one place; where no place is found `COMPARABLE` times all of them, or, if there are
-        blocks, none.
-
-    Examples:
-        >>> names = ["stem", "0.fc1", "0.fc2", "1.fc1", "1.fc2", "2.fc1", "2.fc2"]
-        >>> [layer.name for layer in alike([Facts(name, Kind.DENSE) for name in names])]
-        ['0.fc1', '1.fc1', '2.fc1']
+    Where no place is found `COMPARABLE` times it is all of them or, if there are blocks, none.
     """
     places = [place(layer.name) for layer in layers]
     main = max(places, key=places.count, default="")
@@ -141,10 +137,25 @@ def alike(layers: Sequence[Facts]) -> list[Facts]:
     return [] if any(in_a_block(layer.name) for layer in layers) else list(layers)
 
 
-def _gain(layers: Sequence[Facts]) -> float | None:
-    gains = [layer.gain for layer in layers[1:-1]]
-    known = [gain for gain in gains if gain is not None]
-    return sum(known) if known and len(known) == len(gains) else None
+def _profile(of: str, pairs: Iterable[tuple[str, Measured | None]]) -> Profile | None:
+    """Return the sizes of gradients of a kind, of those that have one of their own."""
+    own = {name: m.statistics for name, m in pairs if m is not None and m.tied_to is None}
+    sizes = {name: found.rms for name, found in own.items() if found is not None}
+    if len(sizes) < COMPARABLE:
+        return None
+    return Profile(f"gradients of {of}", tuple(sizes), tuple(sizes.values()))
+
+
+def _ratios(main: Sequence[Facts], outputs: Sequence[Tensor]) -> Profile | None:
+    if len(outputs) != len(main):
+        return None
+    entered = dict(zip((x.name for x in main[1:]), map(size_of, outputs), strict=False))
+    pairs = [(x.name, x.weight) for x in main if entered.get(x.name, 0.0) > 0]
+    found = _profile("weights over activations", pairs)
+    if found is None:
+        return None
+    rms = (size / entered[n] for n, size in zip(found.names, found.rms, strict=True))
+    return replace(found, rms=tuple(rms))
 
 
 def _pulls(layers: Sequence[Facts]) -> float | None:
@@ -159,10 +170,9 @@ def _pulls(layers: Sequence[Facts]) -> float | None:
 def _silent(layers: Sequence[Facts]) -> float | None:
     """Return the share of silent units; a silent layer with a gradient before it is in a branch."""
     shares = [layer.silent for layer in layers if layer.silent is not None]
-    reached = [index for index, share in enumerate(shares) if share < 1]
-    if reached:
-        shares = [share for index, share in enumerate(shares) if share < 1 or index < reached[0]]
-    return float(np.mean(shares)) if shares else None
+    first = next((index for index, share in enumerate(shares) if share < 1), len(shares))
+    kept = [share for index, share in enumerate(shares) if share < 1 or index < first]
+    return float(np.mean(kept)) if kept else None
 
 
 def _underflow(found: Sequence[Measured]) -> bool:
@@ -178,23 +188,8 @@ def frozen_share(updates: Sequence[Update]) -> float | None:
     """Return the share of all weights that stand still in the format they are stored in.
 
     Tensors whose gradient is exactly 0 are left out, such as those of a branch that begins with 0:
-    no step is meant for them.
-
-    Returns:
-        The share; None if no tensor with a gradient is stored in a known format.
-
-    Examples:
-        >>> frozen_share([]) is None
-        True
+    no step is meant for them. It is None if no other is stored in a known format.
     """
     own = [step.own for step in updates if step.own is not None and step.gradient.largest > 0]
     total = sum(found.total for found in own)
     return sum(found.count for found in own) / total if total else None
-
-
-def _ratios(main: Sequence[Facts], activations: Sequence[float]) -> Profile | None:
-    if len(activations) != len(main):
-        return None
-    pairs = ((x.name, rms_of(x.weight), a) for x, a in zip(main[1:], activations, strict=False))
-    sizes = ((n, size / a if size is not None and a > 0 else None) for n, size, a in pairs)
-    return profile("gradients of weights over activations", sizes)

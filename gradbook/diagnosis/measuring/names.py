@@ -3,14 +3,16 @@ r"""Find the layers of a network in the names of its tensors, and what kind each
 A name is split into a layer and what the tensor is there: `layers.3.weight` of PyTorch,
 `params/Dense_0/kernel` of Flax, `dense/kernel:0` of Keras, `1.W` of this book. Gradients of
 different kinds are of different sizes in a healthy network, so each is compared with its own kind.
-To recognize one more spelling, add a record to `ENDINGS` or `RULES`.
+To recognize one more spelling, add a line to `ENDINGS` or `RULES`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 Shape = tuple[int, ...]
 
@@ -37,40 +39,26 @@ class Kind(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How names of some framework end.
-
-    Attributes:
-        pattern: Fits a whole name; its groups `layer`, `part` and `number` make the layer's.
-        role: What such a tensor is.
-    """
-
-    pattern: str
-    role: Role
-
-
 _PATH = r"(?:(?P<layer>.+)[./_])?"
 
 ENDINGS = (
     # LSTM of PyTorch: rnn.weight_hh_l0, rnn.bias_ih_l1_reverse; its cells: weight_hh
-    Ending(_PATH + r"weight_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.WEIGHT),
-    Ending(_PATH + r"bias_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.BIAS),
-    Ending(_PATH + r"(?:weights?|kernel|scale|gamma|embeddings?)", Role.WEIGHT),
-    Ending(_PATH + r"(?:bias|beta)", Role.BIAS),
-    Ending(_PATH + r"d?[WwUV]", Role.WEIGHT),
-    Ending(_PATH + r"d?[bB]", Role.BIAS),
+    (_PATH + r"weight_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.WEIGHT),
+    (_PATH + r"bias_(?P<part>(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?)", Role.BIAS),
+    (_PATH + r"(?:weights?|kernel|scale|gamma|embeddings?)", Role.WEIGHT),
+    (_PATH + r"(?:bias|beta)", Role.BIAS),
+    (_PATH + r"d?[WwUV]", Role.WEIGHT),
+    (_PATH + r"d?[bB]", Role.BIAS),
     # W1, b1 and dW_1 of code written by hand
-    Ending(_PATH + r"d?(?:[Ww]|weights?|kernel)_?(?P<number>\d+)", Role.WEIGHT),
-    Ending(_PATH + r"d?(?:[Bb]|bias)_?(?P<number>\d+)", Role.BIAS),
+    (_PATH + r"d?(?:[Ww]|weights?|kernel)_?(?P<part>\d+)", Role.WEIGHT),
+    (_PATH + r"d?(?:[Bb]|bias)_?(?P<part>\d+)", Role.BIAS),
     # a list of pairs (W, b), as in JAX's own tutorials; the shape tells which is which
-    Ending(r"(?P<layer>(?:.+/)?\d+)/\d+", Role.UNKNOWN),
+    (r"(?P<layer>(?:.+/)?\d+)/\d+", Role.UNKNOWN),
 )
-"""The endings that are known; the first that fits decides."""
+"""How names end in some framework; the groups of the first pattern that fits make the layer's."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """When a tensor is of a kind: all conditions must hold.
 
     Attributes:
@@ -90,16 +78,11 @@ _NOT_BIAS = (Role.WEIGHT, Role.UNKNOWN)
 
 RULES = (
     Rule(Kind.SCALAR, most=0, unknown=False),
-    Rule(Kind.NORM, words=r"\w*norms?|ln|lnf|bn|gn|scale|gamma", most=1),
-    Rule(Kind.EMBEDDING, words=r"embed\w*|embd|wte|wpe", roles=_NOT_BIAS, least=2, most=3),
-    Rule(Kind.RECURRENT, words=r"\w*rnn|lstm|gru|ih|hh|recurrent", roles=_NOT_BIAS, least=2),
-    Rule(
-        Kind.ATTENTION,
-        words=r"attn|attention|mha|qkv|q|k|v|query|key|value",
-        roles=_NOT_BIAS,
-        least=2,
-    ),
-    Rule(Kind.CONV, words=r"conv\w*", roles=_NOT_BIAS, least=3),
+    Rule(Kind.NORM, r"\w*norms?|ln|lnf|bn|gn|scale|gamma", most=1),
+    Rule(Kind.EMBEDDING, r"embed\w*|embd|wte|wpe", _NOT_BIAS, least=2, most=3),
+    Rule(Kind.RECURRENT, r"\w*rnn|lstm|gru|ih|hh|recurrent", _NOT_BIAS, least=2),
+    Rule(Kind.ATTENTION, r"attn|attention|mha|qkv|q|k|v|query|key|value", _NOT_BIAS, least=2),
+    Rule(Kind.CONV, r"conv\w*", _NOT_BIAS, least=3),
     Rule(Kind.NORM, roles=(Role.WEIGHT,), least=1, most=1, unknown=False),  # in a Sequential
     Rule(Kind.BIAS, roles=(Role.BIAS,)),
     Rule(Kind.BIAS, least=1, most=1, unknown=False),
@@ -113,12 +96,10 @@ RULES = (
 
 @dataclass(frozen=True)
 class Named:
-    """A tensor's place in its network.
+    """A tensor's place in its network: what it is there, and what it is compared with.
 
     Attributes:
         layer: Its layer's name; empty for a network of a single unnamed layer.
-        role: What it is there.
-        kind: What it is compared with.
     """
 
     name: str
@@ -143,17 +124,10 @@ class Layer:
 
 def _split(name: str) -> tuple[str, Role]:
     bare = re.sub(r":\d+$", "", name)  # Keras: dense/kernel:0
-    for ending in ENDINGS:
-        if found := re.fullmatch(ending.pattern, bare):
-            groups = found.groupdict()
-            parts = (groups.get(key) for key in ("layer", "part", "number"))
-            return ".".join(part for part in parts if part), ending.role
+    for pattern, role in ENDINGS:
+        if found := re.fullmatch(pattern, bare):
+            return ".".join(part for part in found.groups() if part), role
     return bare, Role.UNKNOWN
-
-
-def _words(name: str) -> list[str]:
-    found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
-    return [word.lower() for word in found]
 
 
 def _applies(rule: Rule, words: list[str], role: Role, shape: Shape | None) -> bool:
@@ -175,7 +149,7 @@ def locate(name: str, shape: Shape | None = None) -> Named:
         rnn.hh_l0 bias bias
     """
     layer, role = _split(name)
-    words = _words(name)
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
     kind = next(rule.kind for rule in RULES if _applies(rule, words, role, shape))
     return Named(name, layer, role, kind, shape)
 
@@ -185,29 +159,19 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
 
     Examples:
         >>> shapes = {"0.weight": (8, 4), "0.bias": (8,), "1.weight": (8,), "1.bias": (8,)}
-        >>> [(layer.name, layer.kind.value, len(layer.members)) for layer in group(shapes)]
-        [('0', 'dense', 2), ('1', 'normalization', 2)]
+        >>> [(layer.name, layer.kind.value) for layer in group(shapes)]
+        [('0', 'dense'), ('1', 'normalization')]
     """
     layers: dict[str, list[Named]] = {}
     for name, shape in shapes.items():
         found = locate(name, shape)
         layers.setdefault(found.layer, []).append(found)
-    return tuple(Layer(layer, _kind(members), tuple(members)) for layer, members in layers.items())
+    kinds = {n: (m.kind for m in ms if m.kind is not Kind.BIAS) for n, ms in layers.items()}
+    return tuple(Layer(n, next(kinds[n], Kind.BIAS), tuple(ms)) for n, ms in layers.items())
 
 
-def _kind(members: list[Named]) -> Kind:
-    kinds = [member.kind for member in members]
-    return next((kind for kind in kinds if kind is not Kind.BIAS), kinds[0])
-
-
-@dataclass(frozen=True)
-class Order:
-    """Names in the order of the network, as far as it can be told.
-
-    Attributes:
-        names: The names.
-        sorted_by_number: Whether the order is not the one given, which was the alphabet's.
-    """
+class Order(NamedTuple):
+    """Names in the order of the network, and whether that is not the alphabet's, as given."""
 
     names: tuple[str, ...]
     sorted_by_number: bool
@@ -222,11 +186,8 @@ def number_key(name: str) -> list[tuple[int, str]]:
 def network_order(names: Iterable[str], ordered: bool = True) -> Order:
     """Count layer 2 before layer 10 where the alphabet did not.
 
-    JAX sorts the keys of its dictionaries and `.safetensors` files their names, so that layer 10
-    comes before layer 2.
-
-    Args:
-        ordered: Whether their order is kept unless it is that of the alphabet.
+    JAX sorts the keys of its dictionaries and `.safetensors` files their names. Another order is
+    kept if they are said to be ordered.
 
     Examples:
         >>> network_order(["fc1", "fc10", "fc2"])
@@ -239,3 +200,46 @@ def network_order(names: Iterable[str], ordered: bool = True) -> Order:
         return Order(tuple(given), sorted_by_number=False)
     counted = sorted(given, key=number_key)
     return Order(tuple(counted), sorted_by_number=counted != given)
+
+
+# Names tell of branches. What stands in one gets a share of the gradient that passes beside it, and
+# the share may be anything: it says nothing of how the gradient changes on its way back.
+
+
+def place(name: str) -> str:
+    """Return a layer's name without what counts blocks, or layers where there are no blocks.
+
+    Examples:
+        >>> [place(name) for name in ("blocks.3.fc1", "layers.11", "fc2", "head")]
+        ['blocks.#.fc1', 'layers.#', 'fc#', 'head']
+    """
+    layer = re.split(r"[./]", name)[-1]
+    return uncounted(name.removesuffix(layer)) + layer if in_a_block(name) else uncounted(name)
+
+
+def uncounted(name: str) -> str:
+    """Return a name without its numbers."""
+    return re.sub(r"\d+", "#", name)
+
+
+def in_a_block(name: str) -> bool:
+    """Tell whether a layer's name counts the block that it stands in."""
+    return re.search(r"\d.*[./]", name) is not None
+
+
+def in_one_sequence(layers: Sequence[tuple[str, Kind]], weighted: Sequence[str]) -> bool:
+    """Tell whether normalizations and weights take turns in one sequence, without blocks.
+
+    That is how PyTorch's `nn.Sequential` names what it holds, and no path leads around its members.
+    A block has a name of its own, in which its layers are numbered or named anew.
+
+    Examples:
+        >>> plain = [("net.0", Kind.DENSE), ("net.1", Kind.NORM), ("net.2", Kind.DENSE)]
+        >>> in_one_sequence(plain, ["net.0", "net.2"])
+        True
+    """
+    norms = [number for number, (_, kind) in enumerate(layers) if kind is Kind.NORM]
+    names = [*(layers[number][0] for number in norms), *weighted]
+    found = {m and m.group(1) for m in (re.fullmatch(r"(.*?)\d+", name) for name in names)}
+    alone = all(b - a > 1 for a, b in pairwise(norms))
+    return bool(norms) and alone and len(found) == 1 and None not in found

@@ -9,10 +9,10 @@ are independent, and their mean has an honest one. A test measures both.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from gradbook.bisection import last_true
 from gradbook.checks import Array, float_array, integer_at_least
 
 CONFIDENCE = 0.95
@@ -22,14 +22,7 @@ ONE_OF = 4
 """Of how many steps at least one can stand out: of fewer, each makes a large part of the change."""
 
 
-def _cosine_integral(theta: float, power: int) -> float:
-    """Integrate cos^power from 0 to theta, by parts."""
-    value = theta if power % 2 == 0 else math.sin(theta)
-    for k in range(2 + power % 2, power + 1, 2):
-        value = math.cos(theta) ** (k - 1) * math.sin(theta) / k + (k - 1) / k * value
-    return value
-
-
+@lru_cache(maxsize=256)
 def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     r"""Find the $t$ with $P(|T| \le t) =$ `confidence` for Student's $T$.
 
@@ -40,15 +33,12 @@ def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
         >>> [f"{student_quantile(n):.3f}" for n in (1, 2, 10)]
         ['12.706', '4.303', '2.228']
     """
-    power = integer_at_least("freedom", freedom, 1) - 1
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
-    wanted = confidence * _cosine_integral(math.pi / 2, power)
-
-    def below(theta: float) -> bool:
-        return _cosine_integral(theta, power) <= wanted
-
-    return math.sqrt(freedom) * math.tan(last_true(below, 0.0, math.pi / 2))
+    theta = np.linspace(0.0, math.pi / 2, 100_001)
+    density = np.cos(theta) ** (integer_at_least("freedom", freedom, 1) - 1)
+    mass = np.append(0.0, np.cumsum(density[1:] + density[:-1]))
+    return math.sqrt(freedom) * math.tan(np.interp(confidence * mass[-1], mass, theta))
 
 
 @dataclass(frozen=True)
@@ -76,13 +66,10 @@ def rate(rms: Sequence[float] | Array) -> Rate | None:
         >>> found = rate([0.1, 0.2, 0.5, 1.0])
         >>> f"{found.factor:.3f} from {found.low:.2f} to {found.high:.2f}"
         '0.464 from 0.34 to 0.64'
-        >>> rate([0.0, 1.0]) is None
-        True
     """
     sizes = np.asarray(float_array("rms", rms), np.float64)
     lost = np.flatnonzero(~((sizes > 0) & np.isfinite(sizes)))
-    logs = np.log(sizes[lost[-1] + 1 :] if lost.size else sizes)
-    steps = logs[:-1] - logs[1:]
+    steps = -np.diff(np.log(sizes[lost[-1] + 1 :] if lost.size else sizes))
     if steps.size == 0:
         return None
     mean = float(steps.mean())
@@ -93,23 +80,15 @@ def rate(rms: Sequence[float] | Array) -> Rate | None:
     return Rate(_exp(mean), _exp(mean - reach), _exp(mean + reach), steps.size)
 
 
-def one_layer(rms: Sequence[float] | Array) -> bool:
-    """Tell whether a single step makes more than half of a change over at least `ONE_OF`.
-
-    Returns:
-        Whether it does; False where a size is 0 or not finite.
-
-    Examples:
-        >>> one_layer([0.01, 0.01, 0.02, 1.0, 1.0]), one_layer([0.01, 0.03, 0.1, 0.3, 1.0])
-        (True, False)
-    """
-    sizes = np.asarray(float_array("rms", rms), np.float64)
-    if sizes.size <= ONE_OF or not np.all((sizes > 0) & np.isfinite(sizes)):
-        return False
-    steps = -np.diff(np.log(sizes))
-    return bool(np.abs(steps).max() > abs(float(steps.sum())) / 2)
-
-
 def _exp(x: float) -> float:
     # Of a few layers of wild sizes the interval may reach beyond what a float holds.
     return math.exp(min(max(x, -700.0), 700.0))
+
+
+def one_layer(rms: Sequence[float] | Array) -> bool:
+    """Tell whether a single step makes more than half of a change over at least `ONE_OF`."""
+    sizes = np.asarray(float_array("rms", rms), np.float64)
+    if sizes.size <= ONE_OF or not np.all((sizes > 0) & np.isfinite(sizes)):
+        return False
+    steps = np.diff(np.log(sizes))
+    return bool(np.abs(steps).max() > abs(float(steps.sum())) / 2)

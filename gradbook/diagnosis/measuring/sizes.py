@@ -23,6 +23,12 @@ SAFE = {
 }
 """Between which sizes of the largest number the squares of a chunk may be summed as they are."""
 
+QUICK = (1e-20, 1e30)
+"""Between which sums of squares float32 has lost nothing that matters."""
+
+WORTH_A_LOOK = 0.25
+"""From which share of zeros on the lines of a matrix are looked at one by one."""
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -57,35 +63,18 @@ def combine(parts: Iterable[Statistics]) -> Statistics:
         >>> both.norm, both.count, both.zeros
         (5.0, 3, 1)
     """
-    count, norm, largest, zeros, nonfinite = 0, 0.0, 0.0, 0, 0
-    for part in parts:
-        count, zeros = count + part.count, zeros + part.zeros
-        nonfinite = nonfinite + part.nonfinite
-        norm, largest = math.hypot(norm, part.norm), max(largest, part.largest)
-    return Statistics(count, norm, largest, zeros, nonfinite)
-
-
-def _norm(x: Array, largest: float) -> float:
-    low, high = SAFE[x.dtype]
-    if low < largest < high:
-        return math.sqrt(np.dot(x, x))
-    if largest == 0:
-        return 0.0
-    scaled = x.astype(np.float64) / largest
-    return largest * math.sqrt(np.dot(scaled, scaled))
+    found = list(parts)
+    return Statistics(
+        sum(part.count for part in found),
+        math.hypot(*(part.norm for part in found)),
+        max((part.largest for part in found), default=0.0),
+        sum(part.zeros for part in found),
+        sum(part.nonfinite for part in found),
+    )
 
 
 def of_chunk(x: Array) -> Statistics:
-    """Measure some numbers.
-
-    Args:
-        x: One to `CHUNK` numbers, flat, as float32 or float64.
-
-    Examples:
-        >>> tiny = of_chunk(np.full(4, 1e-25, np.float32))
-        >>> f"{tiny.norm:.1e} {tiny.rms:.1e}"
-        '2.0e-25 1.0e-25'
-    """
+    """Measure some numbers: one to `CHUNK`, flat, as float32 or float64."""
     least, most = float(x.min()), float(x.max())
     largest = max(most, -least)
     if not math.isfinite(largest):
@@ -96,8 +85,20 @@ def of_chunk(x: Array) -> Statistics:
     return Statistics(x.size, _norm(x, largest), largest, zeros, 0)
 
 
-def statistics(tensor: Tensor) -> Statistics:
+def _norm(x: Array, largest: float) -> float:
+    low, high = SAFE[x.dtype]
+    if low < largest < high:
+        return math.sqrt(np.dot(x, x))
+    scaled = x.astype(np.float64) / (largest or 1.0)
+    return largest * math.sqrt(np.dot(scaled, scaled))
+
+
+def statistics(tensor: Tensor, most: int | None = None) -> Statistics:
     """Measure a tensor, at the speed of its memory.
+
+    Args:
+        most: How many numbers are enough to tell the share of zeros: a much larger tensor takes one
+            product, and the zeros of every k-th number alone are counted.
 
     Examples:
         >>> from gradbook.diagnosis.reading.arrays import as_tensor
@@ -105,41 +106,33 @@ def statistics(tensor: Tensor) -> Statistics:
         >>> statistics(g)
         Statistics(count=4, norm=5.0, largest=4.0, zeros=1, nonfinite=1)
     """
+    raw = tensor.raw
+    if most is not None and raw.size > 4 * most and raw.dtype in SAFE and raw.flags.c_contiguous:
+        flat = raw.reshape(-1)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            square = float(np.dot(flat, flat))
+        if QUICK[0] < square < QUICK[1]:
+            sample = flat[:: flat.size // most | 1]
+            zeros = round(np.count_nonzero(sample == 0) / sample.size * flat.size)
+            return Statistics(flat.size, math.sqrt(square), math.sqrt(square), zeros, 0)
     return combine(of_chunk(x) for (x,) in chunks(tensor))
-
-
-def _quickly(tensor: Tensor, most: int) -> Statistics:
-    """Measure a large tensor with one product, and count the zeros of every k-th number alone."""
-    flat = tensor.raw.reshape(-1)
-    if flat.dtype not in SAFE or not flat.flags.c_contiguous:
-        return statistics(tensor)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        square = float(np.dot(flat, flat))
-    if not QUICK[0] < square < QUICK[1]:
-        return statistics(tensor)
-    sample = flat[:: flat.size // most | 1]
-    zeros = round(np.count_nonzero(sample == 0) / sample.size * flat.size)
-    norm = math.sqrt(square)
-    return Statistics(flat.size, norm, norm, zeros, 0)
-
-
-QUICK = (1e-20, 1e30)
-"""Between which sums of squares float32 has lost nothing that matters."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found under one name.
-
-    Attributes:
-        tied_to: The name of the earlier tensor that it shares its memory with, if there is one.
-    """
+    """What was found under one name, and the earlier one that it shares its memory with."""
 
     name: str
     shape: tuple[int, ...] | None
     format: str | None
     statistics: Statistics | None
     tied_to: str | None
+
+    @property
+    def zero_share(self) -> float | None:
+        """The share of its numbers that are exactly 0."""
+        found = self.statistics
+        return None if found is None else found.zeros / found.count
 
 
 def measure(tensors: Tensors, most: int | None = None) -> Iterator[Measured]:
@@ -156,15 +149,53 @@ def measure(tensors: Tensors, most: int | None = None) -> Iterator[Measured]:
         b None None
     """
     for name in tensors:
-        yield _measured(
-            name, tensors, most
-        )  # which lets go of its tensor before the next one is read
+        tensor, tied_to = tensors[name], tensors.tied.get(name)
+        found = Measured(name, None, None, None, tied_to)
+        if tensor is not None:
+            numbers = statistics(tensor, most)
+            found = Measured(name, tensor.shape, tensor.storage.name, numbers, tied_to)
+        del tensor  # before the next one is read
+        yield found
 
 
-def _measured(name: str, tensors: Tensors, most: int | None) -> Measured:
-    tensor, tied_to = tensors[name], tensors.tied.get(name)
-    if tensor is None:
-        return Measured(name, None, None, None, tied_to)
-    large = most is not None and tensor.raw.size > 4 * most
-    numbers = _quickly(tensor, most) if large and most is not None else statistics(tensor)
-    return Measured(name, tensor.shape, tensor.storage.name, numbers, tied_to)
+def silent_share(
+    tensor: Tensor | None, weight: Measured | None, bias: Measured | None
+) -> float | None:
+    """Return the share of a layer's units whose gradient is exactly 0, if something tells it.
+
+    A unit that is off for every example has a gradient of 0 on its bias and on every weight that
+    enters it; without biases the zeros of its line among the weights are all there is to see.
+    """
+    of_weight, of_bias = (None if one is None else one.zero_share for one in (weight, bias))
+    if of_bias is not None and of_weight is not None:
+        # A bias in front of a normalization may have a gradient of 0 while its unit is alive.
+        return min(of_bias, of_weight)
+    if of_weight is None or of_weight < WORTH_A_LOOK:
+        return of_weight
+    return None if tensor is None or len(tensor.shape) != 2 else zero_lines(tensor)
+
+
+def zero_lines(tensor: Tensor) -> float:
+    """Return the share of rows and columns that hold nothing but zeros, the mean of both.
+
+    Which of the two axes counts the units differs between frameworks; in a stack of layers the
+    silent units of one are the silent inputs of the next, so that both tell the same.
+    """
+    alive = [np.zeros(length, bool) for length in tensor.shape]
+    for start in range(0, tensor.shape[0], 256):
+        block = tensor.storage.widen(tensor.raw[start : start + 256]) != 0
+        alive[0][start : start + 256] = block.any(axis=1)
+        alive[1] |= block.any(axis=0)
+    return 1 - float(alive[0].mean() + alive[1].mean()) / 2
+
+
+def off_share(tensor: Tensor) -> float:
+    """Return the share of a layer's units whose output is 0 for every example.
+
+    The last axis counts units, the others examples; with four axes the second counts channels, as
+    in PyTorch's convolutions.
+    """
+    values = tensor.values()
+    if values.ndim == 4:
+        values = np.moveaxis(values, 1, -1)
+    return float((values == 0).all(axis=tuple(range(values.ndim - 1))).mean())

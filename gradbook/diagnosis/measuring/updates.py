@@ -6,16 +6,16 @@ format and rounded from there, which gives what their own arithmetic gives (`gra
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradbook.checks import Array, positive
 from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.measuring.rounding import to_bfloat16, to_float16
 from gradbook.diagnosis.measuring.sizes import Statistics, combine, of_chunk
 from gradbook.diagnosis.reading.arrays import Tensors
 from gradbook.diagnosis.reading.storage import Tensor, chunks
@@ -25,50 +25,59 @@ FORMATS = (float32, bfloat16, float16)
 """The formats in which every update is judged, besides the one that the weights are stored in."""
 
 
-SMALLEST = bfloat16.smallest
-"""The product of two numbers of bfloat16 fits float32 exactly if it is no smaller than this."""
+def to_bfloat16(x: Array) -> Array:
+    """Round float32 or float64 to bfloat16, ties to even, as float32.
 
-
-def _product(rate: float, g: Array) -> Array:
-    """Multiply numbers of bfloat16 exactly: in float32, where that is wide enough."""
-    near: Array = np.float32(rate) * g
-    lost = (np.abs(near) < SMALLEST) & (g != 0)
-    return rate * g.astype(np.float64) if rate and lost.any() else near
-
-
-def _stands_still(fmt: Format, w: Array, g: Array, lr: float) -> NDArray[np.bool_]:
-    if fmt is bfloat16:
-        stored = to_bfloat16(w)
-        step = to_bfloat16(_product(lr, to_bfloat16(g)))
-        moved: Array = to_bfloat16(stored - step)
-    elif fmt is float16:
-        stored = to_float16(w)
-        step = to_float16(np.float32(lr) * to_float16(g))  # the product is exact
-        moved = to_float16(stored - step)
-    else:
-        dtype = np.dtype(fmt.name)
-        stored = w.astype(dtype, copy=False)
-        moved = stored - dtype.type(lr) * g.astype(dtype, copy=False)
-    return np.equal(moved, stored)
-
-
-def frozen_count(fmt: Format, w: Array, g: Array, lr: float) -> int:
-    r"""Count the weights with $\mathrm{fl}(w - \mathrm{fl}(\eta g)) = w$, bit for bit.
-
-    Args:
-        fmt: One of the formats of `gradbook.precision`, to which all three are rounded first.
-
-    Returns:
-        The number of weights that stay as they are: those whose step is exactly 0 among them, those
-        with NaN in weight or step not.
+    On the way from float64 the last bit of float32 says that there was more, where there was:
+    rounding that gives what rounding x itself gives (Boldo and Melquiond 2008), where rounding to
+    nearest twice may go wrong.
 
     Examples:
-        >>> w = np.array([0.25, 0.5, 1.0, 2.0])
-        >>> [frozen_count(fmt, w, np.full(4, 2.0**-12), lr=1.0) for fmt in FORMATS]
-        [0, 4, 2]
+        >>> to_bfloat16(np.array([1 + 2**-8, 1 + 2**-8 + 2**-40, -1e39])).tolist()
+        [1.0, 1.0078125, -inf]
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        return int(np.count_nonzero(_stands_still(fmt, w, g, _rate(fmt, lr))))
+        near = x.astype(np.float32)
+        bits: NDArray[Any] = near.view(np.uint32)
+        if x.dtype != np.float32:
+            back = near.astype(x.dtype)
+            bits = ((bits - (np.abs(back) > np.abs(x))) | (back != x)).astype(np.uint32)
+        bits = (bits + (0x7FFF + ((bits >> 16) & 1))) & 0xFFFF0000
+    rounded: Array = bits.view(np.float32)
+    rounded[np.isnan(near)] = np.nan  # whose bits may have been carried over
+    return rounded
+
+
+def to_float16(x: Array) -> Array:
+    """Round float32 or float64 to float16, ties to even, as float32; +0 where they underflow.
+
+    NumPy takes ten times as long for subnormal numbers. They are multiples of 2^-24, to which a sum
+    with a number whose last bit that is gets rounded.
+
+    Examples:
+        >>> to_float16(np.array([1 + 2**-11, 1 + 2**-11 + 2**-40, 2**-25, 65520])).tolist()
+        [1.0, 1.0009765625, 0.0, inf]
+    """
+    small = np.abs(x) < 2.0**-14
+    shift = x.dtype.type(1.5 * 2.0 ** (np.finfo(x.dtype).nmant - 24))
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded: Array = np.where(small, 0, x).astype(np.float16).astype(np.float32)
+        np.subtract(x + shift, shift, out=rounded, where=small, casting="same_kind")
+    return rounded
+
+
+def _rounded(fmt: Format, x: Array) -> Array:
+    if fmt is bfloat16:
+        return to_bfloat16(x)
+    return to_float16(x) if fmt is float16 else x.astype(fmt.name, copy=False)
+
+
+def _product(fmt: Format, rate: float, g: Array) -> Array:
+    """Multiply two numbers of a format, exactly if it is a small one."""
+    near: Array = g.dtype.type(rate) * g
+    # The product of two numbers of bfloat16 fits float32 if it is no smaller than its smallest.
+    lost = fmt is bfloat16 and rate and ((np.abs(near) < fmt.smallest) & (g != 0)).any()
+    return rate * g.astype(np.float64) if lost else near
 
 
 @lru_cache(maxsize=64)
@@ -77,14 +86,26 @@ def _rate(fmt: Format, lr: float) -> float:
     return float(round_to(fmt, lr))
 
 
+def frozen_count(fmt: Format, w: Array, g: Array, lr: float) -> int:
+    r"""Count the weights with $\mathrm{fl}(w - \mathrm{fl}(\eta g)) = w$, bit for bit.
+
+    All three are rounded to the format first. Weights whose step is exactly 0 count, those with NaN
+    in weight or step do not.
+
+    Examples:
+        >>> w = np.array([0.25, 0.5, 1.0, 2.0])
+        >>> [frozen_count(fmt, w, np.full(4, 2.0**-12), lr=1.0) for fmt in FORMATS]
+        [0, 4, 2]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        stored = _rounded(fmt, w)
+        step = _rounded(fmt, _product(fmt, _rate(fmt, lr), _rounded(fmt, g)))
+        return int(np.count_nonzero(_rounded(fmt, stored - step) == stored))
+
+
 @dataclass(frozen=True)
 class Frozen:
-    """How many weights one update leaves as they are, bit for bit.
-
-    Attributes:
-        format: The number format of weights, gradients and learning rate.
-        total: Of how many that a step is meant for: whose gradient is not exactly 0.
-    """
+    """How many weights one update leaves as they are, of those whose gradient is not exactly 0."""
 
     format: Format
     count: int
@@ -98,12 +119,7 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Update:
-    r"""What one step does to one tensor of weights.
-
-    Attributes:
-        frozen: The weights that stand still, in each of `FORMATS`, and in float64 if they are
-            stored in it.
-    """
+    """What one step does to one tensor of weights, and how many stand still in which format."""
 
     name: str
     lr: float
@@ -128,9 +144,13 @@ class Update:
         return next((found for found in self.frozen if found.format.name == self.stored_in), None)
 
 
-def _formats(stored_in: str, own: bool) -> Sequence[Format]:
-    mine = tuple(f for f in ALL if f.name == stored_in)
-    return mine if own else FORMATS + tuple(f for f in mine if f not in FORMATS)
+def require_one_shape(weight: Tensor, gradient: Tensor) -> None:
+    """Raise unless a weight and its gradient have one shape."""
+    if weight.shape != gradient.shape:
+        raise BadInput(
+            f"weights[{weight.name!r}] must have the shape of its gradient, {gradient.shape}, got "
+            f"{weight.shape}"
+        )
 
 
 def update(
@@ -145,22 +165,15 @@ def update(
     Examples:
         >>> from gradbook.diagnosis.reading.arrays import as_tensor
         >>> w, g = (as_tensor("w", np.full(8, x, np.float32)) for x in (1.0, 2e-3))
-        >>> step = update(w, g, lr=1.0)
-        >>> f"{step.ratio:.3f}", {f.format.name: f.fraction for f in step.frozen}
-        ('0.002', {'float32': 0.0, 'bfloat16': 0.0, 'float16': 0.0})
         >>> {f.format.name: f.fraction for f in update(w, g, lr=0.1).frozen}
         {'float32': 0.0, 'bfloat16': 1.0, 'float16': 1.0}
     """
     lr = positive("lr", lr)
-    if weight.shape != gradient.shape:
-        raise BadInput(
-            f"weights[{weight.name!r}] must have the shape of its gradient, {gradient.shape}, "
-            f"got {weight.shape}"
-        )
+    require_one_shape(weight, gradient)
     if most is not None and weight.raw.size > most:
         weight, gradient = _thinned(most, weight, gradient)
-    formats = _formats(weight.storage.name, own)
-    counts, total = [0] * len(formats), 0
+    mine = tuple(fmt for fmt in ALL if fmt.name == weight.storage.name)
+    still, total = dict.fromkeys(mine if own else FORMATS + mine, 0), 0
     of_weight, of_gradient = [], []
     for w, g in chunks(weight, gradient):
         of_weight.append(of_chunk(w))
@@ -168,10 +181,8 @@ def update(
         meant = g != 0  # rows of an embedding that are not in the batch are not to move
         wanted, step = (w, g) if meant.all() else (w[meant], g[meant])
         total += wanted.size
-        counts = [
-            n + frozen_count(f, wanted, step, lr) for f, n in zip(formats, counts, strict=True)
-        ]
-    frozen = tuple(Frozen(f, n, total) for f, n in zip(formats, counts, strict=True))
+        still = {fmt: n + frozen_count(fmt, wanted, step, lr) for fmt, n in still.items()}
+    frozen = tuple(Frozen(fmt, count, total) for fmt, count in still.items())
     sizes = combine(of_weight), combine(of_gradient)
     return Update(gradient.name, lr, *sizes, weight.storage.name, frozen)
 
@@ -194,24 +205,15 @@ def measure_updates(
 
     Examples:
         >>> from gradbook.diagnosis.reading.arrays import hand_over
-        >>> weights = hand_over({"W": np.full((2, 2), 4.0), "b": np.zeros(2)}, "weights")
-        >>> gradients = hand_over({"W": np.ones((2, 2)), "b": None})
+        >>> weights, gradients = hand_over({"W": np.full(2, 4.0)}), hand_over({"W": np.ones(2)})
         >>> [(step.name, step.ratio) for step in measure_updates(gradients, weights, lr=0.5)]
         [('W', 0.125)]
     """
     for name in gradients:
-        found = _update_of(name, gradients, weights, lr, most)
-        if found is not None:
+        gradient, weight = gradients[name], weights.get(name)
+        if gradient is not None and weight is None:
+            raise BadInput(f"weights must hold {name!r}, which has a gradient, got none")
+        if gradient is not None and weight is not None:
+            found = update(weight, gradient, lr, most)
+            del gradient, weight  # before the next ones are read
             yield found
-
-
-def _update_of(
-    name: str, gradients: Tensors, weights: Tensors, lr: float, most: int | None
-) -> Update | None:
-    gradient = gradients[name]
-    if gradient is None:
-        return None
-    weight = weights.get(name)
-    if weight is None:
-        raise BadInput(f"weights must hold {name!r}, which has a gradient, got none")
-    return update(weight, gradient, lr, most)

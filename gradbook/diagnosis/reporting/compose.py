@@ -9,8 +9,7 @@ from gradbook.diagnosis.measuring.rates import Rate, one_layer, rate
 from gradbook.diagnosis.reporting.advice import Traits, next_steps
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.reporting.rows import rows_of
-from gradbook.diagnosis.verdicts import Finding, Verdict
-from gradbook.diagnosis.words import shown
+from gradbook.diagnosis.verdicts import Finding, Verdict, shown
 from gradbook.precision import float32, predicted_freeze_depth
 
 

@@ -10,7 +10,7 @@ from gradbook.diagnosis.measuring.names import Layer
 from gradbook.diagnosis.measuring.sizes import combine
 from gradbook.diagnosis.measuring.updates import Update
 from gradbook.diagnosis.places import log_ratio
-from gradbook.diagnosis.words import shown
+from gradbook.diagnosis.verdicts import shown
 from gradbook.show.tables import Cell, Table
 
 
