@@ -47,7 +47,7 @@ def watch(net: Any) -> Watched:
 
 
 def _hook(watched: Watched, register: Callable[..., Any], act: Callable[..., Any]) -> None:
-    watched._hooks.append(register(_Hook(watched, act), with_kwargs=True))
+    watched._hooks.callback(register(_Hook(watched, act), with_kwargs=True).remove)
 
 
 class _Hook:

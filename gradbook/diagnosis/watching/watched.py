@@ -4,7 +4,9 @@ import math
 import sys
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from gradbook.diagnosis.places import Place
@@ -33,10 +35,9 @@ class Watched(Mapping[str, Any]):
         self.age = 0
         self._open: Pass | None = None
         self._passes: list[Pass] = []
-        self._hooks: list[Any] = []
-        self._read: Record | None = None
+        self._hooks = ExitStack()
         self._data: frozenset[int] | None = None
-        weakref.finalize(self, _take_off, self._hooks).atexit = False
+        weakref.finalize(self, self._hooks.close).atexit = False
 
     def __getitem__(self, name: str) -> Any:
         """Return the size at one place; None if nothing has come back."""
@@ -54,14 +55,12 @@ class Watched(Mapping[str, Any]):
 
     def remove(self) -> None:
         """Take the hooks off the network; what was found stays."""
-        _take_off(self._hooks)
+        self._hooks.close()
 
-    @property
+    @cached_property
     def record(self) -> Record:
         """What is known of the last step."""
-        if self._read is None:
-            self._read = record_of(self._passes)
-        return self._read
+        return record_of(self._passes)
 
     def _told(self) -> dict[str, Place]:
         places = self.record.places
@@ -97,18 +96,12 @@ class Watched(Mapping[str, Any]):
                     place.numbers.pop("total", None)
             made.nodes.clear()
             self._passes = [p for p in self._passes if p.era == made.era]
-        self._read = None
+        self.__dict__.pop("record", None)
 
     def _ended(self, *_: Any) -> None:
         if self._open is not None and not backwards():
             self._open.nodes.clear()
             self._data = self._open.data = None
-
-
-def _take_off(hooks: list[Any]) -> None:
-    for hook in hooks:
-        hook.remove()
-    hooks.clear()
 
 
 def record_of(passes: Sequence[Pass]) -> Record:
