@@ -9,8 +9,8 @@ Source: Nesterov 2004.
 
 import numpy as np
 
+from gradbook.book.explorers.explorer import Explorer
 from gradbook.checks import Array, finite, positive, positive_int
-from gradbook.show.explorers.explorer import Explorer
 from gradbook.show.figures import descent_plane, lines, quadratic
 from gradbook.show.formats import fixed_text, scientific_text
 
