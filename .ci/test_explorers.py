@@ -27,7 +27,9 @@ from gradbook.activations import sigmoid
 from gradbook.backpropagation import Trace, backprop
 from gradbook.book.backpropagation.counting import forward_cost
 from gradbook.book.exploding import adding
+from gradbook.book.explorers.surveys import lasts
 from gradbook.book.residual import theory
+from gradbook.book.routing import route_count, routes
 from gradbook.book.time_and_gates import lifetime
 from gradbook.book.transformers import attending
 from gradbook.book.update_rule import bowls
@@ -38,8 +40,6 @@ from gradbook.layers import Dense
 from gradbook.layers.attention import softmax
 from gradbook.losses import half_squared_error
 from gradbook.press.__main__ import build
-from gradbook.routing import route_count, routes
-from gradbook.show.explorers.surveys import lasts
 from gradbook.theory.meanfield import mean_square_slope, propagate
 from gradbook.update import gradient_step, minimize, quadratic_regime
 

@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # Figures need Matplotlib; the book and the press are not in the wheel.
-LEFT_OUT = tuple(
-    f"gradbook.{name}" for name in ("show.figures", "show.explorers", "book", "press", "__main__")
-)
+LEFT_OUT = tuple(f"gradbook.{name}" for name in ("show.figures", "book", "press", "__main__"))
 IMPORT_ALL = f"""
 import importlib, json, pkgutil, sys
 import gradbook

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from gradbook.book import drawings
 from gradbook.show import figures
 from gradbook.show.figures import Picture
 
@@ -73,17 +74,17 @@ def valley() -> Picture:
     paths = {
         f"η = {lr}": (1 - lr * np.array([1, 25])) ** steps * [1, 0.3] for lr in (0.02, 0.07, 0.081)
     }
-    bowl = figures.quadratic([[1, 0], [0, 25]])
-    return figures.descent_plane(bowl, paths, minimum=(0, 0), **TEXTS)
+    bowl = drawings.quadratic([[1, 0], [0, 25]])
+    return drawings.descent_plane(bowl, paths, minimum=(0, 0), **TEXTS)
 
 
 @cache
 def lecture_note() -> Picture:
-    return figures.network_diagram(
+    return drawings.network_diagram(
         NOTE,
-        weights=figures.weight_names(NOTE),
+        weights=drawings.weight_names(NOTE),
         loss="L",
-        lit=figures.route([0, 0, 0, 0]),
+        lit=drawings.route([0, 0, 0, 0]),
         titles=["inputs", "hidden", "output", "loss"],
         **TEXTS,
     )
@@ -92,18 +93,18 @@ def lecture_note() -> Picture:
 @cache
 def chain() -> Picture:
     widths = [1] * 5
-    return figures.network_diagram(widths, weights=figures.weight_names(widths), **TEXTS)
+    return drawings.network_diagram(widths, weights=drawings.weight_names(widths), **TEXTS)
 
 
 @cache
 def deep_network() -> Picture:
-    return figures.network_diagram(DEEP, weights=figures.weight_names(DEEP), loss="L", **TEXTS)
+    return drawings.network_diagram(DEEP, weights=drawings.weight_names(DEEP), loss="L", **TEXTS)
 
 
 @cache
 def phases() -> Picture:
     w2, b2 = np.linspace(0, 4, 41), np.linspace(0, 0.5, 21)
-    return figures.phase_diagram(
+    return drawings.phase_diagram(
         w2,
         b2,
         w2 / (1 + 2 * b2[:, None]),

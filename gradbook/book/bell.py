@@ -10,10 +10,10 @@ import numpy as np
 from gradbook.activations import Activation, gelu, relu, sigmoid, tanh
 from gradbook.backpropagation import forward
 from gradbook.book.claims.keeping import measured_once
+from gradbook.book.explorers import Bands
 from gradbook.checks import Array, generator
 from gradbook.layers import Dense
 from gradbook.layers.shared import delta_of
-from gradbook.show.explorers import Bands
 from gradbook.theory.meanfield import propagate
 
 ACTIVATIONS = (sigmoid, tanh, relu, gelu)

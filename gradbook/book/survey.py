@@ -11,10 +11,10 @@ import numpy as np
 
 from gradbook.activations import Activation, elu, gelu, relu, selu, sigmoid, silu, tanh
 from gradbook.book.claims.keeping import measured_once
+from gradbook.book.explorers import Survey
 from gradbook.checks import Array, generator, positive_int
 from gradbook.initializers import Initializer, gain, he, lecun, orthogonal, torch_linear
 from gradbook.measure import Recipe
-from gradbook.show.explorers import Survey
 from gradbook.theory.gaussian import expectation
 from gradbook.theory.meanfield import propagate
 

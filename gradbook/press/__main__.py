@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     numbers = "also change the numbers in their code; of all pages, those that were edited"
     checking.add_argument("--numbers", action="store_true", help=numbers)
     checking.add_argument("--every-number", action="store_true", help="of all, edited or not")
+    draws = "instead show what other draws change in them, for their writer to judge"
+    checking.add_argument("--draws", action="store_true", help=draws)
     commands.add_parser("reading", help="measure what each page asks of its reader")
     commands.add_parser("figure", help="draw the README's figure again")
     commands.add_parser("assets", help="fetch what the pages need from the npm registry")
@@ -60,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "serve":
         return serve(given.port)
     if given.command == "check":
-        return check(given.pages, numbers=given.numbers, every_number=given.every_number)
+        how = {"numbers": given.numbers, "every_number": given.every_number, "draws": given.draws}
+        return check(given.pages, **how)
     if given.command == "assets":
         ensure_assets()
         return 0
@@ -71,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FIGURE.write_text(story(), encoding="utf-8", newline="\n")
         return 0
     offline = given.command == "offline"
-    how: dict[str, Any] = {"offline": offline, "fresh": given.fresh, "carry": given.carry}
-    code = build(given.config, given.site, given.generator, **how)
+    asked: dict[str, Any] = {"offline": offline, "fresh": given.fresh, "carry": given.carry}
+    code = build(given.config, given.site, given.generator, **asked)
     if offline and code == 0:
         print(pack(given.site, ROOT / "dist" / "gradbook-offline.zip"))
     return code
@@ -86,12 +89,16 @@ def _file(text: str) -> Path:
     return path
 
 
-def check(pages: Sequence[Path], *, numbers: bool, every_number: bool) -> int:
+def check(pages: Sequence[Path], *, numbers: bool, every_number: bool, draws: bool) -> int:
     """Proofread pages, print their faults and return the exit code."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     from gradbook.press.proofreading import proofread  # noqa: PLC0415 - a build does without
+    from gradbook.press.redraws import redrawn_pages  # noqa: PLC0415 - a build does without
 
+    if draws:
+        print(*redrawn_pages(pages), sep="\n")
+        return 0
     faults = proofread(pages, numbers=numbers, every_number=every_number)
     print("\n".join(faults), end="\n" if faults else "")
     return min(len(faults), 1)

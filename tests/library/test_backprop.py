@@ -483,7 +483,7 @@ def test_a_step_or_generator_of_the_wrong_kind_is_refused() -> None:
 
 
 def test_the_network_modules_do_not_import_matplotlib() -> None:
-    names = ("layers", "parameters", "networks", "backpropagation", "routing", "update")
+    names = ("layers", "parameters", "networks", "backpropagation", "update")
     code = "import sys; sys.modules['matplotlib'] = None; " + "; ".join(
         f"import gradbook.{name}" for name in names
     )

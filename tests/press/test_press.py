@@ -12,6 +12,7 @@ import markdown
 import numpy as np
 import pytest
 
+from gradbook.book.explorers import Explorer, parabola
 from gradbook.press import assets, blocks
 from gradbook.press import results as results_module
 from gradbook.press.errors import PressError
@@ -19,7 +20,6 @@ from gradbook.press.fences import PageError, check_fence, find_fences
 from gradbook.press.results import CACHE_VARIABLE, Results
 from gradbook.press.session import BlockError, Session, execute
 from gradbook.press.shown import display, typeset
-from gradbook.show.explorers import Explorer, parabola
 
 PLAIN = ("admonition", "def_list", "md_in_html", "tables")
 
@@ -72,7 +72,7 @@ def test_the_source_option_says_whether_the_code_is_seen(source: str, seen: bool
 
 
 def test_an_explorer_is_a_numbered_figure_in_an_element_that_holds_its_data() -> None:
-    code = "from gradbook.show import explorers\nexplorers.parabola(steps=3)"
+    code = "from gradbook.book import explorers\nexplorers.parabola(steps=3)"
     html = convert(block(code, 'exec="on" source="none"'))
     [data] = re.findall(r"<gb-parabola data-explorer='([^']*)'><figure", html)
     assert json.loads(data)["steps"] == 3

@@ -26,19 +26,21 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Bbox
 
 import gallery
+from gradbook.book import drawings
+from gradbook.book.drawings.wiring import all_edges
 from gradbook.press.places import ROOT
 from gradbook.show import figures
 from gradbook.show.figures import Picture
 from gradbook.show.figures.labels import spread
 from gradbook.show.figures.style import LOOKS
-from gradbook.show.figures.wiring import all_edges
 from gradbook.show.theme import INK, PAPER, SERIES, TEXT_SIZE
 
 TEXTS = gallery.TEXTS
 DRAWING = [
     function
-    for name in figures.__all__
-    if inspect.isfunction(function := getattr(figures, name))
+    for module in (figures, drawings)
+    for name in module.__all__
+    if inspect.isfunction(function := getattr(module, name))
     and inspect.signature(function).return_annotation is Picture
 ]
 # The same examples on every machine, however slow it is.
@@ -178,7 +180,7 @@ def test_matplotlib_is_imported_where_figures_are_drawn_and_pyplot_by_nobody():
             names = [alias.name for alias in getattr(node, "names", [])]
             module = getattr(node, "module", None) or ""
             if any(name.split(".")[0] == "matplotlib" for name in [module, *names]):
-                drawn_here = path.parent.name in ("figures", "explorers")
+                drawn_here = path.parent.name in ("figures", "drawings", "explorers")
                 assert drawn_here or path.name == "cards.py", path  # a page's picture, too
                 assert not any("pyplot" in name for name in [module, *names]), path
 
@@ -402,7 +404,7 @@ def test_the_quadratic_is_half_the_product_with_its_hessian():
     w = rng.normal(size=(5, 7, 2))
     expected = np.einsum("...i,ij,...j->...", w, hessian, w) / 2
     # 1e-12: a few roundings of numbers of order one.
-    assert np.allclose(figures.quadratic(hessian)(w[..., 0], w[..., 1]), expected, atol=1e-12)
+    assert np.allclose(drawings.quadratic(hessian)(w[..., 0], w[..., 1]), expected, atol=1e-12)
 
 
 def test_paths_are_drawn_point_by_point_on_axes_of_one_scale():
@@ -427,8 +429,8 @@ def test_contours_lie_where_the_function_has_their_value():
 def test_at_least_the_asked_part_of_the_plane_is_shown(extent):
     left, right, bottom, top = extent
     path = {"a": [[0.5, 0.5], [90.0, 90.0]]}
-    bowl = figures.quadratic(np.eye(2))
-    axes = axes_of(figures.descent_plane(bowl, path, extent=extent, **TEXTS))
+    bowl = drawings.quadratic(np.eye(2))
+    axes = axes_of(drawings.descent_plane(bowl, path, extent=extent, **TEXTS))
     assert axes.get_xlim()[0] <= left < right <= axes.get_xlim()[1]
     assert axes.get_ylim()[0] <= bottom < top <= axes.get_ylim()[1]
     assert max(np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())) < 4
@@ -436,7 +438,7 @@ def test_at_least_the_asked_part_of_the_plane_is_shown(extent):
 
 def test_a_path_that_rests_and_a_flat_function_can_be_drawn():
     path = {"at rest": [[1.0, 2.0]]}
-    flat = figures.descent_plane(lambda u, v: 0 * u, path, **TEXTS)
+    flat = drawings.descent_plane(lambda u, v: 0 * u, path, **TEXTS)
     assert not axes_of(flat).collections
     low, high = axes_of(flat).get_xlim()
     assert low < 1.0 < high
@@ -454,15 +456,15 @@ def test_a_path_that_rests_and_a_flat_function_can_be_drawn():
     ],
 )
 def test_descent_refuses_what_it_cannot_show(changes, message):
-    arguments = {"surface": figures.quadratic(np.eye(2)), "paths": {"a": [[1.0, 1.0], [0.0, 0.0]]}}
+    arguments = {"surface": drawings.quadratic(np.eye(2)), "paths": {"a": [[1.0, 1.0], [0.0, 0.0]]}}
     with pytest.raises(ValueError, match=re.escape(message)):
-        figures.descent_plane(**{**arguments, **TEXTS, **changes})
+        drawings.descent_plane(**{**arguments, **TEXTS, **changes})
 
 
 @pytest.mark.parametrize("matrix", [[[1, 2], [3, 4]], [[1.0]], [1.0, 2.0]])
 def test_a_hessian_is_a_symmetric_matrix(matrix):
     with pytest.raises(ValueError, match="hessian must be a symmetric 2 by 2 matrix"):
-        figures.quadratic(matrix)
+        drawings.quadratic(matrix)
 
 
 # --- networks -------------------------------------------------------------------------------
@@ -477,8 +479,8 @@ def edge_lines(picture: Picture) -> list:
 def test_every_pair_of_neighboring_nodes_is_joined_once(widths):
     count = sum(a * b for a, b in pairwise(widths))
     assert len(set(all_edges(widths))) == len(all_edges(widths)) == count
-    assert set(figures.weight_names(widths)) == set(all_edges(widths))
-    assert len(set(figures.weight_names(widths).values())) == count
+    assert set(drawings.weight_names(widths)) == set(all_edges(widths))
+    assert len(set(drawings.weight_names(widths).values())) == count
 
 
 def test_lit_edges_differ_by_color_width_and_dashes():
@@ -504,7 +506,7 @@ def test_without_a_route_all_edges_are_solid():
 def test_a_weight_stands_on_its_edge_and_on_no_other(draw):
     picture = draw()
     widths = gallery.NOTE if draw is gallery.lecture_note else [1] * 5
-    names = figures.weight_names(widths)
+    names = drawings.weight_names(widths)
     by_text = dict(text_boxes(picture))
     edges = dict(zip(all_edges([*widths, 1]), edge_lines(picture), strict=False))
     for edge, text in names.items():
@@ -525,7 +527,7 @@ def test_the_lecture_note_s_network_carries_its_names():
 
 
 def test_nodes_may_have_names_of_their_own():
-    picture = figures.network_diagram([1, 1], labels=[["w"], ["z"]], **TEXTS)
+    picture = drawings.network_diagram([1, 1], labels=[["w"], ["z"]], **TEXTS)
     assert [text for text, _ in text_boxes(picture)] == ["w", "z"]
 
 
@@ -545,7 +547,7 @@ def test_nodes_may_have_names_of_their_own():
 )
 def test_diagrams_refuse_what_is_not_in_the_network(changes, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        figures.network_diagram(**{"widths": [3, 2, 1], **TEXTS, **changes})
+        drawings.network_diagram(**{"widths": [3, 2, 1], **TEXTS, **changes})
 
 
 # Phase diagrams
@@ -557,7 +559,7 @@ def diagram(**changes):
         "x": x, "y": y, "gain": x / (1 + 2 * y[:, None]), "levels": [0.5],
         "points": [[1.6, 0.3, 0.994]], "x_label": "x", "y_label": "y", **TEXTS,
     }  # fmt: skip
-    return figures.phase_diagram(**(given | changes))
+    return drawings.phase_diagram(**(given | changes))
 
 
 def test_contours_of_a_gain_lie_where_it_has_their_level():

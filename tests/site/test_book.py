@@ -250,7 +250,7 @@ def test_every_module_of_the_library_is_on_one_page_of_the_reference() -> None:
     }
     # A package that gathers names shows what its modules hold.
     gathering = {"diagnosis.findings", "diagnosis.watching", "layers", "networks"}
-    gathering |= {"show.explorers", "show.figures"}
+    gathering |= {"show.figures"}
     left = {m for m in modules if not any(m.startswith(f"{g}.") for g in gathering)}
     folders = {"diagnosis.measuring", "diagnosis.reading", "diagnosis.reporting"}
     folders |= {"diagnosis", "show", "theory"}

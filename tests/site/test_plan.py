@@ -23,6 +23,7 @@ SUMMARY_ROOMS = frozenset({"what_do_i_try", "common_claims"})
 
 OUTSIDE = {
     "show": {"numpy", "matplotlib"},
+    "drawings": {"numpy", "matplotlib"},
     "press": {
         "click",
         "jinja2",
@@ -56,6 +57,8 @@ def place_of(module: str) -> str:
         return "command"
     if parts[0] == "book":
         room = parts[1] if len(parts) > 1 else ""
+        if room in ("drawings", "explorers"):
+            return "drawings"
         return f"book/{room}" if (PACKAGE / "book" / room).is_dir() and room else "book"
     return parts[0] if parts[0] in ("theory", "show", "diagnosis", "press") else LIBRARY
 
@@ -78,7 +81,8 @@ def may(place: str, module: str) -> bool:
         LIBRARY: {"theory"},
         "diagnosis": {"show"},
         "command": {"theory", "diagnosis", "show"},
-        "book": {"theory", "show"},
+        "drawings": {"theory", "show"},
+        "book": {"theory", "show", "drawings"},
         "book/claims": {"theory", "show", "book"},
     }
     if place == "book/claims" and module.startswith("gradbook.press.reach"):
@@ -87,7 +91,7 @@ def may(place: str, module: str) -> bool:
         return True  # what takes long is measured once, wherever it is
     if other.startswith("book/") and other != "book/claims":
         return place.removeprefix("book/") in SUMMARY_ROOMS
-    everywhere = {"theory", "show", "diagnosis", "book", "book/claims"}
+    everywhere = {"theory", "show", "diagnosis", "drawings", "book", "book/claims"}
     return other in wide.get(place, everywhere if place.startswith("book/") else set())
 
 
@@ -175,7 +179,7 @@ CHAPTERS = [
 
 def test_every_chapter_has_its_room_and_every_room_its_page() -> None:
     rooms = {path.name for path in (PACKAGE / "book").iterdir() if (path / "__init__.py").exists()}
-    assert rooms - SUMMARY_ROOMS - {"claims"} == set(CHAPTERS)
+    assert rooms - SUMMARY_ROOMS - {"claims", "drawings", "explorers"} == set(CHAPTERS)
     assert all((DOCS / f"{room.replace('_', '-')}.md").exists() for room in SUMMARY_ROOMS)
 
 
@@ -184,7 +188,7 @@ def test_a_page_uses_its_own_room_and_those_of_earlier_chapters(path: Path) -> N
     own = path.stem.removesuffix("-deeper").replace("-", "_")
     known = CHAPTERS[: CHAPTERS.index(own) + 1] if own in CHAPTERS else CHAPTERS
     allowed = {f"book/{room}" for room in (*known, *SUMMARY_ROOMS, "claims")}
-    allowed |= {LIBRARY, "theory", "show", "diagnosis", "command", "book"}
+    allowed |= {LIBRARY, "theory", "show", "diagnosis", "command", "drawings", "book"}
     used = {
         place_of(item.name)
         for cell in read(path).cells
@@ -216,6 +220,7 @@ def test_a_page_uses_its_own_room_and_those_of_earlier_chapters(path: Path) -> N
         ("press", "import pytest"),
         ("press", "def check():\n    from sybil import Sybil"),
         ("command", "from gradbook.book import sources"),
+        ("drawings", "from gradbook.book.vanishing import nielsen"),
         ("book/vanishing", "from gradbook.book.exploding import adding"),
         ("book/vanishing", "from gradbook.press.check import check_site"),
         ("book/claims", "import joblib"),

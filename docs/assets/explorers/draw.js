@@ -1,5 +1,5 @@
 // What all explorers share: controls, panels with axes, the sentence that says what was found. An
-// explorer is an element about a figure, with the data of gradbook/show/explorers; it computes in
+// explorer is an element about a figure, with the data of gradbook/book/explorers; it computes in
 // static functions without side effects, which .ci/test_explorers.py holds against the package.
 (() => {
   "use strict";

@@ -15,10 +15,10 @@ from gradbook.backpropagation import backprop, backprop_from, forward, gradient_
 from gradbook.book.chain_rule.differences import factors
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.lecture_note import Example, deeper_example, example
+from gradbook.book.routing import Route, route_count, routes
 from gradbook.book.sources import GRIEWANK_WALTHER, NUMERICAL_RECIPES, RUMELHART
 from gradbook.layers import Dense
 from gradbook.losses import half_squared_error
-from gradbook.routing import Route, route_count, routes
 
 CHAPTER = "chain-rule"
 _SETTING = "the 3-2-1 sigmoid network of gradbook.book.lecture_note.example, float64"

@@ -113,7 +113,7 @@ QK_TRAINING = Claim(
     name="qk-norm-training",
     chapter=CHAPTER,
     statement="Query and key weights that start eight times too large stop a pre-norm Transformer "
-    "from learning, and with QK-norm they do not",
+    "from learning, and with QK-norm nearly all learn",
     setting=f"four pairs, six tokens to be reversed, Adam, {qk_norm.TRIAL.steps} steps; share of "
     f"{qk_norm.TRIAL.seeds} networks that end below half of guessing",
     source=HENRY,
@@ -123,7 +123,7 @@ QK_TRAINING = Claim(
     ),
     theory=lambda: np.repeat([0.0, 1.0], len(qk_norm.TRIAL.rates)),
     measure=lambda rng, draws: measured.with_qk_norm(),
-    tolerance=0.01,  # all of the networks, or none
+    tolerance=0.25,  # in other draws one of the five may fail at one rate
     rival=Rival("Training shrinks weights that are too large", lambda: 1.0),
     format=".2f",
 )

@@ -6,22 +6,10 @@ between dollars.
 """
 
 from gradbook.show.figures.curves import lines, norms
-from gradbook.show.figures.diagrams import phase_diagram
-from gradbook.show.figures.networks import network_diagram
 from gradbook.show.figures.picture import Picture
-from gradbook.show.figures.planes import descent_plane, quadratic
-from gradbook.show.figures.wiring import Edge, all_edges, route, weight_names
 
 __all__ = [
-    "Edge",
     "Picture",
-    "all_edges",
-    "descent_plane",
     "lines",
-    "network_diagram",
     "norms",
-    "phase_diagram",
-    "quadratic",
-    "route",
-    "weight_names",
 ]

@@ -13,12 +13,12 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gradbook.book.drawings import all_edges, network_diagram, route, weight_names
+from gradbook.book.drawings.wiring import node_names
+from gradbook.book.explorers.explorer import Explorer
+from gradbook.book.explorers.passing import Affine, Passes, passes
 from gradbook.checks import Array
-from gradbook.show.explorers.explorer import Explorer
-from gradbook.show.explorers.passing import Affine, Passes, passes
-from gradbook.show.figures import all_edges, network_diagram, route, weight_names
 from gradbook.show.figures.ticks import tick_text
-from gradbook.show.figures.wiring import node_names
 from gradbook.show.formats import subscript
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gradbook.book.explorers.explorer import Explorer
 from gradbook.checks import Array
-from gradbook.show.explorers.explorer import Explorer
 from gradbook.show.figures import Picture
 from gradbook.show.figures.style import WIDTH, house_style
 from gradbook.show.figures.ticks import linear_axis, log_axis, tick_text

@@ -10,8 +10,8 @@ Source: Vaswani et al. 2017, section 3.2.1, for the concern; Derrida 1981 for th
 
 import numpy as np
 
+from gradbook.book.explorers.explorer import Explorer
 from gradbook.checks import Array, generator, non_negative, positive_int
-from gradbook.show.explorers.explorer import Explorer
 from gradbook.show.figures import lines
 
 LARGEST = 16.0

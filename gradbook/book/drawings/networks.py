@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from gradbook.book.drawings.layout import RADIUS, label_places, places
+from gradbook.book.drawings.wiring import Edge, all_edges, node_names
 from gradbook.checks import Array
-from gradbook.show.figures.layout import RADIUS, label_places, places
 from gradbook.show.figures.picture import Picture
 from gradbook.show.figures.style import house_style
-from gradbook.show.figures.wiring import Edge, all_edges, node_names
 from gradbook.show.theme import INK, PAPER, SERIES
 
 _PLAIN: dict[str, Any] = {"color": INK, "alpha": 0.7, "linewidth": 1.2}

@@ -17,8 +17,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gradbook.book.explorers.explorer import Explorer
 from gradbook.checks import Array
-from gradbook.show.explorers.explorer import Explorer
 from gradbook.show.figures import Picture
 from gradbook.show.figures.labels import legend_above
 from gradbook.show.figures.style import LOOKS, WIDTH, house_style

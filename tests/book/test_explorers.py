@@ -9,17 +9,16 @@ import pytest
 
 from gradbook.activations import tanh
 from gradbook.backpropagation import backprop
-from gradbook.book import bell, lecture_note, survey
+from gradbook.book import bell, explorers, lecture_note, survey
 from gradbook.book.exploding import adding
+from gradbook.book.explorers import Explorer, walls
+from gradbook.book.explorers.passing import passes
+from gradbook.book.explorers.surveys import lasts
 from gradbook.book.residual import theory
 from gradbook.layers import Dense
 from gradbook.layers.attention import softmax
 from gradbook.losses import half_squared_error
 from gradbook.press.places import DOCS, ROOT
-from gradbook.show import explorers
-from gradbook.show.explorers import Explorer, walls
-from gradbook.show.explorers.passing import passes
-from gradbook.show.explorers.surveys import lasts
 
 SCRIPTS = DOCS / "assets" / "explorers"
 NET = lecture_note.example()

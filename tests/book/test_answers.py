@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from gradbook.book.answers import ask
 from gradbook.press.pages import read
 from gradbook.press.places import paths
-from gradbook.show import ask
 
 
 def told(*arguments: Any, **options: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ Source: Trefethen & Embree 2005.
 
 import numpy as np
 
+from gradbook.book.explorers.explorer import Explorer
 from gradbook.checks import Array, generator, positive, positive_int
-from gradbook.show.explorers.explorer import Explorer
 from gradbook.show.figures import lines
 from gradbook.show.formats import scientific_text
 

@@ -9,9 +9,10 @@ Source: Nesterov 2004.
 
 import numpy as np
 
+from gradbook.book.drawings import descent_plane, quadratic
+from gradbook.book.explorers.explorer import Explorer
 from gradbook.checks import Array, finite, positive, positive_int
-from gradbook.show.explorers.explorer import Explorer
-from gradbook.show.figures import descent_plane, lines, quadratic
+from gradbook.show.figures import lines
 from gradbook.show.formats import fixed_text, scientific_text
 
 _SHARES = (0.2, 0.8, 1.8, 2.1)

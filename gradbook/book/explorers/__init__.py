@@ -5,16 +5,16 @@ without scripts, and the data from which `docs/assets/explorers/` draws it anew 
 its controls. What a script computes is held against the package in the browser tests.
 """
 
-from gradbook.show.explorers.attending import attention
-from gradbook.show.explorers.bells import Bands, bell
-from gradbook.show.explorers.explorer import Explorer
-from gradbook.show.explorers.gates import gate
-from gradbook.show.explorers.networks import backward, routes
-from gradbook.show.explorers.products import arrow
-from gradbook.show.explorers.steps import bowl, parabola
-from gradbook.show.explorers.streams import stream
-from gradbook.show.explorers.surveys import Survey, survey
-from gradbook.show.explorers.walls import wall
+from gradbook.book.explorers.attending import attention
+from gradbook.book.explorers.bells import Bands, bell
+from gradbook.book.explorers.explorer import Explorer
+from gradbook.book.explorers.gates import gate
+from gradbook.book.explorers.networks import backward, routes
+from gradbook.book.explorers.products import arrow
+from gradbook.book.explorers.steps import bowl, parabola
+from gradbook.book.explorers.streams import stream
+from gradbook.book.explorers.surveys import Survey, survey
+from gradbook.book.explorers.walls import wall
 
 __all__ = [
     "Bands",

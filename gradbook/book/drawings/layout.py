@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from gradbook.book.drawings.wiring import Edge, Node
 from gradbook.checks import Array
 from gradbook.show.figures.style import WIDTH
-from gradbook.show.figures.wiring import Edge, Node
 from gradbook.show.theme import TEXT_SIZE
 
 RADIUS = 15.0

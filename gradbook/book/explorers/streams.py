@@ -10,8 +10,8 @@ Source: Veit, Wilber & Belongie 2016 for the routes; Zhang, Dauphin & Ma 2019 fo
 
 import numpy as np
 
+from gradbook.book.explorers.explorer import Explorer
 from gradbook.checks import Array, positive, positive_int
-from gradbook.show.explorers.explorer import Explorer
 from gradbook.show.figures import lines
 from gradbook.show.formats import fixed_text, scientific_text
 

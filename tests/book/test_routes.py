@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from gradbook.activations import identity, sigmoid, tanh
 from gradbook.backpropagation import backprop
+from gradbook.book.routing import route_count, routes
 from gradbook.initializers import lecun
 from gradbook.layers import Dense, Layer, Recurrent
 from gradbook.losses import half_squared_error, softmax_cross_entropy
 from gradbook.networks import plain
-from gradbook.routing import route_count, routes
 from network_oracle import Case, Piece, draw_dense_example
 
 

@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
+from gradbook.book.explorers.explorer import Explorer
 from gradbook.checks import finite, positive_int
-from gradbook.show.explorers.explorer import Explorer
 from gradbook.show.figures import lines
 from gradbook.show.formats import fixed_text, scientific_text
 
