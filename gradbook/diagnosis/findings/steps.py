@@ -2,9 +2,9 @@
 
 import math
 
+from gradbook.book.bounds import at_most
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
-from gradbook.show.bounds import at_most
 
 LARGE = 1.0
 """From which size of the update over that of the weight on a step undoes what was learned."""
