@@ -56,20 +56,17 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Known:
-    """What was watched of a network, and its weights.
-
-    Attributes:
-        parameters: The weights, tied ones once.
-        loss_scale: What the loss was multiplied by.
-        frozen: The share of weights that a step is meant for and that stand still.
-        normalized: Whether there are normalizations.
-    """
+    """What was watched of a network, and its weights."""
 
     record: Record
     parameters: tuple[Parameter, ...] = ()
+    """The weights, tied ones once."""
     loss_scale: float = 1.0
+    """What the loss was multiplied by."""
     frozen: float | None = None
+    """The share of weights that a step is meant for and that stand still."""
     normalized: bool = False
+    """Whether there are normalizations."""
 
     @property
     def places(self) -> Sequence[Place]:

@@ -13,21 +13,18 @@ from gradbook.diagnosis.paths import Profile
 
 @dataclass(frozen=True)
 class Facts:
-    """What was measured of one layer.
-
-    Attributes:
-        silent: The share of its units whose gradient is exactly 0.
-        pull: <W, dL/dW>, if the weights are given.
-        gain: log10 of the root of n Var(w), for a matrix whose weights are given.
-    """
+    """What was measured of one layer."""
 
     name: str
     kind: Kind
     weight: Measured | None = None
     bias: Measured | None = None
     silent: float | None = None
+    """The share of its units whose gradient is exactly 0."""
     pull: float | None = None
+    """<W, dL/dW>, if the weights are given."""
     gain: float | None = None
+    """log10 of the root of n Var(w), for a matrix whose weights are given."""
 
 
 @dataclass(frozen=True)
