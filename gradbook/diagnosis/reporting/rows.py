@@ -84,9 +84,9 @@ def _row(layer: Layer, examined: Examined, loss_scale: float) -> Row:
 
 def _frozen(updates: Sequence[Update]) -> dict[str, float]:
     still, total = Counter[str](), Counter[str]()
-    for part in (part for step in updates for part in step.frozen):
-        still[part.format.name] += part.count
-        total[part.format.name] += part.total
+    for step in updates:
+        still.update(step.still)
+        total.update(dict.fromkeys(step.still, step.meant))
     return {name: still[name] / max(total[name], 1) for name in total}
 
 

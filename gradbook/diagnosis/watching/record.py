@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.watching.graph import differentiating
+from gradbook.diagnosis.watching.modules import differentiating
 from gradbook.diagnosis.watching.numbers import size_of, taken_again
 
 
