@@ -97,10 +97,8 @@ def _as_measured(name: str, norm: float) -> Measured:
 
 
 def _facts(layer: Layer, measured: Mapping[str, Measured]) -> Facts:
-    biases = [measured[m.name] for m in layer.members if m.kind is Kind.BIAS]
-    weights = [measured[m.name] for m in layer.members if m.kind is not Kind.BIAS]
-    weight, bias = (found[0] if found else None for found in (weights, biases))
-    return Facts(layer.name, layer.kind, weight, bias)
+    first = {m.kind is Kind.BIAS: measured[m.name] for m in reversed(layer.members)}
+    return Facts(layer.name, layer.kind, weight=first.get(False), bias=first.get(True))
 
 
 def _when(entry: Entry) -> str:

@@ -30,11 +30,6 @@ ENOUGH = 3
 class Profile:
     """Sizes of gradients one behind the other, all of one kind.
 
-    Attributes:
-        source: What they are sizes of.
-        names: The places, layers or steps, first to last.
-        rms: The sizes; along a path of a network without what does not count.
-
     Examples:
         >>> found = Profile("δ", ("1", "2", "3"), (1.0, 1e-3, 1.0))
         >>> found.decades, found.fall, found.rise
@@ -42,8 +37,11 @@ class Profile:
     """
 
     source: str = "δ"
+    """What they are sizes of."""
     names: tuple[str, ...] = ()
+    """The places, layers or steps, first to last."""
     rms: tuple[float, ...] = ()
+    """The sizes; along a path of a network without what does not count."""
 
     @property
     def decades(self) -> float:

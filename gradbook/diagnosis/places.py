@@ -15,51 +15,48 @@ PRIME = 2**61 - 1
 
 @dataclass(frozen=True)
 class Place:
-    """A tensor that passes through a network.
-
-    Attributes:
-        delta: The root mean square of the gradient there; None if none came back.
-        count: How many numbers it has.
-        rows: How many positions, those of all examples: `count` over the number of features.
-        before: The places that go into it.
-        state: Whether a layer reads it, so that it is compared with others.
-        asks: Whether it asked for a gradient.
-        norm: The norm of the gradient for each example, the root of the mean of their squares.
-        out: The root mean square of the tensor itself; NaN or infinite if that is.
-        off: The share of its units that are 0 for every example, at most; None if not looked at.
-        saturated: The share of numbers at the ends of [-1, 1] or [0, 1], if all lie within.
-        spread: How far the examples differ, as a share of their size; 0 if all are alike.
-        total: The norm of the sum of the gradient over the positions: that of a bias.
-        also: Other modules that return it, such as those around that one.
-        normed: Whether a normalization returns it.
-        fed: How many positions the layer has that it comes from, if it comes from one.
-        weak: Whether a normalization reads it.
-        layer: Whether a layer with weights returns it.
-        bend: The activation that it comes from, if a layer reads it and the graph tells.
-        half: Whether its gradient is one of float16.
-    """
+    """A tensor that passes through a network."""
 
     name: str
     delta: float | None = None
+    """The root mean square of the gradient there; None if none came back."""
     count: int = 1
+    """How many numbers it has."""
     rows: int = 1
+    """How many positions, those of all examples: `count` over the number of features."""
     before: tuple[str, ...] = ()
+    """The places that go into it."""
     state: bool = True
+    """Whether a layer reads it, so that it is compared with others."""
     module: str = ""
     asks: bool = True
+    """Whether it asked for a gradient."""
     norm: float | None = None
+    """The norm of the gradient for each example, the root of the mean of their squares."""
     out: float | None = None
+    """The root mean square of the tensor itself; NaN or infinite if that is."""
     off: float | None = None
+    """The share of its units that are 0 for every example, at most; None if not looked at."""
     saturated: float | None = None
+    """The share of numbers at the ends of [-1, 1] or [0, 1], if all lie within."""
     spread: float | None = None
+    """How far the examples differ, as a share of their size; 0 if all are alike."""
     total: float | None = None
+    """The norm of the sum of the gradient over the positions: that of a bias."""
     also: tuple[str, ...] = ()
+    """Other modules that return it, such as those around that one."""
     normed: bool = False
+    """Whether a normalization returns it."""
     fed: int = 0
+    """How many positions the layer has that it comes from, if it comes from one."""
     weak: bool = False
+    """Whether a normalization reads it."""
     layer: bool = False
+    """Whether a layer with weights returns it."""
     bend: str = ""
+    """The activation that it comes from, if a layer reads it and the graph tells."""
     half: bool = False
+    """Whether its gradient is one of float16."""
 
 
 def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place], dict[str, float]]:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from gradbook.diagnosis.findings.about import UNLIKE
-from gradbook.diagnosis.findings.over_steps import FIFTH
+from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
 from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
 from gradbook.diagnosis.reporting.report import Report
@@ -138,7 +138,7 @@ def lost(moments: Sequence[Moment]) -> Finding | None:
 def learned(moments: Sequence[Moment]) -> Finding | None:
     """Find that the loss falls to less than half: what is learned sends little back."""
     told = losses_of(moments)
-    last = told[-max(len(told) // FIFTH, 1) :]
+    last = last_fifth(told)
     if len(told) < FIFTH or not all(map(math.isfinite, last)) or not median(last) < told[0] / 2:
         return None
     text = f"The loss falls from {told[0]:.3g} to {median(last):.3g}: this network trains."

@@ -10,22 +10,19 @@ from gradbook.diagnosis.reporting.report import Report
 
 @dataclass(frozen=True)
 class Moment:
-    """What was found at one step.
-
-    Attributes:
-        norm: The norm of all gradients.
-        norms: The norm of δ for an example, by place.
-        updates: The size of the step over that of the weights, by layer.
-        weights: The norm of a matrix of weights, the median of all.
-    """
+    """What was found at one step."""
 
     step: int
     loss: float | None
     norm: float
+    """The norm of all gradients."""
     norms: Mapping[str, float]
+    """The norm of δ for an example, by place."""
     updates: Mapping[str, float]
+    """The size of the step over that of the weights, by layer."""
     report: Report
     weights: float = math.nan
+    """The norm of a matrix of weights, the median of all."""
 
 
 def changes_of(moments: Sequence[Moment]) -> Iterator[str]:

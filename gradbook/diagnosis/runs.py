@@ -67,10 +67,8 @@ class Run:
 
     def _look_again(self) -> None:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
-        moment, held = (
-            self.moments[-1],
-            norm_of(p.grad for p in self._net.parameters()) / self._scale,
-        )
+        moment = self.moments[-1]
+        held = norm_of(p.grad for p in self._net.parameters()) / self._scale
         self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0)
         if 0 < held < CLIPPED * moment.norm:
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."

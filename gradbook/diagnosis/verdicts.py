@@ -43,19 +43,16 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found, standing on its own.
-
-    Attributes:
-        profile: The sizes it rests on, if it rests on sizes.
-        since: Where it starts.
-        hint: What to do that the verdict alone does not tell.
-    """
+    """One thing that was found, standing on its own."""
 
     verdict: Verdict
     reason: str
     profile: Profile | None = None
+    """The sizes it rests on, if it rests on sizes."""
     since: str | None = None
+    """Where it starts."""
     hint: str | None = None
+    """What to do that the verdict alone does not tell."""
 
 
 def shown(name: str) -> str:

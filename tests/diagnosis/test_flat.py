@@ -14,7 +14,7 @@ from gradbook.diagnosis import Verdict, diagnose
 from gradbook.diagnosis.findings import Known, Parameter, decide, findings_of
 from gradbook.diagnosis.findings.about import notes_of
 from gradbook.diagnosis.findings.missing import copies
-from gradbook.diagnosis.findings.zeros import LEFT, LEFT_HALF
+from gradbook.diagnosis.findings.zeros import CLEAR, LEFT
 from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place
@@ -57,7 +57,7 @@ def test_what_has_a_slope_of_zero_is_told_with_its_place() -> None:
     assert "nothing of what comes to 2 gets to 1" in first.reason
 
 
-@pytest.mark.parametrize(("half", "limit"), [(False, LEFT), (True, LEFT_HALF)])
+@pytest.mark.parametrize(("half", "limit"), [(False, LEFT), (True, CLEAR)])
 def test_what_the_number_format_loses_is_no_slope_of_zero(half: bool, limit: float) -> None:
     for size, verdict in ((2 * limit, V.CUT), (limit / 2, V.VANISHING)):
         of = known([0.0, size, 1.0], [0.0, size, 1.0], half=half)

@@ -208,9 +208,8 @@ def test_an_update_tells_sizes_and_the_share_that_stands_still() -> None:
     w = tensor(np.array([1.0, 1.0, 0.0, 4.0], ml_dtypes.bfloat16))
     step = update(w, tensor(np.array([1e-3, 1.0, 0.0, 0.1], np.float32), "g"), lr=0.5)
     assert step.stored_in == "bfloat16"
-    assert step.own is not None
     # The gap below 1 is 2^-8, below 4 2^-6; a weight whose gradient is 0 is not to move.
-    assert (step.own.format.name, step.own.count, step.own.total) == ("bfloat16", 1, 3)
+    assert (step.still["bfloat16"], step.meant) == (1, 3)
     rms = math.sqrt((1e-6 + 1 + 0.01) / 18)
     assert step.ratio == pytest.approx(0.5 * rms, rel=1e-6)  # float32 numbers
     assert step.name == "g"
@@ -218,10 +217,10 @@ def test_an_update_tells_sizes_and_the_share_that_stands_still() -> None:
 
 def test_float64_weights_are_judged_in_their_own_format_too() -> None:
     step = update(tensor(np.array([1.0])), tensor(np.array([1e-12])), lr=1.0)
-    assert [f.format.name for f in step.frozen] == ["float32", "bfloat16", "float16", "float64"]
-    assert [f.fraction for f in step.frozen] == [1.0, 1.0, 1.0, 0.0]
+    assert step.meant == 1
+    assert step.still == {"float32": 1, "bfloat16": 1, "float16": 1, "float64": 0}
     integers = update(tensor(np.array([1])), tensor(np.array([1.0])), lr=1.0)
-    assert integers.own is None
+    assert integers.stored_in not in integers.still
 
 
 def test_ratios_to_weights_of_zero_are_infinite_or_unknown() -> None:

@@ -17,7 +17,7 @@ from gradbook.diagnosis.findings.over_time import over_steps
 from gradbook.diagnosis.paths import paths_of
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching import Record, Steps
-from gradbook.diagnosis.watching.graph import bend_of, graph_below
+from gradbook.diagnosis.watching.modules import bend_of, graph_below
 
 V = Verdict
 

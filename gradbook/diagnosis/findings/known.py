@@ -14,39 +14,35 @@ MOST = 0.5
 
 @dataclass(frozen=True)
 class Parameter:
-    """A tensor of weights with what is known of its gradient.
-
-    Attributes:
-        axes: How many it has.
-        norm: The norm of its gradient; None if there is none.
-        zero: Whether its weights are all 0; None if they are not known.
-        alike: Whether all its units have the same weights, which are not 0.
-        broken: Whether its weights are not finite.
-        ratio: The size of its step over that of the weights, if it is known.
-        gain: The rms of its step times the root of its inputs, if it is known: by how much of their
-            rms the step may change what comes out.
-        stepped: Whether the optimizer holds it; None if there is none.
-        moved: Whether it has been written to since it was watched.
-        rate: The optimizer's learning rate for it, if it is known.
-        decay: The share of itself that weight decay takes from it in a step.
-        sample: The first of its weights.
-    """
+    """A tensor of weights with what is known of its gradient."""
 
     name: str
     trainable: bool = True
     axes: int = 2
+    """How many it has."""
     norm: float | None = None
+    """The norm of its gradient; None if there is none."""
     finite: bool = True
     zero: bool | None = None
+    """Whether its weights are all 0; None if they are not known."""
     alike: bool = False
+    """Whether all its units have the same weights, which are not 0."""
     broken: bool = False
+    """Whether its weights are not finite."""
     ratio: float | None = None
+    """The size of its step over that of the weights, if it is known."""
     gain: float | None = None
+    """By how much of the rms of its inputs the step may change what comes out, if known."""
     stepped: bool | None = None
+    """Whether the optimizer holds it; None if there is none."""
     moved: bool = False
+    """Whether it has been written to since it was watched."""
     rate: float | None = None
+    """The optimizer's learning rate for it, if it is known."""
     decay: float = 0.0
+    """The share of itself that weight decay takes from it in a step."""
     sample: tuple[float, ...] = ()
+    """The first of its weights."""
 
     @property
     def layer(self) -> str:
@@ -56,20 +52,17 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Known:
-    """What was watched of a network, and its weights.
-
-    Attributes:
-        parameters: The weights, tied ones once.
-        loss_scale: What the loss was multiplied by.
-        frozen: The share of weights that a step is meant for and that stand still.
-        normalized: Whether there are normalizations.
-    """
+    """What was watched of a network, and its weights."""
 
     record: Record
     parameters: tuple[Parameter, ...] = ()
+    """The weights, tied ones once."""
     loss_scale: float = 1.0
+    """What the loss was multiplied by."""
     frozen: float | None = None
+    """The share of weights that a step is meant for and that stand still."""
     normalized: bool = False
+    """Whether there are normalizations."""
 
     @property
     def places(self) -> Sequence[Place]:

@@ -24,14 +24,15 @@ PEAK = 100.0
 """How many times the median of all a norm is that is a peak."""
 
 
-def _last(sizes: Sequence[float]) -> Sequence[float]:
+def last_fifth(sizes: Sequence[float]) -> Sequence[float]:
+    """Return the end of a log that is compared with its beginning."""
     return sizes[-max(len(sizes) // FIFTH, 1) :]
 
 
 def _ends(total: Mapping[float, float]) -> tuple[list[float], float, float]:
     """Return the norms that are finite and not 0, and the medians of their ends."""
     sizes = [norm for norm in total.values() if math.isfinite(norm) and norm > 0]
-    return sizes, median(_last(sizes[::-1]) or [1.0]), median(_last(sizes) or [1.0])
+    return sizes, median(last_fifth(sizes[::-1]) or [1.0]), median(last_fifth(sizes) or [1.0])
 
 
 def growing(total: Mapping[float, float]) -> Finding | None:
@@ -52,7 +53,7 @@ def growing(total: Mapping[float, float]) -> Finding | None:
 def ceasing(total: Mapping[float, float]) -> Finding | None:
     """Find that the norm of all gradients becomes exactly 0."""
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
-    if len(sizes) < FIFTH or not any(sizes) or any(_last(sizes)):
+    if len(sizes) < FIFTH or not any(sizes) or any(last_fifth(sizes)):
         return None
     begin = max(s for s, n in total.items() if n > 0)
     since = min(s for s in total if s > begin)

@@ -1,5 +1,6 @@
 """What is exactly 0: weights that begin so, units that are off, and what is flat on the way."""
 
+from gradbook.diagnosis.findings.by_sizes import CLEAR
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.findings.loss import loss_sends_nothing
 from gradbook.diagnosis.findings.missing import UNUSED
@@ -18,10 +19,7 @@ FEW_LEFT = 0.9
 """The share of one layer's units from which on little passes it."""
 
 LEFT = 1e-20
-"""The least δ of which no smooth layer leaves exactly 0 in float32."""
-
-LEFT_HALF = 1e-4
-"""The same in float16: a thousand times its smallest number."""
+"""The least δ of which no smooth layer leaves exactly 0 in float32; in float16 it is `CLEAR`."""
 
 
 def stuck(known: Known) -> Finding | None:
@@ -140,7 +138,7 @@ def _comes(known: Known, parameter: Parameter) -> bool:
 
 
 def _large(place: Place) -> bool:
-    return (place.delta or 0.0) > (LEFT_HALF if place.half else LEFT)
+    return (place.delta or 0.0) > (CLEAR if place.half else LEFT)
 
 
 def _of_many(known: Known, lost: Place) -> bool:

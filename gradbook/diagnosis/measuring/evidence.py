@@ -13,72 +13,64 @@ from gradbook.diagnosis.paths import Profile
 
 @dataclass(frozen=True)
 class Facts:
-    """What was measured of one layer.
-
-    Attributes:
-        silent: The share of its units whose gradient is exactly 0.
-        pull: <W, dL/dW>, if the weights are given.
-        gain: log10 of the root of n Var(w), for a matrix whose weights are given.
-    """
+    """What was measured of one layer."""
 
     name: str
     kind: Kind
     weight: Measured | None = None
     bias: Measured | None = None
     silent: float | None = None
+    """The share of its units whose gradient is exactly 0."""
     pull: float | None = None
+    """<W, dL/dW>, if the weights are given."""
     gain: float | None = None
+    """log10 of the root of n Var(w), for a matrix whose weights are given."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a verdict is made from.
-
-    Attributes:
-        nonfinite: The names of tensors that hold NaN or infinity.
-        reached: Whether any gradient is not 0.
-        silent: The share of the hidden units whose gradient is 0; None if it cannot be known.
-        off: The share of the hidden units that are off for every example, if activations are given.
-        underflow: Whether zeros may be gradients too small for their format.
-        deltas: The sizes of δ in the hidden layers, if given.
-        apart: The same in stacks of layers of which no name tells which comes first.
-        output: That at the output layer, if given.
-        turned: Whether δ came last layer first, and was turned around.
-        ratios: Weights' gradients over the activations that entered, if those are given.
-        norms: Gradients of the normalizations' shifts, where no path leads around them.
-        biases: Gradients of the hidden layers' biases, of one place in every block.
-        weights: Gradients of the hidden layers' weights, likewise.
-        frozen: The share of weights that stand still in their own format, if it can be known.
-        recurrent: Whether there are recurrent weights, which all steps share.
-        normalized: Whether there are normalizations.
-        blocks: Whether names count blocks, which a path may lead around.
-        gain: log10 of the product of all roots of n Var(w): of the factor from the last hidden
-            layer to the first if all slopes were 1; None if it cannot be known.
-        bends: By how much slopes that are 0 for half of all inputs lower that.
-        pulls: log10 of the largest over the smallest <W, dL/dW>, without end if their signs differ;
-            None if it cannot be known.
-    """
+    """All that a verdict is made from."""
 
     nonfinite: tuple[str, ...] = ()
+    """The names of tensors that hold NaN or infinity."""
     reached: bool = True
+    """Whether any gradient is not 0."""
     silent: float | None = None
+    """The share of the hidden units whose gradient is 0; None if it cannot be known."""
     off: float | None = None
+    """The share of the hidden units that are off for every example, if activations are given."""
     underflow: bool = False
+    """Whether zeros may be gradients too small for their format."""
     deltas: Profile | None = None
+    """The sizes of δ in the hidden layers, if given."""
     apart: tuple[Profile, ...] = ()
+    """The same in stacks of layers of which no name tells which comes first."""
     output: float | None = None
+    """That at the output layer, if given."""
     turned: bool = False
+    """Whether δ came last layer first, and was turned around."""
     ratios: Profile | None = None
+    """Weights' gradients over the activations that entered, if those are given."""
     norms: Profile | None = None
+    """Gradients of the normalizations' shifts, where no path leads around them."""
     biases: Profile | None = None
+    """Gradients of the hidden layers' biases, of one place in every block."""
     weights: Profile | None = None
+    """Gradients of the hidden layers' weights, likewise."""
     frozen: float | None = None
+    """The share of weights that stand still in their own format, if it can be known."""
     recurrent: bool = False
+    """Whether there are recurrent weights, which all steps share."""
     normalized: bool = False
+    """Whether there are normalizations."""
     blocks: bool = False
+    """Whether names count blocks, which a path may lead around."""
     gain: float | None = None
+    """log10 of the product of all roots of n Var(w), the whole factor if slopes were 1."""
     bends: float = 0.0
+    """By how much slopes that are 0 for half of all inputs lower that."""
     pulls: float | None = None
+    """log10 of the largest over the smallest <W, dL/dW>, infinite if their signs differ."""
 
 
 @dataclass(frozen=True)

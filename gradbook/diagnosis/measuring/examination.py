@@ -27,19 +27,16 @@ def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
 
 @dataclass(frozen=True)
 class Examined:
-    """What was measured of gradients, weights and what passed through the network.
-
-    Attributes:
-        layers: The layers by their names, first to last.
-        measured: Each tensor's gradient by name, as are the `updates`.
-        notes: What the reader should know about how it was measured.
-    """
+    """What was measured of gradients, weights and what passed through the network."""
 
     layers: tuple[Layer, ...]
+    """The layers by their names, first to last."""
     measured: Mapping[str, Measured]
+    """Each tensor's gradient by name, as are the `updates`."""
     updates: Mapping[str, Update]
     facts: tuple[Facts, ...]
     notes: tuple[str, ...]
+    """What the reader should know about how it was measured."""
     weights: Tensors | None = None
     evidence: Evidence = field(default_factory=Evidence)
 

@@ -190,6 +190,6 @@ def frozen_share(updates: Sequence[Update]) -> float | None:
     Tensors whose gradient is exactly 0 are left out, such as those of a branch that begins with 0:
     no step is meant for them. It is None if no other is stored in a known format.
     """
-    own = [step.own for step in updates if step.own is not None and step.gradient.largest > 0]
-    total = sum(found.total for found in own)
-    return sum(found.count for found in own) / total if total else None
+    own = [s for s in updates if s.stored_in in s.still and s.gradient.largest > 0]
+    total = sum(step.meant for step in own)
+    return sum(step.still[step.stored_in] for step in own) / total if total else None

@@ -59,19 +59,16 @@ ENDINGS = (
 
 
 class Rule(NamedTuple):
-    """When a tensor is of a kind: all conditions must hold.
-
-    Attributes:
-        words: Fits one of the words of the name; None for any name.
-        unknown: Whether the rule applies where the shape is not known.
-    """
+    """When a tensor is of a kind: all conditions must hold."""
 
     kind: Kind
     words: str | None = None
+    """Fits one of the words of the name; None for any name."""
     roles: tuple[Role, ...] = tuple(Role)
     least: int = 0
     most: int = 99
     unknown: bool = True
+    """Whether the rule applies where the shape is not known."""
 
 
 _NOT_BIAS = (Role.WEIGHT, Role.UNKNOWN)
@@ -96,14 +93,11 @@ RULES = (
 
 @dataclass(frozen=True)
 class Named:
-    """A tensor's place in its network: what it is there, and what it is compared with.
-
-    Attributes:
-        layer: Its layer's name; empty for a network of a single unnamed layer.
-    """
+    """A tensor's place in its network: what it is there, and what it is compared with."""
 
     name: str
     layer: str
+    """Its layer's name; empty for a network of a single unnamed layer."""
     role: Role
     kind: Kind
     shape: Shape | None
@@ -111,14 +105,11 @@ class Named:
 
 @dataclass(frozen=True)
 class Layer:
-    """Tensors that belong together.
-
-    Attributes:
-        kind: The kind of its weight, or of its first tensor if it has none.
-    """
+    """Tensors that belong together."""
 
     name: str
     kind: Kind
+    """The kind of its weight, or of its first tensor if it has none."""
     members: tuple[Named, ...]
 
 

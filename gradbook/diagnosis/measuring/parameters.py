@@ -36,16 +36,13 @@ ONE_BY_ONE = {"foreach": False, "fused": False, "capturable": False}
 
 @dataclass(frozen=True)
 class Net:
-    """A network of PyTorch, as its owner hands it over.
-
-    Attributes:
-        weights: Name → parameter, tied ones under each name.
-        versions: What they were when they were watched first, if they were.
-    """
+    """A network of PyTorch, as its owner hands it over."""
 
     weights: Mapping[str, Any]
+    """Name → parameter, tied ones under each name."""
     optimizer: Any = None
     versions: Mapping[str, int] = field(default_factory=dict)
+    """What they were when they were watched first, if they were."""
 
     def group(self, name: str) -> Mapping[str, Any]:
         """Return what the optimizer does with a weight; nothing if it does not hold it."""

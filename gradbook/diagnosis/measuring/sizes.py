@@ -32,21 +32,18 @@ WORTH_A_LOOK = 0.25
 
 @dataclass(frozen=True)
 class Statistics:
-    r"""How large the numbers of a tensor are; all but the last field describe the finite ones.
-
-    Attributes:
-        count: How many there are, the non-finite ones included.
-        norm: $\sqrt{\sum_i g_i^2}$.
-        largest: $\max_i |g_i|$; 0 if none is finite.
-        zeros: How many are exactly 0.
-        nonfinite: How many are NaN or infinite.
-    """
+    r"""How large the numbers of a tensor are; all but the last field describe the finite ones."""
 
     count: int
+    """How many there are, the non-finite ones included."""
     norm: float
+    r"""$\sqrt{\sum_i g_i^2}$."""
     largest: float
+    r"""$\max_i |g_i|$; 0 if none is finite."""
     zeros: int
+    """How many are exactly 0."""
     nonfinite: int
+    """How many are NaN or infinite."""
 
     @property
     def rms(self) -> float:

@@ -6,7 +6,7 @@ format and rounded from there, which gives what their own arithmetic gives (`gra
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -104,20 +104,6 @@ def frozen_count(fmt: Format, w: Array, g: Array, lr: float) -> int:
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """How many weights one update leaves as they are, of those whose gradient is not exactly 0."""
-
-    format: Format
-    count: int
-    total: int
-
-    @property
-    def fraction(self) -> float:
-        """The share, from 0 to 1; 0 of none."""
-        return self.count / self.total if self.total else 0.0
-
-
-@dataclass(frozen=True)
 class Update:
     """What one step does to one tensor of weights, and how many stand still in which format."""
 
@@ -126,7 +112,10 @@ class Update:
     weight: Statistics
     gradient: Statistics
     stored_in: str
-    frozen: tuple[Frozen, ...]
+    meant: int
+    """How many weights have a gradient that is not exactly 0."""
+    still: Mapping[str, int]
+    """By format, how many of these the update leaves as they are."""
 
     @property
     def ratio(self) -> float:
@@ -137,11 +126,6 @@ class Update:
         if self.weight.rms == 0:
             return math.inf if self.gradient.rms > 0 else math.nan
         return self.lr * (self.gradient.rms / self.weight.rms)
-
-    @property
-    def own(self) -> Frozen | None:
-        """The weights that stand still in the format they are stored in; None for others."""
-        return next((found for found in self.frozen if found.format.name == self.stored_in), None)
 
 
 def require_one_shape(weight: Tensor, gradient: Tensor) -> None:
@@ -165,8 +149,8 @@ def update(
     Examples:
         >>> from gradbook.diagnosis.reading.arrays import as_tensor
         >>> w, g = (as_tensor("w", np.full(8, x, np.float32)) for x in (1.0, 2e-3))
-        >>> {f.format.name: f.fraction for f in update(w, g, lr=0.1).frozen}
-        {'float32': 0.0, 'bfloat16': 1.0, 'float16': 1.0}
+        >>> update(w, g, lr=0.1).still
+        {'float32': 0, 'bfloat16': 8, 'float16': 8}
     """
     lr = positive("lr", lr)
     require_one_shape(weight, gradient)
@@ -182,9 +166,9 @@ def update(
         wanted, step = (w, g) if meant.all() else (w[meant], g[meant])
         total += wanted.size
         still = {fmt: n + frozen_count(fmt, wanted, step, lr) for fmt, n in still.items()}
-    frozen = tuple(Frozen(fmt, count, total) for fmt, count in still.items())
     sizes = combine(of_weight), combine(of_gradient)
-    return Update(gradient.name, lr, *sizes, weight.storage.name, frozen)
+    counts = {fmt.name: count for fmt, count in still.items()}
+    return Update(gradient.name, lr, *sizes, weight.storage.name, total, counts)
 
 
 def _thinned(most: int, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -49,19 +49,15 @@ def _float8_e4m3fn(raw: NDArray[Any]) -> Array:
 
 @dataclass(frozen=True)
 class Storage:
-    """A number format as tensors are stored in it.
-
-    Attributes:
-        code: What `.safetensors` files call it; empty if they do not know it.
-        raw: The NumPy type of the stored bits.
-        widen: Returns stored numbers as float32 or float64, exactly but for integers above 2^53
-            and formats wider than float64.
-    """
+    """A number format as tensors are stored in it."""
 
     name: str
     code: str
+    """What `.safetensors` files call it; empty if they do not know it."""
     raw: str
+    """The NumPy type of the stored bits."""
     widen: Callable[[NDArray[Any]], Array]
+    """Returns them as float32 or float64, exactly but for wider formats and integers above 2^53."""
 
 
 BFLOAT16 = Storage("bfloat16", "BF16", "u2", _bfloat16)

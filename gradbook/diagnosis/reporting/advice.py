@@ -17,26 +17,23 @@ MOST = 4
 
 @dataclass(frozen=True)
 class Traits:
-    """What a network has, as far as it is known.
-
-    Attributes:
-        recurrent: Whether the finding is about steps of time.
-        paths: Whether paths lead around layers.
-        small: Whether numbers are kept in a format smaller than float32.
-        differentiated: Whether the loss holds derivatives of the network.
-        made: Whether weights are made of others, as in weight or spectral norm.
-        single: Whether one layer does most of it.
-        sigmoids: Whether its hidden layers are known to have sigmoids.
-    """
+    """What a network has, as far as it is known."""
 
     recurrent: bool = False
+    """Whether the finding is about steps of time."""
     normalized: bool = False
     paths: bool = False
+    """Whether paths lead around layers."""
     small: bool = False
+    """Whether numbers are kept in a format smaller than float32."""
     differentiated: bool = False
+    """Whether the loss holds derivatives of the network."""
     made: bool = False
+    """Whether weights are made of others, as in weight or spectral norm."""
     single: bool = False
+    """Whether one layer does most of it."""
     sigmoids: bool = False
+    """Whether its hidden layers are known to have sigmoids."""
 
 
 NOTHING_KNOWN = Traits()

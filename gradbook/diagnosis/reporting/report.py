@@ -26,17 +26,14 @@ SCHEMA = "gradbook-report/2"
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a diagnosis.
-
-    Attributes:
-        findings: What was found, in order of consequence.
-        rate: The factor per layer on the way back, of the sizes that the first one rests on.
-        freeze_depth: How many layers back a float32 weight would stand still, at that rate.
-    """
+    """The outcome of a diagnosis."""
 
     findings: tuple[Finding, ...]
+    """What was found, in order of consequence."""
     rate: Rate | None
+    """The factor per layer on the way back, of the sizes that the first one rests on."""
     freeze_depth: int | None
+    """How many layers back a float32 weight would stand still, at that rate."""
     rows: tuple[Row, ...]
     steps: tuple[Advice, ...]
     notes: tuple[str, ...]

@@ -16,29 +16,26 @@ from gradbook.show.tables import Cell, Table
 
 @dataclass(frozen=True)
 class Row:
-    """One layer.
-
-    Attributes:
-        kind: What it is compared with.
-        count: How many parameters have a gradient.
-        rms: The root of its mean square.
-        ratio: Its rms over that of the next layer of its kind; None for the last.
-        decades: How many powers of ten below the largest of its kind; infinite if it is 0.
-        update: The rms of the update over that of the weights, if those are given.
-        frozen: By format, the share of weights that stand still, if those are given.
-    """
+    """One layer."""
 
     name: str
     kind: str
+    """What it is compared with."""
     count: int
+    """How many parameters have a gradient."""
     norm: float
     rms: float
+    """The root of its mean square."""
     ratio: float | None
+    """Its rms over that of the next layer of its kind; None for the last."""
     decades: float
+    """How many powers of ten below the largest of its kind; infinite if it is 0."""
     zeros: int
     nonfinite: int
     update: float | None
+    """The rms of the update over that of the weights, if those are given."""
     frozen: Mapping[str, float]
+    """By format, the share of weights that stand still, if those are given."""
     remark: str = ""
 
 
@@ -87,9 +84,9 @@ def _row(layer: Layer, examined: Examined, loss_scale: float) -> Row:
 
 def _frozen(updates: Sequence[Update]) -> dict[str, float]:
     still, total = Counter[str](), Counter[str]()
-    for part in (part for step in updates for part in step.frozen):
-        still[part.format.name] += part.count
-        total[part.format.name] += part.total
+    for step in updates:
+        still.update(step.still)
+        total.update(dict.fromkeys(step.still, step.meant))
     return {name: still[name] / max(total[name], 1) for name in total}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradbook.diagnosis.watching import graph
+from gradbook.diagnosis.watching import modules
 from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
 from gradbook.diagnosis.watching.numbers import per_step, size_of
 from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
@@ -22,17 +22,17 @@ def see(made: Pass, name: str, tensor: Any, *, module: str, returned_by: Any = N
     """Return the place of a tensor, a new one where it was not seen before in this pass."""
     place, own = made.known(tensor), set[int]()
     if place is None:
-        key = _counted(made.again if graph.backwards() else made.calls, name)
+        key = _counted(made.again if modules.backwards() else made.calls, name)
         place = made.places.get(key) or Seen(key, module, tuple(tensor.shape), size_of(tensor))
         made.places[key] = place
         made.tensors[id(tensor)] = weakref.ref(tensor), version_of(tensor), key
         own = set() if returned_by is None else set(map(id, own_weights(returned_by)))
     if tensor.requires_grad and not place.asks:
         place.asks = True
-        tensor.register_hook(graph.compiler_off(lambda delta: made.take(place, delta)))
+        tensor.register_hook(modules.compiler_off(lambda delta: made.take(place, delta)))
         if tensor.grad_fn is not None:
             _find(made, place, (tensor.grad_fn, tensor.output_nr), own | made.inner)
-        elif not graph.backwards():  # there a checkpoint begins anew with what came to it
+        elif not modules.backwards():  # there a checkpoint begins anew with what came to it
             made.nodes["leaf", id(tensor)] = place.name
             place.data = True
     return place
@@ -45,12 +45,12 @@ def _counted(counter: dict[str, int], name: str) -> str:
 
 def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> None:
     """Find what goes into a place: other places, and weights."""
-    before, weights = graph.graph_below(start, made.nodes)
+    before, weights = modules.graph_below(start, made.nodes)
     if operations := _apart(made, weights, start[0], own):
         seen = [_see_operation(made, one, weights) for one in operations]
         for operation, one in zip(operations, seen, strict=True):
-            one.before.update(graph.graph_below((operation, 0), made.nodes)[0])
-        before, _ = graph.graph_below(start, made.nodes)
+            one.before.update(modules.graph_below((operation, 0), made.nodes)[0])
+        before, _ = modules.graph_below(start, made.nodes)
     if made.data is not None and (place.module or not place.name.startswith("input")):
         for weight in weights:
             if weight.shape is not None and weight.id not in made.names:
@@ -60,7 +60,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
     made.nodes[start] = place.name
 
 
-def _apart(made: Pass, weights: Sequence[graph.Weight], node: Any, own: set[int]) -> list[Any]:
+def _apart(made: Pass, weights: Sequence[modules.Weight], node: Any, own: set[int]) -> list[Any]:
     """Return the operations on weights that belong to no module's call, as in `h @ self.w`."""
     apart = [
         weight.reader
@@ -73,7 +73,7 @@ def _apart(made: Pass, weights: Sequence[graph.Weight], node: Any, own: set[int]
     return [reader for reader in dict.fromkeys(apart) if reader is not node]
 
 
-def _see_operation(made: Pass, node: Any, weights: Sequence[graph.Weight]) -> Seen:
+def _see_operation(made: Pass, node: Any, weights: Sequence[modules.Weight]) -> Seen:
     """Make a place of what an operation on a weight returns."""
     mine = [made.names[w.id] for w in weights if w.reader is node and w.id in made.names]
     key = _counted(made.calls, mine[0].removesuffix(".weight"))
@@ -113,13 +113,13 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
             return
         steps, kept, lags = per_step(delta, axis, lengths), made.kept.pop(name, None), None
         every = len(steps) > 2 and all(any(s > 0 for s in row) for row in steps)
-        if every and kept is not None and not graph.differentiating():
+        if every and kept is not None and not modules.differentiating():
             lags = _lags(made, *kept, delta, axis)
         lags = lags or made.loops[name].lags
         made.loops[name] = replace(made.loops[name], every=every, lags=lags)
 
-    data.register_hook(graph.compiler_off(arrived))
-    out.register_hook(graph.compiler_off(direct))
+    data.register_hook(modules.compiler_off(arrived))
+    out.register_hook(modules.compiler_off(direct))
 
 
 def _lags(made: Pass, data: Any, out: Any, delta: Any, axis: int) -> tuple[float, ...] | None:

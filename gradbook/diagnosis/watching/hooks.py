@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from gradbook.diagnosis.watching import asking, modules
-from gradbook.diagnosis.watching.graph import bend_of, compiler_off, is_linear
+from gradbook.diagnosis.watching.modules import bend_of, compiler_off, is_linear
 from gradbook.diagnosis.watching.numbers import shares_in, size_of, spread_of, units_off
 from gradbook.diagnosis.watching.record import Seen, version_of
 from gradbook.diagnosis.watching.watched import Watched

@@ -6,54 +6,48 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.watching.graph import differentiating
+from gradbook.diagnosis.watching.modules import differentiating
 from gradbook.diagnosis.watching.numbers import size_of, taken_again
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The gradient at a recurrent layer's inputs, step by step.
-
-    Attributes:
-        sizes: Norms of ∂L/∂x_t, a list for each step with one norm for each example that has it.
-        every: Whether each step has a loss of its own.
-        lags: Where each has: the sizes that the last step's loss alone sends to each step.
-        both: Whether the layer reads in both directions.
-        depth: How many layers are stacked in it.
-    """
+    """The gradient at a recurrent layer's inputs, step by step."""
 
     name: str
     sizes: tuple[tuple[float, ...], ...] = ()
+    """Norms of ∂L/∂x_t, a list for each step with one norm for each example that has it."""
     every: bool = False
+    """Whether each step has a loss of its own."""
     lags: tuple[float, ...] | None = None
+    """Where each has: the sizes that the last step's loss alone sends to each step."""
     both: bool = False
+    """Whether the layer reads in both directions."""
     depth: int = 1
+    """How many layers are stacked in it."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What was found of one step of training.
-
-    Attributes:
-        places: In the order of the forward pass.
-        called: The modules that ran.
-        given: Those that read what the network was called with, as it is.
-        bad_input: The modules whose input was not finite though it came from no other place.
-        owned: For each place the names of the weights between it and those before it.
-        twice: What the loss takes of probabilities that it has already been taken of.
-        strangers: By `id` the shapes of weights that it made use of and that were not its own.
-        differentiated: Whether something was differentiated through a gradient, as in a penalty.
-    """
+    """What was found of one step of training."""
 
     places: tuple[Place, ...] = ()
+    """In the order of the forward pass."""
     steps: tuple[Steps, ...] = ()
     called: frozenset[str] = frozenset()
+    """The modules that ran."""
     given: frozenset[str] = frozenset()
+    """Those that read what the network was called with, as it is."""
     bad_input: tuple[str, ...] = ()
+    """The modules whose input was not finite though it came from no other place."""
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each place the names of the weights between it and those before it."""
     twice: str = ""
+    """What the loss takes of probabilities that it has already been taken of."""
     strangers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """By `id` the shapes of weights that it made use of and that were not its own."""
     differentiated: bool = False
+    """Whether something was differentiated through a gradient, as in a penalty."""
 
 
 @dataclass(eq=False)

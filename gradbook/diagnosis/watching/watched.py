@@ -10,8 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.watching.graph import backwards
-from gradbook.diagnosis.watching.modules import floats_in
+from gradbook.diagnosis.watching.modules import backwards, floats_in
 from gradbook.diagnosis.watching.record import Pass, Record, Seen
 
 
