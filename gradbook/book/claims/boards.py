@@ -87,7 +87,7 @@ def _table_of(outcome: Outcome) -> Table:
 
 def _theory(outcome: Outcome, index: int) -> str:
     number = format(float(outcome.theory[index]), outcome.claim.format)
-    return true_minus(f"{number} ± {float(outcome.allowance[index]):.1g}")
+    return true_minus(f"{number} ± {float(outcome.allowance[index]):.2g}")
 
 
 def _measured(outcome: Outcome, index: int) -> str:

@@ -348,7 +348,7 @@ RESIDUAL = CommonClaim(
     (Place(sources.PRINCE, "notebook 11.3", _UDL + "11_3_Batch_Normalization.ipynb"),),
     "factor per block",
     proofs.residual_blocks_double,
-    "the mean square is meant, and weights are He's",
+    "the mean square is meant, weights are He's, and each stands behind a ReLU",
 )
 SHATTERED = CommonClaim(
     "Deep in a network the gradients of neighboring inputs have little in common",
@@ -372,7 +372,7 @@ ADAM = CommonClaim(
     (Place(sources.KINGMA_BA, "the abstract", "https://arxiv.org/abs/1412.6980"),),
     "first step over the learning rate",
     proofs.adam_steps,
-    "the gradient is large against epsilon",
+    "the gradient is large against epsilon, and has had its size for many steps",
 )
 
 ALL: tuple[CommonClaim, ...] = tuple(

@@ -18,7 +18,6 @@ from gradbook.book.sources import (
     GERS,
     GINIBRE,
     HOCHREITER_SCHMIDHUBER,
-    ORVIETO,
     TALLEC_OLLIVIER,
     THIS_BOOK,
 )
@@ -346,7 +345,7 @@ DIRECT = Claim(
 BASELINE = Claim(
     name="adding-baseline",
     chapter=CHAPTER,
-    statement="Who remembers nothing of the adding problem is wrong by 1/6 in the mean square",
+    statement="Who looks at no number of the adding problem is wrong by 1/6 in the mean square",
     setting="sequences of 10 steps, the answer 1 to each",
     source=THIS_BOOK,
     kind=ClaimKind.EXPECTATION,
@@ -363,7 +362,7 @@ TURNED = Claim(
     statement="A linear recurrence with orthogonal weights leaves a gradient's length as it is, "
     "whatever comes in",
     setting=f"inputs N(0, s²), median network, {Lags().lags} steps back",
-    source=ORVIETO,
+    source=THIS_BOOK,
     kind=ClaimKind.EXACT,
     cases=tuple(f"s = {deviation:g}" for deviation in DEVIATIONS),
     theory=lambda: np.ones(len(DEVIATIONS)),
