@@ -13,6 +13,7 @@ from gradbook.bisection import last_true
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.exploding import recurrence
 from gradbook.book.exploding.adding import adding_slope
+from gradbook.book.exploding.exponents import gaussian_exponents
 from gradbook.book.sources import (
     DOYA,
     GEMAN,
@@ -31,7 +32,7 @@ from gradbook.layers import Recurrent
 from gradbook.measure import Recipe, gradient_norms
 from gradbook.networks import plain
 from gradbook.show.formats import scientific_text
-from gradbook.theory.products import gaussian_exponents, stretches
+from gradbook.theory.products import stretches
 
 CHAPTER = "exploding"
 
