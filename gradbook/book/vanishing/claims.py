@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from gradbook import precision
-from gradbook.activations import naive_sigmoid_derivative, relu, sigmoid
+from gradbook.activations import relu, sigmoid
 from gradbook.bisection import last_true
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.sources import HE, IEEE_754, NIELSEN, SCHOENHOLZ
 from gradbook.book.vanishing import nielsen
+from gradbook.book.vanishing.naive_slope import naive_sigmoid_derivative
 from gradbook.checks import Array
 from gradbook.initializers import scaled
 from gradbook.measure import Recipe, gradient_norms, root_mean_square
