@@ -33,6 +33,7 @@ from gradbook.book.routing import route_count, routes
 from gradbook.book.time_and_gates import lifetime
 from gradbook.book.transformers import attending
 from gradbook.book.update_rule import bowls
+from gradbook.book.update_rule.regimes import quadratic_regime
 from gradbook.checks import Array
 from gradbook.clipping import clip_global_norm
 from gradbook.jacobians import largest_singular_value, spectral_radius
@@ -41,7 +42,7 @@ from gradbook.layers.attention import softmax
 from gradbook.losses import half_squared_error
 from gradbook.press.__main__ import build
 from gradbook.theory.meanfield import mean_square_slope, propagate
-from gradbook.update import gradient_step, minimize, quadratic_regime
+from gradbook.update import gradient_step, minimize
 
 SCRIPTS = ROOT / "docs" / "assets" / "explorers"
 DRAWS = 20

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gradbook.checks import Array, finite_array, generator, positive
+from gradbook.checks import Array, finite_array, positive
 from gradbook.layers import Backward, Forward, Layer
 from gradbook.layers.base import check_layers
 from gradbook.losses import Loss
@@ -240,7 +240,7 @@ def gradient_check(
         W[1][1, 0] -0.254589 -0.254589 True
         b[1][0]    -0.127294 -0.127294 True
     """
-    trace, compare = _comparison(layers, x, target, loss, step)
+    trace, compare = comparison(layers, x, target, loss, step)
     checks = []
     for position, parameter in enumerate(trace.parameters):
         for index in np.ndindex(parameter.value.shape):
@@ -250,35 +250,10 @@ def gradient_check(
     return tuple(checks)
 
 
-def direction_check(
-    rng: np.random.Generator,
-    layers: Sequence[Layer],
-    x: ArrayLike,
-    target: ArrayLike,
-    loss: Loss,
-    *,
-    step: float | None = None,
-) -> DerivativeCheck:
-    r"""Compare the derivative in one random direction of all parameters at once.
-
-    In the direction $v$, of length 1, the derivative is $\langle \partial L/\partial w, v \rangle$:
-    a wrong entry anywhere shows in it, at the price of four more passes instead of four per entry.
-    `gradient_check` explains step and error.
-    """
-    rng = generator("rng", rng)
-    trace, compare = _comparison(layers, x, target, loss, step)
-    draws = [rng.standard_normal(p.value.shape) for p in trace.parameters]
-    length = np.sqrt(sum(np.square(draw).sum() for draw in draws))
-    direction = [
-        (draw / length).astype(p.value.dtype)
-        for draw, p in zip(draws, trace.parameters, strict=True)
-    ]
-    return compare("random direction", direction)
-
-
-def _comparison(
+def comparison(
     layers: Sequence[Layer], x: ArrayLike, target: ArrayLike, loss: Loss, step: float | None
 ) -> tuple[Trace, Callable[[str, Sequence[Array]], DerivativeCheck]]:
+    """Return the trace, and what compares its derivative in a named direction of all parameters."""
     trace = backprop(layers, x, target, loss)
     values = [parameter.value for parameter in trace.parameters]
     epsilon = max(float(np.finfo(a.dtype).eps) for a in (trace.loss, *values))

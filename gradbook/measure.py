@@ -1,13 +1,13 @@
 """Measure gradients in many random networks, for the figures of several chapters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gradbook.activations import Activation
-from gradbook.backpropagation import Trace, backprop_from, forward
+from gradbook.backpropagation import Trace, backprop_from
 from gradbook.checks import Array, finite_array, generator, positive_int
 from gradbook.initializers import Initializer
 from gradbook.layers import Layer
@@ -28,7 +28,7 @@ def boundary_norms(layers: Sequence[Layer], x: Array, da: Array) -> Array:
 
     `da` is the gradient on the output; the norms have shape (..., layers + 1).
     """
-    return _norms(backprop_from(layers, x, da).dh, axes=2)
+    return _norms(backprop_from(layers, x, da).dh)
 
 
 def delta_norms(trace: Trace) -> Array:
@@ -36,33 +36,20 @@ def delta_norms(trace: Trace) -> Array:
     deltas = [delta for delta in trace.delta if delta is not None]
     if len(deltas) != len(trace.delta):
         raise ValueError(f"trace must have a delta in each layer, got {len(deltas)}")
-    return _norms(deltas, axes=2)
+    return _norms(deltas)
 
 
 def weight_norms(trace: Trace) -> Array:
     r"""Return $\lVert\partial L/\partial W_l\rVert$, shape (..., layers); each needs a `W`."""
-    return _norms(_gradients(trace, "W"), axes=2)
+    weights = [grads["W"] for grads in trace.gradients if "W" in grads]
+    if len(weights) != len(trace.gradients):
+        raise ValueError(f"trace must have a gradient of W in each layer, got {len(weights)}")
+    return _norms(weights)
 
 
-def bias_norms(trace: Trace) -> Array:
-    r"""Return $\lVert\partial L/\partial b_l\rVert$, shape (..., layers); each needs a `b`.
-
-    The bias gradient is the sum of $\delta_l$ over the batch.
-    """
-    return _norms(_gradients(trace, "b"), axes=1)
-
-
-def _gradients(trace: Trace, name: str) -> list[Array]:
-    found = [grads[name] for grads in trace.gradients if name in grads]
-    if len(found) != len(trace.gradients):
-        raise ValueError(f"trace must have a gradient of {name} in each layer, got {len(found)}")
-    return found
-
-
-def _norms(arrays: Sequence[Array], axes: int) -> Array:
-    """Return one norm per array, over its last axes, stacked along a new last axis."""
-    over = tuple(range(-axes, 0))
-    return np.stack([np.sqrt(np.square(array).sum(axis=over)) for array in arrays], axis=-1)
+def _norms(arrays: Sequence[Array]) -> Array:
+    """Return one norm per array, over its last two axes, stacked along a new last axis."""
+    return np.stack([np.sqrt(np.square(array).sum(axis=(-2, -1))) for array in arrays], axis=-1)
 
 
 def gradient_norms(
@@ -82,38 +69,14 @@ def gradient_norms(
         >>> gradient_norms(rng, linear, depth=3, width=8, draws=2).round(12).tolist()
         [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
     """
-    norms = []
-    for layers, x in _random_networks(rng, recipe, depth=depth, width=width, draws=draws):
-        da = rng.standard_normal(x.shape)
-        norms.append(boundary_norms(layers, x, da / np.linalg.norm(da)))
-    return np.array(norms)
-
-
-def mean_slopes(
-    rng: np.random.Generator, recipe: Recipe, *, depth: int, width: int, draws: int
-) -> Array:
-    """Measure the mean of $f'(z)$ over each layer's units in random networks.
-
-    Each draw has one input from $N(0, 1)$ per unit and no biases; shape (draws, depth).
-    """
-    nets = _random_networks(rng, recipe, depth=depth, width=width, draws=draws)
-    return np.array(
-        [
-            [recipe.activation.df(r.z).mean() for r in forward(layers, x) if r.z is not None]
-            for layers, x in nets
-        ]
-    )
-
-
-def _random_networks(
-    rng: np.random.Generator, recipe: Recipe, *, depth: int, width: int, draws: int
-) -> Iterator[tuple[list[Layer], Array]]:
     rng = generator("rng", rng)
     depth, width = positive_int("depth", depth), positive_int("width", width)
-    f, how, sizes = recipe.activation, recipe.initializer, [width] * (depth + 1)
+    f, how, sizes, norms = recipe.activation, recipe.initializer, [width] * (depth + 1), []
     for _ in range(positive_int("draws", draws)):
         layers = plain(rng, sizes, f, how, output_activation=f, bias_variance=None)
-        yield layers, rng.standard_normal((1, width))
+        x, da = rng.standard_normal((2, 1, width))
+        norms.append(boundary_norms(layers, x, da / np.linalg.norm(da)))
+    return np.array(norms)
 
 
 def geometric_mean(values: Array) -> float:

@@ -210,7 +210,8 @@ def frozen_fraction(fmt: Format, weights: ArrayLike, steps: ArrayLike) -> float:
     return float(step_is_lost(fmt, w, u).mean())
 
 
-def _stored_factor(fmt: Format, factor: float) -> float:
+def stored_factor(fmt: Format, factor: float) -> float:
+    """Round a factor between 0 and 1 to the format, where it must lie between them, too."""
     stored = float(round_to(fmt, positive("factor", factor)))
     if not 0 < stored < 1:
         raise ValueError(
@@ -219,73 +220,10 @@ def _stored_factor(fmt: Format, factor: float) -> float:
     return stored
 
 
-def underflow_depth(fmt: Format, factor: float) -> int | None:
-    r"""Find the first $L$ at which $\text{factor}^L$, multiplied up in the format, is exactly 0.
-
-    It is None for a factor above 1/2: the smallest number times that factor rounds back to itself,
-    so the product stays above 0 for good.
-    """
-    factor = _stored_factor(fmt, factor)
-    if factor > 0.5:
-        return None
-    power, depth = 1.0, 0
-    while power > 0:
-        power, depth = float(round_to(fmt, power * factor)), depth + 1
-    return depth
-
-
-def predicted_underflow_depth(fmt: Format, factor: float) -> int:
-    r"""Predict the first $L$ at which the exact $\text{factor}^L$ rounds to 0.
-
-    That is where it reaches half the smallest number, a tie that rounds to even:
-    $L = \lceil \log(\text{smallest}/2) / \log(\text{factor}) \rceil$. For factors of at most 1/2
-    the roundings of `underflow_depth` shift it by one layer at most, for powers of two not at all.
-    """
-    factor = _stored_factor(fmt, factor)
-    return math.ceil((math.log2(fmt.smallest) - 1) / math.log2(factor))
-
-
-_LONGEST_LOOP = 1_000_000
-"""The most layers that `overflow_depth` multiplies up."""
-
-
-def overflow_depth(fmt: Format, factor: float) -> int:
-    r"""Find the first $L$ at which $\text{factor}^L$, multiplied up in the format, is infinite.
-
-    A factor so close to 1 that more than a million layers are needed is refused.
-    """
-    predicted = predicted_overflow_depth(fmt, factor)
-    if predicted > _LONGEST_LOOP:
-        raise ValueError(
-            f"factor must overflow within {_LONGEST_LOOP} layers, got {factor}, which takes "
-            f"{predicted} in {fmt.name}"
-        )
-    stored, power, depth = float(_stored(fmt, "factor", factor)), 1.0, 0
-    while math.isfinite(power):
-        power, depth = float(round_to(fmt, power * stored)), depth + 1
-    return depth
-
-
-def predicted_overflow_depth(fmt: Format, factor: float) -> int:
-    r"""Predict the first $L$ at which the exact $\text{factor}^L$ rounds to infinity.
-
-    That is where it reaches the largest number plus half its gap:
-    $L = \lceil \log(\text{largest} + \text{gap}/2) / \log(\text{factor}) \rceil$. The roundings of
-    `overflow_depth` change the product by at most $L$ half units in the last place, which shifts
-    $L$ by one layer or two unless the factor is close to 1.
-    """
-    stored = float(_stored(fmt, "factor", positive("factor", factor)))
-    if not stored > 1:
-        raise ValueError(f"factor must lie above 1 in {fmt.name}, got {factor}, stored as {stored}")
-    # largest + gap/2 = 2^(e+1) (1 - 2^-(p+1)), whose logarithm float64 has no room for otherwise
-    edge = fmt.max_exponent + 1 + math.log2(1 - 2.0 ** -(fmt.significand_bits + 1))
-    return math.ceil(edge / math.log2(stored))
-
-
 def _scalars(fmt: Format, gradient: float, factor: float, lr: float) -> tuple[float, float, float]:
     g = float(_stored(fmt, "gradient", finite("gradient", gradient)))
     rate = float(_stored(fmt, "lr", positive("lr", lr)))
-    return g, _stored_factor(fmt, factor), rate
+    return g, stored_factor(fmt, factor), rate
 
 
 def freeze_depth(fmt: Format, w: float, gradient: float, factor: float, lr: float) -> int | None:
@@ -293,8 +231,8 @@ def freeze_depth(fmt: Format, w: float, gradient: float, factor: float, lr: floa
 
     The gradient is multiplied by the factor, between 0 and 1, once per layer, then by the learning
     rate, each time rounded to the format: $\mathrm{fl}(w - \eta g \cdot \text{factor}^L) = w$.
-    It is None if the gradient sticks at a subnormal number before the step is lost, as in
-    `underflow_depth`, which takes a factor above 1/2.
+    It is None if the gradient sticks at a subnormal number before the step is lost: times a factor
+    above 1/2 the smallest number rounds back to itself.
     """
     g, factor, lr = _scalars(fmt, gradient, factor, lr)
     weight, depth = _stored(fmt, "w", finite("w", w)), 0

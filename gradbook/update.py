@@ -1,8 +1,6 @@
 r"""Descend along a gradient: $w \leftarrow w - \eta \, \partial L/\partial w$."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,43 +57,3 @@ def minimize(df: Callable[[Array], ArrayLike], w: ArrayLike, lr: float, steps: i
                 raise ValueError(f"df must return shape {path[0].shape}, got {gradient.shape}")
             path.append(np.asarray(path[-1] - lr * gradient))
     return np.stack(path)
-
-
-@dataclass(frozen=True)
-class Regime:
-    """Say how gradient descent moves on a quadratic.
-
-    Each step multiplies the distance to the minimum; what that looks like is called "creeps",
-    "converges in one step", "oscillates", "cycles" or "diverges".
-    """
-
-    multiplier: float
-    name: str
-
-
-def quadratic_regime(curvature: float, lr: float) -> Regime:
-    r"""Return $1 - \eta\lambda$, by which a step on $f(w) = \frac{\lambda}{2} w^2$ multiplies $w$.
-
-    Since $f'(w) = \lambda w$, a step gives $w - \eta\lambda w = (1 - \eta\lambda) w$. The point
-    creeps in from one side for $\eta < 1/\lambda$, jumps to the minimum at $1/\lambda$, converges
-    from alternating sides up to $2/\lambda$, hops between two points there, and diverges beyond.
-
-    Examples:
-        >>> for lr in (0.1, 0.25, 0.4, 0.5, 0.6):
-        ...     regime = quadratic_regime(4, lr)
-        ...     print(f"{regime.multiplier:+.1f} {regime.name}")
-        +0.6 creeps
-        +0.0 converges in one step
-        -0.6 oscillates
-        -1.0 cycles
-        -1.4 diverges
-    """
-    product = positive("curvature", curvature) * positive("lr", lr)
-    # lr = 2/curvature is rounded, so lr * curvature may miss 2, and 1, by a rounding or two.
-    if math.isclose(product, 1, rel_tol=2**-51):
-        return Regime(0.0, "converges in one step")
-    if math.isclose(product, 2, rel_tol=2**-51):
-        return Regime(-1.0, "cycles")
-    # mutant(<): 1 and 2 have returned
-    name = "creeps" if product < 1 else "oscillates" if product < 2 else "diverges"
-    return Regime(1 - product, name)

@@ -49,10 +49,12 @@ def _value(value: Any, figures: int) -> str:
     return _text(value if isinstance(value, str) else repr(value))
 
 
-def _picture(picture: svg.Drawn, number: int) -> str:
+def _picture(picture: Any, number: int) -> str:
+    from gradbook.press.plotted import to_csv  # noqa: PLC0415 - who draws has Matplotlib
+
     caption = f"<b>Figure {number}.</b> {picture.caption_html}"
     figure = typeset(svg.to_html(picture, f"figure-{number}", caption=caption))
-    csv = picture.csv() if hasattr(picture, "csv") else ""
+    csv = to_csv(picture.figure)
     return figure + (f"<!--gb-csv\n{_in_comment(csv)}-->" if csv else "")
 
 

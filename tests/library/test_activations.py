@@ -163,7 +163,6 @@ def test_the_sigmoid_slope_lives_until_the_format_itself_ends(
     last = -math.log(float(np.finfo(dtype).smallest_subnormal))
     for z in (last - 0.1, 0.1 - last):
         assert activations.sigmoid.df(dtype(z)) > 0
-        assert activations.naive_sigmoid_derivative(dtype(z)) == 0
 
 
 def test_the_tanh_slope_is_alive_in_both_tails() -> None:
@@ -213,37 +212,6 @@ def test_selu_keeps_mean_zero_and_variance_one() -> None:
     # The midpoint rule errs by width²/24 times the jump of the slope, about 1e-10.
     assert float(np.sum(density * a)) == pytest.approx(0, abs=1e-9)
     assert float(np.sum(density * a * a)) == pytest.approx(1, abs=1e-9)
-
-
-@pytest.mark.parametrize(("dtype", "bits"), [(np.float16, 11), (np.float32, 24), (np.float64, 53)])
-def test_the_naive_sigmoid_slope_is_exactly_zero_from_p_ln_2_on(
-    dtype: type[np.floating[Any]], bits: int
-) -> None:
-    naive = activations.naive_sigmoid_derivative
-    edge = bits * LN2
-    # 0.01 is more than float16's gap there, 2^-8, and moves e^-z by 1 %, which each format sees.
-    assert naive(dtype(edge - 0.01)) > 0
-    assert naive(dtype(edge + 0.01)) == 0
-    assert naive(np.full((2, 3), edge + 0.01, dtype)).dtype == dtype
-
-
-@each_dtype
-def test_the_naive_sigmoid_slope_dies_on_the_left_where_exp_overflows(
-    dtype: type[np.floating[Any]],
-) -> None:
-    naive = activations.naive_sigmoid_derivative
-    overflow = math.log(float(np.finfo(dtype).max))
-    assert naive(dtype(-overflow + 0.1)) > 0
-    assert naive(dtype(-overflow - 0.1)) == 0  # and no warning is raised
-
-
-def test_the_naive_sigmoid_slope_is_right_near_zero() -> None:
-    z = np.linspace(-5, 5, 101)
-    # 1 - s loses at most e^5 = 150 units in the last place there.
-    np.testing.assert_allclose(
-        activations.naive_sigmoid_derivative(z), activations.sigmoid.df(z), rtol=1e-13
-    )
-    assert activations.naive_sigmoid_derivative(0) == 0.25
 
 
 def test_the_sigmoid_slope_is_a_quarter_at_zero() -> None:

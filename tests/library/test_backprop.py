@@ -18,11 +18,11 @@ from gradbook.backpropagation import (
     _exposure,
     backprop,
     backprop_from,
-    direction_check,
     forward,
     forward_loss,
     gradient_check,
 )
+from gradbook.book.exploding.directions import direction_check
 from gradbook.checks import Array
 from gradbook.initializers import he, lecun, orthogonal
 from gradbook.layers import Backward, Dense, Forward, Layer, Recurrent
@@ -368,24 +368,6 @@ def test_the_check_finds_a_gradient_wrong_by_a_millionth_whatever_the_size_of_th
     assert all(check.agrees for check in faulty_checks(0, size))
 
 
-def test_the_direction_check_finds_it_too() -> None:
-    rng = np.random.default_rng(7)
-    layers = [Faulty(rng.standard_normal((3, 2)), None, tanh, 1e-6)]
-    example = layers, rng.standard_normal((4, 3)), np.zeros(2), half_squared_error
-    assert not direction_check(rng, *example).agrees
-    right = [Faulty(layers[0].W, None, tanh, 0.0)]
-    assert direction_check(rng, right, *example[1:]).agrees
-
-
-def test_a_random_direction_has_length_one() -> None:
-    # With a single weight the direction is +1 or -1.
-    example = [Dense(np.array([[3.0]]), None, identity)], [[2.0]], [[1.0]], half_squared_error
-    for seed in range(5):
-        check = direction_check(np.random.default_rng(seed), *example)
-        assert abs(check.analytic) == pytest.approx(10, rel=1e-14)
-        assert check.agrees
-
-
 def test_the_error_of_the_difference_covers_its_distance_from_the_truth_at_any_step() -> None:
     # L(w) = (e^w)²/2 has L' = e^2w: the truth is known without backpropagation.
     exponential = type(identity)("exp", np.exp, np.exp, np.inf)
@@ -447,7 +429,6 @@ def test_a_narrow_number_format_widens_the_error_and_still_agrees(dtype: type) -
     # Each error is about eps^(2/3) times derivatives of order one.
     ratio = np.median([c.error for c in checks]) / np.median([c.error for c in exact])
     assert ratio == pytest.approx((float(np.finfo(dtype).eps) / 2.2e-16) ** (2 / 3), rel=5)
-    assert direction_check(rng, layers, x, target, half_squared_error).agrees
 
 
 def test_the_coarsest_format_in_the_computation_sets_step_and_error() -> None:
@@ -466,20 +447,15 @@ def test_checks_change_no_array() -> None:
     before = [a.copy() for a in named_parameters(layers).values()]
     x, target = np.ones((1, 3)), np.zeros((1, 2))
     gradient_check(layers, x, target, half_squared_error)
-    direction_check(rng, layers, x, target, half_squared_error)
     for old, new in zip(before, named_parameters(layers).values(), strict=True):
         np.testing.assert_array_equal(old, new)
     np.testing.assert_array_equal(x, np.ones((1, 3)))
 
 
-def test_a_step_or_generator_of_the_wrong_kind_is_refused() -> None:
+def test_a_step_of_the_wrong_kind_is_refused() -> None:
     example = LINE, [[1.0, 1.0]], [[1.0]], half_squared_error
     with pytest.raises(ValueError, match="step must be positive, got 0"):
         gradient_check(*example, step=0)
-    with pytest.raises(ValueError, match=r"step must be positive, got -0\.1"):
-        direction_check(np.random.default_rng(0), *example, step=-0.1)
-    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
-        direction_check(0, *example)  # type: ignore[arg-type]
 
 
 def test_the_network_modules_do_not_import_matplotlib() -> None:

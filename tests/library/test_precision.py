@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gradbook import precision
+from gradbook.book.vanishing.underflow import underflow_depth
 from gradbook.precision import (
     ALL,
     Format,
@@ -22,31 +23,18 @@ from gradbook.precision import (
     gap_above,
     gap_below,
     largest_lost_step,
-    overflow_depth,
     predicted_freeze_depth,
-    predicted_overflow_depth,
-    predicted_underflow_depth,
     round_to,
     step_is_lost,
-    underflow_depth,
+    stored_factor,
 )
+from number_formats import CASES, E3M4, NUMPY, each, each_numpy, nearest, reproducible
 
-NUMPY: list[tuple[Format, type[np.floating[Any]]]] = [
-    (float16, np.float16),
-    (float32, np.float32),
-    (float64, np.float64),
-]
-E3M4 = Format("a tiny format", significand_bits=5, max_exponent=3)
-CASES = (*ALL, E3M4)
-
-each = pytest.mark.parametrize("fmt", CASES, ids=lambda f: f.name)
-each_numpy = pytest.mark.parametrize(("fmt", "dtype"), NUMPY, ids=lambda x: getattr(x, "name", ""))
 doubles = st.floats(allow_nan=False, width=64)
 finite_doubles = st.floats(allow_nan=False, allow_infinity=False, width=64)
 # Numbers of a size that every format can hold, subnormal ones of float16 included.
 moderate = st.floats(-60_000, 60_000, width=64)
 factors = st.floats(0.01, 0.5)
-reproducible = settings(derandomize=True, deadline=None)
 
 
 def cast(x: Any, dtype: type[np.floating[Any]]) -> np.ndarray:
@@ -69,19 +57,6 @@ HALVES, BRAINS = every_number(np.float16), every_number(None)
 exhaustive = pytest.mark.parametrize(
     ("fmt", "numbers"), [(float16, HALVES), (bfloat16, BRAINS)], ids=["float16", "bfloat16"]
 )
-
-
-def nearest(fmt: Format, x: Fraction) -> float:
-    """Round an exact rational to the format by exact arithmetic, ties to even."""
-    if x == 0:
-        return 0.0
-    exponent = x.numerator.bit_length() - x.denominator.bit_length()
-    exponent -= abs(x) < Fraction(2) ** exponent
-    unit = Fraction(2) ** (max(exponent, fmt.min_exponent) - fmt.significand_bits + 1)
-    rounded = round(x / unit) * unit  # round() of a Fraction is exact and takes ties to even
-    if abs(rounded) > Fraction(fmt.largest):
-        return math.inf if x > 0 else -math.inf
-    return float(rounded)
 
 
 # Formats
@@ -368,140 +343,6 @@ def test_the_frozen_fraction_is_numpys(fmt: Format, dtype: type[np.floating[Any]
 # Depths
 
 
-def multiply_up(fmt: Format, factor: float, limit: int = 4000) -> int | None:
-    """Count exact products rounded to the format until one is 0."""
-    stored = Fraction(nearest(fmt, Fraction(factor)))
-    power = Fraction(1)
-    for depth in range(1, limit):
-        rounded = nearest(fmt, power * stored)
-        if rounded == 0:
-            return depth
-        power = Fraction(rounded)
-    return None
-
-
-def test_a_quarter_underflows_where_the_results_say() -> None:
-    expected = {float16: 13, bfloat16: 67, float32: 75, float64: 538}
-    for fmt, depth in expected.items():
-        assert underflow_depth(fmt, 0.25) == depth
-        assert predicted_underflow_depth(fmt, 0.25) == depth
-
-
-@each_numpy
-def test_underflow_depth_is_numpys(fmt: Format, dtype: type[np.floating[Any]]) -> None:
-    for factor in (0.5, 0.49, 0.3, 0.1, 0.017):
-        power, depth = dtype(1), 0
-        while power > 0:
-            power, depth = power * dtype(factor), depth + 1
-        assert underflow_depth(fmt, factor) == depth
-
-
-@pytest.mark.parametrize("fmt", [float16, bfloat16, E3M4], ids=lambda f: f.name)
-def test_underflow_depth_is_that_of_exact_products_rounded_one_by_one(fmt: Format) -> None:
-    for factor in (0.5, 0.4375, 0.3, 0.1):
-        assert underflow_depth(fmt, factor) == multiply_up(fmt, factor)
-
-
-@each
-@reproducible
-@given(factor=factors)
-def test_the_predicted_underflow_is_within_one_layer(fmt: Format, factor: float) -> None:
-    if not round_to(fmt, factor) > 0:
-        return
-    measured = underflow_depth(fmt, factor)
-    assert measured is not None
-    # Every rounding errs by half the smallest number at most and later factors of at most 1/2
-    # halve it, so the product is off by less than one smallest number: one layer.
-    assert abs(measured - predicted_underflow_depth(fmt, factor)) <= 1
-
-
-@each
-@pytest.mark.parametrize("power", [1, 2, 3, 5])
-def test_the_predicted_underflow_of_a_power_of_two_is_exact(fmt: Format, power: int) -> None:
-    factor = 2.0**-power
-    assert predicted_underflow_depth(fmt, factor) == underflow_depth(fmt, factor)
-
-
-def test_the_predicted_underflow_is_that_of_the_exact_power() -> None:
-    for fmt in CASES:
-        for factor in (0.9, 0.6, 0.35, 0.2):
-            stored = Fraction(nearest(fmt, Fraction(factor)))
-            depth = predicted_underflow_depth(fmt, factor)
-            assert nearest(fmt, stored**depth) == 0
-            assert nearest(fmt, stored ** (depth - 1)) > 0
-
-
-def test_factors_above_one_half_never_underflow() -> None:
-    for fmt in CASES:
-        assert underflow_depth(fmt, 0.9) is None
-        assert underflow_depth(fmt, 0.5 + fmt.epsilon / 2) is None  # the number next to 1/2
-        assert fmt is float64 or multiply_up(fmt, 0.9) is None
-    power = np.float64(1)
-    for _ in range(20_000):
-        power = power * np.float64(0.9)
-    assert power > 0  # 0.9^20000 is about 1e-915
-
-
-def test_a_power_of_two_overflows_where_its_exponent_does() -> None:
-    for fmt in CASES:
-        for power in (1, 2, 3):
-            expected = -(-(fmt.max_exponent + 1) // power)
-            assert overflow_depth(fmt, 2.0**power) == expected
-            assert predicted_overflow_depth(fmt, 2.0**power) == expected
-
-
-@each_numpy
-def test_overflow_depth_is_numpys(fmt: Format, dtype: type[np.floating[Any]]) -> None:
-    for factor in (1.1, math.sqrt(2), 1.7, 4.9, 1000.0):
-        power, depth = dtype(1), 0
-        with np.errstate(over="ignore"):
-            while np.isfinite(power):
-                power, depth = power * dtype(factor), depth + 1
-        assert overflow_depth(fmt, factor) == depth
-
-
-def test_the_predicted_overflow_is_that_of_the_exact_power() -> None:
-    for fmt in CASES:
-        # 11^37 in bfloat16 and 1.447265625^30 in float16 round up to infinity by a hair.
-        for factor in (1.3, math.sqrt(2), 1.9, 7.0, 11.0, 1.447265625):
-            stored = Fraction(nearest(fmt, Fraction(factor)))
-            depth = predicted_overflow_depth(fmt, factor)
-            assert math.isinf(nearest(fmt, stored**depth))
-            assert math.isfinite(nearest(fmt, stored ** (depth - 1)))
-
-
-def test_the_edge_of_overflow_lies_half_a_unit_above_the_largest_number() -> None:
-    stored = Fraction(1027, 1024)
-    assert 65_520 <= stored**3791 < 65_528  # a quarter of a unit further would be one layer later
-    assert predicted_overflow_depth(float16, float(stored)) == 3791
-
-
-@each
-@settings(reproducible, max_examples=15)  # each takes up to 3,000 layers
-@given(factor=st.floats(1.25, 8))
-def test_the_predicted_overflow_is_within_two_layers(fmt: Format, factor: float) -> None:
-    # A product of L factors is off by L half units in the last place: in bfloat16 by up to
-    # (1 + 2^-8)^400 = 4.8, of which 1.25 makes seven layers; roundings that do not conspire, two.
-    assert abs(overflow_depth(fmt, factor) - predicted_overflow_depth(fmt, factor)) <= 2
-
-
-def test_factors_that_never_overflow_or_not_soon_are_refused() -> None:
-    for call in (overflow_depth, predicted_overflow_depth):
-        with pytest.raises(
-            ValueError, match=r"factor must lie above 1 in float16, got 1\.0001, st"
-        ):
-            call(float16, 1.0001)
-        with pytest.raises(ValueError, match=r"factor must lie above 1 in float64, got 0\.5"):
-            call(float64, 0.5)
-        with pytest.raises(ValueError, match="factor must be positive, got -2"):
-            call(float64, -2)
-        with pytest.raises(ValueError, match="factor must lie within the range of float16"):
-            call(float16, 1e6)
-    with pytest.raises(ValueError, match=r"within 1000000 layers, got 1\.0001"):
-        overflow_depth(float64, 1.0001)
-    assert predicted_overflow_depth(float64, 1.0001) > 7_000_000
-
-
 def numpy_freeze(
     dtype: type[np.floating[Any]], w: float, gradient: float, factor: float, lr: float
 ) -> int:
@@ -632,15 +473,15 @@ def test_what_is_not_a_number_of_the_format_is_refused() -> None:
 
 
 def test_factors_outside_zero_to_one_are_refused() -> None:
-    for call in (underflow_depth, predicted_underflow_depth):
-        with pytest.raises(ValueError, match="factor must be positive, got 0"):
-            call(float16, 0)
-        with pytest.raises(ValueError, match=r"between 0 and 1 in float16, got 1\.5"):
-            call(float16, 1.5)
-        with pytest.raises(ValueError, match=r"got 0\.9999999, stored as 1\.0"):
-            call(float16, 0.9999999)
-        with pytest.raises(ValueError, match=r"got 1e-09, stored as 0\.0"):
-            call(float16, 1e-9)
+    with pytest.raises(ValueError, match="factor must be positive, got 0"):
+        stored_factor(float16, 0)
+    with pytest.raises(ValueError, match=r"between 0 and 1 in float16, got 1\.5"):
+        stored_factor(float16, 1.5)
+    with pytest.raises(ValueError, match=r"got 0\.9999999, stored as 1\.0"):
+        stored_factor(float16, 0.9999999)
+    with pytest.raises(ValueError, match=r"got 1e-09, stored as 0\.0"):
+        stored_factor(float16, 1e-9)
+    assert stored_factor(bfloat16, 0.1) == round_to(bfloat16, 0.1)
 
 
 def test_the_arguments_of_a_freeze_are_refused_by_name() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradbook.activations import identity, relu, tanh
-from gradbook.backpropagation import backprop, backprop_from, direction_check, forward
+from gradbook.backpropagation import backprop, backprop_from, forward
+from gradbook.book.exploding.directions import direction_check
 from gradbook.jacobians import jacobian
 from gradbook.layers import Activate, Dense, Forward, Layer, Recurrent, Residual
 from gradbook.losses import half_squared_error

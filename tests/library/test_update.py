@@ -1,4 +1,4 @@
-"""Gradient descent: the step, the path on a plain function, the regimes on a quadratic."""
+"""Gradient descent: the step and the path on a plain function."""
 
 import math
 
@@ -17,7 +17,6 @@ from gradbook.update import (
     descend,
     gradient_step,
     minimize,
-    quadratic_regime,
 )
 
 
@@ -136,7 +135,7 @@ def test_a_trace_of_another_network_is_refused() -> None:
 def test_a_path_on_a_quadratic_is_a_geometric_sequence(lr: float) -> None:
     path = minimize(lambda w: 4 * w, 3.0, lr, steps=12)
     assert path.shape == (13,)
-    exact = 3 * quadratic_regime(4, lr).multiplier ** np.arange(13)
+    exact = 3 * (1 - 4 * lr) ** np.arange(13)
     # One rounding of w - lr·4w per step, relative to w: at most 12 eps of the largest term.
     np.testing.assert_allclose(path, exact, rtol=1e-14, atol=1e-15)
 
@@ -177,36 +176,3 @@ def test_a_path_without_a_start_a_rate_or_a_gradient_of_the_right_shape_is_refus
             minimize(lambda w: w, *arguments)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"df must return shape \(2,\), got \(\)"):
         minimize(np.sum, [1.0, 2.0], lr=0.1, steps=1)
-
-
-@pytest.mark.parametrize(
-    ("product", "name"),
-    [
-        (1e-9, "creeps"),
-        (0.999, "creeps"),
-        (1.0, "converges in one step"),
-        (1.001, "oscillates"),
-        (1.999, "oscillates"),
-        (2.0, "cycles"),
-        (2.001, "diverges"),
-        (1e9, "diverges"),
-    ],
-)
-def test_the_regime_follows_from_learning_rate_times_curvature(product: float, name: str) -> None:
-    for curvature in (1e-3, 1.0, 7.0, 1e3):
-        regime = quadratic_regime(curvature, product / curvature)
-        assert regime.name == name
-        assert regime.multiplier == pytest.approx(1 - product, rel=1e-12, abs=1e-15)
-
-
-def test_the_edges_are_found_at_any_curvature_though_their_rates_are_rounded() -> None:
-    for curvature in np.random.default_rng(5).uniform(0.01, 100, 1000):
-        assert quadratic_regime(curvature, 1 / curvature).name == "converges in one step"
-        assert quadratic_regime(curvature, 2 / curvature).name == "cycles"
-
-
-def test_a_quadratic_without_a_minimum_or_a_rate_of_zero_has_no_regime() -> None:
-    with pytest.raises(ValueError, match="curvature must be positive, got -1"):
-        quadratic_regime(-1, 0.1)
-    with pytest.raises(ValueError, match="lr must be positive, got 0"):
-        quadratic_regime(1, 0)

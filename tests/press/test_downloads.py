@@ -16,9 +16,9 @@ from gradbook.book import explorers
 from gradbook.press.downloads import alone, code_anchor, linked
 from gradbook.press.errors import Place
 from gradbook.press.folding import folded
+from gradbook.press.plotted import to_csv
 from gradbook.press.shown import display
 from gradbook.show import figures
-from gradbook.show.figures.data import to_csv
 
 TWO = {"a": np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), "b": np.array([0.25, np.nan])}
 

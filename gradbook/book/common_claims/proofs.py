@@ -18,6 +18,7 @@ from gradbook.backpropagation import backprop, backprop_from, forward
 from gradbook.book.activations.health import healthy_ratios, layer_ratio
 from gradbook.book.backpropagation import museum
 from gradbook.book.exploding import recurrence
+from gradbook.book.exploding.overflow import predicted_overflow_depth
 from gradbook.book.normalization.norm_gains import relu_batch_gain
 from gradbook.book.residual.input_kernel import (
     centered_autocorrelation,
@@ -311,7 +312,7 @@ def _overflow_case(growth: float, layers: int) -> Instance:
     with np.errstate(over="ignore", invalid="ignore"):
         product = np.prod(np.full(layers, growth, np.float32))
         ends = bool(np.isnan(product - product))
-    limit = precision.predicted_overflow_depth(precision.float32, growth)
+    limit = predicted_overflow_depth(precision.float32, growth)
     name = f"{growth:g} per layer, {layers} layers"
     return Instance(name, float(product), ends, layers >= limit)
 

@@ -13,6 +13,8 @@ from gradbook.bisection import last_true
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.exploding import recurrence
 from gradbook.book.exploding.adding import adding_slope
+from gradbook.book.exploding.exponents import gaussian_exponents
+from gradbook.book.exploding.overflow import overflow_depth, predicted_overflow_depth
 from gradbook.book.sources import (
     DOYA,
     GEMAN,
@@ -31,7 +33,7 @@ from gradbook.layers import Recurrent
 from gradbook.measure import Recipe, gradient_norms
 from gradbook.networks import plain
 from gradbook.show.formats import scientific_text
-from gradbook.theory.products import gaussian_exponents, stretches
+from gradbook.theory.products import stretches
 
 CHAPTER = "exploding"
 
@@ -264,16 +266,14 @@ OVERFLOW = Claim(
     source=IEEE_754,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"{fmt.name}, g = {growth:g}" for fmt, growth in _overflow_cases()),
-    theory=lambda: [precision.predicted_overflow_depth(*case) for case in _overflow_cases()],
-    measure=lambda _, __: Measurement.of(
-        [precision.overflow_depth(*case) for case in _overflow_cases()]
-    ),
+    theory=lambda: [predicted_overflow_depth(*case) for case in _overflow_cases()],
+    measure=lambda _, __: Measurement.of([overflow_depth(*case) for case in _overflow_cases()]),
     tolerance=0.005,  # one of the 220 layers of bfloat16, whose roundings add up
     format=".0f",
     rival=Rival(
         "What a format takes in memory decides: bfloat16 overflows where float16 does",
         lambda: [
-            precision.predicted_overflow_depth(_of_the_same_size(fmt), growth)
+            predicted_overflow_depth(_of_the_same_size(fmt), growth)
             for fmt, growth in _overflow_cases()
         ],
     ),

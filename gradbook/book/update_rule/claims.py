@@ -15,9 +15,10 @@ from gradbook.book.lecture_note import NOTE, example
 from gradbook.book.sources import COCHRAN, IEEE_754, LECTURE_NOTE, NESTEROV
 from gradbook.book.update_rule.batches import all_batch_means, batch_means, batch_standard_error
 from gradbook.book.update_rule.bowls import best_learning_rate
+from gradbook.book.update_rule.regimes import quadratic_regime
 from gradbook.checks import Array
 from gradbook.losses import half_squared_error
-from gradbook.update import descend, minimize, quadratic_regime
+from gradbook.update import descend, minimize
 
 CHAPTER = "update-rule"
 

@@ -7,11 +7,13 @@ import math
 import numpy as np
 
 from gradbook import precision
-from gradbook.activations import naive_sigmoid_derivative, relu, sigmoid
+from gradbook.activations import relu, sigmoid
 from gradbook.bisection import last_true
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.sources import HE, IEEE_754, NIELSEN, SCHOENHOLZ
 from gradbook.book.vanishing import nielsen
+from gradbook.book.vanishing.naive_slope import naive_sigmoid_derivative
+from gradbook.book.vanishing.underflow import predicted_underflow_depth, underflow_depth
 from gradbook.checks import Array
 from gradbook.initializers import scaled
 from gradbook.measure import Recipe, gradient_norms, root_mean_square
@@ -136,9 +138,9 @@ UNDERFLOW = Claim(
     source=IEEE_754,
     kind=ClaimKind.EXACT,
     cases=tuple(fmt.name for fmt in precision.ALL),
-    theory=lambda: [precision.predicted_underflow_depth(fmt, 0.25) for fmt in precision.ALL],
+    theory=lambda: [predicted_underflow_depth(fmt, 0.25) for fmt in precision.ALL],
     measure=lambda rng, draws: Measurement.of(
-        [precision.underflow_depth(fmt, 0.25) or math.nan for fmt in precision.ALL]
+        [underflow_depth(fmt, 0.25) or math.nan for fmt in precision.ALL]
     ),
     rival=Rival("It is 0 below the smallest number of full precision", _abrupt_underflow),
 )

@@ -15,11 +15,11 @@ import numpy as np
 from gradbook.activations import sigmoid
 from gradbook.backpropagation import backprop
 from gradbook.book.sources import NIELSEN, Source
+from gradbook.book.vanishing.measure import bias_norms
 from gradbook.checks import Array, generator, positive, positive_int
 from gradbook.datasets import gaussian_classes
 from gradbook.initializers import lecun
 from gradbook.losses import sigmoid_cross_entropy
-from gradbook.measure import bias_norms
 from gradbook.networks import plain
 from gradbook.theory.gaussian import expectation
 from gradbook.theory.meanfield import propagate

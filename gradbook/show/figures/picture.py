@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from gradbook.show import theme
-from gradbook.show.figures.data import to_csv
 from gradbook.show.figures.style import house_style, settle
 from gradbook.show.formats import inline_html
 
@@ -65,10 +64,6 @@ class Picture:
         with house_style():
             self.figure.savefig(page, format="svg", metadata=_NO_METADATA)
         return page.getvalue()
-
-    def csv(self) -> str:
-        """Write the numbers that are drawn as CSV; nothing if there are none."""
-        return to_csv(self.figure)
 
     def _repr_html_(self) -> str:
         """Show the figure in a notebook, on a white card that suits a light and a dark one."""

@@ -17,6 +17,7 @@ from gradbook.book.clipping.mixed_precision import (
     round_stochastically,
     scaled_underflow_depth,
 )
+from gradbook.book.vanishing.underflow import underflow_depth
 from gradbook.precision import (
     ALL,
     Format,
@@ -25,7 +26,6 @@ from gradbook.precision import (
     float32,
     gap_below,
     round_to,
-    underflow_depth,
 )
 
 SMALL = (float16, bfloat16, float32)

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 from gradbook.checks import Array
 from gradbook.theory.products import (
-    gaussian_exponents,
     log_norms,
-    lyapunov_exponents,
     power_norms,
     stretches,
 )
@@ -65,7 +63,7 @@ def test_ten_thousand_factors_neither_overflow_nor_lose_the_exponent() -> None:
     basis = matrices(1, 1, 3)[0]
     A = basis @ np.diag([10.0, 3.0, 0.5]) @ np.linalg.inv(basis)
     factors = np.broadcast_to(A, (10_000, 3, 3))
-    exponents = lyapunov_exponents(factors)
+    exponents = stretches(factors).mean(axis=0)
     np.testing.assert_allclose(exponents, np.log([10.0, 3.0, 0.5]), rtol=0, atol=1e-3)
     assert log_norms(factors)[-1] / 10_000 == pytest.approx(math.log(10), abs=1e-3)
 
@@ -83,7 +81,7 @@ def test_a_product_that_becomes_zero_has_a_logarithm_of_minus_infinity_from_ther
     logs = log_norms([shift, shift, np.eye(2)])
     assert logs[0] == pytest.approx(math.log(2))
     assert logs[1:].tolist() == [-np.inf, -np.inf]
-    assert lyapunov_exponents([np.eye(2), shift]).tolist()[0] == -np.inf
+    assert stretches([np.eye(2), shift])[1, 0] == -np.inf
 
 
 def test_members_of_an_ensemble_do_not_touch_each_other() -> None:
@@ -93,7 +91,6 @@ def test_members_of_an_ensemble_do_not_touch_each_other() -> None:
         found = function(factors)
         assert found.shape == (6, *axes)
         np.testing.assert_allclose(found[:, 1, 3], function(factors[:, 1, 3]), rtol=1e-12)
-    assert lyapunov_exponents(factors).shape == (2, 4, 3)
 
 
 @reproducible
@@ -145,29 +142,7 @@ def test_factors_with_norms_of_at_most_c_shrink_at_least_as_fast_as_powers_of_c(
     assert (log_norms(factors) <= bound + 1e-12).all()
 
 
-@pytest.mark.parametrize("n", [1, 2, 4, 7])
-def test_gaussian_factors_have_newmans_exponents(n: int) -> None:
-    found = stretches(matrices(n, 40, n, 400)).reshape(-1, n)
-    errors = found.std(axis=0) / math.sqrt(len(found))
-    np.testing.assert_array_less(np.abs(found.mean(axis=0) - gaussian_exponents(n)), 4 * errors)
-
-
-def test_the_variance_of_the_entries_shifts_all_exponents() -> None:
-    shifted = gaussian_exponents(5, variance=0.2) - gaussian_exponents(5)
-    np.testing.assert_allclose(shifted, math.log(0.2) / 2, rtol=1e-13)
-    # Known in closed form: n = 2 has ψ(1) = -γ, n = 1 has ψ(1/2) = -γ - 2 ln 2.
-    gamma = np.euler_gamma
-    expected = [(math.log(2) - gamma) / 2, (-math.log(2) - gamma) / 2]
-    np.testing.assert_allclose(gaussian_exponents(2), expected, rtol=1e-13)
-
-
-def test_in_wide_factors_the_growth_approaches_the_root_of_the_width() -> None:
-    for n in (100, 10_000):
-        # ½[ln 2 + ψ(n/2)] = ½ ln n - 1/(2n) + ...
-        assert gaussian_exponents(n)[0] == pytest.approx(math.log(n) / 2 - 1 / (2 * n), abs=n**-2.0)
-
-
-@pytest.mark.parametrize("function", [log_norms, stretches, lyapunov_exponents])
+@pytest.mark.parametrize("function", [log_norms, stretches])
 @pytest.mark.parametrize(
     ("factors", "message"),
     [
@@ -184,13 +159,11 @@ def test_what_is_no_sequence_of_square_matrices_is_refused(
         function(factors)
 
 
-def test_powers_and_exponents_that_make_no_sense_are_refused() -> None:
+def test_powers_that_make_no_sense_are_refused() -> None:
     for call, message in (
         (lambda: power_norms([[1.0, 2.0]], 3), r"matrix must have shape .*, got \(1, 2\)"),
         (lambda: power_norms([1.0], 3), r"matrix must have shape \(..., n, n\), got \(1,\)"),
         (lambda: power_norms(np.eye(2), -1), "powers must be an integer of at least 0, got -1"),
-        (lambda: gaussian_exponents(0), "n must be an integer of at least 1, got 0"),
-        (lambda: gaussian_exponents(2, 0.0), "variance must be positive, got 0.0"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
