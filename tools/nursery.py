@@ -166,7 +166,8 @@ def _tell(what: Callable[[], str], writer: int) -> None:
 
 def unbroken_failures(book: Book, outcomes: Iterable[Outcome]) -> bool:
     """Whether a test that killed a mutant fails on the unbroken package, too."""
-    killers = {outcome.killer for outcome in outcomes}
+    # A case may be named by what is broken, such as an initializer's name: run all of its test.
+    killers = {outcome.killer.partition("[")[0] for outcome in outcomes}
     names = sorted(name for name in killers if (book.root / name.partition("::")[0]).is_file())
     pid = os.fork() if names else 0
     if names and not pid:

@@ -95,6 +95,16 @@ def test_tests_that_fail_anyway_cannot_judge(toy: Path) -> None:
     assert done.returncode == 2
 
 
+def test_a_case_that_is_named_by_what_is_broken_kills(toy: Path) -> None:
+    cases = "import pytest\nfrom toy.half import half\n\n@pytest.mark.parametrize('x', [half(5)])\n"
+    test = f"{cases}def test_case(x: float) -> None:\n    assert x == 2.5\n"
+    (toy / "tests" / "test_half.py").write_text(test)
+    done = judge(toy, "toy/half.py")
+    assert "fails without them" not in done.stdout + done.stderr
+    assert done.returncode == 1  # what is raised below 0 is not tested here
+    assert "toy/half.py:5: / → " not in done.stdout
+
+
 def test_what_a_broken_package_measures_is_kept_nowhere(
     toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
