@@ -16,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 
+from gradbook.press.ahead import workers
 from gradbook.press.pages import NAME, Page, read
 from gradbook.press.places import paths
 from gradbook.press.replay import compiled, execute
@@ -64,7 +65,7 @@ def redrawn(page: Page, shifts: Sequence[int] = SHIFTS) -> Iterator[Redrawn]:
         page: The page.
         shifts: What is added to every seed, once for each draw.
     """
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers(), maxtasksperchild=1) as pool:
         draws = pool.starmap(_said, [(page, shift) for shift in shifts], chunksize=1)
     tests = [(cell.line, cell.source) for cell in page.cells if cell.example]
     values = [(value.line, value.expr) for value in page.values]
