@@ -15,6 +15,8 @@ from gradbook.press.assets import has_glyph
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "use": "href"}
 _FETCHED_LINKS = {"stylesheet", "icon", "preload", "preconnect", "dns-prefetch", "manifest"}
 _LEFT_OVER = re.compile(r"\\py\{|\{python\}|temml-error")
+# Elements without an end.
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 _CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)")
 
 
@@ -28,12 +30,14 @@ class _Page(HTMLParser):
     faults: list[str] = field(default_factory=list)
     quoted: int = 0
     formulas: int = 0
+    opened: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        self.opened += [tag] * (tag not in VOID)
         self.quoted += tag in ("code", "pre", "script", "style")
         self.formulas += tag == "math"
         if "id" in given:
@@ -58,6 +62,8 @@ class _Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         self.quoted -= tag in ("code", "pre", "script", "style")
         self.formulas -= tag == "math"
+        while tag in self.opened and (last := self.opened.pop()) != tag:
+            self.faults.append(f"<{last}> is not closed: if it is text, write &lt; or ⟨")
 
     def handle_data(self, data: str) -> None:
         left = _LEFT_OVER.search(data)
@@ -72,8 +78,8 @@ def check_site(site: Path) -> list[str]:
     """Return every fault of a built site, each with the page it is on.
 
     Looked for: dead links and anchors, files a page fetches that are missing or lie on another
-    host, images and figures without alternative text, ids used twice, unprocessed syntax, signs
-    of formulas that the book's font does not hold.
+    host, images and figures without alternative text, ids used twice, elements left open,
+    unprocessed syntax, signs of formulas that the book's font does not hold.
 
     Args:
         site: The folder that holds the built pages.

@@ -22,7 +22,7 @@ class Facts:
     silent: float | None = None
     """The share of its units whose gradient is exactly 0."""
     pull: float | None = None
-    """<W, dL/dW>, if the weights are given."""
+    """⟨W, dL/dW⟩, if the weights are given."""
     gain: float | None = None
     """log10 of the root of n Var(w), for a matrix whose weights are given."""
 
@@ -70,7 +70,7 @@ class Evidence:
     bends: float = 0.0
     """By how much slopes that are 0 for half of all inputs lower that."""
     pulls: float | None = None
-    """log10 of the largest over the smallest <W, dL/dW>, infinite if their signs differ."""
+    """log10 of the largest over the smallest ⟨W, dL/dW⟩, infinite if their signs differ."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Limits:
         small: Stated. Decades by which the weights alone, with slopes of 1, shrink a gradient.
         flat: Stated. Decades up to which what stands in for δ is flat, as in the definition of
             truth. Between this and its threshold it says nothing.
-        pulls: Stated. Decades by which the layers' <W, dL/dW> may differ if they are equal but for
+        pulls: Stated. Decades by which the layers' ⟨W, dL/dW⟩ may differ if they are equal but for
             rounding in float32. Then all bends are at 0, and biases follow δ, unless all examples
             have become alike.
         similar: Stated. The same where they are equal but for slopes between 1/2 and 1 or so; a
