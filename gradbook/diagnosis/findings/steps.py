@@ -1,11 +1,10 @@
 """The step that is to be taken: as large as the weights, or below the gaps of their format."""
 
 import math
-from decimal import ROUND_CEILING, Context
 
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
-from gradbook.show.formats import superscript
+from gradbook.show.bounds import at_most
 
 LARGE = 1.0
 """From which size of the update over that of the weight on a step undoes what was learned."""
@@ -65,10 +64,7 @@ def too_slow(known: Known) -> str:
     most = max((math.inf if ratio is None else ratio for ratio in ratios), default=0.0)
     if not 0 < most < SLOW:
         return ""
-    # Rounded up, so that the sentence holds as it is printed.
-    top = Context(prec=2, rounding=ROUND_CEILING).create_decimal(repr(float(most)))
-    mantissa, exponent = f"{top:.1e}".split("e")
-    size = f"{mantissa}·10{superscript(int(exponent))}"
+    size = at_most(most, 1, scientific=True)
     return (
         f" But a step changes no weights by more than {size} of their size: in "
         f"{math.floor(0.01 / most):,} such steps none moves by more than a hundredth."

@@ -26,11 +26,6 @@ def at_most(x: float, digits: int, *, scientific: bool = False) -> str:
 def at_least(x: float, digits: int, *, scientific: bool = False) -> str:
     """Round a lower bound down: what is at least 2.89 is at least 2.8.
 
-    Args:
-        x: The bound.
-        digits: How many to print behind the point.
-        scientific: Whether to print a power of ten.
-
     Examples:
         >>> at_least(2.89, 1), at_least(-0.31, 1)
         ('2.8', '−0.4')
