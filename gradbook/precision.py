@@ -210,13 +210,12 @@ def frozen_fraction(fmt: Format, weights: ArrayLike, steps: ArrayLike) -> float:
     return float(step_is_lost(fmt, w, u).mean())
 
 
-def stored_factor(fmt: Format, factor: float) -> float:
-    """Round a factor between 0 and 1 to the format, where it must lie between them, too."""
+def stored_factor(fmt: Format, factor: float, low: float = 0.0, high: float = 1.0) -> float:
+    """Round a factor between two bounds to the format, where it must lie between them, too."""
     stored = float(round_to(fmt, positive("factor", factor)))
-    if not 0 < stored < 1:
-        raise ValueError(
-            f"factor must lie between 0 and 1 in {fmt.name}, got {factor}, stored as {stored}"
-        )
+    if not low < stored < high:
+        bounds = f"between {low:g} and {high:g} in {fmt.name}"
+        raise ValueError(f"factor must lie {bounds}, got {factor}, stored as {stored}")
     return stored
 
 

@@ -12,7 +12,6 @@ def at_most(x: float, digits: int, *, scientific: bool = False) -> str:
     """Round an upper bound up: what is at most 0.3125 is at most 0.32.
 
     Args:
-        x: The bound.
         digits: How many to print behind the point.
         scientific: Whether to print a power of ten.
 

@@ -8,8 +8,7 @@ Examples:
 
 import math
 
-from gradbook.checks import positive
-from gradbook.precision import Format, round_to
+from gradbook.precision import Format, round_to, stored_factor
 
 _LONGEST_LOOP = 1_000_000
 """The most layers that `overflow_depth` multiplies up."""
@@ -26,7 +25,7 @@ def overflow_depth(fmt: Format, factor: float) -> int:
             f"factor must overflow within {_LONGEST_LOOP} layers, got {factor}, which takes "
             f"{predicted} in {fmt.name}"
         )
-    stored, power, depth = _stored_factor(fmt, factor), 1.0, 0
+    stored, power, depth = stored_factor(fmt, factor, 1.0, math.inf), 1.0, 0
     while math.isfinite(power):
         power, depth = float(round_to(fmt, power * stored)), depth + 1
     return depth
@@ -40,17 +39,7 @@ def predicted_overflow_depth(fmt: Format, factor: float) -> int:
     `overflow_depth` change the product by at most $L$ half units in the last place, which shifts
     $L$ by one layer or two unless the factor is close to 1.
     """
-    stored = _stored_factor(fmt, factor)
+    stored = stored_factor(fmt, factor, 1.0, math.inf)
     # largest + gap/2 = 2^(e+1) (1 - 2^-(p+1)), whose logarithm float64 has no room for otherwise
     edge = fmt.max_exponent + 1 + math.log2(1 - 2.0 ** -(fmt.significand_bits + 1))
     return math.ceil(edge / math.log2(stored))
-
-
-def _stored_factor(fmt: Format, factor: float) -> float:
-    stored = float(round_to(fmt, positive("factor", factor)))
-    if not 1 < stored < math.inf:
-        raise ValueError(
-            f"factor must lie above 1 and within the range of {fmt.name}, got {factor}, "
-            f"stored as {stored}"
-        )
-    return stored

@@ -61,15 +61,15 @@ def test_the_predicted_overflow_is_within_two_layers(fmt: Format, factor: float)
 
 def test_factors_that_never_overflow_or_not_soon_are_refused() -> None:
     for call in (overflow_depth, predicted_overflow_depth):
-        with pytest.raises(
-            ValueError, match=r"above 1 and .* float16, got 1\.0001, stored as 1\.0"
-        ):
+        with pytest.raises(ValueError, match=r"1 and inf in float16, got 1\.0001, stored as 1\.0"):
             call(float16, 1.0001)
-        with pytest.raises(ValueError, match=r"factor must lie above 1 and .* float64, got 0\.5"):
+        with pytest.raises(
+            ValueError, match=r"factor must lie between 1 and inf in float64, got 0\.5"
+        ):
             call(float64, 0.5)
         with pytest.raises(ValueError, match="factor must be positive, got -2"):
             call(float64, -2)
-        with pytest.raises(ValueError, match=r"within the range of float16, got .*, stored as inf"):
+        with pytest.raises(ValueError, match=r"inf in float16, got .*, stored as inf"):
             call(float16, 1e6)
     with pytest.raises(ValueError, match=r"within 1000000 layers, got 1\.0001"):
         overflow_depth(float64, 1.0001)
