@@ -15,6 +15,8 @@ from gradbook.press.assets import has_glyph
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "use": "href"}
 _FETCHED_LINKS = {"stylesheet", "icon", "preload", "preconnect", "dns-prefetch", "manifest"}
 _LEFT_OVER = re.compile(r"\\py\{|\{python\}|temml-error")
+_CELLS = ("caption", "td", "th")
+_GLUED = "cells of a table without a space between them are one word for the search"
 # Elements without an end.
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 _CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)")
@@ -31,6 +33,7 @@ class _Page(HTMLParser):
     quoted: int = 0
     formulas: int = 0
     opened: list[str] = field(default_factory=list)
+    cell_ended: bool = False
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -38,6 +41,9 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.opened += [tag] * (tag not in VOID)
+        if self.cell_ended and tag in _CELLS and _GLUED not in self.faults:
+            self.faults.append(_GLUED)
+        self.cell_ended = False
         self.quoted += tag in ("code", "pre", "script", "style")
         self.formulas += tag == "math"
         if "id" in given:
@@ -64,8 +70,10 @@ class _Page(HTMLParser):
         self.formulas -= tag == "math"
         while tag in self.opened and (last := self.opened.pop()) != tag:
             self.faults.append(f"<{last}> is not closed: if it is text, write &lt; or ⟨")
+        self.cell_ended = self.cell_ended or tag in _CELLS
 
     def handle_data(self, data: str) -> None:
+        self.cell_ended = False
         left = _LEFT_OVER.search(data)
         if left and not self.quoted:
             self.faults.append(f"{left[0]!r} was left unprocessed in {data.strip()[:60]!r}")

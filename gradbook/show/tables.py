@@ -84,17 +84,18 @@ class Table:
     def _repr_html_(self) -> str:
         """Write an accessible table in a frame that scrolls by itself and by keyboard."""
         sides = self._sides()
-        head = "".join(map(_html_header, sides, self.headers))
-        body = "".join(
-            f"<tr>{''.join(map(_html_cell, range(len(sides)), sides, row, texts))}</tr>"
+        # Spaces between cells, without which they are one word for a search.
+        head = " ".join(map(_html_header, sides, self.headers))
+        body = " ".join(
+            f"<tr>{' '.join(map(_html_cell, range(len(sides)), sides, row, texts))}</tr>"
             for row, texts in zip(self.rows, self._texts(), strict=True)
         )
         name = html.escape(self.caption.replace("$", ""))
         role = "region" if self.landmark else "group"
         return (
             f'<div class="gb-table" role="{role}" tabindex="0" aria-label="{name}">'
-            f'<table class="gb-table__grid"><caption>{inline_html(self.caption)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f'<table class="gb-table__grid"><caption>{inline_html(self.caption)}</caption> '
+            f"<thead><tr>{head}</tr></thead> <tbody>{body}</tbody></table></div>"
         )
 
     def _texts(self) -> list[list[str]]:

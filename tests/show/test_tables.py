@@ -63,6 +63,16 @@ def test_a_table_that_may_come_twice_is_no_landmark():
     assert frame.attrib == html(small()).attrib | {"role": "group"}
 
 
+def test_cells_stay_words_of_their_own_where_the_marks_are_taken_away():
+    assert "".join(html(small()).itertext()).split()[:5] == [
+        "Slopes.",
+        "depth",
+        "slope",
+        "1",
+        "0.25",
+    ]
+
+
 def test_numbers_follow_their_column_format_with_a_true_minus_sign_in_html():
     assert cells(small(), "td") == ["0.25", "−0.06", "0.00"]
 

@@ -229,6 +229,7 @@ def write(folder: Path, body: str) -> Path:
         ("<p>`{python} x`</p>", "left unprocessed"),
         ("<math><mi>\N{SNOWMAN}</mi></math>", "no glyph for"),
         ('<p id="a"></p><p id="a"></p>', "'a' is used twice"),
+        ("<table><tr><th>a</th><td>1</td></tr></table>", "one word for the search"),
         ("<p>the product <W, dL/dW></p>", "<w,> is not closed"),
         ('<link rel="stylesheet" href="missing.css">', "not in the site"),
         ('<link rel="stylesheet" href="//example.com/x.css">', "another host"),

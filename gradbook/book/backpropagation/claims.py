@@ -20,7 +20,7 @@ from gradbook.book.backpropagation.modes import (
     reverse_mode,
 )
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
-from gradbook.book.sources import BISHOP, DU, NUMERICAL_RECIPES, RUMELHART
+from gradbook.book.sources import BISHOP, DU, GRIEWANK_WALTHER, NUMERICAL_RECIPES
 from gradbook.checks import Array
 from gradbook.initializers import he, lecun
 from gradbook.layers import Dense, Layer
@@ -86,7 +86,7 @@ COST = Claim(
     "mode, 2P by differences",
     setting=f"multiply-adds counted in the matrix products of dense layers, with the gradient on "
     f"the network's input, batch of {BATCH}",
-    source=RUMELHART,
+    source=GRIEWANK_WALTHER,
     kind=ClaimKind.EXACT,
     cases=tuple(f"{'-'.join(map(str, widths))}, {mode}" for widths in SHAPES for mode in MODES),
     theory=_predicted_costs,

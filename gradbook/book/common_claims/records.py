@@ -127,12 +127,12 @@ class Overview:
 
     def _repr_html_(self) -> str:
         caption = "Common claims, where they were read, and what a computation makes of them."
-        rows = "".join(map(_row, self.claims))
+        rows = " ".join(map(_row, self.claims))
         return (
             f'<div class="gb-table" role="region" tabindex="0" aria-label="{caption}">'
-            f'<table class="gb-table__grid" style="width: auto"><caption>{caption}</caption>'
-            '<thead><tr><th scope="col">claim, and where it was read</th>'
-            f'<th scope="col">verdict</th></tr></thead><tbody>{rows}</tbody></table></div>'
+            f'<table class="gb-table__grid" style="width: auto"><caption>{caption}</caption> '
+            '<thead><tr><th scope="col">claim, and where it was read</th> '
+            f'<th scope="col">verdict</th></tr></thead> <tbody>{rows}</tbody></table></div>'
         )
 
 
@@ -143,7 +143,7 @@ def _row(claim: CommonClaim) -> str:
     condition = f": {html.escape(claim.condition)}" if claim.condition else ""
     return (
         f'<tr><th scope="row"><a href="#{claim.anchor}">{html.escape(claim.statement)}</a>'
-        f"<br><small>{places}</small></th><td><b>{claim.verdict.value}</b>{condition}</td></tr>"
+        f" <br><small>{places}</small></th> <td><b>{claim.verdict.value}</b>{condition}</td></tr>"
     )
 
 
