@@ -1,4 +1,4 @@
-"""Phases and their border against closed forms, bisection one by one, and real networks."""
+"""Phases against closed forms, bisection one by one, and real networks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradbook import activations
-from gradbook.activations import Activation, gelu, leaky, relu, selu, sigmoid, softplus, tanh
+from gradbook.activations import Activation, gelu, leaky, relu, tanh
 from gradbook.backpropagation import backprop_from
+from gradbook.book.one_law.phases import phases
 from gradbook.initializers import scaled
 from gradbook.networks import plain
-from gradbook.theory.meanfield import chi, fixed_point, length_map
-from gradbook.theory.phase_diagrams import critical, critical_line, phases
+from gradbook.theory.meanfield import fixed_point, length_map
 
 erf = Activation(
     "erf",
@@ -86,73 +86,14 @@ def test_forty_thousand_points_take_less_than_a_second() -> None:
                                found.q[::40, ::40], rtol=1e-6, atol=1e-9)  # fmt: skip
 
 
-def test_the_numbers_of_the_book_come_out() -> None:
+def test_the_gains_of_the_book_come_out() -> None:
     found = phases(tanh, [1, 4, 6.25], [0.05, 0.05, 0.09])
     assert [f"{value:.4f}" for value in found.chi] == ["0.7590", "1.3424", "1.5852"]
-    point = critical(tanh, 0.05)
-    assert point is not None
-    assert f"{point.sigma_w2:.4f}" == "1.7610"
 
 
 def test_depth_scales_are_e_foldings() -> None:
     np.testing.assert_allclose(phases(relu, [0.5, 4.0]).xi, [1 / math.log(4), 1 / math.log(2)])
     assert phases(relu, [0.0, 2.0]).xi.tolist() == [0, math.inf]
-
-
-# The critical line
-
-
-@pytest.mark.parametrize("slope", [-0.5, 0.0, 0.25, 1.0])
-def test_rectifiers_are_critical_at_every_length_without_biases(slope: float) -> None:
-    point = critical(leaky(slope))
-    assert point is not None
-    assert point.sigma_w2 == pytest.approx(2 / (1 + slope**2), rel=1e-12)
-    assert point.slope == pytest.approx(1, abs=1e-9)
-    assert critical(leaky(slope), 0.1) is None
-
-
-@pytest.mark.parametrize("activation", [tanh, erf, gelu, activations.silu, selu, activations.elu])
-def test_without_biases_there_is_no_critical_length_where_it_shrinks(
-    activation: Activation,
-) -> None:
-    assert critical(activation) is None
-    q = np.logspace(-3, 6, 19)
-    w2, _ = critical_line(activation, q)
-    assert (length_map(activation, q, w2) < q).all()
-
-
-def test_softplus_grows_at_every_length_where_it_would_be_critical() -> None:
-    assert critical(softplus) is None
-    q = np.logspace(-3, 6, 19)
-    assert (length_map(softplus, q, critical_line(softplus, q)[0]) > q).all()
-
-
-@pytest.mark.parametrize(
-    ("activation", "b2"),
-    [(tanh, 1e-4), (tanh, 0.05), (tanh, 10.0), (erf, 0.05), (sigmoid, 0.0), (sigmoid, 1.0),
-     (selu, 0.1), (gelu, 0.01)],
-    ids=lambda x: getattr(x, "name", None),
-)  # fmt: skip
-def test_a_critical_point_solves_both_equations(activation: Activation, b2: float) -> None:
-    point = critical(activation, b2)
-    assert point is not None
-    assert point.sigma_b2 == b2
-    assert float(chi(activation, point.q, point.sigma_w2)) == pytest.approx(1, rel=1e-12)
-    mapped = float(length_map(activation, point.q, point.sigma_w2, b2))
-    assert mapped == pytest.approx(point.q, rel=1e-9)
-    step = 1e-4 * point.q
-    high, low = length_map(activation, [point.q + step, point.q - step], point.sigma_w2, b2)
-    assert point.slope == pytest.approx(float(high - low) / (2 * step), rel=1e-5)
-
-
-def test_erf_is_critical_where_its_closed_form_says() -> None:
-    q = np.array([1e-4, 0.1, 1.0, 100.0])
-    w2, b2 = critical_line(erf, q)
-    exact = math.pi / 4 * np.sqrt(1 + 4 * q)
-    np.testing.assert_allclose(w2, exact, rtol=1e-11)
-    np.testing.assert_allclose(
-        b2, q - exact * 2 / math.pi * np.arcsin(2 * q / (1 + 2 * q)), atol=1e-11
-    )
 
 
 # Measurements
@@ -190,8 +131,6 @@ def test_wide_networks_settle_where_the_diagram_says(
     [
         (lambda: phases(tanh, -1.0), "sigma_w2 must not be negative, got -1"),
         (lambda: phases(tanh, 1.0, [0.0, -1.0]), "sigma_b2 must not be negative, got -1"),
-        (lambda: critical(tanh, -1.0), "sigma_b2 must not be negative, got -1"),
-        (lambda: critical_line(tanh, -1.0), "q must not be negative, got -1"),
     ],
 )
 def test_wrong_arguments_are_named(call: object, message: str) -> None:
