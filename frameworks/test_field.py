@@ -182,6 +182,20 @@ def test_weights_that_the_optimizer_does_not_hold() -> None:
     assert "2 of 4 trainable tensors are not in the optimizer" in report.reason
 
 
+def test_what_another_optimizer_holds_is_not_cut_at_the_first_step() -> None:
+    net = dense([16, 32, 32, 4], nn.ReLU)
+    mine, other = (torch.optim.Adam(part.parameters(), 1e-3) for part in (net[:2], net[2:]))
+    for optimizer in (mine, other):  # as a step of the generator, and one of the discriminator
+        assert ask(net, entropy(*rows()), optimizer=optimizer).verdict is V.HEALTHY
+        net.zero_grad()
+    del optimizer, other
+    assert ask(net, entropy(*rows()), optimizer=mine).verdict is V.CUT
+    net.zero_grad()
+    older = torch.optim.Adam(net.parameters(), 1e-3)
+    assert ask(net, entropy(*rows()), optimizer=mine).verdict is V.CUT
+    assert older.param_groups
+
+
 # Kind 2: exactly zero is not dead.
 
 

@@ -1,7 +1,9 @@
 """What is known of each tensor of weights, and what its optimizer's next step does to it."""
 
 import copy
+import gc
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +55,18 @@ class Net:
         groups = () if self.optimizer is None else self.optimizer.param_groups
         return {id(p): group for group in groups for p in group["params"]}
 
+    @cached_property
+    def elsewhere(self) -> frozenset[int]:
+        """The `id` of the weights that another optimizer holds, as each half of a GAN has one."""
+        left = any(w.requires_grad and id(w) not in self._groups for w in self.weights.values())
+        if self.optimizer is None or not left or "torch" not in sys.modules:
+            return frozenset()
+        base = sys.modules["torch"].optim.Optimizer
+        living = (x.param_groups for x in gc.get_objects() if issubclass(type(x), base))
+        held = (frozenset(id(p) for g in groups for p in g["params"]) for groups in living)
+        # One that shares weights with this one is an older one, or of another step.
+        return frozenset().union(*(ids for ids in held if ids.isdisjoint(self._groups)))
+
 
 def innermost(optimizer: Any) -> Any:
     """Return the optimizer that others are laid around, as by accelerate and Lightning."""
@@ -103,7 +117,8 @@ def _parameter(
         ratio=ratio,
         gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
         stepped=None if net.optimizer is None or weight is None else bool(group),
-        moved=name in net.versions and version_of(weight) != net.versions[name],
+        moved=(name in net.versions and version_of(weight) != net.versions[name])
+        or id(weight) in net.elsewhere,
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
         sample=tuple(first),
