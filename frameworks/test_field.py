@@ -208,6 +208,24 @@ def test_a_head_that_begins_with_zeros_is_called_so() -> None:
         assert "first step alone" in report.reason
 
 
+class Squeeze(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = nn.Linear(32, 8), nn.Linear(8, 32)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h * self.up(self.down(h).relu()).sigmoid()
+
+
+def test_units_that_are_off_in_a_gate_are_dead_and_nothing_is_cut() -> None:
+    net = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), Squeeze(), nn.Linear(32, 4))
+    assert ask(net, entropy(*rows())).verdict is V.HEALTHY
+    net.zero_grad()
+    nn.init.constant_(net[2].down.bias, -10)
+    report = ask(net, entropy(*rows()))
+    assert (report.verdict, report.since) == (V.DEAD, "2.down")
+
+
 class LowRank(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -174,6 +174,10 @@ def test_steps_and_frozen_shares_are_judged_where_the_gradient_arrives() -> None
     fine = chain([1.0, 1.0, 1.0])
     assert said(fine, Parameter("0.weight", norm=1.0, ratio=1e3)) == [V.LARGE_STEP]
     assert said(fine, Parameter("0.weight", norm=1.0), frozen=0.9) == [V.FROZEN]
+    for share, others in ((0.5, True), (1.0, False)):  # half is frozen, and the loss may fall
+        (found,) = findings_of(Known(Record(tuple(fine)), frozen=share))
+        assert found.verdict is V.FROZEN
+        assert ("the loss may fall all the same" in found.reason) is others
     left = Parameter("0.weight", norm=1.0, stepped=False)
     assert said(fine, left) == [V.CUT]
 
@@ -288,6 +292,20 @@ def test_a_layer_whose_units_are_all_off_is_dead_unless_something_leads_around_i
     assert said(shut)[0] is V.DEAD
     around = [replace(shut[0], delta=1.0), *shut[1:]]
     assert said(around) == [V.HEALTHY]
+
+
+def test_units_that_are_off_in_a_branch_are_dead_and_no_cut() -> None:
+    a, b = Parameter("b.weight", norm=0.0), Parameter("c.weight", norm=0.0)
+    for off, verdict in ((1.0, V.DEAD), (0.2, V.CUT)):
+        places = (
+            Place("a", 1.0, layer=True),
+            Place("b", 0.0, before=("a",), off=off, bend="Relu", layer=True),
+            Place("c", 1.0, before=("b",), layer=True),
+            Place("d", 1.0, before=("a", "c"), layer=True),
+        )
+        record = Record(places, owned={"b": ("b.weight",), "c": ("c.weight",)})
+        first = findings_of(Known(record, (Parameter("a.weight", norm=1.0), a, b)))[0]
+        assert (first.verdict, first.since) == (verdict, "b" if off > 0.5 else "c.weight")
 
 
 def test_stacked_recurrent_layers_are_compared_by_their_biases() -> None:
