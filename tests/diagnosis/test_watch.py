@@ -83,6 +83,18 @@ def test_heads_side_by_side_are_no_chain() -> None:
     assert said([Place("h", 1.0), *heads]) == [V.HEALTHY]
 
 
+def test_of_several_outputs_those_that_get_nothing_are_said_not_to_be_reached() -> None:
+    critic = Place("critic", 1.0, before=("body",), layer=True)
+    for sent in (0.0, 1.0):  # with advantages of 0, and others
+        actor = Place("actor", sent, before=("body",), layer=True)
+        (found,) = findings_of(Known(Record((Place("body", 1.0), actor, critic))))
+        assert found.verdict is V.HEALTHY
+        assert ("actor: δ there is exactly 0" in found.reason) is (sent == 0)
+    alone = (Place("actor.0", 0.0), Place("actor.1", 0.0, before=("actor.0",)), critic)
+    (found,) = findings_of(Known(Record(alone)))
+    assert "arrives at critic:" in found.reason
+
+
 def test_resolution_does_not_count() -> None:
     strided = [
         Place(

@@ -119,3 +119,10 @@ def taken_twice(known: Known) -> str:
         return ""
     text = " But what the network returns are probabilities, and what comes back is what a loss "
     return f"{text}sends that takes {bend} of them once more."
+
+
+def in_part(known: Known) -> str:
+    """Say that of several outputs some get nothing from the loss, as with advantages of 0."""
+    silent = [p.name for p in known.ends if p.delta == 0]
+    text = f" But nothing comes from the loss to {listed(silent)}: δ there is exactly 0."
+    return text if silent else ""

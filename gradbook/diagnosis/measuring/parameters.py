@@ -26,6 +26,9 @@ SAMPLE = 16
 ENOUGH = 2**12
 """How many numbers of a network's tensor are enough to tell what a step does to it."""
 
+PATIENCE = 32
+"""How often weights are written to until those that another optimizer holds must have been, too."""
+
 BY_NUMBERS = (
     *("SGD", "ASGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax"),
     *("RMSprop", "Adagrad", "Adadelta", "Rprop"),
@@ -59,7 +62,10 @@ class Net:
     def elsewhere(self) -> frozenset[int]:
         """The `id` of the weights that another optimizer holds, as each half of a GAN has one."""
         left = any(w.requires_grad and id(w) not in self._groups for w in self.weights.values())
-        if self.optimizer is None or not left or "torch" not in sys.modules:
+        known = ((w, self.versions.get(name)) for name, w in self.weights.items())
+        written = (version_of(w) - before for w, before in known if before is not None)
+        late = max(written, default=0) > PATIENCE
+        if self.optimizer is None or not left or late or "torch" not in sys.modules:
             return frozenset()
         base = sys.modules["torch"].optim.Optimizer
         living = (x.param_groups for x in gc.get_objects() if issubclass(type(x), base))
