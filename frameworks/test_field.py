@@ -10,6 +10,7 @@ import copy
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -370,10 +371,11 @@ def test_a_loss_at_every_step_hides_what_is_forgotten() -> None:
     assert report.profile.decades < -5
 
 
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("kind", "layers"), [(nn.LSTM, 8), (nn.GRU, 8), (nn.RNN, 12)])
-def test_depth_and_time_are_told_apart(kind: Any, layers: int) -> None:
+def test_depth_and_time_are_told_apart(kind: Any, layers: int, bias: bool) -> None:
     ids, y = torch.randint(50, (16, 6)), torch.randint(50, (16,))
-    report = ask(Reader(kind, layers), entropy(ids, y))
+    report = ask(Reader(partial(kind, bias=bias), layers), entropy(ids, y))
     assert report.verdict is V.VANISHING
     assert f"{layers} layers of rnn" in report.reason
 

@@ -331,6 +331,14 @@ def test_stacked_recurrent_layers_are_compared_by_their_biases() -> None:
     assert findings_of(Known(Record(fine, steps=(steps,)), level))[0].verdict is V.HEALTHY
 
 
+def test_a_stack_without_biases_is_compared_by_its_weights_over_what_they_read() -> None:
+    matrices = tuple(Parameter(f"rnn.weight_hh_l{k}", norm=1.0) for k in range(3))
+    for states, verdict in (((1.0, 0.1, 0.01), V.VANISHING), ((1.0, 1.0, 1.0), V.HEALTHY)):
+        steps = Steps("rnn", ((1.0,), (1.0,)), depth=3, ends=states)
+        record = Record(tuple(chain([1.0, 1.0])), steps=(steps,))
+        assert findings_of(Known(record, matrices))[0].verdict is verdict
+
+
 def test_what_grows_over_the_steps_of_one_layer_explodes() -> None:
     growing = Steps("rnn", tuple((10.0 ** (3 - t),) for t in range(4)))
     record = Record(tuple(chain([1.0, 1.0])), steps=(growing,))

@@ -68,8 +68,9 @@ class Net:
         if self.optimizer is None or not left or late or "torch" not in sys.modules:
             return frozenset()
         base = sys.modules["torch"].optim.Optimizer
-        living = (x.param_groups for x in gc.get_objects() if issubclass(type(x), base))
-        held = (frozenset(id(p) for g in groups for p in g["params"]) for groups in living)
+        living = (x for x in gc.get_objects() if issubclass(type(x), base))
+        groups = (getattr(x, "param_groups", ()) for x in living)
+        held = (frozenset(id(p) for g in mine for p in g["params"]) for mine in groups)
         # One that shares weights with this one is an older one, or of another step.
         return frozenset().union(*(ids for ids in held if ids.isdisjoint(self._groups)))
 

@@ -25,6 +25,8 @@ class Steps:
     """Whether the layer reads in both directions."""
     depth: int = 1
     """How many layers are stacked in it."""
+    ends: tuple[float, ...] = ()
+    """Of a stack without biases the sizes of its last states, layer by layer."""
 
 
 @dataclass(frozen=True)
