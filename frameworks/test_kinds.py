@@ -323,6 +323,36 @@ def test_a_softmax_that_the_loss_takes_once_more(loss: str, classes: int) -> Non
     assert ("softmax of them once more" in report.reason) is twice
 
 
+@pytest.mark.parametrize("last", [[], [nn.Softmax(1)]])
+def test_a_loss_of_logarithms_that_is_given_none(last: list[nn.Module]) -> None:
+    """It falls without end, or to -1; of log_softmax the same δ is that of cross-entropy."""
+    x, y = torch.randn(64, 8), torch.randint(4, (64,))
+    for more, hint in ((last, "picks"), ([nn.LogSoftmax(1)], None)):
+        net = nn.Sequential(*mlp(8, 64, 64, 4), *more)
+        assert ask(net, lambda net=net: F.nll_loss(net(x), y)).findings[0].hint == hint  # type: ignore[misc]
+    net = nn.Sequential(*mlp(8, 64, 64, 4), *last)
+    for loss in (
+        F.cross_entropy,
+        F.multi_margin_loss,
+        lambda z, y: -(z[range(64), y] * x[:, 0]).mean(),
+    ):
+        assert ask(net, lambda loss=loss: loss(net(x), y)).findings[0].hint != "picks"  # type: ignore[misc]
+
+
+def test_a_loss_below_zero_is_told() -> None:
+    net, x, y = mlp(8, 64, 4), torch.randn(64, 8), torch.randint(4, (64,))
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    for loss, below in ((F.nll_loss, True), (F.cross_entropy, False)):
+        with gradbook.watching(net, optimizer=optimizer) as run:
+            for _ in range(8):
+                optimizer.zero_grad()
+                now = loss(net(x), y)
+                now.backward()
+                run.step(now)
+                optimizer.step()
+        assert any("end at 0" in note for note in run.report().notes) is below
+
+
 class Speaks(nn.Module):
     """A network that returns probabilities of words or of pixels, and the loss of them."""
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gradbook.diagnosis.findings.known import MOST, Known
-from gradbook.diagnosis.findings.loss import in_part, taken_twice
+from gradbook.diagnosis.findings.loss import in_part, taken_amiss
 from gradbook.diagnosis.findings.over_time import CALLS
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import mostly_off, saturates
@@ -135,7 +135,7 @@ def healthy(known: Known) -> Finding | None:
     if (within := unseen(known)) is not None:
         return within
     buts = (
-        ("twice", taken_twice(known)),
+        ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
         ("underflow", underflows(known)),
         ("saturated", saturates(known)),

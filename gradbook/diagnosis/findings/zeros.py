@@ -1,7 +1,5 @@
 """What is exactly 0: weights that begin so, units that are off, and what is flat on the way."""
 
-from collections.abc import Sequence
-
 from gradbook.diagnosis.findings.by_sizes import CLEAR
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.findings.loss import loss_sends_nothing
@@ -113,12 +111,12 @@ def exactly_zero(known: Known) -> Finding | None:
     still, enough = [p for p in known.still if p.axes > 1], UNUSED * len(known.matrices)
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
-    passed_by, shut = [p.name for p in still if _comes(known, p)], _shut(known, still)
-    if shut:
-        text = (
-            f"All units of {shut} are off, 0 for every example: {listed([p.name for p in still])} "
-        )
-        return Finding(Verdict.DEAD, f"{text}get a gradient of exactly 0.", since=shut)
+    names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]
+    read = {b for p in still if (at := known.place_of.get(p.name)) for b in at.before}
+    bent = (p for p in known.places if p.name in read and p.bend)
+    if shut := [p.name for p in bent if (p.off or 0.0) >= ALL_OFF]:
+        text = f"All units of {listed(shut)} are off, 0 for every example: {names} get exactly 0."
+        return Finding(Verdict.DEAD, text, since=shut[0])
     if len(passed_by) >= enough:
         since, text = passed_by[0], f"δ comes to {listed(passed_by)}, and they get nothing of it: "
         text += "what is made of them is flat, all that enters is 0, or a hook returns 0."
@@ -127,18 +125,8 @@ def exactly_zero(known: Known) -> Finding | None:
         text += f"{between[1]} gets to {since}: what lies between has a slope of 0."
     else:
         return None
-    names = listed([p.name for p in still])
     start = f"{len(known.still)} of {len(known.asked)} trainable tensors get a gradient of exactly "
     return Finding(Verdict.CUT, f"{start}0: {names}. {text}", since=since, hint="flat")
-
-
-def _shut(known: Known, still: Sequence[Parameter]) -> str | None:
-    """Name an activation all of whose units are off, in a branch, and that such weights read."""
-    read = {
-        name for p in still if p.name in known.place_of for name in known.place_of[p.name].before
-    }
-    off = (p for p in known.places if p.name in read and p.bend and p.asks)
-    return next((p.name for p in off if (p.off or 0.0) >= ALL_OFF), None)
 
 
 def emptied(known: Known) -> bool:

@@ -3,7 +3,6 @@
 import copy
 import gc
 import math
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -61,16 +60,14 @@ class Net:
     @cached_property
     def elsewhere(self) -> frozenset[int]:
         """The `id` of the weights that another optimizer holds, as each half of a GAN has one."""
-        left = any(w.requires_grad and id(w) not in self._groups for w in self.weights.values())
-        known = ((w, self.versions.get(name)) for name, w in self.weights.items())
-        written = (version_of(w) - before for w, before in known if before is not None)
-        late = max(written, default=0) > PATIENCE
-        if self.optimizer is None or not left or late or "torch" not in sys.modules:
+        weights = self.weights.items()
+        written = (version_of(w) - self.versions.get(n, version_of(w)) for n, w in weights)
+        left = any(w.requires_grad and id(w) not in self._groups for _, w in weights)
+        if self.optimizer is None or not left or max(written) > PATIENCE:
             return frozenset()
-        base = sys.modules["torch"].optim.Optimizer
-        living = (x for x in gc.get_objects() if issubclass(type(x), base))
+        living = (x for x in gc.get_objects() if hasattr(type(x), "add_param_group"))
         groups = (getattr(x, "param_groups", ()) for x in living)
-        held = (frozenset(id(p) for g in mine for p in g["params"]) for mine in groups)
+        held = ({id(p) for group in mine for p in group["params"]} for mine in groups)
         # One that shares weights with this one is an older one, or of another step.
         return frozenset().union(*(ids for ids in held if ids.isdisjoint(self._groups)))
 
