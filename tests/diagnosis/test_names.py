@@ -94,7 +94,7 @@ def test_weight_and_bias_of_a_layer_are_grouped_in_order() -> None:
 
 
 def test_three_matrices_without_a_layers_name_are_layers_themselves() -> None:
-    square = {name: (8, 8) for name in "WUV"}
+    square = dict.fromkeys("WUV", (8, 8))
     assert [layer.name for layer in group(square)] == ["W", "U", "V"]
     assert len(group({"W": (8, 8), "U": (8, 8), "b": (8,)})) == 1  # a recurrent layer
     assert len(group({f"0.{name}": shape for name, shape in square.items()})) == 1
