@@ -95,6 +95,13 @@ def test_of_several_outputs_those_that_get_nothing_are_said_not_to_be_reached() 
     assert "arrives at critic:" in found.reason
 
 
+def test_what_a_loss_takes_amiss_is_said_of_a_healthy_network() -> None:
+    for taken, hint in (("softmax", "twice"), ("picks", "picks"), ("", None)):
+        (found,) = findings_of(Known(Record(tuple(chain([1.0, 1.0, 1.0])), twice=taken)))
+        assert (found.verdict, found.hint) == (V.HEALTHY, hint)
+        assert ("nll_loss" in found.reason) is (hint == "picks")
+
+
 def test_resolution_does_not_count() -> None:
     strided = [
         Place(

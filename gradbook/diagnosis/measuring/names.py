@@ -155,7 +155,7 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
     """
     layers: dict[str, list[Named]] = {}
     members = [locate(name, shape) for name, shape in shapes.items()]
-    # No layer has three matrices: W, U and V without more are those of a network.
+    # No layer has three matrices, so W, U and V without its name are those of several.
     bare = sum(not m.layer and m.role is Role.WEIGHT for m in members) > 2
     for found in members:
         layers.setdefault(found.name if bare and not found.layer else found.layer, []).append(found)

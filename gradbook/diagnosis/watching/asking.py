@@ -124,10 +124,11 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
 
 
 def _ends(module: Any, output: Any) -> tuple[float, ...]:
-    if getattr(module, "bias", True) or not isinstance(output, tuple):
+    states = next(tensors_in(output[1:]), None) if isinstance(output, tuple) else None
+    if states is None or states.ndim < 2 or getattr(module, "bias", True):
         return ()
-    states = next(tensors_in(output[1])).detach().flatten(1).double().norm(dim=1)
-    return tuple(states[:: 2 if module.bidirectional else 1].tolist())
+    sizes: list[float] = states.detach().flatten(1).double().norm(dim=1).tolist()
+    return tuple(sizes[:: 2 if module.bidirectional else 1])
 
 
 def _lags(made: Pass, data: Any, out: Any, delta: Any, axis: int) -> tuple[float, ...] | None:
