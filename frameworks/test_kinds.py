@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 import gradbook
 from gradbook.diagnosis import Report, Verdict
+from gradbook.diagnosis.watching.modules import is_linear
 
 V = Verdict
 
@@ -337,6 +338,13 @@ def test_a_loss_of_logarithms_that_is_given_none(last: list[nn.Module]) -> None:
         lambda z, y: -(z[range(64), y] * x[:, 0]).mean(),
     ):
         assert ask(net, lambda loss=loss: loss(net(x), y)).findings[0].hint != "picks"  # type: ignore[misc]
+
+
+def test_logits_are_known_behind_a_recurrent_layer_whose_output_lies_in_pieces() -> None:
+    head, read = nn.Linear(32, 20), nn.GRU(32, 32, batch_first=True)
+    for x in (torch.randn(8, 12, 32), read(torch.randn(8, 12, 32))[0]):
+        assert is_linear(head(x).grad_fn)
+        assert not is_linear((head(x) + x[..., :20].sigmoid() * head.bias).grad_fn)
 
 
 def test_a_loss_below_zero_is_told() -> None:
