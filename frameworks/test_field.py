@@ -10,6 +10,7 @@ import copy
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,20 @@ def test_weights_that_the_optimizer_does_not_hold() -> None:
     assert "2 of 4 trainable tensors are not in the optimizer" in report.reason
 
 
+def test_what_another_optimizer_holds_is_not_cut_at_the_first_step() -> None:
+    net = dense([16, 32, 32, 4], nn.ReLU)
+    mine, other = (torch.optim.Adam(part.parameters(), 1e-3) for part in (net[:2], net[2:]))
+    for optimizer in (mine, other):  # as a step of the generator, and one of the discriminator
+        assert ask(net, entropy(*rows()), optimizer=optimizer).verdict is V.HEALTHY
+        net.zero_grad()
+    del optimizer, other
+    assert ask(net, entropy(*rows()), optimizer=mine).verdict is V.CUT
+    net.zero_grad()
+    older = torch.optim.Adam(net.parameters(), 1e-3)
+    assert ask(net, entropy(*rows()), optimizer=mine).verdict is V.CUT
+    assert older.param_groups
+
+
 # Kind 2: exactly zero is not dead.
 
 
@@ -192,6 +207,24 @@ def test_a_head_that_begins_with_zeros_is_called_so() -> None:
         report = ask(net, entropy(*rows()))
         assert report.verdict is V.ZERO_START
         assert "first step alone" in report.reason
+
+
+class Squeeze(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = nn.Linear(32, 8), nn.Linear(8, 32)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h * self.up(self.down(h).relu()).sigmoid()
+
+
+def test_units_that_are_off_in_a_gate_are_dead_and_nothing_is_cut() -> None:
+    net = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), Squeeze(), nn.Linear(32, 4))
+    assert ask(net, entropy(*rows())).verdict is V.HEALTHY
+    net.zero_grad()
+    nn.init.constant_(net[2].down.bias, -10)
+    report = ask(net, entropy(*rows()))
+    assert (report.verdict, report.since) == (V.DEAD, "2.down")
 
 
 class LowRank(nn.Module):
@@ -338,10 +371,11 @@ def test_a_loss_at_every_step_hides_what_is_forgotten() -> None:
     assert report.profile.decades < -5
 
 
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("kind", "layers"), [(nn.LSTM, 8), (nn.GRU, 8), (nn.RNN, 12)])
-def test_depth_and_time_are_told_apart(kind: Any, layers: int) -> None:
+def test_depth_and_time_are_told_apart(kind: Any, layers: int, bias: bool) -> None:
     ids, y = torch.randint(50, (16, 6)), torch.randint(50, (16,))
-    report = ask(Reader(kind, layers), entropy(ids, y))
+    report = ask(Reader(partial(kind, bias=bias), layers), entropy(ids, y))
     assert report.verdict is V.VANISHING
     assert f"{layers} layers of rnn" in report.reason
 

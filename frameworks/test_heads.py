@@ -268,13 +268,13 @@ def test_weights_that_another_optimizer_moves_are_no_fault(theirs: bool) -> None
     net, x = nn.ModuleDict({"maker": nn.Linear(4, 8), "judge": nn.Linear(8, 1)}), torch.randn(16, 4)
     ours, other = (torch.optim.Adam(net[name].parameters()) for name in ("maker", "judge"))
     with gradbook.watching(net, optimizer=ours) as run:
-        for _ in range(4):
+        for _ in range(40):
             net.zero_grad()
             net["judge"](net["maker"](x).tanh()).mean().backward()
             ours.step()
             if theirs:
                 other.step()
-    assert run.moments[0].report.verdict is V.CUT
+    assert run.moments[0].report.verdict is V.HEALTHY  # the other's turn may be yet to come
     assert run.report().verdict is (V.HEALTHY if theirs else V.CUT)
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 import gradbook
 from gradbook.diagnosis import Report, Verdict
+from gradbook.diagnosis.watching.modules import is_linear
 
 V = Verdict
 
@@ -321,6 +322,43 @@ def test_a_softmax_that_the_loss_takes_once_more(loss: str, classes: int) -> Non
     assert report.verdict is V.HEALTHY
     assert (report.findings[0].hint == "twice") is twice
     assert ("softmax of them once more" in report.reason) is twice
+
+
+@pytest.mark.parametrize("last", [[], [nn.Softmax(1)]])
+def test_a_loss_of_logarithms_that_is_given_none(last: list[nn.Module]) -> None:
+    """It falls without end, or to -1; of log_softmax the same δ is that of cross-entropy."""
+    x, y = torch.randn(64, 8), torch.randint(4, (64,))
+    for more, hint in ((last, "picks"), ([nn.LogSoftmax(1)], None)):
+        net = nn.Sequential(*mlp(8, 64, 64, 4), *more)
+        assert ask(net, lambda net=net: F.nll_loss(net(x), y)).findings[0].hint == hint  # type: ignore[misc]
+    net = nn.Sequential(*mlp(8, 64, 64, 4), *last)
+    for loss in (
+        F.cross_entropy,
+        F.multi_margin_loss,
+        lambda z, y: -(z[range(64), y] * x[:, 0]).mean(),
+    ):
+        assert ask(net, lambda loss=loss: loss(net(x), y)).findings[0].hint != "picks"  # type: ignore[misc]
+
+
+def test_logits_are_known_behind_a_recurrent_layer_whose_output_lies_in_pieces() -> None:
+    head, read = nn.Linear(32, 20), nn.GRU(32, 32, batch_first=True)
+    for x in (torch.randn(8, 12, 32), read(torch.randn(8, 12, 32))[0]):
+        assert is_linear(head(x).grad_fn)
+        assert not is_linear((head(x) + x[..., :20].sigmoid() * head.bias).grad_fn)
+
+
+def test_a_loss_below_zero_is_told() -> None:
+    net, x, y = mlp(8, 64, 4), torch.randn(64, 8), torch.randint(4, (64,))
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    for loss, below in ((F.nll_loss, True), (F.cross_entropy, False)):
+        with gradbook.watching(net, optimizer=optimizer) as run:
+            for _ in range(8):
+                optimizer.zero_grad()
+                now = loss(net(x), y)
+                now.backward()
+                run.step(now)
+                optimizer.step()
+        assert any("end at 0" in note for note in run.report().notes) is below
 
 
 class Speaks(nn.Module):

@@ -1,7 +1,7 @@
 """What only a run tells: what is missing between its steps, and what came before the end."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from statistics import median
@@ -123,6 +123,13 @@ def _first(report: Report, found: Finding) -> Report:
 def losses_of(moments: Sequence[Moment]) -> list[float]:
     """Return the losses that were told."""
     return [moment.loss for moment in moments if moment.loss is not None]
+
+
+def below(moments: Sequence[Moment]) -> Iterator[str]:
+    """Say that a loss that was told has fallen below what it cannot fall below by itself."""
+    if (told := losses_of(moments)) and told[-1] < 0:
+        text = f"The loss is {told[-1]:.3g}. Cross-entropy and squares end at 0: below it come "
+        yield f"{text}nll_loss of what is not log_softmax, and labels outside of 0 to 1."
 
 
 def lost(moments: Sequence[Moment]) -> Finding | None:

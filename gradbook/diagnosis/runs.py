@@ -18,6 +18,7 @@ from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report, finite
 from gradbook.diagnosis.run_findings import (
     OFTEN,
+    below,
     cleared,
     lost,
     never_moved,
@@ -152,7 +153,8 @@ class Run:
         known = found[0] in moment.report.findings
         steps = moment.report.steps if known else next_steps(found[0])
         high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
-        notes = f"Step {moment.step} of {self._steps}.", *changes_of(self.moments), *high
+        step = f"Step {moment.step} of {self._steps}."
+        notes = step, *changes_of(self.moments), *high, *below(self.moments)
         report = _noted(replace(moment.report, findings=found, steps=steps), *notes)
         return slowed(seen_from_the_start(report, self.moments), self._rates)
 

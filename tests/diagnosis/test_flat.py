@@ -254,6 +254,12 @@ def test_weights_that_nobody_means_to_train_are_a_note() -> None:
         assert any("not in the optimizer" in note for note in notes_of(left)) is not held
 
 
+def test_weights_that_another_optimizer_holds_do_not_stay_as_they_are() -> None:
+    of = known([1.0, None, 1.0], [1.0, None, 1.0])  # type: ignore[list-item]
+    apart = [replace(p, stepped=p.norm is not None, moved=p.norm is None) for p in of.parameters]
+    assert not any("in the optimizer" in n for n in notes_of(replace(of, parameters=tuple(apart))))
+
+
 def test_a_loss_of_derivatives_that_are_all_zero() -> None:
     of = known([0.0, None], [0.0, None])  # type: ignore[list-item]
     assert said(of)[0] is V.LOSS

@@ -93,6 +93,13 @@ def test_weight_and_bias_of_a_layer_are_grouped_in_order() -> None:
     ]
 
 
+def test_three_matrices_without_a_layers_name_are_layers_themselves() -> None:
+    square = dict.fromkeys("WUV", (8, 8))
+    assert [layer.name for layer in group(square)] == ["W", "U", "V"]
+    assert len(group({"W": (8, 8), "U": (8, 8), "b": (8,)})) == 1  # a recurrent layer
+    assert len(group({f"0.{name}": shape for name, shape in square.items()})) == 1
+
+
 def test_hostile_names_take_no_time() -> None:
     for name in ("." * 5000, "a/" * 5000, "1" * 4000, "W_" * 2500, "é\x1b[2J"):
         assert locate(name, (2, 2)).name == name

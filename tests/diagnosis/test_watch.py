@@ -83,6 +83,25 @@ def test_heads_side_by_side_are_no_chain() -> None:
     assert said([Place("h", 1.0), *heads]) == [V.HEALTHY]
 
 
+def test_of_several_outputs_those_that_get_nothing_are_said_not_to_be_reached() -> None:
+    critic = Place("critic", 1.0, before=("body",), layer=True)
+    for sent in (0.0, 1.0):  # with advantages of 0, and others
+        actor = Place("actor", sent, before=("body",), layer=True)
+        (found,) = findings_of(Known(Record((Place("body", 1.0), actor, critic))))
+        assert found.verdict is V.HEALTHY
+        assert ("actor: δ there is exactly 0" in found.reason) is (sent == 0)
+    alone = (Place("actor.0", 0.0), Place("actor.1", 0.0, before=("actor.0",)), critic)
+    (found,) = findings_of(Known(Record(alone)))
+    assert "arrives at critic:" in found.reason
+
+
+def test_what_a_loss_takes_amiss_is_said_of_a_healthy_network() -> None:
+    for taken, hint in (("softmax", "twice"), ("picks", "picks"), ("", None)):
+        (found,) = findings_of(Known(Record(tuple(chain([1.0, 1.0, 1.0])), twice=taken)))
+        assert (found.verdict, found.hint) == (V.HEALTHY, hint)
+        assert ("nll_loss" in found.reason) is (hint == "picks")
+
+
 def test_resolution_does_not_count() -> None:
     strided = [
         Place(
@@ -174,6 +193,10 @@ def test_steps_and_frozen_shares_are_judged_where_the_gradient_arrives() -> None
     fine = chain([1.0, 1.0, 1.0])
     assert said(fine, Parameter("0.weight", norm=1.0, ratio=1e3)) == [V.LARGE_STEP]
     assert said(fine, Parameter("0.weight", norm=1.0), frozen=0.9) == [V.FROZEN]
+    for share, others in ((0.5, True), (1.0, False)):  # half is frozen, and the loss may fall
+        (found,) = findings_of(Known(Record(tuple(fine)), frozen=share))
+        assert found.verdict is V.FROZEN
+        assert ("the loss may fall all the same" in found.reason) is others
     left = Parameter("0.weight", norm=1.0, stepped=False)
     assert said(fine, left) == [V.CUT]
 
@@ -290,6 +313,20 @@ def test_a_layer_whose_units_are_all_off_is_dead_unless_something_leads_around_i
     assert said(around) == [V.HEALTHY]
 
 
+def test_units_that_are_off_in_a_branch_are_dead_and_no_cut() -> None:
+    a, b = Parameter("b.weight", norm=0.0), Parameter("c.weight", norm=0.0)
+    for off, verdict in ((1.0, V.DEAD), (0.2, V.CUT)):
+        places = (
+            Place("a", 1.0, layer=True),
+            Place("b", 0.0, before=("a",), off=off, bend="Relu", layer=True),
+            Place("c", 1.0, before=("b",), layer=True),
+            Place("d", 1.0, before=("a", "c"), layer=True),
+        )
+        record = Record(places, owned={"b": ("b.weight",), "c": ("c.weight",)})
+        first = findings_of(Known(record, (Parameter("a.weight", norm=1.0), a, b)))[0]
+        assert (first.verdict, first.since) == (verdict, "b" if off > 0.5 else "c.weight")
+
+
 def test_stacked_recurrent_layers_are_compared_by_their_biases() -> None:
     fine = tuple(chain([1.0, 1.0]))
     steps = Steps("rnn", ((1.0,), (1.0,)), depth=3)
@@ -299,6 +336,14 @@ def test_stacked_recurrent_layers_are_compared_by_their_biases() -> None:
     assert found.hint == "stack"
     level = tuple(replace(bias, norm=1.0) for bias in biases)
     assert findings_of(Known(Record(fine, steps=(steps,)), level))[0].verdict is V.HEALTHY
+
+
+def test_a_stack_without_biases_is_compared_by_its_weights_over_what_they_read() -> None:
+    matrices = tuple(Parameter(f"rnn.weight_hh_l{k}", norm=1.0) for k in range(3))
+    for states, verdict in (((1.0, 0.1, 0.01), V.VANISHING), ((1.0, 1.0, 1.0), V.HEALTHY)):
+        steps = Steps("rnn", ((1.0,), (1.0,)), depth=3, ends=states)
+        record = Record(tuple(chain([1.0, 1.0])), steps=(steps,))
+        assert findings_of(Known(record, matrices))[0].verdict is verdict
 
 
 def test_what_grows_over_the_steps_of_one_layer_explodes() -> None:

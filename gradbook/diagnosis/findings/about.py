@@ -26,7 +26,7 @@ def notes_of(known: Known) -> Iterator[str]:
     """Say what was watched, and what of it is to be known."""
     if (held := len(known.parameters) - len(known.asked)) > 0:
         yield f"{held} of {len(known.parameters)} tensors are frozen on purpose."
-    if out := [p.name for p in known.asked if left_out(p)]:
+    if out := [p.name for p in known.asked if left_out(p) and not p.moved]:
         yield f"{listed(out)} get no gradient and are not in the optimizer: they stay as they are."
     for copy, source in copies(known).items():
         yield (

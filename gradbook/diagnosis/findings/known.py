@@ -36,7 +36,7 @@ class Parameter:
     stepped: bool | None = None
     """Whether the optimizer holds it; None if there is none."""
     moved: bool = False
-    """Whether it has been written to since it was watched."""
+    """Whether it has been written to since it was watched, or another optimizer holds it."""
     rate: float | None = None
     """The optimizer's learning rate for it, if it is known."""
     decay: float = 0.0

@@ -113,9 +113,18 @@ def _behind_the_last(known: Known) -> Finding | None:
     return Finding(Verdict.LOSS, f"{text}layers.", since=next(iter(ends)))
 
 
-def taken_twice(known: Known) -> str:
-    """Say that the loss takes probabilities for logits, which it turns into probabilities again."""
-    if not (bend := known.record.twice):
-        return ""
+def taken_amiss(known: Known) -> str:
+    """Say that the loss takes probabilities for logits, or logits for their logarithms."""
+    bend = known.record.twice
+    if bend == "picks":
+        text = " But one output of each example gets all, and in all the same, as from nll_loss of "
+        return f"{text}what is not log_softmax, which has no lower bound, or from L1 far off."
     text = " But what the network returns are probabilities, and what comes back is what a loss "
-    return f"{text}sends that takes {bend} of them once more."
+    return f"{text}sends that takes {bend} of them once more." if bend else ""
+
+
+def in_part(known: Known) -> str:
+    """Say that of several outputs some get nothing from the loss, as with advantages of 0."""
+    silent = [p.name for p in known.ends if p.delta == 0]
+    text = f" But nothing comes from the loss to {listed(silent)}: δ there is exactly 0."
+    return text if silent else ""

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gradbook.diagnosis.findings.known import MOST, Known
-from gradbook.diagnosis.findings.loss import taken_twice
+from gradbook.diagnosis.findings.loss import in_part, taken_amiss
 from gradbook.diagnosis.findings.over_time import CALLS
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import mostly_off, saturates
@@ -127,7 +127,7 @@ def _side_by_side(known: Known, places: Sequence[Place]) -> bool:
 def healthy(known: Known) -> Finding | None:
     """Say that the gradient arrives, if it does."""
     paths = known.paths
-    found = max(paths, key=lambda p: (paths[p], len(p.names)), default=Profile())
+    found = max(paths, key=lambda p: (any(p.rms), paths[p], len(p.names)), default=Profile())
     if not known.ends or not (found.names or any(p.norm for p in known.asked)):
         return None
     if not any(p.delta for p in known.places):
@@ -135,7 +135,8 @@ def healthy(known: Known) -> Finding | None:
     if (within := unseen(known)) is not None:
         return within
     buts = (
-        ("twice", taken_twice(known)),
+        ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
+        ("still", in_part(known)),
         ("underflow", underflows(known)),
         ("saturated", saturates(known)),
         ("few left", mostly_off(known)),
@@ -148,7 +149,7 @@ def healthy(known: Known) -> Finding | None:
 
 
 def _arrives(known: Known, found: Profile) -> str:
-    names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends)]))
+    names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends if p.delta)]))
     if len(found.names) < 2:
         return f"The gradient arrives at {listed(names)}: there is no deeper layer."
     down, up = known.worst(-1).fall[0], known.worst(1).rise[0]

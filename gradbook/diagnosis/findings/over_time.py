@@ -28,7 +28,8 @@ def stacked(known: Known) -> Finding | None:
         size, start, end = found.fall
         if size >= STACKED:
             text = f"Over the {steps.depth} layers of {steps.name or 'the network'} the gradient "
-            text += f"falls by {factor(size)} from {start} down to {end}."
+            read = ", over what they read" if "weight" in start else ""
+            text += f"falls by {factor(size)} from {start} down to {end}{read}."
             return Finding(Verdict.VANISHING, text, found, end, "stack")
     return None
 
@@ -36,10 +37,12 @@ def stacked(known: Known) -> Finding | None:
 def _stack(known: Known, steps: Steps) -> Profile:
     prefix = f"{steps.name}." if steps.name else ""
     sizes = {p.name: p.norm for p in known.asked if p.norm}
-    for kind in ("bias_ih_l", "weight_hh_l"):
+    # A weight's gradient is δ times what it reads, which may shrink as δ grows.
+    read = {"bias_ih_l": (1.0,) * steps.depth, "weight_hh_l": steps.ends}
+    for kind, states in read.items():
         names = [f"{prefix}{kind}{k}" for k in range(steps.depth)]
-        if all(name in sizes for name in names):
-            rms = tuple(sizes[name] for name in names)
+        if len(states) == steps.depth and all(states) and all(name in sizes for name in names):
+            rms = tuple(sizes[name] / state for name, state in zip(names, states, strict=True))
             return Profile("gradients of biases", tuple(names), rms)
     return Profile()
 

@@ -55,6 +55,7 @@ def frozen(known: Known) -> Finding | None:
         return None
     text = f"{known.frozen:.0%} of the weights that a step is meant for are the same after the "
     text += "update, bit for bit: it is too small for the gaps of their number format."
+    text += " The others move, so that the loss may fall all the same." if known.frozen < 1 else ""
     return Finding(Verdict.FROZEN, text)
 
 

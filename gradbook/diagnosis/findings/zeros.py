@@ -111,7 +111,12 @@ def exactly_zero(known: Known) -> Finding | None:
     still, enough = [p for p in known.still if p.axes > 1], UNUSED * len(known.matrices)
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
-    passed_by = [p.name for p in still if _comes(known, p)]
+    names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]
+    read = {b for p in still if (at := known.place_of.get(p.name)) for b in at.before}
+    bent = (p for p in known.places if p.name in read and p.bend)
+    if shut := [p.name for p in bent if (p.off or 0.0) >= ALL_OFF]:
+        text = f"All units of {listed(shut)} are off, 0 for every example: {names} get exactly 0."
+        return Finding(Verdict.DEAD, text, since=shut[0])
     if len(passed_by) >= enough:
         since, text = passed_by[0], f"δ comes to {listed(passed_by)}, and they get nothing of it: "
         text += "what is made of them is flat, all that enters is 0, or a hook returns 0."
@@ -120,7 +125,6 @@ def exactly_zero(known: Known) -> Finding | None:
         text += f"{between[1]} gets to {since}: what lies between has a slope of 0."
     else:
         return None
-    names = listed([p.name for p in still])
     start = f"{len(known.still)} of {len(known.asked)} trainable tensors get a gradient of exactly "
     return Finding(Verdict.CUT, f"{start}0: {names}. {text}", since=since, hint="flat")
 

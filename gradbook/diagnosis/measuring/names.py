@@ -154,9 +154,11 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
         [('0', 'dense'), ('1', 'normalization')]
     """
     layers: dict[str, list[Named]] = {}
-    for name, shape in shapes.items():
-        found = locate(name, shape)
-        layers.setdefault(found.layer, []).append(found)
+    members = [locate(name, shape) for name, shape in shapes.items()]
+    # No layer has three matrices, so W, U and V without its name are those of several.
+    bare = sum(not m.layer and m.role is Role.WEIGHT for m in members) > 2
+    for found in members:
+        layers.setdefault(found.name if bare and not found.layer else found.layer, []).append(found)
     kinds = {n: (m.kind for m in ms if m.kind is not Kind.BIAS) for n, ms in layers.items()}
     return tuple(Layer(n, next(kinds[n], Kind.BIAS), tuple(ms)) for n, ms in layers.items())
 

@@ -1,6 +1,7 @@
 """What is known of each tensor of weights, and what its optimizer's next step does to it."""
 
 import copy
+import gc
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,9 @@ SAMPLE = 16
 
 ENOUGH = 2**12
 """How many numbers of a network's tensor are enough to tell what a step does to it."""
+
+PATIENCE = 32
+"""How often weights are written to until those that another optimizer holds must have been, too."""
 
 BY_NUMBERS = (
     *("SGD", "ASGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax"),
@@ -52,6 +56,20 @@ class Net:
     def _groups(self) -> Mapping[int, Mapping[str, Any]]:
         groups = () if self.optimizer is None else self.optimizer.param_groups
         return {id(p): group for group in groups for p in group["params"]}
+
+    @cached_property
+    def elsewhere(self) -> frozenset[int]:
+        """The `id` of the weights that another optimizer holds, as each half of a GAN has one."""
+        weights = self.weights.items()
+        written = (version_of(w) - self.versions.get(n, version_of(w)) for n, w in weights)
+        left = any(w.requires_grad and id(w) not in self._groups for _, w in weights)
+        if self.optimizer is None or not left or max(written) > PATIENCE:
+            return frozenset()
+        living = (x for x in gc.get_objects() if hasattr(type(x), "add_param_group"))
+        groups = (getattr(x, "param_groups", ()) for x in living)
+        held = ({id(p) for group in mine for p in group["params"]} for mine in groups)
+        # One that shares weights with this one is an older one, or of another step.
+        return frozenset().union(*(ids for ids in held if ids.isdisjoint(self._groups)))
 
 
 def innermost(optimizer: Any) -> Any:
@@ -103,7 +121,8 @@ def _parameter(
         ratio=ratio,
         gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
         stepped=None if net.optimizer is None or weight is None else bool(group),
-        moved=name in net.versions and version_of(weight) != net.versions[name],
+        moved=(name in net.versions and version_of(weight) != net.versions[name])
+        or id(weight) in net.elsewhere,
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
         sample=tuple(first),

@@ -131,6 +131,7 @@ rate (update-rule): If a warm-up begins with 0, ask again at a later step; else 
   scheduler and at the optimizer's groups.
 twice (diagnose): Leave softmax or sigmoid out of the network: CrossEntropyLoss and
   BCEWithLogitsLoss take what the last layer returns.
+picks (diagnose): If it is nll_loss, use cross_entropy, which takes what the last layer returns.
 slow (update-rule): If the loss still has to fall, raise the learning rate tenfold, and again.
 unknown (diagnose): Use gradbook.watch(net): it sees where the graph is cut.
 """)

@@ -99,7 +99,8 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
     lengths = None if counts is None else counts.tolist()
     axis = 1 if module.batch_first and data.ndim > 2 else 0
     depth = int(getattr(module, "num_layers", 1))
-    made.loops[name] = Steps(name, both=bool(module.bidirectional), depth=depth)
+    both, ends = bool(module.bidirectional), _ends(module, output)
+    made.loops[name] = Steps(name, both=both, depth=depth, ends=ends)
     if lengths is None:
         made.kept[name] = data, out
 
@@ -120,6 +121,14 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
 
     data.register_hook(modules.compiler_off(arrived))
     out.register_hook(modules.compiler_off(direct))
+
+
+def _ends(module: Any, output: Any) -> tuple[float, ...]:
+    states = next(tensors_in(output[1:]), None) if isinstance(output, tuple) else None
+    if states is None or states.ndim < 2 or getattr(module, "bias", True):
+        return ()
+    sizes: list[float] = states.detach().flatten(1).double().norm(dim=1).tolist()
+    return tuple(sizes[:: 2 if module.bidirectional else 1])
 
 
 def _lags(made: Pass, data: Any, out: Any, delta: Any, axis: int) -> tuple[float, ...] | None:

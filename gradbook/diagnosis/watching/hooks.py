@@ -108,7 +108,7 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
         place.layer |= axes > 1
         place.also.add(name)
         may_wait = not name or (axes == 0 and tensor.device.type == "cpu")
-        if may_wait and not is_linear(tensor.grad_fn):
-            place.shares = shares_in(tensor)
+        if may_wait:
+            place.shares = shares_in(tensor, is_linear(tensor.grad_fn))
         place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
     asking.listen(made, name, module, asking.sequence(args, kwargs), output)

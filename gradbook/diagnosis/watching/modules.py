@@ -139,9 +139,13 @@ def bend_of(node: Any) -> str:
 
 def is_linear(node: Any) -> bool:
     """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
-    while node is not None and _kind(node) in SHAPES:
+    while node is not None and (_kind(node) in SHAPES or _adds_bias(node)):
         node = node.next_functions[0][0]
     return node is not None and _kind(node) in LINEAR
+
+
+def _adds_bias(node: Any) -> bool:  # as a layer does by itself where its input lies in pieces
+    return _kind(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
 
 
 class Weight(NamedTuple):

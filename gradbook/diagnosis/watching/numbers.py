@@ -72,16 +72,18 @@ def per_step(delta: Any, axis: int, lengths: list[int] | None) -> tuple[tuple[fl
 
 
 class Shares(NamedTuple):
-    """Some of the probabilities that a network returns; without an axis those of yes and no."""
+    """Some probabilities that a network returns, without an axis those of yes and no; or None."""
 
     some: Any
     axis: int | None
 
 
-def shares_in(tensor: Any) -> Shares | None:
-    """Return some of what a network returns, if these are probabilities."""
+def shares_in(tensor: Any, straight: bool) -> Shares | None:
+    """Return some of what a network returns, if these are probabilities, or nothing of logits."""
     if not tensor.ndim or not tensor.is_floating_point() or not tensor.numel():
         return None
+    if straight:
+        return Shares(None, None)
     x = _part(tensor, None)
     if not bool((x >= 0).all() & (x <= 1).all()):
         return None
@@ -110,8 +112,10 @@ def taken_again(shares: Shares, delta: Any) -> str:
     and no. Where classes are few or many, all but the 1 is nearly alike in other losses: those are
     compared by themselves.
     """
+    if any(_picks(_part(delta, k)) for k in {delta.ndim - 1, 1} if delta.ndim > 1):
+        return "picks"
     d = _part(delta, shares.axis)
-    if d.shape != shares.some.shape:
+    if shares.some is None or d.shape != shares.some.shape:
         return ""
     if shares.axis is None:
         d, q = d.reshape(1, -1), shares.some.sigmoid().reshape(1, -1)
@@ -129,6 +133,13 @@ def taken_again(shares: Shares, delta: Any) -> str:
     else:
         alike = _close(d.scatter(-1, label, 0.0), (scale * q).scatter(-1, label, 0.0))
     return "softmax" if alike else ""
+
+
+def _picks(rows: Any) -> bool:
+    """Tell that a loss is minus one output of each example, not of the same class in all."""
+    chosen, least = rows != 0, rows.min()
+    alike = bool((least < 0) & (~chosen | (rows == least)).all() & (chosen.sum(-1) <= 1).all())
+    return alike and int(chosen.flatten(0, -2).any(0).sum()) > 1
 
 
 def _close(x: Any, y: Any) -> bool:

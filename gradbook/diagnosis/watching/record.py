@@ -25,6 +25,8 @@ class Steps:
     """Whether the layer reads in both directions."""
     depth: int = 1
     """How many layers are stacked in it."""
+    ends: tuple[float, ...] = ()
+    """Of a stack without biases the sizes of its last states, layer by layer."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Record:
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each place the names of the weights between it and those before it."""
     twice: str = ""
-    """What the loss takes of probabilities that it has already been taken of."""
+    """What the loss takes of probabilities that it has already been taken of; or that it picks."""
     strangers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """By `id` the shapes of weights that it made use of and that were not its own."""
     differentiated: bool = False
