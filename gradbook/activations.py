@@ -171,7 +171,7 @@ def _silu_df(z: Array) -> Array:
 
 def _silu_sup_df() -> float:
     """Return (1 + u)/2 with u = coth u: f″(z) vanishes where (z/2) tanh(z/2) = 1, at z = 2u."""
-    u = 1.0
+    u = 1.0  # mutant: any start comes there
     # mutant(100): more steps change nothing
     for _ in range(100):  # the map contracts by 1/sinh² u = 0.44 a step
         u = 1 / math.tanh(u)
@@ -203,7 +203,7 @@ def leaky(slope: float) -> Activation:
     Source: Maas, Hannun & Ng 2013.
     """
     slope = finite("slope", slope)
-    f = _map(lambda z: np.where(z > 0, z, slope * z))
+    f = _map(lambda z: np.where(z > 0, z, slope * z))  # mutant(>): both are 0 at 0
     kinks = () if slope == 1 else (0.0,)
     return Activation(f"leaky ReLU({slope:g})", f, _leaky_df(slope), max(1.0, abs(slope)), kinks)
 

@@ -26,7 +26,7 @@ def biased(z: Array, b: Array | None) -> Array:
     if b is None:
         return z
     rows = b if b.ndim == 1 else b[..., None, :]
-    # mutant(and,2): the sum is the same, in z or not
+    # mutant(and,>,2): the sum is the same, in z or not
     if b.dtype != z.dtype or (b.ndim > 1 and b.shape[:-1] != z.shape[:-2]):
         return z + rows
     z += rows
@@ -42,11 +42,11 @@ def delta_of(activation: Activation, record: Forward, da: Array) -> Array:
 
 def weight_gradient(W: Array | None, x: Array | None, delta: Array) -> Array | None:
     r"""Compute $x^\top \delta$, summed over whatever shares `W`; None where there is no weight."""
-    if W is None or x is None:
+    if W is None or x is None:  # mutant(or): both or none
         return None
     if delta.ndim == 2:
         return x.T @ delta
-    # mutant(1,-): what is below gives the same
+    # mutant(1,2,-): what is below gives the same
     if W.ndim == 2 and x.shape[:-1] == delta.shape[:-1]:  # all rows share W: one product, no stack
         return x.reshape(-1, x.shape[-1]).T @ delta.reshape(-1, delta.shape[-1])
     return sum_to(x.mT @ delta, W.shape)

@@ -95,7 +95,7 @@ class Step(Parameterized):
     def _mixed(self, h: Array) -> Array:
         """Compute `h @ W + x @ U + b`, leaving out what the step has not."""
         z: Array = h @ self.W
-        if self.U is not None and self.x is not None:
+        if self.U is not None and self.x is not None:  # mutant(and): both or none
             z = z + self.x @ self.U
         return biased(z, self.b)
 

@@ -41,7 +41,7 @@ LONGEST = 1e8
 # For slopes, which may jump at 0, a length of 0 stands for the limit from above.
 _SHORTEST = 1e-300  # mutant: as long as it is next to nothing
 # The slope of the length map is a mean divided by √q, whose rounding errors are 1e-12 here.
-_SHORTEST_SLOPED = 1e-10
+_SHORTEST_SLOPED = 1e-10  # mutant: of that order
 # Relative changes below this are the rounding errors of the rule, with a wide margin.
 _ROUNDING = 1e-12
 
@@ -219,7 +219,7 @@ def _next_zero(change: Callable[[float], float], start: float) -> float | None:
         above = (start * 2.0**k for k in range(1, doublings + 1))
         high = next((q for q in above if change(q) < 0), None)
         return None if high is None else last_true(lambda q: change(q) >= 0, high / 2, high)
-    below = [start / 2.0**k for k in range(1, 100)]  # mutant(100): far enough
+    below = [start / 2.0**k for k in range(1, 100)]  # mutant(1,100): near and far enough
     low = next((q for q in below if change(q) > 0), 0.0)
     if low == 0 and change(0.0) == 0:
         return 0.0

@@ -273,6 +273,11 @@ DENSE_FAULTS = [
     (ONES, np.ones(2), r"b must have shape \(\.\.\., 3\) to fit W, got \(2,\)"),
     (ONES, np.array(1.0), r"b must have shape \(\.\.\., 3\) to fit W, got \(\)"),
     (np.ones((2, 3, 3)), np.ones((4, 3)), r"b must have ensemble axes .* \(2,\) of W, got \(4,\)"),
+    (
+        np.ones((4, 3, 3)),
+        np.ones((4, 5, 3)),
+        r"b must have ensemble axes .* \(4,\) of W, got \(4, 5\)",
+    ),
 ]
 
 
@@ -356,3 +361,9 @@ def test_a_record_without_z_is_not_this_layers() -> None:
     x = np.ones((1, 3))
     with pytest.raises(ValueError, match="record must come from this layer's forward"):
         Dense(ONES, None, identity).backward(Forward(x, x), x)
+
+
+def test_a_bias_of_more_digits_than_the_weights_keeps_them() -> None:
+    fine = 1 + 2.0**-40
+    layer = Dense(np.zeros((1, 1), np.float32), np.array([fine]), identity)
+    assert layer.forward(np.ones((1, 1), np.float32)).a.item() == fine
