@@ -68,13 +68,15 @@ def after(
     clip: float | None = None,
     clear: bool = True,
     scheduler: Any = None,
+    below: float = 0.0,
 ) -> tuple[Report, list[float]]:
     """Train as people do, and return what is said at the end and the losses."""
     told: list[float] = []
     with gradbook.watching(net, optimizer=optimizer) as run:
-        for _, loss in zip(range(steps), losses(net), strict=False):
+        for _, above in zip(range(steps), losses(net), strict=False):
             if clear:
                 optimizer.zero_grad()
+            loss = above - below
             loss.backward()
             run.step(loss)
             told.append(loss.item())
@@ -156,10 +158,12 @@ def test_a_rate_after_which_all_is_flat_is_too_large(rate: float) -> None:
 
 
 @pytest.mark.parametrize("net", [perceptron, reader])
-def test_weights_that_decay_takes_away(net: Callable[[], nn.Module]) -> None:
+@pytest.mark.parametrize("below", [0.0, 4.0])
+def test_weights_that_decay_takes_away(net: Callable[[], nn.Module], below: float) -> None:
     made = net()
-    report, told = after(made, torch.optim.Adam(made.parameters(), 1e-2, weight_decay=1.0), 80)
-    assert told[-1] > 0.9 * told[0]
+    decay = torch.optim.Adam(made.parameters(), 1e-2, weight_decay=1.0)
+    report, told = after(made, decay, 80, below=below)
+    assert told[-1] + below > 0.9 * (told[0] + below)
     assert report.verdict is V.VANISHING
     assert "The weights have become smaller" in report.reason
     assert [step.text for step in report.steps] == ["Lower the weight decay, or the learning rate."]

@@ -143,10 +143,14 @@ def lost(moments: Sequence[Moment]) -> Finding | None:
 
 
 def learned(moments: Sequence[Moment]) -> Finding | None:
-    """Find that the loss falls to less than half: what is learned sends little back."""
+    """Find that the loss falls to less than half: what is learned sends little back.
+
+    Of one that has been below 0 half is nothing: what it may fall to is not known.
+    """
     told = losses_of(moments)
     last = last_fifth(told)
-    if len(told) < FIFTH or not all(map(math.isfinite, last)) or not median(last) < told[0] / 2:
+    known = len(told) >= FIFTH and all(map(math.isfinite, last)) and min(told) >= 0
+    if not known or median(last) >= told[0] / 2:
         return None
     text = f"The loss falls from {told[0]:.3g} to {median(last):.3g}: this network trains."
     return Finding(Verdict.HEALTHY, text)
