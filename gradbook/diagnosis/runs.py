@@ -53,15 +53,31 @@ class Run:
         self._hook: Any = None
         self.moments: list[Moment] = []
         if hasattr(self._optimizer, "register_step_pre_hook"):
-            self._hook = self._optimizer.register_step_pre_hook(self._before_step)
+            self._hook = self._optimizer.register_step_pre_hook(self._begin_step)
 
-    def _before_step(self, *_: Any) -> None:
+    def _begin_step(self, _: Any, args: Any, kwargs: Any) -> Any:
+        """Look before a step, or, where it has a closure, behind what that sends back first."""
+        closure = kwargs.get("closure", (*args, None)[1])
+        if not callable(closure):
+            return self._before_step()
+        looks = iter([self._before_step])
+
+        def and_look() -> Any:
+            loss = closure()
+            next(looks, lambda _: None)(loss)
+            return loss
+
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": and_look}
+        return (args[0], and_look), kwargs
+
+    def _before_step(self, loss: Any = None) -> None:
         # A fused optimizer gets scaled gradients, and skips a step, or unscales them, by itself.
         if float(getattr(self._optimizer, "found_inf", None) or 0):
             return
         self._rates.append(max(float(group["lr"]) for group in self._optimizer.param_groups))
         if not self._told:
-            self.step()
+            self.step(loss)
         elif self.moments and self.moments[-1].step == self._steps:
             self._look_again()
         self._told = False
