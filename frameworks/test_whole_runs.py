@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,6 +188,41 @@ def test_gradients_that_nobody_clears(net: Callable[[], nn.Module]) -> None:
     report, _ = after(made, torch.optim.Adam(made.parameters(), 1e-3), 12, clear=False)
     assert report.findings[0].hint == "summed"
     assert "zero_grad" in report.steps[0].text
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_an_optimizer_of_another_network(tells: bool) -> None:
+    """What it clears are gradients of others, and none of its steps moves this network."""
+    net, other = perceptron(), perceptron()
+    optimizer = torch.optim.SGD(other.parameters(), 1e-2)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(5), losses(net), strict=False):
+            optimizer.zero_grad()
+            loss.backward()
+            if tells:
+                run.step(loss)
+            optimizer.step()
+    report = run.report()
+    assert [(f.verdict, f.hint) for f in report.findings] == [(V.CUT, "optimizer")]
+
+
+@pytest.mark.parametrize("tells", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 2.0**16])
+def test_a_step_that_is_never_taken(tells: bool, scale: float, tmp_path: Path) -> None:
+    """Nor is its size spoken of, which a loss scale makes large."""
+    net = perceptron()
+    optimizer = torch.optim.SGD(net.parameters(), 0.05)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(20), losses(net), strict=False):
+            optimizer.zero_grad()
+            (scale * loss).backward()
+            if tells:
+                run.step(loss)
+    report = run.report()
+    assert [(f.verdict, f.hint) for f in report.findings] == [(V.CUT, "no step")]
+    assert report.reason.startswith("Of 20 steps the optimizer")
+    run.html(tmp_path / "run.html")
+    assert report.reason in (tmp_path / "run.html").read_text(encoding="utf-8")
 
 
 def test_gradients_that_are_added_up_on_purpose() -> None:

@@ -11,6 +11,7 @@ from gradbook.diagnosis.findings.about import UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
 from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
+from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.run_page import Moment
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
@@ -20,6 +21,9 @@ OFTEN = 3
 
 SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
 """What training makes of a network in which it was not, where steps or weight decay are large."""
+
+OF_A_STEP = (Verdict.LARGE_STEP, Verdict.FROZEN)
+"""What is said of the size of a step."""
 
 AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
 """What may be true of a network that has learned, and is no illness then."""
@@ -53,7 +57,7 @@ def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | 
 def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
     """Find that the optimizer's step was never taken, or with a largest rate of 0 each time."""
     if looked >= OFTEN and not rates:
-        text = f"Of {looked} steps the optimizer took none: no weight moves."
+        text = f"Of {looked} steps the optimizer that you handed over took none."
         return Finding(Verdict.CUT, text, hint="no step")
     if len(rates) >= OFTEN and not any(rates):
         text = f"The learning rate was 0 at all {len(rates)} steps: no weight moves."
@@ -88,6 +92,15 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
         "there."
     )
     return Finding(Verdict.CUT, text, since=still[-1].name, hint="still")
+
+
+def joined(report: Report, *later: Finding | None) -> Report:
+    """Add what happened over the steps; where none is taken, their sizes say nothing."""
+    more = [*filter(None, later)]
+    unsized = OF_A_STEP if any(found.hint == "no step" for found in more) else ()
+    found = in_order([*(f for f in report.findings if f.verdict not in unsized), *more])
+    steps = report.steps if found[0] in report.findings else next_steps(found[0])
+    return replace(report, findings=found, steps=steps)
 
 
 def slowed(report: Report, rates: Sequence[float]) -> Report:

@@ -13,13 +13,12 @@ from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
 from gradbook.diagnosis.findings.over_steps import ceasing, growing, peaks
 from gradbook.diagnosis.measuring.parameters import innermost
-from gradbook.diagnosis.reporting.advice import next_steps
-from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report, finite
 from gradbook.diagnosis.run_findings import (
     OFTEN,
     below,
     cleared,
+    joined,
     lost,
     never_moved,
     norm_of,
@@ -151,7 +150,9 @@ class Run:
         What happened over the steps is added to it.
         """
         if not self.moments and self._deltas.record.places:
-            return self._diagnosed()
+            report, passes = self._diagnosed(), self._deltas.age + 1
+            skips = self._hook is None or report.verdict is Verdict.NON_FINITE
+            return report if skips else joined(report, never_moved(passes, self._rates))
         if self._deltas.age - self._age > OFTEN:
             skipped = self._diagnosed()
             if skipped.verdict is Verdict.NON_FINITE:
@@ -165,14 +166,12 @@ class Run:
         bad = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
         moment = next(bad, self.moments[-1])
         total = {float(m.step): m.norm for m in self.moments}
-        found = in_order([*moment.report.findings, *filter(None, self._later(moment, total))])
-        known = found[0] in moment.report.findings
-        steps = moment.report.steps if known else next_steps(found[0])
+        report = joined(moment.report, *self._later(moment, total))
         high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
         step = f"Step {moment.step} of {self._steps}."
         notes = step, *changes_of(self.moments), *high, *below(self.moments)
-        report = _noted(replace(moment.report, findings=found, steps=steps), *notes)
-        return slowed(seen_from_the_start(report, self.moments), self._rates)
+        report = seen_from_the_start(_noted(report, *notes), self.moments)
+        return slowed(report, self._rates)
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
         """Yield what happened over the steps."""
@@ -181,7 +180,8 @@ class Run:
             if moment.report.verdict not in (Verdict.CUT, Verdict.LOSS):
                 yield cleared(self.moments, self._stepped, self._emptied)
             yield never_moved(self._steps, self._rates)
-            yield summed(self.moments) if self._stepped == len(self._rates) > 0 else None
+            whole = moment.report.findings[0].hint != "optimizer"  # which clears what it holds
+            yield summed(self.moments) if whole and self._stepped == len(self._rates) > 0 else None
 
     def to_json(self) -> str:
         """Write the run as JSON; NaN and infinity become null."""
@@ -203,7 +203,7 @@ class Run:
 
     def html(self, path: str | Path) -> None:
         """Write the run as one page that asks no other host."""
-        report = self.report() if self.moments else None
+        report = self.report() if self._deltas.record.places else None
         Path(path).write_text(page_of(self.moments, report), encoding="utf-8")
 
 
