@@ -15,6 +15,7 @@ exceptions, because not every change of a size is a change of the gradient:
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,25 +131,22 @@ def _levels(
     states: Sequence[Place], exits: Mapping[str, float]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return the decades at each state, and the state behind it that it is compared with."""
-    by_name = {place.name: place for place in states}
+    by_name, size = {p.name: p for p in states}, {p.name: p.delta or 0.0 for p in states}
     after, around, on = after_of(states), crossed(states), _handed_on(states)
     # A state goes on, whatever enters beside it.
-    main = {
-        p.name: max(p.before, key=lambda n: (n in on, _delta(by_name[n])), default="")
-        for p in states
-    }
+    main = {p.name: max(p.before, key=lambda n: (n in on, size[n]), default="") for p in states}
     level, up = dict[str, float](), dict[str, str]()
     for u in reversed(states):
         ahead = [around[u.name]] if u.name in around else after[u.name]
         if not ahead:
-            level[u.name] = log_ratio(u.delta or 0.0, 1.0)
+            level[u.name] = log_ratio(size[u.name], 1.0)
             continue
         same = [n for n in after[u.name] if main[n] == u.name and on.get(n) == on.get(u.name, "")]
-        v = max((by_name[name] for name in same or ahead), key=_delta)
+        v = by_name[max(same or ahead, key=size.__getitem__)]
         change = step(u, v) if on.get(u.name) == on.get(v.name) else 0.0
         if v.normed and not after[v.name] and u.out and v.out and math.isfinite(change):
             change += log_ratio(u.out, v.out)
-        if exits.get(u.name, 0.0) > _delta(v):  # most of what comes there comes from a loss
+        if exits.get(u.name, 0.0) > size[v.name]:  # most of what comes there comes from a loss
             change = min(change, 0.0)
         if u.name not in around and main[v.name] != u.name:
             change = max(change, 0.0)
@@ -158,17 +156,11 @@ def _levels(
 
 
 def _handed_on(states: Sequence[Place]) -> dict[str, str]:
-    """Return the states of modules that are called over and over, where something enters beside.
+    """Return states that go from call to call of one module while something enters beside.
 
     With each comes the name that they share but for the number of the call.
     """
-    shared = {p.name: " ".join(w for w in p.name.split(" ") if not w.isdigit()) for p in states}
-    calls, beside = Counter[str](), set[str]()
-    for p in states:
-        calls[shared[p.name]] += shared[p.name] in {shared[name] for name in p.before}
-        beside |= {shared[p.name]} if len(p.before) > 1 else set()
+    shared = {p.name: re.sub(r" \d+$", "", p.name) for p in states}
+    again = (shared[p.name] for p in states if shared[p.name] in {shared[n] for n in p.before})
+    calls, beside = Counter(again), {shared[p.name] for p in states if len(p.before) > 1}
     return {p: name for p, name in shared.items() if calls[name] >= CALLS - 1 and name in beside}
-
-
-def _delta(place: Place) -> float:
-    return place.delta or 0.0

@@ -22,9 +22,6 @@ OFTEN = 3
 SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
 """What training makes of a network in which it was not, where steps or weight decay are large."""
 
-OF_A_STEP = (Verdict.LARGE_STEP, Verdict.FROZEN)
-"""What is said of the size of a step."""
-
 AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
 """What may be true of a network that has learned, and is no illness then."""
 
@@ -68,7 +65,8 @@ def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
 def summed(moments: Sequence[Moment]) -> Finding | None:
     """Find that each step but the first is taken with gradients of earlier ones in it."""
     own = [not any(UNLIKE in note for note in moment.report.notes) for moment in moments]
-    if len(own) < OFTEN or not own[0] or any(own[1:]):
+    held = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
+    if len(own) < OFTEN or not own[0] or any(own[1:]) or not held:
         return None
     text = (
         "At the first step the gradients are those of its backward pass, at each later one they "
@@ -97,8 +95,9 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
 def joined(report: Report, *later: Finding | None) -> Report:
     """Add what happened over the steps; where none is taken, their sizes say nothing."""
     more = [*filter(None, later)]
-    unsized = OF_A_STEP if any(found.hint == "no step" for found in more) else ()
-    found = in_order([*(f for f in report.findings if f.verdict not in unsized), *more])
+    none = any(found.hint == "no step" for found in more)
+    sized = {Verdict.LARGE_STEP, Verdict.FROZEN} if none else set()
+    found = in_order([*(f for f in report.findings if f.verdict not in sized), *more])
     steps = report.steps if found[0] in report.findings else next_steps(found[0])
     return replace(report, findings=found, steps=steps)
 
