@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from gradbook.diagnosis.findings.known import Known
-from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.paths import CALLS, Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor
 from gradbook.diagnosis.watching.record import Steps
@@ -16,9 +16,6 @@ IN_TIME = 1.84
 
 STACKED = 1.3
 """Decades between the biases' gradients of stacked recurrent layers."""
-
-CALLS = 4
-"""How many calls of one module make steps of time."""
 
 
 def stacked(known: Known) -> Finding | None:

@@ -117,7 +117,9 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
         if every and kept is not None and not modules.differentiating():
             lags = _lags(made, *kept, delta, axis)
         lags = lags or made.loops[name].lags
-        made.loops[name] = replace(made.loops[name], every=every, lags=lags)
+        # Read at its end alone, all but one step of the way back goes through one direction.
+        both = made.loops[name].both and any(s > 0 for row in steps[:-1] for s in row)
+        made.loops[name] = replace(made.loops[name], every=every, lags=lags, both=both)
 
     data.register_hook(modules.compiler_off(arrived))
     out.register_hook(modules.compiler_off(direct))
