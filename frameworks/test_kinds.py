@@ -234,6 +234,32 @@ class Unheld(nn.Module):
         return self.head(layer(x).relu())
 
 
+class Averaged(nn.Module):
+    """A recurrent layer whose outputs are averaged over its steps before they are read."""
+
+    def __init__(self, steps: nn.Module) -> None:
+        super().__init__()
+        self.steps, self.out = steps, nn.Linear(32, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.steps(x)[0].mean(1))  # type: ignore[no-any-return]
+
+
+def test_what_a_kept_state_sums_up_is_no_explosion_and_a_state_that_grows_is() -> None:
+    keeps, grows = nn.GRU(8, 32, batch_first=True), nn.RNN(8, 32, batch_first=True)
+    with torch.no_grad():
+        for biases in (keeps.bias_ih_l0, keeps.bias_hh_l0):
+            biases.zero_()
+        keeps.bias_ih_l0[32:64] = math.log(199)
+        nn.init.orthogonal_(grows.weight_hh_l0, 1.25)
+        for small in (grows.weight_ih_l0, grows.bias_ih_l0, grows.bias_hh_l0):
+            small.mul_(1e-4)
+    x, y = torch.randn(16, 200, 8), torch.randint(4, (16,))
+    for steps, verdict in ((keeps, V.HEALTHY), (grows, V.EXPLODING)):
+        net = Averaged(steps)
+        assert ask(net, lambda net=net: F.cross_entropy(net(x), y)).verdict is verdict  # type: ignore[misc]
+
+
 def test_layers_that_the_network_does_not_hold() -> None:
     shapes = {"list": "2 in number, of shape 64×8, 64", "made": "64×8, 64", "replaced": "64×8"}
     for how, shape in shapes.items():

@@ -57,7 +57,9 @@ def in_time(known: Known) -> Finding | None:
         down = min(path.fall[0], size) if steps.both else path.fall[0]
         if not own and down >= IN_TIME:
             return _falls(path, steps, down)
-        if size >= IN_TIME and steps.depth < 3 and not steps.both:
+        # Read at every step, as by a mean, a state that is kept sums up what each step sends.
+        summed = math.log10(len(path.names)) if steps.every and not own else 0.0
+        if size >= IN_TIME + summed and steps.depth < 3 and not steps.both:
             text = f"Over the steps the gradient grows by {factor(size)} from {start} back to "
             return Finding(Verdict.EXPLODING, f"{text}{end}.", path, path.since(1), "time")
     return None
