@@ -256,6 +256,11 @@ def test_a_sigmoid_that_is_saturated_at_the_output_is_the_loss_s_fault() -> None
 def test_constant_weights_are_symmetric() -> None:
     net = dense([16, 32, 32, 4], nn.ReLU, lambda w: nn.init.constant_(w, 0.01))
     assert ask(net, entropy(*rows())).verdict is V.SYMMETRIC
+    for part in net.children():
+        if isinstance(part, nn.Linear):
+            nn.init.uniform_(part.bias, -0.1, 0.1)
+    net.zero_grad()
+    assert ask(net, entropy(*rows())).verdict is V.HEALTHY
 
 
 def test_branches_of_two_zeros_are_stuck() -> None:

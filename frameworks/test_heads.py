@@ -152,6 +152,32 @@ def test_a_head_that_gets_exactly_zero_at_every_step(weight: float, verdict: V) 
     assert verdict is V.HEALTHY or "their term of the loss is 0" in report.steps[0].text
 
 
+class Turns(nn.Module):
+    """A head for each of three tasks, of which each step has one; a fourth is never its turn."""
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(8, 32), nn.ReLU())
+        self.heads, self.steps = nn.ModuleList(nn.Linear(32, 4) for _ in range(tasks)), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += 1
+        found: Tensor = self.heads[self.steps % 3](self.trunk(x))
+        return found
+
+
+@pytest.mark.parametrize("tasks", [3, 4])
+def test_heads_that_take_turns_are_not_cut_in_a_run(tasks: int) -> None:
+    net, x, y = Turns(tasks), torch.randn(32, 8), torch.randint(4, (32,))
+    report = ask(net, lambda: F.cross_entropy(net(x), y))
+    assert report.verdict is V.CUT
+    assert "not used in this step" in report.reason
+    report = run_of(net, lambda: F.cross_entropy(net(x), y))
+    assert report.verdict is (V.HEALTHY if tasks == 3 else V.CUT)
+    assert tasks == 3 or "heads.3.weight" in report.reason
+    assert "heads.0.weight" not in report.reason
+
+
 class Scaled(nn.Module):
     """Branches of convolutions with a scale for each channel."""
 

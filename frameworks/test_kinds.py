@@ -83,6 +83,40 @@ def test_units_at_the_upper_end_of_their_activation() -> None:
     assert "2 of 6 trainable tensors get a gradient of exactly 0: 0.weight" in report.reason
 
 
+@pytest.mark.parametrize("kind", ["dropout", "padding", "norm", "dead"])
+def test_zeros_are_dead_units_only_where_an_activation_makes_them(kind: str) -> None:
+    """Of each, half of the units behind it are off for all examples, which have become alike."""
+    first, share = nn.Sequential(nn.Linear(8, 64)), 1.0 if kind == "dropout" else 0.1
+    if kind == "padding":
+        first = nn.Sequential(nn.Embedding(9, 4, padding_idx=0), nn.Flatten(), nn.Linear(12, 64))
+    if kind == "norm":
+        first = nn.Sequential(mlp(8, 64, 1), nn.LayerNorm(1), nn.Linear(1, 64))
+    if kind == "dead":
+        nn.init.constant_(first[0].bias, -10.0)
+    net = nn.Sequential(first, nn.ReLU(), nn.Dropout(share), mlp(64, 64, 4))
+    y = torch.randint(4, (64,))
+    x = torch.zeros(64, 3, dtype=torch.long) if kind == "padding" else torch.randn(64, 8)
+    report = ask(net, lambda: F.cross_entropy(net(x), y))
+    assert report.verdict is (V.DEAD if kind == "dead" else V.CUT)
+    assert kind == "dead" or "all that enters is 0" in report.reason
+
+
+def test_one_example_of_which_a_dropout_leaves_a_quarter_has_no_dead_units() -> None:
+    parts = (nn.Linear(8, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 128), nn.ReLU())
+    net = nn.Sequential(*parts, nn.Dropout(), nn.Linear(128, 4))
+    report = ask(net, lambda: F.cross_entropy(net(torch.randn(1, 8)), torch.tensor([0])))
+    assert report.verdict is V.HEALTHY
+
+
+def test_a_batch_of_one_example_again_and_again_leaves_a_normalization_nothing() -> None:
+    parts = (nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU())
+    more = (nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 4))
+    net, x, y = nn.Sequential(*parts, *more), torch.randn(1, 8), torch.randint(4, (32,))
+    report = ask(net, lambda: F.cross_entropy(net(x.repeat(32, 1)), y))
+    assert (report.verdict, report.findings[0].hint) == (V.CUT, "alike")
+    assert "one example many times" in report.steps[0].text
+
+
 class Signs(nn.Module):
     """A network of binary weights."""
 

@@ -98,9 +98,10 @@ def diagnose(
     else:
         found = examination.with_signals(found)
         e = found.evidence
-        known = _came(Known(record, parameters, loss_scale, e.frozen, e.normalized))
+        known = _came(Known(record, parameters, loss_scale, e.frozen, e.normalized, deltas.came))
         found = replace(found, notes=(*notes_of(known), *found.notes))
         findings, traits = findings_of(known), traits_of(found, known)
+        deltas.came.update(p.name for p in parameters if p.norm)
     return report_of(found, findings, traits, lr=lr, loss_scale=loss_scale)
 
 

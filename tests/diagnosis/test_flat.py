@@ -69,7 +69,7 @@ def test_weights_that_begin_with_zero_or_are_dead_have_names_of_their_own() -> N
     zero = of.parameters[0], replace(of.parameters[1], zero=True)
     assert said(replace(of, parameters=zero))[-1] is V.ZERO_START
     assert V.CUT not in said(replace(of, parameters=zero))
-    off = known([0.0, 1.0], [0.0, 1.0], off=1.0)
+    off = known([0.0, 1.0], [0.0, 1.0], off=1.0, bend="Relu", rows=9)
     assert said(off)[0] is V.DEAD
 
 
@@ -127,7 +127,7 @@ def twins(sample: tuple[float, ...], asks: bool) -> Known:
         Parameter(
             f"{n}.weight",
             norm=1.0 if n[0] == "f" else None,
-            sample=(1.0, 2.0, -1.0) if n[0] == "f" else sample,
+            sample=64 * (1.0, 2.0, -1.0) if n[0] == "f" else sample,
         )
         for n in names
     )
@@ -135,13 +135,59 @@ def twins(sample: tuple[float, ...], asks: bool) -> Known:
 
 
 def test_an_older_copy_that_asked_for_nothing_is_a_network_of_targets() -> None:
-    of = twins((1.1, 1.9, -1.0), asks=False)
+    of = twins(64 * (1.1, 1.9, -1.0), asks=False)
     assert copies(of) == {"t": "f"}
     assert said(of) == [V.HEALTHY]
     assert any("a network of targets" in note for note in notes_of(of))
-    for other in (twins((1.1, 1.9, -1.0), asks=True), twins((-1.0, 1.0, 1.0), asks=False)):
+    for other in (
+        twins(64 * (1.1, 1.9, -1.0), asks=True),
+        twins(64 * (-1.0, 1.0, 1.0), asks=False),
+    ):
         assert copies(other) == {}
         assert said(other)[0] is V.CUT
+
+
+def test_weights_that_are_alike_by_chance_are_no_older_copy() -> None:
+    for seed in range(300):
+        drawn = np.random.default_rng(seed).standard_normal((2, 64))
+        of = twins(tuple(drawn[0]), asks=False)
+        scales = [
+            replace(p, axes=1, sample=(1.0,) * 64, name=f"{p.layer}.scale") for p in of.parameters
+        ]
+        own = [replace(p, sample=tuple(drawn[p.name[0] == "f"])) for p in of.parameters]
+        assert copies(replace(of, parameters=(*own, *scales))) == {}
+
+
+def test_what_had_a_gradient_at_an_earlier_look_takes_turns_and_is_not_cut() -> None:
+    of = known([1.0, 1.0], [1.0, 1.0])
+    idle = tuple(Parameter(f"{name}.weight") for name in ("a", "b"))
+    of = replace(of, parameters=(*of.parameters, *idle))
+    first = findings_of(of)[0]
+    assert (first.verdict, first.hint) == (V.CUT, "idle")
+    assert "not used in this step, never called: a.weight, b.weight." in first.reason
+    assert "2 of 4" in first.reason
+    assert "1 of 4" in findings_of(replace(of, came={"a.weight"}))[0].reason
+    assert said(replace(of, came={"a.weight", "b.weight"})) == [V.HEALTHY]
+
+
+def test_what_was_called_and_gets_nothing_is_told_apart_from_what_was_not_called() -> None:
+    of = known([1.0, 1.0], [1.0, 1.0])
+    more = (Parameter("idle.weight"), Parameter("ran.weight"))
+    record = replace(of.record, called=frozenset({"ran"}))
+    first = findings_of(replace(of, record=record, parameters=(*of.parameters, *more)))[0]
+    assert "never called: idle.weight. Called, and the loss does not" in first.reason
+    assert "depend on them: ran.weight." in first.reason
+
+
+def test_weights_that_read_what_is_cut_off_get_something_and_what_is_off_gives_nothing() -> None:
+    rng = np.random.default_rng(0)
+    for reads, verdict in ((1.0, V.CUT), (0.0, V.DEAD)):
+        grads = {f"{k}.{n}": np.zeros((8, 8)[: 2 - (n == "b")]) for k in (1, 2) for n in ("W", "b")}
+        grads |= {"3.W": reads * rng.standard_normal((8, 8)), "3.b": rng.standard_normal(8)}
+        grads |= {"4.W": rng.standard_normal((8, 4)), "4.b": rng.standard_normal(4)}
+        report = diagnose(grads)
+        assert report.verdict is verdict
+        assert report.since == ("2" if reads else None)
 
 
 def test_a_rate_of_zero_is_told() -> None:

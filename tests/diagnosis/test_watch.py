@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from gradbook.diagnosis import Verdict, watch
@@ -207,8 +208,24 @@ def test_zeros_are_called_what_they_are() -> None:
 
 
 def test_dead_is_said_where_outputs_are_off_alone() -> None:
-    assert said(chain([1.0, 1.0, 1.0], off=0.9)) == [V.DEAD]
-    assert said(chain([1.0, 1.0, 1.0], off=0.5)) == [V.HEALTHY]
+    assert said(chain([1.0, 1.0, 1.0], off=0.9, bend="Relu", rows=9)) == [V.DEAD]
+    assert said(chain([1.0, 1.0, 1.0], off=0.5, bend="Relu", rows=9)) == [V.HEALTHY]
+
+
+def test_zeros_that_no_activation_makes_or_of_few_or_equal_examples_are_no_dead_units() -> None:
+    for more in ({"bend": "", "rows": 9}, {"rows": 1}, {"rows": 9, "spread": 1e-8}):
+        assert said(chain([1.0, 1.0, 1.0], **{"off": 0.9, "bend": "Relu", **more})) == [V.HEALTHY]
+
+
+def test_examples_that_are_alike_at_once_behind_a_normalization_are_said_so() -> None:
+    places = [
+        replace(p, spread=s) for p, s in zip(chain([1e4, 1e2, 1.0]), (0.5, 0.0, 0.0), strict=True)
+    ]
+    (found,) = findings_of(Known(Record(tuple(places)), normalized=True))
+    assert (found.verdict, found.since, found.hint) == (V.CUT, "1", "alike")
+    assert said(places) == [V.EXPLODING]
+    slowly = [replace(p, spread=s) for p, s in zip(places, (0.5, 1e-4, 1e-8), strict=True)]
+    assert said(slowly, normalized=True) == [V.EXPLODING]
 
 
 def test_steps_and_frozen_shares_are_judged_where_the_gradient_arrives() -> None:
@@ -299,7 +316,11 @@ class ViewBackward0(Node):
 
 
 class MulBackward0(Node):
-    """That of a product."""
+    """That of a product with what is saved."""
+
+    def __init__(self, *behind: Node | None, mask: float = 1.0) -> None:
+        super().__init__(*behind)
+        self._saved_other = np.full(3, mask)
 
 
 def test_an_activation_is_named_through_what_only_rearranges() -> None:
@@ -307,6 +328,8 @@ def test_an_activation_is_named_through_what_only_rearranges() -> None:
     assert bend_of(bent) == "Sigmoid"
     assert bend_of(MulBackward0(ViewBackward0(bent), None)) == "Sigmoid"
     assert bend_of(MulBackward0(Node(), bent)) == ""
+    assert bend_of(MulBackward0(bent, None), empty=True) == "Sigmoid"
+    assert bend_of(MulBackward0(bent, None, mask=0.0), empty=True) == ""
     assert bend_of(None) == bend_of(ViewBackward0()) == ""
 
 
@@ -327,7 +350,7 @@ def test_modules_that_nobody_calls_are_told_from_what_leads_nowhere() -> None:
 
 
 def test_a_layer_whose_units_are_all_off_is_dead_unless_something_leads_around_it() -> None:
-    shut = chain([0.0, 1.0, 1.0])
+    shut = chain([0.0, 1.0, 1.0], bend="Relu", rows=9)
     shut[1] = replace(shut[1], off=1.0)
     shut[2] = replace(shut[2], off=0.0)
     assert said(shut)[0] is V.DEAD
@@ -377,7 +400,7 @@ def test_what_grows_over_the_steps_of_one_layer_explodes() -> None:
 
 
 def test_a_healthy_network_says_where_few_units_are_left() -> None:
-    places = chain([1.0, 1.0, 1.0], off=0.1, state=True, out=1.0)
+    places = chain([1.0, 1.0, 1.0], off=0.1, state=True, out=1.0, bend="Relu", rows=9)
     level = findings_of(Known(Record(tuple(places))))
     assert (level[0].verdict, level[0].hint) == (V.HEALTHY, None)
     places[1] = replace(places[1], off=0.95)

@@ -54,10 +54,11 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
         )
     if e.silent is None or e.silent < limits.silent or e.underflow:
         return None
-    if e.silent == 1 and (e.blocks or e.normalized):  # no units that are off hold all of it back
-        text = "No hidden unit gets a gradient from any example, and the last layer does: the "
-        text += "graph is cut between them, or what lies there is flat."
-        return Finding(Verdict.CUT, text, hint="exactly")
+    # Units that are off leave nothing to read, and where paths lead around they hold not all back.
+    if e.stop or (e.silent == 1 and (e.blocks or e.normalized)):
+        text = f"Up to {e.stop or 'the last layer'} all gradients are exactly 0, and what reads it "
+        text += "gets some: the graph is cut there, or what lies there is flat."
+        return Finding(Verdict.CUT, text, since=e.stop or None, hint="exactly")
     text = f"{e.silent:.0%} of the hidden units get a gradient of exactly 0 from every example: "
     text += "they are off, or what lies behind them is flat or cut. Their activations would tell."
     return Finding(Verdict.DEAD, text)

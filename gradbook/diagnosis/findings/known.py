@@ -1,6 +1,6 @@
 """All that findings are made from: the record of a watched step, and what is known of weights."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,7 @@ class Parameter:
     zero: bool | None = None
     """Whether its weights are all 0; None if they are not known."""
     alike: bool = False
-    """Whether all its units have the same weights, which are not 0."""
+    """Whether all its units have the same weights, of a matrix such as are not 0."""
     broken: bool = False
     """Whether its weights are not finite."""
     ratio: float | None = None
@@ -63,6 +63,8 @@ class Known:
     """The share of weights that a step is meant for and that stand still."""
     normalized: bool = False
     """Whether there are normalizations."""
+    came: Set[str] = frozenset()
+    """The weights that had a gradient at an earlier look, as what takes turns has."""
 
     @property
     def places(self) -> Sequence[Place]:

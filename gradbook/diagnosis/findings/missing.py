@@ -11,15 +11,16 @@ UNUSED = 0.1
 
 _NOT_CALLED = "backward() was not called"
 
-ALIKE = 0.5
-"""The least cosine between weights of which one set is an old copy of the other."""
+ALIKE, CHANCE = 0.5, 5.0
+"""The least cosine of weights and an old copy, also times the root of one over their number."""
 
 
 def cut(known: Known) -> Finding | None:
     """Find trainable weights that get no gradient, and between which places the graph is cut."""
     aside = tuple(f"{copy}." for copy in copies(known))
-    lost = (p for p in known.asked if p.norm is None and not known.passed(p))
-    none = [p for p in lost if not p.name.startswith(aside) and not left_out(p)]
+    lost = (p for p in known.asked if p.norm is None and p.name not in known.came)
+    lost = (p for p in lost if not known.passed(p) and not left_out(p))
+    none = [p for p in lost if not p.name.startswith(aside)]
     if not none or (len(none) == len(known.asked) and not known.places):
         return None
     found = _of_all(known, none) or _between(known, none) or _unused(known, none)
@@ -72,7 +73,10 @@ def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
     idle = [p for p in none if p.layer not in called and p.name not in known.place_of]
     without = {p.module for p in known.places if not p.asks}
     if idle and without.isdisjoint(p.layer for p in none):
-        return f"{names}. Their modules were never called in this pass.", idle[0].layer, "idle"
+        rest = [p.name for p in none if p not in idle]
+        text = f"not used in this step, never called: {listed([p.name for p in idle])}."
+        text += f" Called, and the loss does not depend on them: {listed(rest)}." if rest else ""
+        return text, idle[0].layer, "idle"
     text = f"{names}. They ran, and the loss does not depend on what comes from them."
     return text, none[-1].layer, "unused"
 
@@ -99,10 +103,8 @@ def without_any(known: Known) -> Finding | None:
     """Say of a network without any gradient that there is none; it was not watched."""
     if not known.asked or any(p.norm is not None for p in known.asked):
         return None
-    text = (
-        f"No tensor holds a gradient: {_NOT_CALLED}, gradients were cleared before they were read, "
-        "or the loss does not depend on what the network returns."
-    )
+    text = f"No tensor holds a gradient: {_NOT_CALLED}, gradients were cleared before they were "
+    text += "read, or the loss does not depend on what the network returns."
     return Finding(Verdict.CANNOT_TELL, text, hint="unknown")
 
 
@@ -126,12 +128,9 @@ def unregistered(known: Known) -> Finding | None:
     shapes = ["×".join(map(str, shape)) or "1" for shape in known.record.strangers.values()]
     if not shapes:
         return None
-    text = (
-        "Weights work in this network that were not among its parameters when it was watched, "
-        f"{len(shapes)} in number, of shape {listed(shapes)}: an optimizer of net.parameters() "
-        "does not move them."
-    )
-    return Finding(Verdict.CUT, text, hint="list")
+    text = "Weights work in this network that were not among its parameters when it was watched, "
+    text += f"{len(shapes)} in number, of shape {listed(shapes)}: an optimizer of net.parameters() "
+    return Finding(Verdict.CUT, f"{text}does not move them.", hint="list")
 
 
 def copies(known: Known) -> Mapping[str, str]:
@@ -159,7 +158,8 @@ def copies(known: Known) -> Mapping[str, str]:
 def _same(mine: Mapping[str, Parameter], theirs: Mapping[str, Parameter]) -> bool:
     if theirs.keys() != mine.keys() or any(p.norm is None for p in theirs.values()):
         return False
-    pairs = [(a, b) for k in mine for a, b in zip(mine[k].sample, theirs[k].sample, strict=False)]
+    drawn = [k for k in mine if mine[k].axes > 1]  # biases and scales often begin alike
+    pairs = [(a, b) for k in drawn for a, b in zip(mine[k].sample, theirs[k].sample, strict=False)]
     across = sum(a * b for a, b in pairs)
     own = sum(a * a for a, _ in pairs) * sum(b * b for _, b in pairs)
-    return across > 0 and across**2 >= ALIKE**2 * own
+    return across > 0 and across**2 >= max(ALIKE**2, CHANCE**2 / len(pairs)) * own

@@ -3,11 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, taken_amiss
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
-from gradbook.diagnosis.findings.zeros import mostly_off, saturates
+from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates
 from gradbook.diagnosis.paths import CALLS, Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
@@ -59,6 +60,9 @@ def sized(known: Known) -> Finding | None:
     falls = down.fall[0] >= FALL and down.fall[0] >= min(up.rise[0], limit)
     if not falls and up.rise[0] < limit:
         return None
+    if known.normalized and (at := _made_alike(known)):
+        text = f"All examples are alike at {at}: no gradient but rounding passes a normalization."
+        return Finding(Verdict.CUT, text, since=at, hint="alike")
     size, start, end = down.fall if falls else up.rise
     hint = _by_steps(known, start, end)
     if falls:
@@ -66,6 +70,12 @@ def sized(known: Known) -> Finding | None:
         return Finding(Verdict.VANISHING, text, down, down.since(-1), hint)
     text = f"From {start} back to {end} δ grows by {factor(size)}."
     return Finding(Verdict.EXPLODING, text, up, up.since(1), hint)
+
+
+def _made_alike(known: Known) -> str:
+    """Name the place where examples become alike at once, or that the data are alike at."""
+    read = [("", 1.0), *((p.name, p.spread) for p in known.places if p.spread is not None)]
+    return next((name for (_, a), (name, b) in pairwise(read) if b < SAME and a > 1e-3), "")
 
 
 def _blocks(path: Profile) -> int:
@@ -169,7 +179,7 @@ def unseen(known: Known) -> Finding | None:
         return None
     text = (
         f"{len(hidden)} of {len(got)} layers got a gradient, and no hook of theirs was called, as "
-        "where a network has run compiled before it was watched: what is between them is not seen "
-        f"({listed(hidden)})."
     )
+    text += "where a network has run compiled before it was watched: what is between them is not "
+    text += f"seen ({listed(hidden)})."
     return Finding(Verdict.CANNOT_TELL, text, since=hidden[-1], hint="compiled")

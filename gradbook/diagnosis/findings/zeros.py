@@ -18,6 +18,9 @@ ALL_OFF = 0.99
 FEW_LEFT = 0.9
 """The share of one layer's units from which on little passes it."""
 
+FEW, SAME = 4, 1e-6
+"""How many positions tell of units, and by which share of their size unlike examples differ."""
+
 LEFT = 1e-20
 """The least δ of which no smooth layer leaves exactly 0 in float32; in float16 it is `CLEAR`."""
 
@@ -36,14 +39,13 @@ def stuck(known: Known) -> Finding | None:
 
 
 def _share(known: Known) -> str:
-    return (
-        f"{len(known.still)} of {len(known.asked)} trainable tensors have a gradient of exactly 0"
-    )
+    return f"{len(known.still)} of {len(known.asked)} trainable tensors get a gradient of exactly 0"
 
 
 def symmetric(known: Known) -> Finding | None:
-    """Find layers whose units all have the same weights, and so will stay alike."""
-    alike = [p.name for p in known.matrices if p.alike]
+    """Find layers whose units all have the same weights and biases, and so will stay alike."""
+    apart = {p.layer for p in known.parameters if p.axes == 1 and not p.alike}
+    alike = [p.name for p in known.matrices if p.alike and p.layer not in apart]
     if not alike or len(alike) < MOST * len(known.matrices):
         return None
     text = f"In {len(alike)} of {len(known.matrices)} layers all units have the same weights: they "
@@ -89,9 +91,10 @@ def mostly_off(known: Known) -> str:
 
 
 def _looked(known: Known) -> dict[str, float]:
-    """Return the hidden layers whose units were looked at, with the share that is off."""
-    hidden = (p for p in known.places if p.asks and p.state)
-    return {p.name: p.off for p in hidden if p.off is not None}
+    """Return the share of units that is off where an activation makes them, of unlike examples."""
+    bent = (p for p in known.places if p.asks and p.state and p.bend and p.rows >= FEW)
+    unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
+    return {p.name: p.off for p in unlike if p.off is not None}
 
 
 def saturates(known: Known) -> str:
@@ -125,8 +128,7 @@ def exactly_zero(known: Known) -> Finding | None:
         text += f"{between[1]} gets to {since}: what lies between has a slope of 0."
     else:
         return None
-    start = f"{len(known.still)} of {len(known.asked)} trainable tensors get a gradient of exactly "
-    return Finding(Verdict.CUT, f"{start}0: {names}. {text}", since=since, hint="flat")
+    return Finding(Verdict.CUT, f"{_share(known)}: {names}. {text}", since=since, hint="flat")
 
 
 def emptied(known: Known) -> bool:

@@ -37,6 +37,8 @@ class Evidence:
     """Whether any gradient is not 0."""
     silent: float | None = None
     """The share of the hidden units whose gradient is 0; None if it cannot be known."""
+    stop: str = ""
+    """The last of the first layers that get exactly 0, if weights that read it get something."""
     off: float | None = None
     """The share of the hidden units that are off for every example, if activations are given."""
     underflow: bool = False

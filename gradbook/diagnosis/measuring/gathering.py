@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -100,6 +101,7 @@ def gather(
         nonfinite=(*lost, *given.nonfinite, *nonfinite),
         reached=any(found.norm > 0 for found in numbers.values()),
         silent=_silent(main),
+        stop=_stop(weighted),
         off=float(np.mean(off)) if off else None,
         underflow=_underflow(measured),
         ratios=_ratios(main, outputs) if straight else None,
@@ -173,6 +175,12 @@ def _silent(layers: Sequence[Facts]) -> float | None:
     first = next((index for index, share in enumerate(shares) if share < 1), len(shares))
     kept = [share for index, share in enumerate(shares) if share < 1 or index < first]
     return float(np.mean(kept)) if kept else None
+
+
+def _stop(layers: Sequence[Facts]) -> str:
+    still = [*takewhile(lambda layer: layer.silent == 1, layers)]
+    reads = [m.norm for x in layers[len(still) :][:1] if x.weight and (m := x.weight.statistics)]
+    return still[-1].name if still and any(reads) else ""
 
 
 def _underflow(found: Sequence[Measured]) -> bool:

@@ -19,7 +19,7 @@ from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
 from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.watching.record import version_of
 
-SAMPLE = 16
+SAMPLE = 64
 """How many of its first weights are enough to tell a copy of it."""
 
 ENOUGH = 2**12
@@ -143,6 +143,8 @@ def _is_zero(tensor: Tensor) -> bool:
 def _is_alike(tensor: Tensor) -> bool:
     """Tell whether all units of a matrix have the same weights, whichever axis counts them."""
     shape = tensor.shape
+    if len(shape) == 1:
+        return bool((tensor.raw == tensor.raw[:1]).all())
     if len(shape) < 2 or min(shape[:2]) < 2 or _is_zero(tensor):
         return False
     rows = tensor.raw.reshape(shape[0], -1)

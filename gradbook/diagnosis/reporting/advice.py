@@ -87,7 +87,7 @@ step (clipping): Go back to the last weights that are finite; clip, lower the ra
 scale (clipping): Lower the loss scale, and clear gradients at every step.
 underflow, half (clipping): Multiply the loss by a large number, as GradScaler does, and unscale
   before the step.
-idle (diagnose): See why they are not called: a router, a condition, a list.
+idle (diagnose): Watch a run if they take turns; else find why: a router, a condition, a list.
 outside (diagnose): Call backward() behind this forward pass. If you did, look between what the
   network returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.
 off (diagnose): Look around forward for no_grad, inference_mode or set_grad_enabled(False).
@@ -100,6 +100,7 @@ list (diagnose): Keep layers in nn.ModuleList or nn.ModuleDict, not in a plain l
   in __init__, not in forward. If you replaced a layer, watch again.
 flat (activations): Look there for round, sign, a comparison, one-hot, clamp, an activation or a
   softmax at its ends, dropout of 1, or a hook: let a straight-through estimate or a slope pass.
+alike (diagnose): See if a batch holds one example many times, or a normalization one number.
 few left (activations): If the loss still has to fall, start over with biases of 0 and a smaller
   rate.
 second (activations): The loss takes derivatives of the network, and a second one of ReLU is 0:

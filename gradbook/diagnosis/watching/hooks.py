@@ -93,7 +93,9 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     place.state = True
     place.bend = place.bend or bend_of(tensor.grad_fn)
     if "off" not in place.numbers and tensor.ndim > 1:
-        place.numbers["off"] = units_off(tensor, 1 if axes > 2 else -1)
+        place.numbers["off"] = off = units_off(tensor, 1 if axes > 2 else -1)
+        if tensor.device.type == "cpu" and off == 1:
+            place.bend = bend_of(tensor.grad_fn, empty=True)
         place.numbers |= spread_of(tensor, place.bend)
 
 

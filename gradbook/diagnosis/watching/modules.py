@@ -92,6 +92,7 @@ def returned(output: Any, entered: Sequence[Any]) -> Any:
     return next(alike, asking[0] if asking else None)
 
 
+CLIPS = ("Hardtanh", "Threshold", "ClampMin")
 BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Selu")
 LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
 SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
@@ -123,16 +124,20 @@ def _kind(node: Any) -> str:
     return type(node).__name__.partition("Backward")[0]
 
 
-def bend_of(node: Any) -> str:
+def bend_of(node: Any, empty: bool = False) -> str:
     """Name the activation that a tensor comes from, past what only drops or rearranges numbers.
 
-    A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it.
+    A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it; and nothing is
+    where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1.
     """
     while node is not None:
         name = _kind(node)
-        if name in BENDS:
+        if name in BENDS + CLIPS:
             return name
         behind = [edge for edge, _ in node.next_functions if edge is not None]
+        masked = empty and name == "Mul" and node.next_functions[1][0] is None
+        if masked and not node._saved_other.any():
+            return ""
         node = behind[0] if len(behind) == 1 else None
     return ""
 

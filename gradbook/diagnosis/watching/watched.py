@@ -25,12 +25,14 @@ class Watched(Mapping[str, Any]):
     Attributes:
         age: How many passes have come back, those that were one step together counted once.
         versions: By name what changes when a weight is written to, as it was when this began.
+        came: The weights that had a gradient at one of the looks so far.
     """
 
     def __init__(self, names: Mapping[int, str], inner: set[int]) -> None:
         """Begin with nothing."""
         self._names, self._inner = names, inner
         self.versions: dict[str, int] = {}
+        self.came = set[str]()
         self.age = 0
         self._open: Pass | None = None
         self._passes: list[Pass] = []
