@@ -58,8 +58,6 @@ def _reaches_inside(known: Known) -> bool:
 
 
 def _nothing() -> Finding:
-    return Finding(
-        Verdict.CANNOT_TELL,
-        "No gradient has come back: call gradbook.watch before the forward pass, then backward, "
-        "then gradbook.diagnose before the gradients are cleared.",
-    )
+    text = "No gradient has come back: call gradbook.watch before the forward pass, then backward, "
+    text += "then gradbook.diagnose before the gradients are cleared."
+    return Finding(Verdict.CANNOT_TELL, text)

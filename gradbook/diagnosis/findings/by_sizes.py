@@ -46,12 +46,11 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
     if e.deltas and not hidden and (found := _nothing_hidden(e)):
         return found
     if not e.reached and not hidden:
-        return Finding(
-            Verdict.CANNOT_TELL,
+        text = (
             "All gradients are exactly 0: all units may be off, the loss may be at its minimum or "
-            "not depend on these parameters, or the gradients were cleared before they were read. "
-            "Give the activations.",
         )
+        text += "not depend on these parameters, or the gradients were cleared before they were "
+        return Finding(Verdict.CANNOT_TELL, f"{text}read. Give the activations.")
     if e.silent is None or e.silent < limits.silent or e.underflow:
         return None
     # Units that are off leave nothing to read, and where paths lead around they hold not all back.
@@ -200,28 +199,22 @@ def _left_open(e: Evidence, limits: Limits) -> Finding:
 
 def _question(e: Evidence) -> str:
     if e.apart:
-        return (
-            f"{' and '.join(p.names[-1] for p in e.apart[:3])} end stacks of layers, and the "
-            "names, which came in the order of the alphabet, do not tell which is "
-            "first. Give δ in the order of the network, or use gradbook.watch(net), which sees it."
+        text = f"{' and '.join(p.names[-1] for p in e.apart[:3])} end stacks of layers, and the "
+        text += (
+            "names, which came in the order of the alphabet, do not tell which is first. Give δ "
         )
+        return f"{text}in the order of the network, or use gradbook.watch(net), which sees it."
     if e.recurrent:
-        return (
-            "The gradient of a recurrent weight is a sum over all steps and says nothing about "
-            "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
-            "x.grad after the backward pass."
-        )
+        text = "The gradient of a recurrent weight is a sum over all steps and says nothing about "
+        text += "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
+        return f"{text}x.grad after the backward pass."
     if e.deltas is not None and len(e.deltas.rms) == 1:
         return "δ is known of one hidden layer alone, and there is none to compare it with."
     if e.weights is None:
         return f"There are fewer than three layers of one kind to compare. {_WATCH}"
     if e.blocks or e.normalized:
-        return (
-            "If paths lead around blocks, what stands in a block gets a share of the gradient, and "
-            f"the names do not exclude it. {_WATCH}"
-        )
-    return (
-        "The gradients of the weights are flat, and they can be while δ vanishes or explodes: "
-        "what δ loses on its way back, the activations may have lost on their way forward. "
-        f"{_WATCH}"
-    )
+        text = "If paths lead around blocks, what stands in a block gets a share of the gradient, "
+        return f"{text}and the names do not exclude it. {_WATCH}"
+    text = "The gradients of the weights are flat, and they can be while δ vanishes or explodes: "
+    text += "what δ loses on its way back, the activations may have lost on their way forward. "
+    return text + _WATCH

@@ -177,9 +177,9 @@ def unseen(known: Known) -> Finding | None:
     hidden = [p.layer for p in silent if owners[known.place_of[p.name].name] > 1]
     if not hidden or len(hidden) < MOST * len(got):
         return None
-    text = (
-        f"{len(hidden)} of {len(got)} layers got a gradient, and no hook of theirs was called, as "
+    text = f"{len(hidden)} of {len(got)} layers got a gradient, and no hook of theirs was called, "
+    text += (
+        "as where a network has run compiled before it was watched: what is between them is not "
     )
-    text += "where a network has run compiled before it was watched: what is between them is not "
     text += f"seen ({listed(hidden)})."
     return Finding(Verdict.CANNOT_TELL, text, since=hidden[-1], hint="compiled")

@@ -66,10 +66,8 @@ def too_slow(known: Known) -> str:
     if not 0 < most < SLOW:
         return ""
     size = at_most(most, 1, scientific=True)
-    return (
-        f" But a step changes no weights by more than {size} of their size: in "
-        f"{math.floor(0.01 / most):,} such steps none moves by more than a hundredth."
-    )
+    text = f" But a step changes no weights by more than {size} of their size: in "
+    return f"{text}{math.floor(0.01 / most):,} such steps none moves by more than a hundredth."
 
 
 def at_rest(known: Known) -> str:
@@ -85,7 +83,5 @@ def underflows(known: Known) -> str:
     low = [size for size in sizes if size < NEAR]
     if not low or 2 * len(low) < len(sizes):
         return ""
-    return (
-        f" But at {len(low)} of {len(sizes)} places δ is a float16 of {max(low):.0e} or less, "
-        "where that format ends: much of it is lost."
-    )
+    text = f" But at {len(low)} of {len(sizes)} places δ is a float16 of {max(low):.0e} or less, "
+    return f"{text}where that format ends: much of it is lost."
