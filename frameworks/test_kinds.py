@@ -108,6 +108,22 @@ def test_one_example_of_which_a_dropout_leaves_a_quarter_has_no_dead_units() -> 
     assert report.verdict is V.HEALTHY
 
 
+def test_zeros_among_which_the_largest_are_put_are_no_dead_units() -> None:
+    """As in a sparse autoencoder, most of whose units no example of a batch makes use of."""
+
+    class Sparse(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.code, self.out = nn.Linear(8, 512), nn.Linear(512, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            largest, at = self.code(x).relu().topk(4, -1)
+            return self.out(x.new_zeros(len(x), 512).scatter(-1, at, largest))
+
+    net, x = Sparse(), torch.randn(16, 8)
+    assert ask(net, lambda: F.mse_loss(net(x), x)).verdict is V.HEALTHY
+
+
 def test_a_batch_of_one_example_again_and_again_leaves_a_normalization_nothing() -> None:
     parts = (nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU())
     more = (nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 4))

@@ -92,9 +92,9 @@ def mostly_off(known: Known) -> str:
 
 def _looked(known: Known) -> dict[str, float]:
     """Return the share of units that is off where an activation makes them, of unlike examples."""
-    bent = (p for p in known.places if p.asks and p.state and p.bend and p.rows >= FEW)
-    unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
-    return {p.name: p.off for p in unlike if p.off is not None}
+    hidden = (p for p in known.places if p.asks and p.state and p.rows >= FEW)
+    unlike = (p for p in hidden if p.spread is None or not p.spread < SAME)
+    return {p.name: p.off if p.bend else 0.0 for p in unlike if p.off is not None}
 
 
 def saturates(known: Known) -> str:

@@ -130,8 +130,8 @@ def bend_of(node: Any, empty: bool = False) -> str:
     A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it; and nothing is
     where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1.
     """
-    while node is not None:
-        name = _kind(node)
+    # What is scattered lies among zeros.
+    while node is not None and (name := _kind(node)) != "Scatter":
         if name in BENDS + CLIPS:
             return name
         behind = [edge for edge, _ in node.next_functions if edge is not None]
