@@ -118,34 +118,31 @@ def differentiating() -> bool:
     return bool(sys.modules["torch"].is_grad_enabled())
 
 
-def _kind(node: Any) -> str:
+def kind_of(node: Any) -> str:
     """Return what a node of autograd differentiates: AddmmBackward0 is of Addmm."""
-    return type(node).__name__.partition("Backward")[0]
+    return "" if node is None else type(node).__name__.partition("Backward")[0]
 
 
-def bend_of(node: Any) -> str:
-    """Name the activation that a tensor comes from, past what only drops or rearranges numbers.
+def bent_by(node: Any) -> Any:
+    """Return the activation that a tensor comes from, past what only drops or rearranges numbers.
 
     A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it.
     """
-    while node is not None:
-        name = _kind(node)
-        if name in BENDS:
-            return name
+    while node is not None and kind_of(node) not in BENDS:
         behind = [edge for edge, _ in node.next_functions if edge is not None]
         node = behind[0] if len(behind) == 1 else None
-    return ""
+    return node
 
 
 def is_linear(node: Any) -> bool:
     """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
-    while node is not None and (_kind(node) in SHAPES or _adds_bias(node)):
+    while node is not None and (kind_of(node) in SHAPES or _adds_bias(node)):
         node = node.next_functions[0][0]
-    return node is not None and _kind(node) in LINEAR
+    return node is not None and kind_of(node) in LINEAR
 
 
 def _adds_bias(node: Any) -> bool:  # as a layer does by itself where its input lies in pieces
-    return _kind(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
+    return kind_of(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
 
 
 class Weight(NamedTuple):
@@ -190,6 +187,6 @@ def graph_below(
 def _weight(leaf: Any, reader: Any) -> Weight:
     own = type(leaf).__name__ == "Parameter"
     # A scale or a shift of each channel is none, whatever axes it has to fit an image.
-    scales = leaf.numel() == max(leaf.shape, default=1) and _kind(reader) in BY_NUMBER
+    scales = leaf.numel() == max(leaf.shape, default=1) and kind_of(reader) in BY_NUMBER
     matrix = leaf.ndim > 1 and not scales
     return Weight(id(leaf), reader if matrix else None, tuple(leaf.shape) if own else None)
