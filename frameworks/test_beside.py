@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import gradbook
 from gradbook.diagnosis import Report, Verdict
@@ -49,3 +50,52 @@ def test_what_is_scripted_is_refused_with_what_to_do() -> None:
     for net in (nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2))):
         with pytest.raises(TypeError, match=r"before torch\.jit\.script"):
             gradbook.watch(torch.jit.script(net))
+
+
+class Unrolled(nn.Module):
+    """A loop over steps of bare weights, or the same weights beside one another."""
+
+    def __init__(self, how: str, steps: int = 30) -> None:
+        super().__init__()
+        self.read, self.hold = (nn.Parameter(0.1 * torch.randn(n, 16)) for n in (4, 16))
+        self.out, self.how, self.steps = nn.Linear(16, 1), how, steps
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, found = x.new_zeros(x.shape[1], 16), []
+        for step in x[: self.steps]:
+            if self.how == "linear":
+                h = torch.tanh(step @ self.read + F.linear(h, self.hold))
+            elif self.how == "matrix":
+                h = torch.tanh(step @ self.read + h @ self.hold)
+            else:
+                found.append(torch.tanh(torch.tanh(step @ self.read) @ self.hold))
+        return self.out(torch.stack(found).mean(0) if found else h)
+
+
+def decades(net: Unrolled, x: Tensor) -> float:
+    """Return how far the gradient at what enters falls from the last step to the first."""
+    x = x.double().requires_grad_()
+    (back,) = torch.autograd.grad(net.double()(x).square().mean(), x)
+    sizes = back.flatten(1).norm(dim=1)
+    net.float()
+    return float((sizes[-1] / sizes[0]).log10())
+
+
+@pytest.mark.parametrize("how", ["matrix", "linear"])
+def test_a_loop_of_bare_weights_is_seen_step_by_step(how: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(30, 8, 4)
+    net = Unrolled(how)
+    report = ask(net, lambda net: net(x).square().mean())
+    assert decades(net, x) > 8
+    assert (report.verdict, report.findings[0].hint) == (V.VANISHING, "time")
+    nn.init.orthogonal_(net.hold)
+    assert decades(net, x) < 1.9
+    report = ask(net, lambda net: net(x).square().mean())
+    assert report.verdict is V.HEALTHY, report.reason
+
+
+def test_bare_weights_that_are_used_beside_one_another_are_no_loop() -> None:
+    torch.manual_seed(0)
+    report = ask(Unrolled("beside"), lambda net: net(torch.randn(30, 8, 4)).square().mean())
+    assert report.verdict is V.HEALTHY, report.reason

@@ -2,7 +2,7 @@
 
 import math
 
-from gradbook.diagnosis.findings.known import Known, Parameter
+from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
@@ -59,8 +59,9 @@ def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
 
 def loss_sends_nothing(known: Known) -> Finding | None:
     """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
-    ends, held = known.ends or _silent_ends(known), [p for p in known.asked if p.norm]
-    if not ends or not all(_got_nothing(known, p) for p in held):
+    ends = known.ends or _silent_ends(known)
+    held = [known.place_of.get(p.name) for p in known.asked if p.norm]
+    if not ends or any(p is None or p.delta != 0 for p in held):
         return _next_to_nothing(known, ends)
     at, half = listed([p.name for p in ends]), any(p.half for p in ends)
     data = {p.name for p in known.places if p.name.startswith("input") and not p.before}
@@ -74,11 +75,6 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
     hint = "half" if half else "second" if known.record.differentiated else None
     return Finding(Verdict.LOSS, text, since=ends[-1].name, hint=hint)
-
-
-def _got_nothing(known: Known, parameter: Parameter) -> bool:
-    place = known.place_of.get(parameter.name)
-    return place is not None and place.delta == 0
 
 
 def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:

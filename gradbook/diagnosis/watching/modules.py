@@ -168,10 +168,10 @@ def graph_below(
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
     while stack:
         edge, reader = stack.pop()
-        if edge[0] is None or edge in seen:
+        leaf = getattr(edge[0], "variable", None)
+        if edge[0] is None or (edge in seen and leaf is None):  # a loop reads one again and again
             continue
         seen.add(edge)
-        leaf = getattr(edge[0], "variable", None)
         if (name := known.get(edge, known.get(("leaf", id(leaf))))) is not None:
             before[name] = None
         elif leaf is not None:
