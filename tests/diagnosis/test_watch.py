@@ -18,7 +18,7 @@ from gradbook.diagnosis.findings.over_time import over_steps
 from gradbook.diagnosis.paths import paths_of
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching import Record, Steps
-from gradbook.diagnosis.watching.modules import bend_of, graph_below
+from gradbook.diagnosis.watching.modules import bent_by, graph_below, kind_of
 
 V = Verdict
 
@@ -325,12 +325,12 @@ class MulBackward0(Node):
 
 def test_an_activation_is_named_through_what_only_rearranges() -> None:
     bent = SigmoidBackward0(ReluBackward0())
-    assert bend_of(bent) == "Sigmoid"
-    assert bend_of(MulBackward0(ViewBackward0(bent), None)) == "Sigmoid"
-    assert bend_of(MulBackward0(Node(), bent)) == ""
-    assert bend_of(MulBackward0(bent, None), empty=True) == "Sigmoid"
-    assert bend_of(MulBackward0(bent, None, mask=0.0), empty=True) == ""
-    assert bend_of(None) == bend_of(ViewBackward0()) == ""
+    assert bent_by(bent) is bent
+    assert kind_of(bent_by(MulBackward0(ViewBackward0(bent), None))) == "Sigmoid"
+    assert bent_by(MulBackward0(Node(), bent)) is None
+    assert bent_by(MulBackward0(bent, None), empty=True) is bent
+    assert bent_by(MulBackward0(bent, None, mask=0.0), empty=True) is None
+    assert kind_of(bent_by(None)) == kind_of(bent_by(ViewBackward0())) == ""
 
 
 def test_modules_that_nobody_calls_are_told_from_what_leads_nowhere() -> None:

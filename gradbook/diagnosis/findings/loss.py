@@ -44,13 +44,15 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
 
 
 def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
+    text = "All outputs are finite, and what the loss sends back is not: it "
+    if any(p.half and p.delta == math.inf for p in known.ends):
+        return f"{text}is more than 65504, where float16 ends.", "the loss", "scale"
     if any(_bad(p.delta) for p in known.ends):
-        text = "All outputs are finite, and what the loss sends back is not: it is the loss."
-        return text, "the loss", "loss"
+        return f"{text}is the loss.", "the loss", "loss"
     first = next((p.name for p in reversed(known.places) if _bad(p.delta)), None)
     if first is not None:
-        text = f"Outputs and loss are finite. On the way back {first} is the first that is not."
-        return text, first, "back"
+        text = "All that layers read and return is finite, and the loss. On the way back "
+        return f"{text}{first} is the first that is not.", first, "back"
     text = f"All δ are finite, and the gradients of {listed(lost)} are not: they overflow, or an "
     return f"{text}earlier step's were added.", lost[0], "scale"
 
@@ -58,7 +60,8 @@ def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
 def loss_sends_nothing(known: Known) -> Finding | None:
     """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
     ends = known.ends or _silent_ends(known)
-    if not ends or any(p.norm for p in known.asked):
+    held = [known.place_of.get(p.name) for p in known.asked if p.norm]
+    if not ends or any(p is None or p.delta != 0 for p in held):
         return _next_to_nothing(known, ends)
     at, half = listed([p.name for p in ends]), any(p.half for p in ends)
     data = {p.name for p in known.places if p.name.startswith("input") and not p.before}
@@ -68,6 +71,7 @@ def loss_sends_nothing(known: Known) -> Finding | None:
         f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
         "stands between the last one and the loss."
     )
+    text += " The gradients that weights hold come from elsewhere." if held else ""
     text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
     hint = "half" if half else "second" if known.record.differentiated else None
     return Finding(Verdict.LOSS, text, since=ends[-1].name, hint=hint)

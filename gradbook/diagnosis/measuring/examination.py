@@ -118,7 +118,9 @@ def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measur
 def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tensors:
     missing = [n for n, m in measured.items() if m.statistics is not None and n not in weights]
     if missing:  # their names tell which step goes with which weight
-        raise BadInput(f"weights must hold {missing[0]!r}, which has a gradient, got none")
+        told = f"weights must hold {missing[0]!r}, which has a gradient, got none"
+        flax = f"params/{missing[0]}" in weights
+        raise BadInput(told + ": hand over variables['params']" * flax)
     return weights
 
 

@@ -84,15 +84,18 @@ HINTS = _read("""
 data (diagnose): Look at the batch: count what is not finite in it, and drop it.
 loss (diagnose): Look at the loss: a division by 0, log(0), or all labels masked.
 step (clipping): Go back to the last weights that are finite; clip, lower the rate.
-scale (clipping): Lower the loss scale, and clear gradients at every step.
+back (diagnose): Look at what is done with it: log, root or division at 0, or a softmax of which
+  all is masked, though what comes of it is masked, too, or left out by where.
+scale (clipping): Lower the loss scale, as a GradScaler does where it skips a step, and clear
+  gradients at every step.
 underflow, half (clipping): Multiply the loss by a large number, as GradScaler does, and unscale
   before the step.
 idle (diagnose): Watch a run if they take turns; else find why: a router, a condition, a list.
 outside (diagnose): Call backward() behind this forward pass. If you did, look between what the
   network returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.
 off (diagnose): Look around forward for no_grad, inference_mode or set_grad_enabled(False).
-aside (diagnose): Take no_grad, inference_mode or set_grad_enabled(False) away around it; if it is
-  to make targets or features alone, requires_grad_(False) says so.
+aside (diagnose): Take no_grad, inference_mode or set_grad_enabled(False) away around it, or give a
+  checkpoint use_reentrant=False; if it makes targets or features alone, requires_grad_(False).
 optimizer (diagnose): Hand all parameters to the optimizer, unless another one has them.
 stack (residual): Lay a path around each recurrent layer, or stack fewer.
 lag (time-and-gates): Ask once with the last step's loss alone.
@@ -160,7 +163,8 @@ deep norm (normalization, normalized, not paths): Gradients explode in deep netw
 warm (clipping, normalized, paths): Its size is no fault behind a normalization: warm the learning
   rate up, and clip.
 clip (clipping): Clip the global norm of the gradients; log it before the clip.
-orthogonal (time-and-gates): Draw the recurrent weights of plain steps orthogonal.
+orthogonal (time-and-gates): Draw the recurrent weights of plain steps orthogonal, or
+  as the identity with ReLU.
 gates (time-and-gates): Open the gates: an LSTM with a large forget bias and its negative on the
   input gate, or a GRU with a large update bias.
 short (time-and-gates): Show that so long a memory is needed; truncate if it is not.
@@ -183,7 +187,8 @@ thousandth (update-rule): Lower the learning rate until a step is a thousandth.
 inputs (initialization): Bring the inputs to mean 0 and variance 1, and the targets.
 warm-up (update-rule): Lower the learning rate, or warm it up.
 copy (clipping, small): Keep a float32 copy of the weights, and update that.
-raise (update-rule): Raise the learning rate: the step is below the gaps of the format.
+raise (update-rule): If gradients are clipped, clip them less; else raise the learning rate: the
+  step is below the gaps of the format.
 loss scale (clipping, small): Scale the loss if the gradients underflow, and unscale them.
 second step (diagnose): Take one step, and ask again: the second step shows the rest.
 arrive (update-rule): Gradients arrive: look at learning rate and data.

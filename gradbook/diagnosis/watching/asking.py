@@ -76,8 +76,8 @@ def _apart(made: Pass, weights: Sequence[modules.Weight], node: Any, own: set[in
 def _see_operation(made: Pass, node: Any, weights: Sequence[modules.Weight]) -> Seen:
     """Make a place of what an operation on a weight returns."""
     mine = [made.names[w.id] for w in weights if w.reader is node and w.id in made.names]
-    key = _counted(made.calls, mine[0].removesuffix(".weight"))
-    place = made.places[key] = Seen(key, key, (), asks=True, state=True, owned=set(mine))
+    key = _counted(made.calls, of := mine[0].removesuffix(".weight"))
+    place = made.places[key] = Seen(key, of, (), asks=True, state=True, layer=True, owned=set(mine))
     made.nodes[node, 0] = key
     node.register_prehook(lambda deltas: made.take(place, deltas[0]) if deltas else None)
     return place

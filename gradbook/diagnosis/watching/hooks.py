@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from gradbook.diagnosis.watching import asking, modules
-from gradbook.diagnosis.watching.modules import bend_of, compiler_off, is_linear
-from gradbook.diagnosis.watching.numbers import shares_in, size_of, spread_of, units_off
+from gradbook.diagnosis.watching.modules import compiler_off, is_linear
+from gradbook.diagnosis.watching.numbers import BOUNDED, shares_in, size_of, spread_of, units_off
 from gradbook.diagnosis.watching.record import Seen, version_of
 from gradbook.diagnosis.watching.watched import Watched
 
@@ -30,6 +30,8 @@ def watch(net: Any) -> Watched:
     kind = type(net).__name__
     if not modules.is_network(net):
         raise TypeError(f"net must be a network of PyTorch (torch.nn.Module), got {kind}")
+    if any("ScriptModule" in type(module).__name__ for module in net.modules()):
+        raise TypeError(f"net must be watched before torch.jit.script takes it, got {kind}")
     weights = modules.weights_of(net)
     if not weights:
         raise ValueError(f"net must have weights, got none in {kind}")
@@ -39,6 +41,8 @@ def watch(net: Any) -> Watched:
     watched.versions = {name: version_of(p) for name, p in weights.items()}
     _hook(watched, net.register_forward_pre_hook, Watched._begin)
     for name, module in net.named_modules():
+        if type(module).__name__ in BOUNDED:
+            _hook(watched, module.register_forward_hook, _bent)
         if modules.is_looked_at(name, module):
             _hook(watched, module.register_forward_pre_hook, partial(_entered, name))
             _hook(watched, module.register_forward_hook, partial(_left, name))
@@ -81,6 +85,14 @@ def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -
     return fresh
 
 
+def _bent(_: Watched, module: Any, *given: Any) -> None:
+    """Note the share at its ends with what an activation returns: it may be laid beside others."""
+    x, node = given[-1], getattr(given[-1], "grad_fn", None)
+    if node is not None and x.ndim > 1:
+        found = spread_of(x, type(module).__name__)
+        node.metadata["gradbook"] = {n: found[n] for n in found if n == "saturated"}
+
+
 def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     axes = modules.axes_of(module)
     if place.channels is None and (axes > 1 or type(module).__name__.startswith("BatchNorm")):
@@ -91,12 +103,14 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
         place.weak |= not inner
         return
     place.state = True
-    place.bend = place.bend or bend_of(tensor.grad_fn)
+    bent = modules.bent_by(tensor.grad_fn)
+    place.bend = place.bend or modules.kind_of(bent)
     if "off" not in place.numbers and tensor.ndim > 1:
         place.numbers["off"] = off = units_off(tensor, 1 if axes > 2 else -1)
         if tensor.device.type == "cpu" and off == 1:
-            place.bend = bend_of(tensor.grad_fn, empty=True)
-        place.numbers |= spread_of(tensor, place.bend)
+            place.bend = modules.kind_of(modules.bent_by(tensor.grad_fn, empty=True))
+        ends = {} if bent is None else bent.metadata.get("gradbook", {})
+        place.numbers |= spread_of(tensor, place.bend) | ends
 
 
 def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:

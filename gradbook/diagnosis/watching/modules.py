@@ -119,38 +119,38 @@ def differentiating() -> bool:
     return bool(sys.modules["torch"].is_grad_enabled())
 
 
-def _kind(node: Any) -> str:
+def kind_of(node: Any) -> str:
     """Return what a node of autograd differentiates: AddmmBackward0 is of Addmm."""
-    return type(node).__name__.partition("Backward")[0]
+    return "" if node is None else type(node).__name__.partition("Backward")[0]
 
 
-def bend_of(node: Any, empty: bool = False) -> str:
-    """Name the activation that a tensor comes from, past what only drops or rearranges numbers.
+def bent_by(node: Any, empty: bool = False) -> Any:
+    """Return the activation that a tensor comes from, past what only drops or rearranges numbers.
 
     A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it; and nothing is
     where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1.
     """
     # What is scattered lies among zeros.
-    while node is not None and (name := _kind(node)) != "Scatter":
+    while node is not None and (name := kind_of(node)) != "Scatter":
         if name in BENDS + CLIPS:
-            return name
+            return node
         behind = [edge for edge, _ in node.next_functions if edge is not None]
         masked = empty and name == "Mul" and node.next_functions[1][0] is None
         if masked and not node._saved_other.any():
-            return ""
+            return None
         node = behind[0] if len(behind) == 1 else None
-    return ""
+    return None
 
 
 def is_linear(node: Any) -> bool:
     """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
-    while node is not None and (_kind(node) in SHAPES or _adds_bias(node)):
+    while node is not None and (kind_of(node) in SHAPES or _adds_bias(node)):
         node = node.next_functions[0][0]
-    return node is not None and _kind(node) in LINEAR
+    return node is not None and kind_of(node) in LINEAR
 
 
 def _adds_bias(node: Any) -> bool:  # as a layer does by itself where its input lies in pieces
-    return _kind(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
+    return kind_of(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
 
 
 class Weight(NamedTuple):
@@ -176,10 +176,10 @@ def graph_below(
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
     while stack:
         edge, reader = stack.pop()
-        if edge[0] is None or edge in seen:
+        leaf = getattr(edge[0], "variable", None)
+        if edge[0] is None or (edge in seen and leaf is None):  # a loop reads one again and again
             continue
         seen.add(edge)
-        leaf = getattr(edge[0], "variable", None)
         if (name := known.get(edge, known.get(("leaf", id(leaf))))) is not None:
             before[name] = None
         elif leaf is not None:
@@ -195,6 +195,6 @@ def graph_below(
 def _weight(leaf: Any, reader: Any) -> Weight:
     own = type(leaf).__name__ == "Parameter"
     # A scale or a shift of each channel is none, whatever axes it has to fit an image.
-    scales = leaf.numel() == max(leaf.shape, default=1) and _kind(reader) in BY_NUMBER
+    scales = leaf.numel() == max(leaf.shape, default=1) and kind_of(reader) in BY_NUMBER
     matrix = leaf.ndim > 1 and not scales
     return Weight(id(leaf), reader if matrix else None, tuple(leaf.shape) if own else None)
