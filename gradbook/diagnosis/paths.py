@@ -138,8 +138,9 @@ def _levels(
             change += log_ratio(u.out, v.out)
         if exits.get(u.name, 0.0) > _delta(v):  # most of what comes there comes from a loss
             change = min(change, 0.0)
-        if u.name not in around and max((by_name[n] for n in v.before), key=_delta) is not u:
-            change = max(change, 0.0)
+        if u.name not in around:
+            largest = max((by_name[n] for n in v.before), key=_delta)
+            change = max(change, 0.0) if v.beside or largest is not u else change
         up[u.name], above = v.name, level[v.name]
         level[u.name] = above + change if math.isfinite(above) else above
     return level, up
