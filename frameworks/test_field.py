@@ -334,6 +334,20 @@ def test_both_directions_vanish_to_the_middle(kind: Any) -> None:
     assert "either direction" in report.reason
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_one_direction_is_judged_where_the_loss_reads_the_last_step(kind: Any, layers: int) -> None:
+    class Last(Reader):
+        def forward(self, ids: Tensor, lengths: Any = None) -> Tensor:
+            return self.out(self.rnn(self.embed(ids))[0][:, -1])
+
+    ids, y = torch.randint(50, (8, 60)), torch.randint(50, (8,))
+    report = ask(Last(kind, layers, both=True), entropy(ids, y))
+    assert report.verdict is V.VANISHING
+    assert "t=60 back to t=1" in report.reason
+    assert ask(Last(kind, layers, both=True), entropy(ids[:, :3], y)).verdict is V.HEALTHY
+
+
 def test_the_mean_over_all_steps_is_no_loss_at_every_step() -> None:
     class Mean(Reader):
         def forward(self, ids: Tensor, lengths: Any = None) -> Tensor:

@@ -171,6 +171,53 @@ def test_a_state_that_is_detached_at_each_step() -> None:
     assert found[1].verdict is V.HEALTHY
 
 
+class Unrolled(nn.Module):
+    """A cell behind a layer at each step; its gates as they are drawn, or open for all steps."""
+
+    def __init__(self, kind: str, steps: int, open_gates: bool) -> None:
+        super().__init__()
+        self.read, self.out, self.kind = nn.Linear(8, 8), nn.Linear(32, 4), kind
+        if kind == "by hand":
+            self.cell, self.state = nn.Linear(8, 128), nn.Linear(32, 128)
+            biases = self.cell.bias, self.state.bias
+        else:
+            self.cell = getattr(nn, f"{kind}Cell")(8, 32)
+            biases = self.cell.bias_ih, self.cell.bias_hh
+        for bias in biases if open_gates else ():
+            nn.init.zeros_(bias)
+        if open_gates:
+            nn.init.constant_(biases[0][32:64], math.log(steps - 1))
+            nn.init.constant_(biases[0][:32], -math.log(steps - 1) * (kind != "GRU"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = c = x.new_zeros(x.shape[1], 32)
+        for z in self.read(x):
+            if self.kind == "LSTM":
+                h, c = self.cell(z, (h, c))
+            elif self.kind == "GRU":
+                h = self.cell(z, h)
+            else:
+                i, f, g, o = (self.cell(z) + self.state(h)).chunk(4, 1)
+                c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+                h = o.sigmoid() * c.tanh()
+        return self.out(h)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "by hand"])
+@pytest.mark.parametrize(("open_gates", "verdict"), [(True, V.HEALTHY), (False, V.VANISHING)])
+def test_cells_are_judged_by_what_they_hand_on(kind: str, open_gates: bool, verdict: V) -> None:
+    """A gate that is nearly shut makes little of each step's input, and forgets nothing."""
+    x, y = torch.randn(40, 16, 8, requires_grad=True), torch.randint(4, (16,))
+    net = Unrolled(kind, 40, open_gates)
+    F.cross_entropy(net(x), y).backward()
+    assert x.grad is not None
+    fell = (x.grad[-1].norm() / x.grad[0].norm()).log10()
+    assert (fell < 1) if open_gates else (fell > 2)
+    for given in (x, x.detach()):
+        report = ask(net, lambda given=given: F.cross_entropy(net(given), y))  # type: ignore[misc]
+        assert report.verdict is verdict
+
+
 class Unheld(nn.Module):
     """Layers that the network does not hold: in a list, or made at each pass."""
 
@@ -185,6 +232,32 @@ class Unheld(nn.Module):
         if self.how == "replaced":
             self.layers[0].weight = nn.Parameter(self.layers[0].weight.detach().clone())
         return self.head(layer(x).relu())
+
+
+class Averaged(nn.Module):
+    """A recurrent layer whose outputs are averaged over its steps before they are read."""
+
+    def __init__(self, steps: nn.Module) -> None:
+        super().__init__()
+        self.steps, self.out = steps, nn.Linear(32, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.steps(x)[0].mean(1))  # type: ignore[no-any-return]
+
+
+def test_what_a_kept_state_sums_up_is_no_explosion_and_a_state_that_grows_is() -> None:
+    keeps, grows = nn.GRU(8, 32, batch_first=True), nn.RNN(8, 32, batch_first=True)
+    with torch.no_grad():
+        for biases in (keeps.bias_ih_l0, keeps.bias_hh_l0):
+            biases.zero_()
+        keeps.bias_ih_l0[32:64] = math.log(199)
+        nn.init.orthogonal_(grows.weight_hh_l0, 1.25)
+        for small in (grows.weight_ih_l0, grows.bias_ih_l0, grows.bias_hh_l0):
+            small.mul_(1e-4)
+    x, y = torch.randn(16, 200, 8), torch.randint(4, (16,))
+    for steps, verdict in ((keeps, V.HEALTHY), (grows, V.EXPLODING)):
+        net = Averaged(steps)
+        assert ask(net, lambda net=net: F.cross_entropy(net(x), y)).verdict is verdict  # type: ignore[misc]
 
 
 def test_layers_that_the_network_does_not_hold() -> None:

@@ -132,7 +132,34 @@ def test_lightning_calls_it(
     )
     trainer.fit(Module(), data)
     assert callback.kept.run.report().verdict is verdict
+    assert [moment.step for moment in callback.kept.run.moments] == [1, 2, 3]
     assert (tmp_path / "run.html").is_file()
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize("tells", [False, True])
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.LBFGS])
+def test_a_closure_is_looked_at_behind_what_it_sends_back(
+    kind: type[Any], tells: bool, by_name: bool
+) -> None:
+    net = mlp()
+    optimizer = kind(net.parameters(), 1e-3, **({"max_iter": 1} if "BFGS" in str(kind) else {}))
+    with gradbook.watching(net, optimizer=optimizer, every=3) as run:
+        for _ in range(5):
+            x, y = batch()
+
+            def closure(x: Tensor = x, y: Tensor = y) -> Tensor:
+                optimizer.zero_grad()
+                loss = F.cross_entropy(net(x), y)
+                loss.backward()
+                if tells:
+                    run.step(loss)
+                return loss
+
+            optimizer.step(closure=closure) if by_name else optimizer.step(closure)
+    assert [moment.step for moment in run.moments] == [1, 2, 4]
+    assert all(moment.loss for moment in run.moments)  # which the closure returns
+    assert run.report().notes[0] == "Step 4 of 5."
 
 
 @SEEN

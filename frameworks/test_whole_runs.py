@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,13 +69,15 @@ def after(
     clip: float | None = None,
     clear: bool = True,
     scheduler: Any = None,
+    below: float = 0.0,
 ) -> tuple[Report, list[float]]:
     """Train as people do, and return what is said at the end and the losses."""
     told: list[float] = []
     with gradbook.watching(net, optimizer=optimizer) as run:
-        for _, loss in zip(range(steps), losses(net), strict=False):
+        for _, above in zip(range(steps), losses(net), strict=False):
             if clear:
                 optimizer.zero_grad()
+            loss = above - below
             loss.backward()
             run.step(loss)
             told.append(loss.item())
@@ -156,10 +159,12 @@ def test_a_rate_after_which_all_is_flat_is_too_large(rate: float) -> None:
 
 
 @pytest.mark.parametrize("net", [perceptron, reader])
-def test_weights_that_decay_takes_away(net: Callable[[], nn.Module]) -> None:
+@pytest.mark.parametrize("below", [0.0, 4.0])
+def test_weights_that_decay_takes_away(net: Callable[[], nn.Module], below: float) -> None:
     made = net()
-    report, told = after(made, torch.optim.Adam(made.parameters(), 1e-2, weight_decay=1.0), 80)
-    assert told[-1] > 0.9 * told[0]
+    decay = torch.optim.Adam(made.parameters(), 1e-2, weight_decay=1.0)
+    report, told = after(made, decay, 80, below=below)
+    assert told[-1] + below > 0.9 * (told[0] + below)
     assert report.verdict is V.VANISHING
     assert "The weights have become smaller" in report.reason
     assert [step.text for step in report.steps] == ["Lower the weight decay, or the learning rate."]
@@ -183,6 +188,41 @@ def test_gradients_that_nobody_clears(net: Callable[[], nn.Module]) -> None:
     report, _ = after(made, torch.optim.Adam(made.parameters(), 1e-3), 12, clear=False)
     assert report.findings[0].hint == "summed"
     assert "zero_grad" in report.steps[0].text
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_an_optimizer_of_another_network(tells: bool) -> None:
+    """What it clears are gradients of others, and none of its steps moves this network."""
+    net, other = perceptron(), perceptron()
+    optimizer = torch.optim.SGD(other.parameters(), 1e-2)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(5), losses(net), strict=False):
+            optimizer.zero_grad()
+            loss.backward()
+            if tells:
+                run.step(loss)
+            optimizer.step()
+    report = run.report()
+    assert [(f.verdict, f.hint) for f in report.findings] == [(V.CUT, "optimizer")]
+
+
+@pytest.mark.parametrize("tells", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 2.0**16])
+def test_a_step_that_is_never_taken(tells: bool, scale: float, tmp_path: Path) -> None:
+    """Nor is its size spoken of, which a loss scale makes large."""
+    net = perceptron()
+    optimizer = torch.optim.SGD(net.parameters(), 0.05)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(20), losses(net), strict=False):
+            optimizer.zero_grad()
+            (scale * loss).backward()
+            if tells:
+                run.step(loss)
+    report = run.report()
+    assert [(f.verdict, f.hint) for f in report.findings] == [(V.CUT, "no step")]
+    assert report.reason.startswith("Of 20 steps the optimizer")
+    run.html(tmp_path / "run.html")
+    assert report.reason in (tmp_path / "run.html").read_text(encoding="utf-8")
 
 
 def test_gradients_that_are_added_up_on_purpose() -> None:

@@ -1,6 +1,6 @@
 r"""How the size of a gradient changes along the paths of a network.
 
-A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with four
+A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with five
 exceptions, because not every change of a size is a change of the gradient:
 
 - where several places go into $v$, all but the one with the largest gradient are in branches, and a
@@ -9,10 +9,14 @@ exceptions, because not every change of a size is a change of the gradient:
   that is an output, as of one head of several, a rise does not count;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
 - the last normalization divides the gradient by the size of what enters it: before it and behind it
-  the products of both are compared.
+  the products of both are compared;
+- of a module that is called over and over, as a cell is in time, states are compared with those of
+  the next call alone: what enters it, and what is read of it, is of another size at each call.
 """
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -24,6 +28,9 @@ STARTS = 1.0
 
 ENOUGH = 3
 """How many places make a path that can be judged without what only normalizations read."""
+
+CALLS = 4
+"""How many calls of one module make steps of time."""
 
 
 @dataclass(frozen=True)
@@ -124,27 +131,40 @@ def _levels(
     states: Sequence[Place], exits: Mapping[str, float]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return the decades at each state, and the state behind it that it is compared with."""
-    by_name = {place.name: place for place in states}
-    after, around = after_of(states), crossed(states)
+    by_name, size = {p.name: p for p in states}, {p.name: p.delta or 0.0 for p in states}
+    after, around, on = after_of(states), crossed(states), _handed_on(states)
+    # A state goes on, whatever enters beside it.
+    inner = [p for p in states if p.before and not p.beside]
+    main = {p.name: max(p.before, key=lambda n: (n in on, size[n])) for p in inner}
     level, up = dict[str, float](), dict[str, str]()
     for u in reversed(states):
         ahead = [around[u.name]] if u.name in around else after[u.name]
         if not ahead:
-            level[u.name] = log_ratio(u.delta or 0.0, 1.0)
+            level[u.name] = log_ratio(size[u.name], 1.0)
             continue
-        v = max((by_name[name] for name in ahead), key=_delta)
-        change = step(u, v)
+        same = [
+            n for n in after[u.name] if main.get(n) == u.name and on.get(n) == on.get(u.name, "")
+        ]
+        v = by_name[max(same or ahead, key=size.__getitem__)]
+        change = step(u, v) if on.get(u.name) == on.get(v.name) else 0.0
         if v.normed and not after[v.name] and u.out and v.out and math.isfinite(change):
             change += log_ratio(u.out, v.out)
-        if exits.get(u.name, 0.0) > _delta(v):  # most of what comes there comes from a loss
+        if exits.get(u.name, 0.0) > size[v.name]:  # most of what comes there comes from a loss
             change = min(change, 0.0)
-        if u.name not in around:
-            largest = max((by_name[n] for n in v.before), key=_delta)
-            change = max(change, 0.0) if v.beside or largest is not u else change
+        if u.name not in around and main.get(v.name) != u.name:
+            change = max(change, 0.0)
         up[u.name], above = v.name, level[v.name]
         level[u.name] = above + change if math.isfinite(above) else above
     return level, up
 
 
-def _delta(place: Place) -> float:
-    return place.delta or 0.0
+def _handed_on(states: Sequence[Place]) -> dict[str, str]:
+    """Return states that go from call to call of one module while something enters beside.
+
+    With each comes the name that they share but for the number of the call.
+    """
+    shared = {p.name: re.sub(r" \d+$", "", p.name) for p in states}
+    shared = {p: name if name != "sum" else p for p, name in shared.items()}
+    again = (shared[p.name] for p in states if shared[p.name] in {shared[n] for n in p.before})
+    calls, beside = Counter(again), {shared[p.name] for p in states if len(p.before) > 1}
+    return {p: name for p, name in shared.items() if calls[name] >= CALLS - 1 and name in beside}

@@ -11,6 +11,7 @@ from gradbook.diagnosis.findings.about import UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
 from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
+from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.run_page import Moment
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
@@ -53,7 +54,7 @@ def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | 
 def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
     """Find that the optimizer's step was never taken, or with a largest rate of 0 each time."""
     if looked >= OFTEN and not rates:
-        text = f"Of {looked} steps the optimizer took none: no weight moves."
+        text = f"Of {looked} steps the optimizer that you handed over took none."
         return Finding(Verdict.CUT, text, hint="no step")
     if len(rates) >= OFTEN and not any(rates):
         text = f"The learning rate was 0 at all {len(rates)} steps: no weight moves."
@@ -64,7 +65,8 @@ def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
 def summed(moments: Sequence[Moment]) -> Finding | None:
     """Find that each step but the first is taken with gradients of earlier ones in it."""
     own = [not any(UNLIKE in note for note in moment.report.notes) for moment in moments]
-    if len(own) < OFTEN or not own[0] or any(own[1:]):
+    held = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
+    if len(own) < OFTEN or not own[0] or any(own[1:]) or not held:
         return None
     text = (
         "At the first step the gradients are those of its backward pass, at each later one they "
@@ -88,6 +90,16 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
         "there."
     )
     return Finding(Verdict.CUT, text, since=still[-1].name, hint="still")
+
+
+def joined(report: Report, *later: Finding | None) -> Report:
+    """Add what happened over the steps; where none is taken, their sizes say nothing."""
+    more = [*filter(None, later)]
+    none = any(found.hint == "no step" for found in more)
+    sized = {Verdict.LARGE_STEP, Verdict.FROZEN} if none else set()
+    found = in_order([*(f for f in report.findings if f.verdict not in sized), *more])
+    steps = report.steps if found[0] in report.findings else next_steps(found[0])
+    return replace(report, findings=found, steps=steps)
 
 
 def slowed(report: Report, rates: Sequence[float]) -> Report:
@@ -143,10 +155,14 @@ def lost(moments: Sequence[Moment]) -> Finding | None:
 
 
 def learned(moments: Sequence[Moment]) -> Finding | None:
-    """Find that the loss falls to less than half: what is learned sends little back."""
+    """Find that the loss falls to less than half: what is learned sends little back.
+
+    Of one that has been below 0 half is nothing: what it may fall to is not known.
+    """
     told = losses_of(moments)
     last = last_fifth(told)
-    if len(told) < FIFTH or not all(map(math.isfinite, last)) or not median(last) < told[0] / 2:
+    known = len(told) >= FIFTH and all(map(math.isfinite, last)) and min(told) >= 0
+    if not known or median(last) >= told[0] / 2:
         return None
     text = f"The loss falls from {told[0]:.3g} to {median(last):.3g}: this network trains."
     return Finding(Verdict.HEALTHY, text)

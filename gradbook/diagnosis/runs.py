@@ -9,25 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from gradbook.diagnosis import run_findings
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
 from gradbook.diagnosis.findings.over_steps import ceasing, growing, peaks
 from gradbook.diagnosis.measuring.parameters import innermost
-from gradbook.diagnosis.reporting.advice import next_steps
-from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report, finite
-from gradbook.diagnosis.run_findings import (
-    OFTEN,
-    below,
-    cleared,
-    lost,
-    never_moved,
-    norm_of,
-    seen_from_the_start,
-    slowed,
-    standing,
-    summed,
-)
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.watching import Watched, watch
@@ -53,15 +40,31 @@ class Run:
         self._hook: Any = None
         self.moments: list[Moment] = []
         if hasattr(self._optimizer, "register_step_pre_hook"):
-            self._hook = self._optimizer.register_step_pre_hook(self._before_step)
+            self._hook = self._optimizer.register_step_pre_hook(self._begin_step)
 
-    def _before_step(self, *_: Any) -> None:
+    def _begin_step(self, _: Any, args: Any, kwargs: Any) -> Any:
+        """Look before a step, or, where it has a closure, behind what that sends back first."""
+        closure = kwargs.get("closure", (*args, None)[1])
+        if not callable(closure):
+            return self._before_step()
+        looks = iter([self._before_step])
+
+        def and_look() -> Any:
+            loss = closure()
+            next(looks, lambda _: None)(loss)
+            return loss
+
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": and_look}
+        return (args[0], and_look), kwargs
+
+    def _before_step(self, loss: Any = None) -> None:
         # A fused optimizer gets scaled gradients, and skips a step, or unscales them, by itself.
         if float(getattr(self._optimizer, "found_inf", None) or 0):
             return
         self._rates.append(max(float(group["lr"]) for group in self._optimizer.param_groups))
         if not self._told:
-            self.step()
+            self.step(loss)
         elif self.moments and self.moments[-1].step == self._steps:
             self._look_again()
         self._told = False
@@ -69,7 +72,7 @@ class Run:
     def _look_again(self) -> None:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
         moment = self.moments[-1]
-        held = norm_of(p.grad for p in self._net.parameters()) / self._scale
+        held = run_findings.norm_of(p.grad for p in self._net.parameters()) / self._scale
         self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0)
         if 0 < held < CLIPPED * moment.norm:
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
@@ -113,6 +116,7 @@ class Run:
             ends = (p for p in self._deltas.record.places if not p.module and p.count == 1)
             loss = next((p.out for p in ends), None)
         lost = any(row.nonfinite for row in report.rows)
+        matrices = [[p] for p in self._net.parameters() if p.ndim > 1]
         return Moment(
             step=self._steps,
             loss=loss,
@@ -120,7 +124,7 @@ class Run:
             norms={name: float(size) for name, size in self._deltas.items() if size is not None},
             updates={row.name: row.update for row in report.rows if row.update is not None},
             report=report,
-            weights=median([norm_of([p]) for p in self._net.parameters() if p.ndim > 1] or [0.0]),
+            weights=median(map(run_findings.norm_of, matrices or [[]])),
         )
 
     def close(self) -> None:
@@ -134,13 +138,14 @@ class Run:
 
         What happened over the steps is added to it.
         """
-        if not self.moments and self._deltas.record.places:
-            return self._diagnosed()
-        if self._deltas.age - self._age > OFTEN:
-            skipped = self._diagnosed()
-            if skipped.verdict is Verdict.NON_FINITE:
+        since = self._deltas.age - self._age
+        if self._deltas.record.places and (since > run_findings.OFTEN or not self.moments):
+            report = self._diagnosed()
+            if report.verdict is Verdict.NON_FINITE:
                 note = f"After step {self._steps} no backward pass led to a step that was taken."
-                return _noted(skipped, note)
+                return _noted(report, note)
+            if not self.moments:
+                return run_findings.joined(report, self._never_moved(since + 1))
         if not self.moments:
             raise BadInput(
                 "run must have looked at a step, got none: call run.step(loss) behind each "
@@ -149,23 +154,26 @@ class Run:
         bad = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
         moment = next(bad, self.moments[-1])
         total = {float(m.step): m.norm for m in self.moments}
-        found = in_order([*moment.report.findings, *filter(None, self._later(moment, total))])
-        known = found[0] in moment.report.findings
-        steps = moment.report.steps if known else next_steps(found[0])
+        report = run_findings.joined(moment.report, *self._later(moment, total))
         high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
         step = f"Step {moment.step} of {self._steps}."
-        notes = step, *changes_of(self.moments), *high, *below(self.moments)
-        report = _noted(replace(moment.report, findings=found, steps=steps), *notes)
-        return slowed(seen_from_the_start(report, self.moments), self._rates)
+        notes = step, *changes_of(self.moments), *high, *run_findings.below(self.moments)
+        report = run_findings.seen_from_the_start(_noted(report, *notes), self.moments)
+        return run_findings.slowed(report, self._rates)
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
         """Yield what happened over the steps."""
-        yield from (growing(total), ceasing(total), standing(self.moments), lost(self.moments))
+        yield from (growing(total), ceasing(total))
+        yield from (run_findings.standing(self.moments), run_findings.lost(self.moments))
+        yield self._never_moved(self._steps)
         if self._hook is not None:
             if moment.report.verdict not in (Verdict.CUT, Verdict.LOSS):
-                yield cleared(self.moments, self._stepped, self._emptied)
-            yield never_moved(self._steps, self._rates)
-            yield summed(self.moments) if self._stepped == len(self._rates) > 0 else None
+                yield run_findings.cleared(self.moments, self._stepped, self._emptied)
+            if self._stepped == len(self._rates) > 0:
+                yield run_findings.summed(self.moments)
+
+    def _never_moved(self, looked: int) -> Finding | None:
+        return self._hook and run_findings.never_moved(looked, self._rates)
 
     def to_json(self) -> str:
         """Write the run as JSON; NaN and infinity become null."""
@@ -187,7 +195,7 @@ class Run:
 
     def html(self, path: str | Path) -> None:
         """Write the run as one page that asks no other host."""
-        report = self.report() if self.moments else None
+        report = self.report() if self._deltas.record.places else None
         Path(path).write_text(page_of(self.moments, report), encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Builders of networks; each returns a list of layers."""
 
-from gradbook.networks.dense import looks_linear, plain, unrolled
+from gradbook.networks.dense import plain, unrolled
 from gradbook.networks.gated import unrolled_gru, unrolled_lstm, zero_state
 from gradbook.networks.normalization import batch_norm, layer_norm, normalized
 from gradbook.networks.residual_blocks import (
@@ -18,7 +18,6 @@ __all__ = [
     "batch_norm",
     "chained",
     "layer_norm",
-    "looks_linear",
     "normalized",
     "one_layer_blocks",
     "plain",

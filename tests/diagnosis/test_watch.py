@@ -69,6 +69,28 @@ def test_what_all_paths_cross_counts_though_a_branch_gets_more() -> None:
     assert said(falls) == [V.VANISHING]
 
 
+def unrolled(states: Sequence[float], share: float, last: float) -> list[Place]:
+    """Return a cell that is called over and over, and what it reads and hands on at each call."""
+    places: list[Place] = []
+    for t, size in enumerate(states):
+        number = "" if t == 0 else f" {t + 1}"
+        before = tuple(p.name for p in places[-1:])
+        places += [
+            Place(f"x{t}", share * size, module="x"),
+            Place(f"cell{number}", size, before=(f"x{t}", *before), module="cell", layer=True),
+        ]
+    return [*places, Place("head", last, before=(places[-1].name,))]
+
+
+def test_states_are_compared_with_states_from_call_to_call() -> None:
+    flat = unrolled([0.01] * 8, 1e-3, 1.0)
+    assert said(flat) == [V.HEALTHY]  # though all gates are nearly shut, at each call alike
+    assert said(unrolled([10 ** (-0.4 * t) for t in range(8)][::-1], 1.0, 1.0)) == [V.VANISHING]
+    # What enters beside may get more than the state gets.
+    assert said(unrolled([10 ** (-0.4 * t) for t in range(8)][::-1], 1e3, 1.0)) == [V.VANISHING]
+    assert said(unrolled([10 ** (0.4 * t) for t in range(8)][::-1], 1.0, 1.0)) == [V.EXPLODING]
+
+
 def test_what_falls_within_a_branch_counts() -> None:
     # The bottom of a U: what goes down gets its share, and each layer of it takes its own.
     names = ["in", "d1", "d2", "u2", "u1", "out"]

@@ -15,12 +15,13 @@ from gradbook.book.activations.health import (
     networks_to_share,
     predicted_ratio,
 )
+from gradbook.book.activations.mirrored import looks_linear
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.sources import BALDUZZI, KLAMBAUER, LU, SCHOENHOLZ
 from gradbook.checks import Array
 from gradbook.initializers import gain, orthogonal, orthogonal_with
 from gradbook.jacobians import jacobian, singular_values
-from gradbook.networks import looks_linear, plain
+from gradbook.networks import plain
 from gradbook.theory.gaussian import expectation
 from gradbook.theory.meanfield import mean_square_slope
 

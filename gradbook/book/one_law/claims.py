@@ -9,7 +9,7 @@ import numpy as np
 
 from gradbook.activations import identity, relu, sigmoid, tanh
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
-from gradbook.book.one_law.phases import phases
+from gradbook.book.one_law.diagrams import phases
 from gradbook.book.one_law.spectra import linear_second_moment, spectral_moments
 from gradbook.book.one_law.sweeps import LayerKind, sweep
 from gradbook.book.sources import PENNINGTON, SCHOENHOLZ

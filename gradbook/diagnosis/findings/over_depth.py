@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, taken_amiss
-from gradbook.diagnosis.findings.over_time import CALLS
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import mostly_off, saturates
-from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.paths import CALLS, Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 from gradbook.diagnosis.watching.modules import PARAMETRIZED

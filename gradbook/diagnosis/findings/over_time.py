@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from gradbook.diagnosis.findings.known import Known
-from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.paths import CALLS, Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor
 from gradbook.diagnosis.watching.record import Steps
@@ -16,9 +16,6 @@ IN_TIME = 1.84
 
 STACKED = 1.3
 """Decades between the biases' gradients of stacked recurrent layers."""
-
-CALLS = 4
-"""How many calls of one module make steps of time."""
 
 
 def stacked(known: Known) -> Finding | None:
@@ -60,7 +57,9 @@ def in_time(known: Known) -> Finding | None:
         down = min(path.fall[0], size) if steps.both else path.fall[0]
         if not own and down >= IN_TIME:
             return _falls(path, steps, down)
-        if size >= IN_TIME and steps.depth < 3 and not steps.both:
+        # Read at every step, as by a mean, a state that is kept sums up what each step sends.
+        summed = math.log10(len(path.names)) if steps.every and not own else 0.0
+        if size >= IN_TIME + summed and steps.depth < 3 and not steps.both:
             text = f"Over the steps the gradient grows by {factor(size)} from {start} back to "
             return Finding(Verdict.EXPLODING, f"{text}{end}.", path, path.since(1), "time")
     return None

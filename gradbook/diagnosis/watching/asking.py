@@ -47,7 +47,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
     """Find what goes into a place: other places, and weights."""
     before, weights, sums = modules.graph_below(start, made.nodes)
     place.beside = modules.is_beside(start[0])
-    if any(weight.id in made.inner for weight in weights):  # within a recurrent layer
+    if any(weight.id in own for weight in weights):  # within one layer
         sums = []
     if operations := [*_apart(made, weights, start[0], own), *reversed(sums)]:
         seen = [_see_operation(made, one, weights) for one in operations]
@@ -126,7 +126,9 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
         if every and kept is not None and not modules.differentiating():
             lags = _lags(made, *kept, delta, axis)
         lags = lags or made.loops[name].lags
-        made.loops[name] = replace(made.loops[name], every=every, lags=lags)
+        # Read at its end alone, all but one step of the way back goes through one direction.
+        both = made.loops[name].both and any(s > 0 for row in steps[:-1] for s in row)
+        made.loops[name] = replace(made.loops[name], every=every, lags=lags, both=both)
 
     data.register_hook(modules.compiler_off(arrived))
     out.register_hook(modules.compiler_off(direct))

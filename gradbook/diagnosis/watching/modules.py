@@ -196,8 +196,10 @@ def graph_below(
 
 
 def is_beside(node: Any) -> bool:
-    """Tell whether a node adds, or lays beside, what asks for no gradient; or a mere number."""
-    return _kind(node) in (*SUMS, "Cat") and any(edge is None for edge, _ in node.next_functions)
+    """Tell whether a node adds, or lays beside, what asks for no gradient, gated or as it is."""
+    edges = [edge for edge, _ in node.next_functions] if _kind(node) in (*SUMS, "Cat") else []
+    gates = [edge for edge in edges if _kind(edge) == "Mul"]
+    return None in edges or any(edge is None for one in gates for edge, _ in one.next_functions)
 
 
 def _weight(leaf: Any, reader: Any) -> Weight:

@@ -22,7 +22,7 @@ class Steps:
     lags: tuple[float, ...] | None = None
     """Where each has: the sizes that the last step's loss alone sends to each step."""
     both: bool = False
-    """Whether the layer reads in both directions."""
+    """Whether the layer reads in both directions, and the loss more than its last output."""
     depth: int = 1
     """How many layers are stacked in it."""
     ends: tuple[float, ...] = ()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gradbook import activations
 from gradbook.activations import Activation, gelu, leaky, relu, tanh
 from gradbook.backpropagation import backprop_from
-from gradbook.book.one_law.phases import phases
+from gradbook.book.one_law.diagrams import phases
 from gradbook.initializers import scaled
 from gradbook.networks import plain
 from gradbook.theory.meanfield import fixed_point, length_map
