@@ -6,6 +6,7 @@ Which of them goes into which is known, so nothing is guessed from names.
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -51,6 +52,8 @@ class Place:
     """How many positions the layer has that it comes from, if it comes from one."""
     weak: bool = False
     """Whether a normalization reads it."""
+    beside: bool = False
+    """Whether there comes in, beside what asks for a gradient, what asks for none."""
     layer: bool = False
     """Whether a layer with weights returns it."""
     bend: str = ""
@@ -73,17 +76,28 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         [('a', ()), ('b', ('a',))]
     """
     through, normed, found = dict[str, tuple[str, ...]](), dict[str, bool](), list[Place]()
+    passed_by, aside = dict[str, str](), set[str]()
+    often = Counter(n for p in places for n in p.before)
+    joined = {n for p in places if len(p.before) > 1 for n in p.before}
     by_name = {place.name: place for place in places}
     for place in places:
         inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
         passed = alone is not None and not place.layer and normed[alone.name]
         normed[place.name] = place.normed or passed
-        reads = place.state or (place.weak and (weak or len(place.before) > 1))
+        gates = {passed_by.get(b, "") for b in place.before}
+        gate = gates.pop() if len(gates) == 1 else ""
+        passed_by[place.name] = gate or (place.name if place.beside else "")
+        beside = (place.beside and not gate) or not aside.isdisjoint(place.before)
+        reads = place.state or (often[place.name] > 1 and place.name in joined)
+        reads |= place.weak and (weak or len(place.before) > 1 or beside)
         through[place.name] = inner
         if reads and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
-            found.append(_fed(replace(place, before=inner, normed=normed[place.name]), alone))
+            kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
+            found.append(_fed(kept, alone))
+        elif beside:
+            aside.add(place.name)
     exits: dict[str, float] = {}
     ends = by_name.keys() - {p.name for p in found} - {n for p in places for n in p.before}
     for name in ends:
@@ -155,10 +169,11 @@ def crossed(states: Sequence[Place]) -> dict[str, str]:
         {'h': 'k'}
     """
     draw = random.Random(0)
-    drawn = {(b, p.name): draw.randrange(PRIME) for p in states for b in p.before or ("",)}
+    ways = {p.name: (*p.before, *[""] * (p.beside or not p.before)) for p in states}
+    drawn = {(b, name): draw.randrange(PRIME) for name, before in ways.items() for b in before}
     there, back = {"": 1}, dict[str, int]()
-    for p in states:
-        there[p.name] = sum(drawn[b, p.name] * there[b] for b in p.before or ("",)) % PRIME
+    for name, before in ways.items():
+        there[name] = sum(drawn[b, name] * there[b] for b in before) % PRIME
     found, last = dict[str, str](), dict[int, str]()
     for name, after in after_of(states).items():
         back[name] = sum(drawn[name, a] * back[a] for a in after) % PRIME if after else 1

@@ -45,12 +45,15 @@ def _counted(counter: dict[str, int], name: str) -> str:
 
 def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> None:
     """Find what goes into a place: other places, and weights."""
-    before, weights = modules.graph_below(start, made.nodes)
-    if operations := _apart(made, weights, start[0], own):
+    before, weights, sums = modules.graph_below(start, made.nodes)
+    place.beside = modules.is_beside(start[0])
+    if any(weight.id in own for weight in weights):  # within one layer
+        sums = []
+    if operations := [*_apart(made, weights, start[0], own), *reversed(sums)]:
         seen = [_see_operation(made, one, weights) for one in operations]
         for operation, one in zip(operations, seen, strict=True):
             one.before.update(modules.graph_below((operation, 0), made.nodes)[0])
-        before, _ = modules.graph_below(start, made.nodes)
+        before, *_ = modules.graph_below(start, made.nodes)
     if made.data is not None and (place.module or not place.name.startswith("input")):
         for weight in weights:
             if weight.shape is not None and weight.id not in made.names:
@@ -74,12 +77,20 @@ def _apart(made: Pass, weights: Sequence[modules.Weight], node: Any, own: set[in
 
 
 def _see_operation(made: Pass, node: Any, weights: Sequence[modules.Weight]) -> Seen:
-    """Make a place of what an operation on a weight returns."""
+    """Make a place of what an operation on a weight, or a sum, returns."""
     mine = [made.names[w.id] for w in weights if w.reader is node and w.id in made.names]
-    key = _counted(made.calls, of := mine[0].removesuffix(".weight"))
-    place = made.places[key] = Seen(key, of, (), asks=True, state=True, layer=True, owned=set(mine))
+    of = mine[0].removesuffix(".weight") if mine else "sum"
+    key = _counted(made.calls, of)
+    place = made.places[key] = Seen(key, of if mine else "", (), asks=True, owned=set(mine))
+    place.state = place.layer = bool(mine)
+    place.weak, place.beside = not mine, modules.is_beside(node)
     made.nodes[node, 0] = key
-    node.register_prehook(lambda deltas: made.take(place, deltas[0]) if deltas else None)
+
+    def arrived(deltas: Any) -> None:  # sums of losses are no state
+        if deltas and (mine or getattr(deltas[0], "ndim", 0) > 1):
+            made.take(place, deltas[0])
+
+    node.register_prehook(arrived)
     return place
 
 

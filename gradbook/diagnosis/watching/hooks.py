@@ -78,6 +78,7 @@ def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -
             _read_by(asking.see(made, called, tensor, module=name), module, tensor)
             continue
         # Data: it has no gradient and no place, but it may be what is wrong.
+        made.silent.add(tuple(tensor.shape))
         if position == 0 and not math.isfinite(size_of(tensor)):
             made.bad_input.append(name)
         if name and {id(tensor), id(tensor._base)} & (made.data or set()):
@@ -122,6 +123,8 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
         if axes > 1 and place.channels is None:
             place.channels = axes > 2
         place.layer |= axes > 1
+        if not tensor.requires_grad:
+            made.silent.add(tuple(tensor.shape))
         place.also.add(name)
         may_wait = not name or (axes == 0 and tensor.device.type == "cpu")
         if may_wait:

@@ -97,8 +97,10 @@ BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplu
 LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
 SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
 BY_NUMBER = ("Add", "Sub", "Mul", "Div")
+SUMS = ("Add", "Sub")
+ROWS = ("Select", "Unbind")
 """What nodes of autograd are called: activations, layers of weights, what only rearranges numbers,
-and what is done to each number by itself."""
+what is done to each number by itself, and that by which paths come together."""
 
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -163,15 +165,16 @@ class Weight(NamedTuple):
 
 def graph_below(
     start: tuple[Any, int], known: Mapping[Any, str]
-) -> tuple[dict[str, None], list[Weight]]:
+) -> tuple[dict[str, None], list[Weight], list[Any]]:
     """Go through a graph of autograd down to the places that are known.
 
     Returns:
-        Their names, in the order in which they are met, so that it is always the same; and each
-        weight in between. Data that ask for a gradient have no shape there.
+        Their names, in the order in which they are met, so that it is always the same; each
+        weight in between, where data that ask for a gradient have no shape; and each sum.
     """
     before: dict[str, None] = {}
     weights: list[Weight] = []
+    sums: list[Any] = []
     seen: set[Any] = set()
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
     while stack:
@@ -186,10 +189,22 @@ def graph_below(
             weights.append(_weight(leaf, reader))
         else:
             edges = [one for one in edge[0].next_functions if one[0] is not None]
+            if _kind(edge[0]) in SUMS and not any(hasattr(e[0], "variable") for e in edges):
+                sums.append(edge[0])
             # A transposed or converted weight is read by what reads the result.
             passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
-            stack += [(one, reader if passes else edge[0]) for one in edges]
-    return before, weights
+            reader = reader if passes else edge[0]
+            # One of several scales that lie in one tensor is none, either.
+            row = _kind(edge[0]) in ROWS and _kind(reader) in BY_NUMBER
+            stack += [(one, None if row else reader) for one in edges]
+    return before, weights, sums
+
+
+def is_beside(node: Any) -> bool:
+    """Tell whether a node adds, or lays beside, what asks for no gradient, gated or as it is."""
+    edges = [edge for edge, _ in node.next_functions] if _kind(node) in (*SUMS, "Cat") else []
+    gates = [edge for edge in edges if _kind(edge) == "Mul"]
+    return None in edges or any(edge is None for one in gates for edge, _ in one.next_functions)
 
 
 def _weight(leaf: Any, reader: Any) -> Weight:

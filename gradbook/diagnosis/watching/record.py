@@ -63,6 +63,7 @@ class Seen:
     asks: bool = False
     state: bool = False
     weak: bool = False
+    beside: bool = False  # whether something that asks for no gradient comes in there
     layer: bool = False
     normed: bool = False
     data: bool = False  # what the network is called with
@@ -75,6 +76,7 @@ class Seen:
     bend: str = ""
     half: bool = False
     inner: bool = False  # whether what came back is to be differentiated itself
+    again: bool = False  # whether something was: what the second pass sends enters at every layer
     shares: Any = None  # what a loss may take for logits, until that is known
     twice: str = ""
 
@@ -82,6 +84,7 @@ class Seen:
         """Keep the numbers of a gradient that has come back."""
         self.shape, self.half = tuple(delta.shape), str(delta.dtype) == "torch.float16"
         self.delta, self.inner = size_of(delta), differentiating()
+        self.again |= self.inner
         if self.shares is not None:
             self.twice, self.shares = taken_again(self.shares, delta), None
         if self.layer and delta.ndim in (2, 3) and not self.channels and delta.numel() <= 2**18:
@@ -108,6 +111,7 @@ class Pass:
     data: frozenset[int] | None = None  # what it was called with, as long as it goes on
     given: set[str] = field(default_factory=set)
     strangers: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    silent: set[tuple[int, ...]] = field(default_factory=set)  # shapes of what asks for no gradient
     asking: bool = False  # whether a last step's loss is sent back alone
     heard: bool = False
     differentiated: bool = False
@@ -123,6 +127,7 @@ class Pass:
         """Keep the numbers of a gradient that has come back, as long as somebody watches."""
         if delta is not None and self.told() is not None and not self.asking:
             place.take(delta.detach())
+            place.beside &= place.shape in self.silent  # a mask, or a mere number, has another
             self.hear()
 
     def hear(self) -> None:

@@ -144,6 +144,9 @@ def _shown_names(last: Mapping[str, Seen]) -> dict[str, str]:
 
 def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
     last, heard = found[-1], [seen for seen in found if seen.delta is not None]
+    once = [s for s in heard if not s.again]
+    if once and all(math.isfinite(float(s.delta)) for s in heard):
+        heard = once
     squares = sum(float(s.delta) ** 2 * math.prod(s.shape) for s in heard)
     count = sum(math.prod(s.shape) for s in heard)
     examples = sum(s.shape[0] if s.shape else 1 for s in found)
@@ -160,6 +163,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         before=tuple(dict.fromkeys(shown[b] for s in found for b in s.before if b in shown)),
         state=last.state and not last.data,
         weak=last.weak and not last.data,
+        beside=last.beside,
         module=last.module,
         asks=any(s.asks for s in found),
         norm=(squares / max(examples, 1)) ** 0.5 if count else None,
