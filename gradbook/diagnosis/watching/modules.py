@@ -189,21 +189,21 @@ def graph_below(
             weights.append(_weight(leaf, reader))
         else:
             edges = [one for one in edge[0].next_functions if one[0] is not None]
-            if _kind(edge[0]) in SUMS and not any(hasattr(e[0], "variable") for e in edges):
+            if kind_of(edge[0]) in SUMS and not any(hasattr(e[0], "variable") for e in edges):
                 sums.append(edge[0])
             # A transposed or converted weight is read by what reads the result.
             passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
             reader = reader if passes else edge[0]
             # One of several scales that lie in one tensor is none, either.
-            row = _kind(edge[0]) in ROWS and _kind(reader) in BY_NUMBER
+            row = kind_of(edge[0]) in ROWS and kind_of(reader) in BY_NUMBER
             stack += [(one, None if row else reader) for one in edges]
     return before, weights, sums
 
 
 def is_beside(node: Any) -> bool:
     """Tell whether a node adds, or lays beside, what asks for no gradient, gated or as it is."""
-    edges = [edge for edge, _ in node.next_functions] if _kind(node) in (*SUMS, "Cat") else []
-    gates = [edge for edge in edges if _kind(edge) == "Mul"]
+    edges = [edge for edge, _ in node.next_functions] if kind_of(node) in (*SUMS, "Cat") else []
+    gates = [edge for edge in edges if kind_of(edge) == "Mul"]
     return None in edges or any(edge is None for one in gates for edge, _ in one.next_functions)
 
 
