@@ -71,7 +71,7 @@ def test_old_gradients_do_not_hide_that_the_loss_sends_nothing() -> None:
     ("verdict", "hint", "part"),
     [
         (V.CUT, "aside", "use_reentrant=False"),
-        (V.FROZEN, None, "If gradients are clipped, clip them less"),
+        (V.FROZEN, None, "Raise the limit if gradients are clipped"),
         (V.VANISHING, "time", "the identity with ReLU"),
     ],
 )

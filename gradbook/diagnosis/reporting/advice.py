@@ -187,8 +187,8 @@ thousandth (update-rule): Lower the learning rate until a step is a thousandth.
 inputs (initialization): Bring the inputs to mean 0 and variance 1, and the targets.
 warm-up (update-rule): Lower the learning rate, or warm it up.
 copy (clipping, small): Keep a float32 copy of the weights, and update that.
-raise (update-rule): If gradients are clipped, clip them less; else raise the learning rate: the
-  step is below the gaps of the format.
+raise (update-rule): Raise the limit if gradients are clipped, else the learning rate: the step is
+  below the gaps of the format.
 loss scale (clipping, small): Scale the loss if the gradients underflow, and unscale them.
 second step (diagnose): Take one step, and ask again: the second step shows the rest.
 arrive (update-rule): Gradients arrive: look at learning rate and data.
