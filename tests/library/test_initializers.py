@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from error_function import erf
 from gradbook import activations, initializers
 from gradbook.activations import Activation, leaky
 from gradbook.initializers import (
@@ -228,13 +229,6 @@ def test_the_gain_of_prelu_is_the_one_of_its_authors(slope: float) -> None:
 
 @pytest.mark.parametrize("q", [0.0, 1e-8, 0.5, 1.0, 1e4, 1e8])
 def test_the_gain_of_erf_has_a_closed_form(q: float) -> None:
-    slope = 2 / math.sqrt(math.pi)
-    erf = Activation(
-        "erf",
-        np.vectorize(math.erf, otypes=[float]),
-        lambda z: slope * np.exp(-np.square(z)),
-        slope,
-    )
     # E f'² = (4/π)/√(1 + 4q).
     exact = math.sqrt(math.pi / 4 * math.sqrt(1 + 4 * q))
     assert gain(erf, q) == pytest.approx(exact, rel=1e-10)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from error_function import erf
 from gradbook import activations
 from gradbook.activations import Activation, identity, leaky, relu, sigmoid, tanh
 from gradbook.backpropagation import backprop_from
@@ -20,21 +21,13 @@ def normal_cdf(z: float) -> float:
     return math.erfc(-z / math.sqrt(2)) / 2
 
 
-ERF = Activation(
-    "erf",
-    np.vectorize(math.erf, otypes=[float]),
-    lambda z: 2 / math.sqrt(math.pi) * np.exp(-np.square(z)),
-    2 / math.sqrt(math.pi),
-)
-
-
 @pytest.mark.parametrize("q", [0.01, 0.5, 1.0, 8.0, 300.0])
 @pytest.mark.parametrize("part", [0.05, 0.1, 0.5])
 def test_the_share_of_closed_units_is_a_tail_of_the_normal(q: float, part: float) -> None:
     # tanh' = sech² is at most p where |z| >= arcosh(p^-1/2); erf' ∝ exp(-z²) where z² >= -ln p.
     for activation, edge in (
         (tanh, math.acosh(part**-0.5)),
-        (ERF, math.sqrt(-math.log(part))),
+        (erf, math.sqrt(-math.log(part))),
     ):
         expected = 2 * normal_cdf(-edge / math.sqrt(q))
         # The rule does not know where the indicator jumps: 5e-4 for each of two jumps.
@@ -126,7 +119,7 @@ def test_the_ratio_of_erf_follows_its_closed_forms() -> None:
         logs.append(math.log(1.7 * 4 / math.pi / math.sqrt(1 + 4 * q)))
         q = 1.7 * 2 / math.pi * math.asin(2 * q / (1 + 2 * q))
     expected = math.exp(sum(logs) / len(logs) / 2)
-    assert health.predicted_ratio(ERF, 9, 1.7) == pytest.approx(expected, rel=1e-9)
+    assert health.predicted_ratio(erf, 9, 1.7) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("depth", [1, 10, 77])
@@ -156,7 +149,7 @@ def test_a_checkup_sets_theory_beside_measurement_for_an_activation_the_book_doe
     None
 ):
     layers = health.networks_to_share(np.random.default_rng(0), depth=8, width=256, draws=8)
-    found = health.checkup(np.random.default_rng(1), layers, ERF, gain(ERF))
+    found = health.checkup(np.random.default_rng(1), layers, erf, gain(erf))
     value, error = found.ratio
     # What a width of 256 leaves out is below 1 %.
     assert abs(value - found.predicted_ratio) < 4 * error + 0.01 * value
@@ -164,7 +157,7 @@ def test_a_checkup_sets_theory_beside_measurement_for_an_activation_the_book_doe
         assert abs(share - theory) < 4 * spread + 0.01
     for (all_closed, _), (closed, _) in zip(found.closed_for_all, found.closed, strict=True):
         assert all_closed <= closed
-    assert found.depth == health.predicted_health(ERF, gain(ERF) ** 2)
+    assert found.depth == health.predicted_health(erf, gain(erf) ** 2)
 
 
 @pytest.mark.parametrize("bound", [0.0, math.inf])

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from error_function import erf
 from gradbook import activations
 from gradbook.activations import Activation, leaky, relu, softplus, tanh
 from gradbook.backpropagation import forward
@@ -19,12 +20,6 @@ from gradbook.initializers import scaled
 from gradbook.networks import plain
 from gradbook.theory.meanfield import chi, fixed_point, mean_square, mean_square_slope
 
-erf = Activation(
-    "erf",
-    np.vectorize(math.erf, otypes=[float]),
-    lambda z: 2 / math.sqrt(math.pi) * np.exp(-np.square(z)),
-    2 / math.sqrt(math.pi),
-)
 C = np.array([-1.0, -0.9, -0.3, 0.0, 0.5, 0.9, 0.999, 1 - 1e-9, 1.0])
 LENGTHS = (1e-8, 1e-3, 1.0, 100.0, 1e4, 1e8)
 

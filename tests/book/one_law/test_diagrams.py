@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from error_function import erf
 from gradbook import activations
 from gradbook.activations import Activation, gelu, leaky, relu, tanh
 from gradbook.backpropagation import backprop_from
@@ -18,12 +19,6 @@ from gradbook.initializers import scaled
 from gradbook.networks import plain
 from gradbook.theory.meanfield import fixed_point, length_map
 
-erf = Activation(
-    "erf",
-    np.vectorize(math.erf, otypes=[float]),
-    lambda z: 2 / math.sqrt(math.pi) * np.exp(-np.square(z)),
-    2 / math.sqrt(math.pi),
-)
 prelu = leaky(0.25)
 reproducible = settings(derandomize=True, deadline=None)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from error_function import erf
 from gradbook import activations
 from gradbook.activations import Activation, leaky, relu, selu, sigmoid, tanh
 from gradbook.backpropagation import backprop_from
@@ -28,10 +29,6 @@ from gradbook.theory.meanfield import (
     propagate,
 )
 
-_erf = np.vectorize(math.erf, otypes=[float])
-erf = Activation(
-    "erf", _erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-np.square(z)), 2 / math.sqrt(math.pi)
-)
 hard_tanh = Activation(
     "hard tanh",
     lambda z: np.clip(z, -1, 1),

@@ -6,21 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
+from error_function import erf
 from gradbook import activations
 from gradbook.activations import Activation, gelu, leaky, selu, sigmoid, softplus, tanh
 from gradbook.theory.meanfield import chi, length_map
 from gradbook.theory.phase_diagrams import critical, critical_line
-
-erf = Activation(
-    "erf",
-    np.vectorize(math.erf, otypes=[float]),
-    lambda z: 2 / math.sqrt(math.pi) * np.exp(-np.square(z)),
-    2 / math.sqrt(math.pi),
-)
-prelu = leaky(0.25)
-reproducible = settings(derandomize=True, deadline=None)
 
 
 @pytest.mark.parametrize("slope", [-0.5, 0.0, 0.25, 1.0])
