@@ -15,6 +15,7 @@ from gradbook.press.assets import has_glyph
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "use": "href"}
 _FETCHED_LINKS = {"stylesheet", "icon", "preload", "preconnect", "dns-prefetch", "manifest"}
 _LEFT_OVER = re.compile(r"\\py\{|\{python\}|temml-error")
+_QUOTED = {"code", "pre", "script", "style"}
 _CELLS = ("caption", "td", "th")
 _GLUED = "cells of a table without a space between them are one word for the search"
 # Elements without an end.
@@ -30,8 +31,6 @@ class _Page(HTMLParser):
     links: list[str] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    quoted: int = 0
-    formulas: int = 0
     opened: list[str] = field(default_factory=list)
     cell_ended: bool = False
 
@@ -44,8 +43,6 @@ class _Page(HTMLParser):
         if self.cell_ended and tag in _CELLS and _GLUED not in self.faults:
             self.faults.append(_GLUED)
         self.cell_ended = False
-        self.quoted += tag in ("code", "pre", "script", "style")
-        self.formulas += tag == "math"
         if "id" in given:
             if given["id"] in self.ids and not given["id"].startswith("__"):
                 self.faults.append(f"the id {given['id']!r} is used twice")
@@ -66,8 +63,6 @@ class _Page(HTMLParser):
             self.faults.append("a figure has no accessible name")
 
     def handle_endtag(self, tag: str) -> None:
-        self.quoted -= tag in ("code", "pre", "script", "style")
-        self.formulas -= tag == "math"
         while tag in self.opened and (last := self.opened.pop()) != tag:
             self.faults.append(f"<{last}> is not closed: if it is text, write &lt; or ⟨")
         self.cell_ended = self.cell_ended or tag in _CELLS
@@ -75,9 +70,9 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.cell_ended = False
         left = _LEFT_OVER.search(data)
-        if left and not self.quoted:
+        if left and _QUOTED.isdisjoint(self.opened):
             self.faults.append(f"{left[0]!r} was left unprocessed in {data.strip()[:60]!r}")
-        for sign in data if self.formulas else "":
+        for sign in data if "math" in self.opened else "":
             if not has_glyph(sign):
                 self.faults.append(f"the font has no glyph for {sign!r}, in a formula")
 

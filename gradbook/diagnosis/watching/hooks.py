@@ -8,7 +8,14 @@ from typing import Any
 
 from gradbook.diagnosis.watching import asking, modules
 from gradbook.diagnosis.watching.modules import compiler_off, is_linear
-from gradbook.diagnosis.watching.numbers import BOUNDED, shares_in, size_of, spread_of, units_off
+from gradbook.diagnosis.watching.numbers import (
+    BOUNDED,
+    saturated_in,
+    shares_in,
+    size_of,
+    spread_of,
+    units_off,
+)
 from gradbook.diagnosis.watching.record import Seen, version_of
 from gradbook.diagnosis.watching.watched import Watched
 
@@ -90,8 +97,7 @@ def _bent(_: Watched, module: Any, *given: Any) -> None:
     """Note the share at its ends with what an activation returns: it may be laid beside others."""
     x, node = given[-1], getattr(given[-1], "grad_fn", None)
     if node is not None and x.ndim > 1:
-        found = spread_of(x, type(module).__name__)
-        node.metadata["gradbook"] = {n: found[n] for n in found if n == "saturated"}
+        node.metadata["gradbook"] = saturated_in(x, type(module).__name__)
 
 
 def _read_by(place: Seen, module: Any, tensor: Any) -> None:

@@ -96,11 +96,11 @@ CLIPS = ("Hardtanh", "Threshold", "ClampMin")
 BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Selu")
 LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
 SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
-BY_NUMBER = ("Add", "Sub", "Mul", "Div")
 SUMS = ("Add", "Sub")
+BY_NUMBER = (*SUMS, "Mul", "Div")
 ROWS = ("Select", "Unbind")
 """What nodes of autograd are called: activations, layers of weights, what only rearranges numbers,
-what is done to each number by itself, and that by which paths come together."""
+what brings paths together, what is done to each number by itself, and what takes rows."""
 
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:

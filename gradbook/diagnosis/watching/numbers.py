@@ -49,16 +49,29 @@ def spread_of(tensor: Any, bend: str) -> dict[str, Any]:
     That they come from a sigmoid must be known: of one that is wholly at its end the least number
     is 0, as of a ReLU.
     """
-    torch = sys.modules["torch"]
-    x = tensor.detach().flatten(1)
-    if x.is_complex():
+    if tensor.is_complex():
         return {}
-    x = x[:MOST, :: max(x.shape[1] // 256, 1)].float()
+    x = _some(tensor)
     spread = (x - x.mean(0)).norm() / x.norm() if x.shape[0] > 1 else None
+    return {"spread": spread, "saturated": _at_ends(x, bend)}
+
+
+def saturated_in(tensor: Any, bend: str) -> dict[str, Any]:
+    """Return the second of these alone."""
+    return {} if tensor.is_complex() else {"saturated": _at_ends(_some(tensor), bend)}
+
+
+def _some(tensor: Any) -> Any:
+    x = tensor.detach().flatten(1)
+    return x[:MOST, :: max(x.shape[1] // 256, 1)].float()
+
+
+def _at_ends(x: Any, bend: str) -> Any:
+    torch = sys.modules["torch"]
     low, high = x.min(), x.max()
     ends = torch.where(low < -0.01, x.abs() > 0.995, (x < 0.005) | (x > 0.995)).float().mean()
     inside = (x.abs().max() <= 1) & (high > 0.9) & ((low < -0.9) | (low > 0) | (bend in BOUNDED))
-    return {"spread": spread, "saturated": torch.where(inside, ends, torch.zeros_like(ends))}
+    return torch.where(inside, ends, torch.zeros_like(ends))
 
 
 def per_step(delta: Any, axis: int, lengths: list[int] | None) -> tuple[tuple[float, ...], ...]:
