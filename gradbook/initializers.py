@@ -140,7 +140,7 @@ def gain(activation: Activation, q: float = 1.0) -> float:
     Weights of variance $\text{gain}^2/n$ keep the energy of a gradient on its way back through a
     layer whose pre-activations have the variance $q$, 0 standing for the limit from above. For the
     rectifiers no $q$ matters. For others $q$ is in general not the same in the next layer:
-    `theory.phase_diagrams.critical` asks for that, too. Slopes that are 0 almost surely have none.
+    `theory.meanfield.length_map` tells it. Slopes that are 0 almost surely have none.
 
     Examples:
         >>> from gradbook import activations

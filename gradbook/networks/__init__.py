@@ -5,7 +5,6 @@ from gradbook.networks.gated import unrolled_gru, unrolled_lstm, zero_state
 from gradbook.networks.normalization import batch_norm, layer_norm, normalized
 from gradbook.networks.residual_blocks import (
     chained,
-    one_layer_blocks,
     post_norm,
     pre_norm,
     residual,
@@ -19,7 +18,6 @@ __all__ = [
     "chained",
     "layer_norm",
     "normalized",
-    "one_layer_blocks",
     "plain",
     "post_norm",
     "pre_norm",

@@ -12,7 +12,7 @@ import numpy as np
 from gradbook.activations import Activation, identity
 from gradbook.checks import positive_int
 from gradbook.initializers import Initializer, he, lecun
-from gradbook.layers import Activate, Dense, Layer, Residual
+from gradbook.layers import Dense, Layer, Residual
 
 Blocks = Sequence[Sequence[Layer]]
 
@@ -39,26 +39,6 @@ def two_layer_blocks(
             Dense(inner.draw(rng, n, n, ensemble), None, activation),
             Dense(outer.draw(rng, n, n, ensemble), None, identity),
         ]
-        for _ in range(count)
-    ]
-
-
-def one_layer_blocks(
-    rng: np.random.Generator,
-    width: int,
-    depth: int,
-    activation: Activation,
-    initializer: Initializer = lecun,
-    *,
-    ensemble: tuple[int, ...] = (),
-) -> list[list[Layer]]:
-    r"""Draw `depth` blocks $f(h)\, W$, an activation before its weights, each of two layers.
-
-    Source: Yang & Schoenholz 2017.
-    """
-    n, count = positive_int("width", width), positive_int("depth", depth)
-    return [
-        [Activate(activation), Dense(initializer.draw(rng, n, n, ensemble), None, identity)]
         for _ in range(count)
     ]
 

@@ -5,13 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gradbook.activations import relu, tanh
+from gradbook.activations import relu
 from gradbook.backpropagation import forward
 from gradbook.checks import Array
 from gradbook.layers import Layer, Residual, RMSNorm
 from gradbook.networks.residual_blocks import (
     chained,
-    one_layer_blocks,
     post_norm,
     pre_norm,
     residual,
@@ -62,16 +61,6 @@ def test_a_branch_is_added_as_it_is_unless_a_scale_is_given() -> None:
         np.testing.assert_array_equal(output(build(blocks), x), output(build(blocks, scale=1), x))
 
 
-def test_one_layer_blocks_put_the_activation_before_the_weights() -> None:
-    rng = np.random.default_rng(1)
-    blocks = one_layer_blocks(rng, WIDTH, 2, tanh)
-    x = rng.standard_normal((4, WIDTH))
-    expected = x
-    for _, dense in blocks:
-        expected = expected + np.tanh(expected) @ dense.parameters["W"]
-    np.testing.assert_allclose(output(residual(blocks), x), expected, rtol=1e-13, atol=1e-14)
-
-
 def test_the_variances_are_two_and_one_over_the_width() -> None:
     [[first, last]] = two_layer_blocks(np.random.default_rng(2), 50, 1, relu, ensemble=(40,))
     for layer, variance in ((first, 2 / 50), (last, 1 / 50)):
@@ -93,8 +82,7 @@ def test_every_way_keeps_the_very_layers_it_was_given() -> None:
     assert post_norm(blocks, NORM)[1] is NORM
 
 
-@pytest.mark.parametrize("draw", [two_layer_blocks, one_layer_blocks])
 @pytest.mark.parametrize(("width", "depth", "name"), [(0, 1, "width"), (3, 0, "depth")])
-def test_sizes_are_positive(draw: object, width: int, depth: int, name: str) -> None:
+def test_sizes_are_positive(width: int, depth: int, name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1, got 0"):
-        draw(np.random.default_rng(4), width, depth, relu)  # type: ignore[operator]
+        two_layer_blocks(np.random.default_rng(4), width, depth, relu)

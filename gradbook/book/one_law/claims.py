@@ -9,6 +9,7 @@ import numpy as np
 
 from gradbook.activations import identity, relu, sigmoid, tanh
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
+from gradbook.book.one_law.criticality import critical
 from gradbook.book.one_law.diagrams import phases
 from gradbook.book.one_law.spectra import linear_second_moment, spectral_moments
 from gradbook.book.one_law.sweeps import LayerKind, sweep
@@ -16,7 +17,6 @@ from gradbook.book.sources import PENNINGTON, SCHOENHOLZ
 from gradbook.checks import Array
 from gradbook.initializers import Initializer, he, lecun, orthogonal_with
 from gradbook.theory.meanfield import mean_slope, propagate
-from gradbook.theory.phase_diagrams import critical
 
 CHAPTER = "one-law"
 

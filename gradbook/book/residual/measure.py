@@ -1,13 +1,15 @@
-"""Measure energies in residual networks: of the signal going forward, of a gradient going back."""
+"""Measure energies in networks of blocks: of the signal going forward, of a gradient going back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from gradbook.activations import Activation, identity
 from gradbook.backpropagation import forward
 from gradbook.checks import Array, generator, positive_int
-from gradbook.layers import Layer
+from gradbook.initializers import Initializer, lecun
+from gradbook.layers import Activate, Dense, Layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,26 @@ class Energies:
     gradient: Array
 
 
+def one_layer_blocks(
+    rng: np.random.Generator,
+    width: int,
+    depth: int,
+    activation: Activation,
+    initializer: Initializer = lecun,
+    *,
+    ensemble: tuple[int, ...] = (),
+) -> list[list[Layer]]:
+    r"""Draw `depth` blocks $f(h)\, W$, an activation before its weights, each of two layers.
+
+    Source: Yang & Schoenholz 2017.
+    """
+    n, count = positive_int("width", width), positive_int("depth", depth)
+    return [
+        [Activate(activation), Dense(initializer.draw(rng, n, n, ensemble), None, identity)]
+        for _ in range(count)
+    ]
+
+
 def energies(rng: np.random.Generator, layers: Sequence[Layer], width: int) -> Energies:
     """Send a random input forward and a random gradient, independent of the weights, back.
 
@@ -30,8 +52,7 @@ def energies(rng: np.random.Generator, layers: Sequence[Layer], width: int) -> E
         layers: An ensemble of networks of equal width, with one leading axis.
 
     Examples:
-        >>> from gradbook.activations import identity
-        >>> from gradbook.layers import Dense, Residual
+        >>> from gradbook.layers import Residual
         >>> layers = [Residual(Dense(np.eye(2)[None], None, identity))] * 3
         >>> found = energies(np.random.default_rng(0), layers, 2)
         >>> found.signal.round(9).tolist(), found.gradient.round(9).tolist()

@@ -11,20 +11,14 @@ from gradbook.book.claims.record import Measurement
 from gradbook.book.residual import one_input
 from gradbook.book.residual.centering import batch_normalized
 from gradbook.book.residual.deep_training import CHANCE, swept_losses
-from gradbook.book.residual.measure import energies
+from gradbook.book.residual.measure import energies, one_layer_blocks
 from gradbook.book.residual.routes_by_length import gradients_by_length
 from gradbook.book.residual.shattering import gradient_correlation, orthogonal_pair
 from gradbook.checks import Array
 from gradbook.initializers import he
 from gradbook.layers import LayerNorm, RMSNorm
 from gradbook.networks import plain
-from gradbook.networks.residual_blocks import (
-    one_layer_blocks,
-    post_norm,
-    pre_norm,
-    residual,
-    two_layer_blocks,
-)
+from gradbook.networks.residual_blocks import post_norm, pre_norm, residual, two_layer_blocks
 
 BLOCKS = 10
 SCALES = {"α = 1": 1.0, "α = 1/√L": BLOCKS**-0.5}

@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from gradbook.activations import identity, leaky, relu, tanh
 from gradbook.book.clipping.mixed_precision import Kahan, Master
+from gradbook.book.one_law.criticality import critical
 from gradbook.book.what_do_i_try.plans import RATES, Deep, GRUCell, LSTMCell, Unrolled
 from gradbook.book.what_do_i_try.rates_at_once import at_rate
 from gradbook.book.what_do_i_try.stored_weights import InFormat
@@ -26,7 +27,6 @@ from gradbook.initializers import he, lecun, orthogonal, scaled
 from gradbook.networks import normalization
 from gradbook.optimizers import Adam, Clipping, GradientDescent
 from gradbook.precision import Format
-from gradbook.theory.phase_diagrams import critical
 
 Plan: TypeAlias = Deep | Unrolled
 """A plan of either kind."""

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from gradbook.activations import relu
-from gradbook.book.residual.measure import energies
+from gradbook.activations import relu, tanh
+from gradbook.backpropagation import forward
+from gradbook.book.residual.measure import energies, one_layer_blocks
 from gradbook.networks.residual_blocks import residual, two_layer_blocks
 
 
@@ -33,3 +34,19 @@ def test_a_network_needs_an_ensemble_of_the_right_width() -> None:
     layers = residual(two_layer_blocks(np.random.default_rng(2), 5, 1, relu, ensemble=(2,)))
     with pytest.raises(ValueError, match="x must have shape"):
         energies(np.random.default_rng(3), layers, 4)
+
+
+def test_one_layer_blocks_put_the_activation_before_the_weights() -> None:
+    rng = np.random.default_rng(1)
+    blocks = one_layer_blocks(rng, 6, 2, tanh)
+    x = rng.standard_normal((4, 6))
+    expected = x
+    for _, dense in blocks:
+        expected = expected + np.tanh(expected) @ dense.parameters["W"]
+    np.testing.assert_allclose(forward(residual(blocks), x)[-1].a, expected, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize(("width", "depth", "name"), [(0, 1, "width"), (3, 0, "depth")])
+def test_sizes_of_blocks_are_positive(width: int, depth: int, name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1, got 0"):
+        one_layer_blocks(np.random.default_rng(4), width, depth, relu)

@@ -10,8 +10,8 @@ import pytest
 from error_function import erf
 from gradbook import activations
 from gradbook.activations import Activation, gelu, leaky, selu, sigmoid, softplus, tanh
+from gradbook.book.one_law.criticality import critical, critical_line
 from gradbook.theory.meanfield import chi, length_map
-from gradbook.theory.phase_diagrams import critical, critical_line
 
 
 @pytest.mark.parametrize("slope", [-0.5, 0.0, 0.25, 1.0])
