@@ -134,24 +134,22 @@ def _levels(
     by_name, size = {p.name: p for p in states}, {p.name: p.delta or 0.0 for p in states}
     after, around, on = after_of(states), crossed(states), _handed_on(states)
     # A state goes on, whatever enters beside it.
-    inner = [p for p in states if p.before and not p.beside]
-    main = {p.name: max(p.before, key=lambda n: (n in on, size[n])) for p in inner}
+    main = {p.name: max(p.before, key=lambda n: (n in on, size[n]), default="") for p in states}
+    main |= {p.name: "" for p in states if p.beside}
     level, up = dict[str, float](), dict[str, str]()
     for u in reversed(states):
         ahead = [around[u.name]] if u.name in around else after[u.name]
         if not ahead:
             level[u.name] = log_ratio(size[u.name], 1.0)
             continue
-        same = [
-            n for n in after[u.name] if main.get(n) == u.name and on.get(n) == on.get(u.name, "")
-        ]
+        same = [n for n in after[u.name] if main[n] == u.name and on.get(n) == on.get(u.name, "")]
         v = by_name[max(same or ahead, key=size.__getitem__)]
         change = step(u, v) if on.get(u.name) == on.get(v.name) else 0.0
         if v.normed and not after[v.name] and u.out and v.out and math.isfinite(change):
             change += log_ratio(u.out, v.out)
         if exits.get(u.name, 0.0) > size[v.name]:  # most of what comes there comes from a loss
             change = min(change, 0.0)
-        if u.name not in around and main.get(v.name) != u.name:
+        if u.name not in around and main[v.name] != u.name:
             change = max(change, 0.0)
         up[u.name], above = v.name, level[v.name]
         level[u.name] = above + change if math.isfinite(above) else above
@@ -163,8 +161,7 @@ def _handed_on(states: Sequence[Place]) -> dict[str, str]:
 
     With each comes the name that they share but for the number of the call.
     """
-    shared = {p.name: re.sub(r" \d+$", "", p.name) for p in states}
-    shared = {p: name if name != "sum" else p for p, name in shared.items()}
+    shared = {p.name: re.sub(r"(?<!^sum) \d+$", "", p.name) for p in states}
     again = (shared[p.name] for p in states if shared[p.name] in {shared[n] for n in p.before})
     calls, beside = Counter(again), {shared[p.name] for p in states if len(p.before) > 1}
     return {p: name for p, name in shared.items() if calls[name] >= CALLS - 1 and name in beside}

@@ -76,7 +76,7 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         [('a', ()), ('b', ('a',))]
     """
     through, normed, found = dict[str, tuple[str, ...]](), dict[str, bool](), list[Place]()
-    passed_by, aside = dict[str, str](), set[str]()
+    passed_by = dict[str, str]()
     often = Counter(n for p in places for n in p.before)
     joined = {n for p in places if len(p.before) > 1 for n in p.before}
     by_name = {place.name: place for place in places}
@@ -88,16 +88,14 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         gates = {passed_by.get(b, "") for b in place.before}
         gate = gates.pop() if len(gates) == 1 else ""
         passed_by[place.name] = gate or (place.name if place.beside else "")
-        beside = (place.beside and not gate) or not aside.isdisjoint(place.before)
-        reads = place.state or (often[place.name] > 1 and place.name in joined)
-        reads |= place.weak and (weak or len(place.before) > 1 or beside)
+        beside = place.beside and not gate
+        reads = place.state or beside or (often[place.name] > 1 and place.name in joined)
+        reads |= place.weak and (weak or len(place.before) > 1)
         through[place.name] = inner
         if reads and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
             kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
             found.append(_fed(kept, alone))
-        elif beside:
-            aside.add(place.name)
     exits: dict[str, float] = {}
     ends = by_name.keys() - {p.name for p in found} - {n for p in places for n in p.before}
     for name in ends:

@@ -47,9 +47,8 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
     """Find what goes into a place: other places, and weights."""
     before, weights, sums = modules.graph_below(start, made.nodes)
     place.beside = modules.is_beside(start[0])
-    if any(weight.id in own for weight in weights):  # within one layer
-        sums = []
-    if operations := [*_apart(made, weights, start[0], own), *reversed(sums)]:
+    within = any(weight.id in own for weight in weights)
+    if operations := _apart(made, weights, start[0], own) + ([] if within else sums[::-1]):
         seen = [_see_operation(made, one, weights) for one in operations]
         for operation, one in zip(operations, seen, strict=True):
             one.before.update(modules.graph_below((operation, 0), made.nodes)[0])
@@ -85,12 +84,7 @@ def _see_operation(made: Pass, node: Any, weights: Sequence[modules.Weight]) -> 
     place.state = place.layer = bool(mine)
     place.weak, place.beside = not mine, modules.is_beside(node)
     made.nodes[node, 0] = key
-
-    def arrived(deltas: Any) -> None:  # sums of losses are no state
-        if deltas and (mine or getattr(deltas[0], "ndim", 0) > 1):
-            made.take(place, deltas[0])
-
-    node.register_prehook(arrived)
+    node.register_prehook(lambda deltas: made.take(place, deltas[0]) if deltas else None)
     return place
 
 

@@ -129,8 +129,7 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
         if axes > 1 and place.channels is None:
             place.channels = axes > 2
         place.layer |= axes > 1
-        if not tensor.requires_grad:
-            made.silent.add(tuple(tensor.shape))
+        made.silent |= set() if tensor.requires_grad else {tuple(tensor.shape)}
         place.also.add(name)
         may_wait = not name or (axes == 0 and tensor.device.type == "cpu")
         if may_wait:

@@ -172,10 +172,8 @@ def graph_below(
         Their names, in the order in which they are met, so that it is always the same; each
         weight in between, where data that ask for a gradient have no shape; and each sum.
     """
-    before: dict[str, None] = {}
-    weights: list[Weight] = []
-    sums: list[Any] = []
-    seen: set[Any] = set()
+    before, seen = dict[str, None](), set[Any]()
+    weights, sums = list[Weight](), list[Any]()
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
     while stack:
         edge, reader = stack.pop()
@@ -208,8 +206,7 @@ def is_beside(node: Any) -> bool:
 
 
 def _weight(leaf: Any, reader: Any) -> Weight:
-    own = type(leaf).__name__ == "Parameter"
+    shape = tuple(leaf.shape) if type(leaf).__name__ == "Parameter" else None
     # A scale or a shift of each channel is none, whatever axes it has to fit an image.
     scales = leaf.numel() == max(leaf.shape, default=1) and kind_of(reader) in BY_NUMBER
-    matrix = leaf.ndim > 1 and not scales
-    return Weight(id(leaf), reader if matrix else None, tuple(leaf.shape) if own else None)
+    return Weight(id(leaf), reader if leaf.ndim > 1 and not scales else None, shape)

@@ -126,7 +126,8 @@ class Pass:
     def take(self, place: Seen, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back, as long as somebody watches."""
         if delta is not None and self.told() is not None and not self.asking:
-            place.take(delta.detach())
+            if place.module or not place.weak or delta.ndim > 1:  # a sum of losses is no state
+                place.take(delta.detach())
             place.beside &= place.shape in self.silent  # a mask, or a mere number, has another
             self.hear()
 

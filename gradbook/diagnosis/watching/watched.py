@@ -144,9 +144,8 @@ def _shown_names(last: Mapping[str, Seen]) -> dict[str, str]:
 
 def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
     last, heard = found[-1], [seen for seen in found if seen.delta is not None]
-    once = [s for s in heard if not s.again]
-    if once and all(math.isfinite(float(s.delta)) for s in heard):
-        heard = once
+    if all(math.isfinite(float(s.delta)) for s in heard):
+        heard = [s for s in heard if not s.again] or heard
     squares = sum(float(s.delta) ** 2 * math.prod(s.shape) for s in heard)
     count = sum(math.prod(s.shape) for s in heard)
     examples = sum(s.shape[0] if s.shape else 1 for s in found)
