@@ -101,6 +101,92 @@ def test_zeros_are_dead_units_only_where_an_activation_makes_them(kind: str) -> 
     assert kind == "dead" or "all that enters is 0" in report.reason
 
 
+class Added(nn.Module):
+    """What a block makes is added to what enters it."""
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(*parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inner(x)
+
+
+@pytest.mark.parametrize("kind", ["norm behind", "path", "factored"])
+@pytest.mark.parametrize("share", [0.85, 0.4])
+def test_units_are_counted_behind_activations_alone(kind: str, share: float) -> None:
+    """So that norms, sums and linear factors between them do not hide those that are off."""
+    blocks = {
+        "norm behind": lambda: (nn.Linear(64, 64), nn.ReLU(), nn.LayerNorm(64)),
+        "path": lambda: (Added(nn.LayerNorm(64), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64)),),
+        "factored": lambda: (nn.Linear(64, 64), nn.Linear(64, 64), nn.ReLU()),
+    }
+    net = nn.Sequential(nn.Linear(8, 64), *(part for _ in range(3) for part in blocks[kind]()))
+    net.append(nn.Linear(64, 4))
+    for before, part in pairwise(net.modules()):
+        if isinstance(part, nn.ReLU) and isinstance(before, nn.Linear):
+            nn.init.constant_(before.bias[: int(share * 64)], -50.0)
+    assert (classified(net).verdict is V.DEAD) == (share > 0.66)
+
+
+def test_one_block_of_many_whose_units_are_all_off_is_named() -> None:
+    blocks = [Added(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64)) for _ in range(12)]
+    nn.init.constant_(blocks[2].inner[0].bias, -50.0)
+    report = classified(nn.Sequential(nn.Linear(8, 64), *blocks, nn.Linear(64, 4)))
+    assert (report.verdict, report.since) == (V.DEAD, "3.inner.0")
+
+
+def test_the_share_of_a_mean_is_no_fall() -> None:
+    """Each of 256 towers gets 1/256 of the gradient, and each of 256 steps that a head averages."""
+
+    class Towers(nn.Module):
+        def __init__(self, bend: Callable[[], nn.Module]) -> None:
+            super().__init__()
+            self.all = nn.ModuleList(mlp(8, 8, 8, 8, 8, bend=bend) for _ in range(256))
+            self.out = nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(torch.stack([tower(x) for tower in self.all]).mean(0))
+
+    class Steps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.out = nn.GRUCell(8, 16), nn.Linear(16, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            states = [torch.zeros(len(x), 16)]
+            for _ in range(256):
+                states.append(self.cell(x, states[-1]))
+            return self.out(torch.stack(states[1:]).mean(0))
+
+    assert classified(Towers(nn.Tanh)).verdict is V.HEALTHY
+    assert classified(Steps()).verdict is V.HEALTHY
+    report = classified(Towers(nn.Sigmoid))
+    assert report.verdict is V.VANISHING
+    assert report.findings[0].profile.fall[0] < 5
+
+
+def test_a_step_of_time_counts_once_however_many_weights_it_has() -> None:
+    """An orthogonal matrix times 1/2 and a linear step: each step keeps half of the gradient."""
+    W = nn.Parameter(torch.linalg.qr(torch.randn(16, 16))[0] / 2)
+    net = nn.Module()
+    net.W, net.U, net.out = W, nn.Parameter(torch.randn(8, 16)), nn.Linear(16, 4)
+
+    def run(x: Tensor) -> Tensor:
+        h = torch.zeros(len(x), 16)
+        for _ in range(40):
+            h = h @ net.W + x @ net.U
+        return net.out(h)
+
+    net.forward = run
+    report = classified(net)
+    assert report.verdict is V.VANISHING
+    # Only the head's ends, which are no steps, may change it by a rounding.
+    assert report.rate is not None
+    assert report.rate.factor == pytest.approx(0.5, abs=0.01)
+    assert report.rate.steps < 40
+
+
 def test_one_example_of_which_a_dropout_leaves_a_quarter_has_no_dead_units() -> None:
     parts = (nn.Linear(8, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 128), nn.ReLU())
     net = nn.Sequential(*parts, nn.Dropout(), nn.Linear(128, 4))

@@ -1,10 +1,12 @@
 r"""How the size of a gradient changes along the paths of a network.
 
-A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with five
+A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with six
 exceptions, because not every change of a size is a change of the gradient:
 
 - where several places go into $v$, all but the one with the largest gradient are in branches, and a
   branch may get any share: a fall at its end does not count, what happens within it does;
+- of $n$ places of which the mean goes on each gets a share of about $1/n$: so much of one fall on
+  a path does not count;
 - of several places that $u$ goes into, the one with the largest gradient is compared with; where
   that is an output, as of one head of several, a rise does not count;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
@@ -55,6 +57,14 @@ class Profile:
         """The power of ten by which the gradient changes from the last layer to the first."""
         first, last = self.rms[0], self.rms[-1]
         return math.nan if first == last == 0 else log_ratio(first, last)
+
+    @property
+    def of_steps(self) -> list[float]:
+        """The sizes; of a path on which one thing is called over and over, those at each call."""
+        shared = [re.sub(r" \d+$", "", name) for name in self.names]
+        [(often, calls)] = Counter(shared).most_common(1)
+        at = zip(shared, self.rms, strict=True)
+        return [size for name, size in at if calls < CALLS or name == often]
 
     @property
     def levels(self) -> list[float]:
@@ -136,7 +146,7 @@ def _levels(
     # A state goes on, whatever enters beside it.
     main = {p.name: max(p.before, key=lambda n: (n in on, size[n]), default="") for p in states}
     main |= {p.name: "" for p in states if p.beside}
-    level, up = dict[str, float](), dict[str, str]()
+    level, up, spared = dict[str, float](), dict[str, str](), dict[str, float]()
     for u in reversed(states):
         ahead = [around[u.name]] if u.name in around else after[u.name]
         if not ahead:
@@ -151,9 +161,18 @@ def _levels(
             change = min(change, 0.0)
         if u.name not in around and main[v.name] != u.name:
             change = max(change, 0.0)
+        before = spared.get(v.name, 0.0)
+        spared[u.name] = max(before, _share([size[n] for n in v.before], size[v.name]))
+        change = max(change, min(change + spared[u.name] - before, 0.0))
         up[u.name], above = v.name, level[v.name]
         level[u.name] = above + change if math.isfinite(above) else above
     return level, up
+
+
+def _share(sizes: Sequence[float], behind: float) -> float:
+    """Return by how many decades a mean shrinks what comes to each of which it is one."""
+    n = max(len(sizes), 1)
+    return math.log10(n) if all(math.sqrt(n) * size < behind for size in sizes) else 0.0
 
 
 def _handed_on(states: Sequence[Place]) -> dict[str, str]:

@@ -349,13 +349,22 @@ def test_modules_that_nobody_calls_are_told_from_what_leads_nowhere() -> None:
     assert said(fine, left, *many) == [V.HEALTHY]
 
 
-def test_a_layer_whose_units_are_all_off_is_dead_unless_something_leads_around_it() -> None:
+def test_a_layer_whose_units_are_all_off_is_dead_whatever_leads_around_it() -> None:
     shut = chain([0.0, 1.0, 1.0], bend="Relu", rows=9)
     shut[1] = replace(shut[1], off=1.0)
     shut[2] = replace(shut[2], off=0.0)
     assert said(shut)[0] is V.DEAD
     around = [replace(shut[0], delta=1.0), *shut[1:]]
-    assert said(around) == [V.HEALTHY]
+    assert said(around)[0] is V.DEAD
+
+
+def test_what_no_activation_makes_does_not_hide_units_that_are_off() -> None:
+    places = chain([1.0] * 6, rows=9)
+    for i in (0, 2, 4):
+        places[i] = replace(places[i], off=0.84, bend="Relu")
+        places[i + 1] = replace(places[i + 1], off=0.0)
+    (found, *_) = findings_of(Known(Record(tuple(places))))
+    assert (found.verdict, "84%" in found.reason) == (V.DEAD, True)
 
 
 def test_units_that_are_off_in_a_branch_are_dead_and_no_cut() -> None:
@@ -363,7 +372,7 @@ def test_units_that_are_off_in_a_branch_are_dead_and_no_cut() -> None:
     for off, verdict in ((1.0, V.DEAD), (0.2, V.CUT)):
         places = (
             Place("a", 1.0, layer=True),
-            Place("b", 0.0, before=("a",), off=off, bend="Relu", layer=True),
+            Place("b", 0.0, before=("a",), off=off, bend="Relu", rows=2, layer=True),
             Place("c", 1.0, before=("b",), layer=True),
             Place("d", 1.0, before=("a", "c"), layer=True),
         )

@@ -12,9 +12,6 @@ from gradbook.diagnosis.watching.numbers import BOUNDED
 OFF = 0.66
 """Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
 
-ALL_OFF = 0.99
-"""The share of one layer's units from which on nothing passes it."""
-
 FEW_LEFT = 0.9
 """The share of one layer's units from which on little passes it."""
 
@@ -74,12 +71,10 @@ def dead(known: Known) -> Finding | None:
     if off >= OFF:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
-    off_all = (known.by_name[name] for name, share in looked.items() if share >= ALL_OFF)
-    # Something before it, and not 0 itself, may get a gradient all the same.
-    shut = [p.name for p in off_all if not any(o.delta and o.out != 0 for o in known.upstream(p))]
+    shut = [name for name, share in _looked(known, rows=1).items() if share == 1]
     if not shut:
         return None
-    text = f"All units of {shut[-1]} are off, 0 for every example: nothing passes them."
+    text = f"All units of {listed(shut)} are off, 0 for every example: nothing passes them."
     return Finding(Verdict.DEAD, text, since=shut[-1])
 
 
@@ -90,11 +85,11 @@ def mostly_off(known: Known) -> str:
     return text if off >= FEW_LEFT else ""
 
 
-def _looked(known: Known) -> dict[str, float]:
-    """Return the share of units that is off where an activation makes them, of unlike examples."""
-    hidden = (p for p in known.places if p.asks and p.state and p.rows >= FEW)
-    unlike = (p for p in hidden if p.spread is None or not p.spread < SAME)
-    return {p.name: p.off if p.bend else 0.0 for p in unlike if p.off is not None}
+def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
+    """Return the share of units that is off behind each activation, of unlike examples."""
+    bent = (p for p in known.places if p.asks and p.bend and p.rows >= rows)
+    unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
+    return {p.name: p.off for p in unlike if p.off is not None}
 
 
 def saturates(known: Known) -> str:
@@ -115,11 +110,6 @@ def exactly_zero(known: Known) -> Finding | None:
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
     names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]
-    read = {b for p in still if (at := known.place_of.get(p.name)) for b in at.before}
-    bent = (p for p in known.places if p.name in read and p.bend)
-    if shut := [p.name for p in bent if (p.off or 0.0) >= ALL_OFF]:
-        text = f"All units of {listed(shut)} are off, 0 for every example: {names} get exactly 0."
-        return Finding(Verdict.DEAD, text, since=shut[0])
     if len(passed_by) >= enough:
         since, text = passed_by[0], f"δ comes to {listed(passed_by)}, and they get nothing of it: "
         text += "what is made of them is flat, all that enters is 0, or a hook returns 0."

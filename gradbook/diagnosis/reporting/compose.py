@@ -50,7 +50,7 @@ def report_of(
     """Put the report together."""
     first = findings[0]
     sizes = () if first.profile is None else first.profile.rms
-    per_layer = rate(sizes) if sizes else None
+    per_layer = rate(first.profile.of_steps) if first.profile and sizes else None
     in_time = first.hint in ("time", "lag") or traits.recurrent
     traits = replace(traits, recurrent=in_time, single=bool(sizes) and one_layer(sizes))
     return Report(

@@ -104,16 +104,17 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     axes = modules.axes_of(module)
     if place.channels is None and (axes > 1 or type(module).__name__.startswith("BatchNorm")):
         place.channels = axes != 2
+    bent = modules.bent_by(tensor.grad_fn)
     if axes < 2:
         inner = any(True for _ in module.children())
         place.state |= inner
         place.weak |= not inner
-        return
-    place.state = True
-    bent = modules.bent_by(tensor.grad_fn)
+        if inner or bent is None:
+            return
+    place.state |= axes > 1
     place.bend = place.bend or modules.kind_of(bent)
     if "off" not in place.numbers and tensor.ndim > 1:
-        place.numbers["off"] = off = units_off(tensor, 1 if axes > 2 else -1)
+        place.numbers["off"] = off = units_off(tensor, 1 if place.channels and axes != 2 else -1)
         if tensor.device.type == "cpu" and off == 1:
             place.bend = modules.kind_of(modules.bent_by(tensor.grad_fn, empty=True))
         ends = {} if bent is None else bent.metadata.get("gradbook", {})
