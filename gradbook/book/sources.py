@@ -356,7 +356,8 @@ SAXE = Source(
     2014,
     "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
     "International Conference on Learning Representations",
-    "orthogonal weights, from which deep linear networks learn in a time that depth hardly changes",
+    "orthogonal weights, from which deep linear networks can learn in a time that hardly depends "
+    "on depth",
     link="arXiv:1312.6120",
 )
 HANIN = Source(
@@ -812,6 +813,22 @@ SEETHARAMAN = Source(
     "IEEE International Workshop on Machine Learning for Signal Processing",
     "a limit that is a quantile of the norms so far",
     link="arXiv:2007.14469",
+)
+GELFAND = Source(
+    "Gelfand",
+    1941,
+    "Normierte Ringe",
+    "Matematicheskii Sbornik 9(51), 3–24",
+    "the rate at which the powers of a matrix grow",
+    link="https://www.mathnet.ru/eng/sm6046",
+)
+MARCHENKO_PASTUR = Source(
+    "Marchenko and Pastur",
+    1967,
+    "Distribution of Eigenvalues for Some Sets of Random Matrices",
+    "Mathematics of the USSR-Sbornik 1(4), 457–483",
+    "how the singular values of a random matrix are distributed",
+    link="doi:10.1070/SM1967v001n04ABEH001994",
 )
 THIS_BOOK = Source(
     "This book",

@@ -5,8 +5,8 @@ exceptions, because not every change of a size is a change of the gradient:
 
 - where several places go into $v$, all but the one with the largest gradient are in branches, and a
   branch may get any share: a fall at its end does not count, what happens within it does;
-- of $n$ places of which the mean goes on each gets a share of about $1/n$: so much of one fall on
-  a path does not count;
+- of ten places or more of which the mean goes on each gets its share: so much of one fall on a path
+  does not count;
 - of several places that $u$ goes into, the one with the largest gradient is compared with; where
   that is an output, as of one head of several, a rise does not count;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
@@ -30,6 +30,9 @@ STARTS = 1.0
 
 ENOUGH = 3
 """How many places make a path that can be judged without what only normalizations read."""
+
+MANY = 10
+"""Of how many places a mean is taken so that the share of each is small for that alone."""
 
 CALLS = 4
 """How many calls of one module make steps of time."""
@@ -171,8 +174,9 @@ def _levels(
 
 def _share(sizes: Sequence[float], behind: float) -> float:
     """Return by how many decades a mean shrinks what comes to each of which it is one."""
-    n = max(len(sizes), 1)
-    return math.log10(n) if all(math.sqrt(n) * size < behind for size in sizes) else 0.0
+    n = len(sizes)
+    mean = n >= MANY and math.sqrt(n) * max(sizes) < behind
+    return math.log10(n) if mean else 0.0
 
 
 def _handed_on(states: Sequence[Place]) -> dict[str, str]:

@@ -14,7 +14,15 @@ from gradbook.book.claims.keeping import measured_once
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.four_classes import CLASSES, DIMENSION
 from gradbook.book.initialization import deep_linear, vgg
-from gradbook.book.sources import GLOROT_BENGIO, HANIN_NICA, HE, RUMELHART, SAXE, SCHOENHOLZ
+from gradbook.book.sources import (
+    GLOROT_BENGIO,
+    HANIN_NICA,
+    HE,
+    MARCHENKO_PASTUR,
+    RUMELHART,
+    SAXE,
+    SCHOENHOLZ,
+)
 from gradbook.book.survey import INITIALIZERS, measured_pairs, typical_decades
 from gradbook.checks import Array
 from gradbook.datasets import gaussian_classes
@@ -390,9 +398,9 @@ TYPICAL = Claim(
 TRAINING = Claim(
     name="He against Xavier",
     chapter=CHAPTER,
-    statement=f"ReLU networks of {TRAINED_DEPTH} layers learn from He's weights, and in as many "
-    "steps from Xavier's at none of the rates tried",
-    setting=f"width {TRAINED_WIDTH}, {STEPS} steps, {SEEDS} draws, float32; share of them whose "
+    statement=f"ReLU networks of {TRAINED_DEPTH} layers of {TRAINED_WIDTH} learn from He's "
+    "weights, and in as many steps from Xavier's at none of the rates tried",
+    setting=f"{STEPS} steps, {SEEDS} draws, float32; share of them whose "
     "loss ends below half of guessing's",
     source=HE,
     kind=ClaimKind.TRAINING,
@@ -408,7 +416,7 @@ QUARTER_CIRCLE = Claim(
     chapter=CHAPTER,
     statement="The mean singular value of a square matrix of variance v/n is 8√v/3π",
     setting=f"n = {JACOBIAN_WIDTH}",
-    source=GLOROT_BENGIO,
+    source=MARCHENKO_PASTUR,
     kind=ClaimKind.ASYMPTOTIC,
     cases=("normalized, v = 1", "standard, v = 1/3"),
     theory=_quarter_circle,
@@ -445,8 +453,8 @@ JACOBIANS = Claim(
 DEEP_LINEAR = Claim(
     name="deep linear networks",
     chapter=CHAPTER,
-    statement="From orthogonal weights, towards a multiple of their own product and with η ∝ 1/L, "
-    "the time to learn hardly depends on depth",
+    statement="From orthogonal weights, towards a multiple near one of their own product and with "
+    "η ∝ 1/L, the time to learn hardly depends on depth",
     setting=f"width 16, target {deep_linear.GROWTH:g} times the initial product, "
     f"η = {LINEAR_RATE:g}/L; steps until the loss is 0.001 of what it was",
     source=SAXE,

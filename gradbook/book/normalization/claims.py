@@ -18,7 +18,7 @@ from gradbook.book.normalization.norm_gains import (
     relu_batch_gain,
     tuned_batch_gain,
 )
-from gradbook.book.sources import BA, IOFFE_SZEGEDY, SALIMANS_KINGMA, THIS_BOOK, YANG
+from gradbook.book.sources import IOFFE_SZEGEDY, KOSSON, SALIMANS_KINGMA, THIS_BOOK, YANG
 from gradbook.checks import Array
 from gradbook.layers import BatchNorm, Dense, Layer, LayerNorm, RMSNorm
 from gradbook.update import descend
@@ -179,7 +179,7 @@ GAINS = Claim(
     chapter=CHAPTER,
     statement="f(LN(hW)) multiplies a gradient's energy by E f′²/E f²: 1 for the ReLU",
     setting="width 400, 16 examples, layers 2 to 5 of 6, float32; RMSNorm with the ReLU",
-    source=BA,
+    source=THIS_BOOK,
     kind=ClaimKind.ASYMPTOTIC,
     cases=("ReLU", "tanh", "sigmoid", "ReLU, normalized behind"),
     theory=lambda: [1.0, layer_gain(tanh), layer_gain(sigmoid), batch_gain(relu)],
@@ -246,7 +246,7 @@ NOISE = Claim(
     chapter=CHAPTER,
     statement="A batch's statistics instead of all data's move BN by about 3/(2B), mean square",
     setting="normal z; theory 2 − 2 √(2/B) Γ(B/2)/Γ((B − 1)/2)",
-    source=IOFFE_SZEGEDY,
+    source=THIS_BOOK,
     kind=ClaimKind.EXPECTATION,
     cases=tuple(f"B = {batch}" for batch in NOISY),
     theory=lambda: [_noise_in_theory(batch) for batch in NOISY],
@@ -279,7 +279,7 @@ TURNS = Claim(
     "weights, √(2ηλ)",
     setting=f"one unit, random gradients of two sizes, η = {DECAY_LR:g}, λ = {DECAY:g}, decoupled; "
     "mean tangent over 300 steps after 300",
-    source=THIS_BOOK,
+    source=KOSSON,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"gradient × {size:g}" for size in SIZES),
     theory=lambda: [settled_turn(DECAY_LR, DECAY)] * len(SIZES),

@@ -15,6 +15,7 @@ from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
 from gradbook.book.sources import (
     BENGIO,
     CHEN,
+    GELFAND,
     GERS,
     GINIBRE,
     HOCHREITER_SCHMIDHUBER,
@@ -206,7 +207,7 @@ RADIUS = Claim(
     chapter=CHAPTER,
     statement="The powers of a matrix grow at its spectral radius, whatever its singular values",
     setting=f"one matrix as above, ‖Aᵏ‖^(1/k) at k = 2^{DOUBLINGS} by squaring, no eigenvalues",
-    source=THIS_BOOK,
+    source=GELFAND,
     kind=ClaimKind.EXACT,
     cases=("rate",),
     theory=lambda: spectral_radius(_one_matrix()),

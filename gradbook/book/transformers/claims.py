@@ -63,7 +63,7 @@ ENTROPY = Claim(
     name="attention-entropy",
     chapter=CHAPTER,
     statement="Normal scores of size s leave a row of attention the entropy ln T − s²/2",
-    setting=f"T = {KEYS}; theory holds below √(2 ln T) = {math.sqrt(2 * math.log(KEYS)):.1f}",
+    setting=f"T = {KEYS}; as T grows, theory comes to hold for each s below √(2 ln T)",
     source=DERRIDA,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"s = {size:g}" for size in SIZES),
