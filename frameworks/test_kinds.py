@@ -187,6 +187,38 @@ def test_a_step_of_time_counts_once_however_many_weights_it_has() -> None:
     assert report.rate.steps < 40
 
 
+@pytest.mark.parametrize(
+    ("scale", "verdict"), [(0.5, V.VANISHING), (0.8, V.VANISHING), (1.2, V.EXPLODING)]
+)
+def test_what_grows_in_both_directions_is_told_from_what_falls_in_both(
+    scale: float, verdict: Verdict
+) -> None:
+    """In either case the sum, which is all that is seen, is least in the middle."""
+
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.RNN(8, 32, bidirectional=True, batch_first=True)
+            self.out = nn.Linear(64, 4)
+            for name, weight in self.rnn.named_parameters():
+                if "weight_hh" in name:
+                    nn.init.orthogonal_(weight, scale)
+                else:  # so small that no unit saturates
+                    weight.data *= 0.0 if "bias" in name else 1e-4
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(torch.cat([*self.rnn(x)[1]], 1))
+
+    net, x, y = Reader(), torch.randn(8, 60, 8, requires_grad=True), torch.randint(4, (8,))
+    alone = copy.deepcopy(net).double()
+    alone.out.weight.data[:, 32:] = 0  # forward alone, as it is in truth
+    F.cross_entropy(alone(exact := x.detach().double().requires_grad_()), y).backward()
+    sizes = exact.grad.norm(dim=(0, 2))
+    assert (math.log10(sizes[0] / sizes[-1]) > 3) == (verdict is V.EXPLODING)
+    report = ask(net, lambda: F.cross_entropy(net(x), y))
+    assert (report.verdict, "in either direction" in report.reason) == (verdict, True)
+
+
 def test_one_example_of_which_a_dropout_leaves_a_quarter_has_no_dead_units() -> None:
     parts = (nn.Linear(8, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 128), nn.ReLU())
     net = nn.Sequential(*parts, nn.Dropout(), nn.Linear(128, 4))

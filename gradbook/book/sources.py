@@ -306,7 +306,7 @@ HENDRYCKS_GIMPEL = Source(
     2016,
     "Gaussian Error Linear Units (GELUs)",
     "arXiv:1606.08415",
-    "the GELU",
+    "the GELU and the name of the SiLU",
     link="arXiv:1606.08415",
 )
 KLAMBAUER = Source(

@@ -193,7 +193,10 @@ def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     if large is not None and verdict is Verdict.NON_FINITE:
         return replace(report, steps=(HINTS["diverged"], *report.steps))
     if large is not None:
-        return _first(report, large)
+        told = _first(report, large)
+        # What large steps have broken, smaller ones do not mend.
+        broken = (HINTS["again"],) if report.findings[0].verdict.is_problem else ()
+        return replace(told, steps=(*broken, *told.steps))
     return _made(report, moments) if verdict in SIZED - began else report
 
 

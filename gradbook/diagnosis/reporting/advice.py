@@ -121,6 +121,7 @@ steps (time-and-gates): Detach the state where a new sequence begins, and not at
 exactly (diagnose): Look there for stop_gradient, detach, round, argmax or a comparison; give the
   activations to see whether units are off.
 diverged (update-rule): Lower the learning rate: steps were as large as the weights before.
+again (update-rule): Lower the learning rate, and begin again with weights from before those steps.
 made (update-rule): If the loss has not fallen, training made it so: lower the learning rate, or
   warm it up; clip; then look at the weight decay.
 untold (diagnose): Tell the loss: run.step(loss).
@@ -183,7 +184,8 @@ random (initialization): Draw the weights at random.
 biases (activations): Start over with biases of 0 and a smaller learning rate.
 off side (activations): Give the off side a slope: leaky ReLU, GELU, ELU.
 balance (residual): Balance what is sent to the branches: the router has collapsed.
-thousandth (update-rule): Lower the learning rate until a step is a thousandth.
+thousandth (update-rule): Lower the learning rate tenfold, and by factors of three until the loss
+  falls: a step is a hundredth of the weights or a few at first, and later a thousandth.
 inputs (initialization): Bring the inputs to mean 0 and variance 1, and the targets.
 warm-up (update-rule): Lower the learning rate, or warm it up.
 copy (clipping, small): Keep a float32 copy of the weights, and update that.
