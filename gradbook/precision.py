@@ -11,8 +11,6 @@ this module.
 Examples:
     >>> {f.name: f"{gap_below(f, 1.0):.2g}" for f in ALL}
     {'float16': '0.00049', 'bfloat16': '0.0039', 'float32': '6e-08', 'float64': '1.1e-16'}
-    >>> {f.name: freeze_depth(f, w=2.5, gradient=0.2, factor=0.25, lr=1.0) for f in ALL}
-    {'float16': 4, 'bfloat16': 3, 'float32': 11, 'float64': 25}
 """
 
 import math
@@ -219,30 +217,6 @@ def stored_factor(fmt: Format, factor: float, low: float = 0.0, high: float = 1.
     return stored
 
 
-def _scalars(fmt: Format, gradient: float, factor: float, lr: float) -> tuple[float, float, float]:
-    g = float(_stored(fmt, "gradient", finite("gradient", gradient)))
-    rate = float(_stored(fmt, "lr", positive("lr", lr)))
-    return g, stored_factor(fmt, factor), rate
-
-
-def freeze_depth(fmt: Format, w: float, gradient: float, factor: float, lr: float) -> int | None:
-    r"""Find the first number of layers $L$ at which the update of $w$ changes nothing.
-
-    The gradient is multiplied by the factor, between 0 and 1, once per layer, then by the learning
-    rate, each time rounded to the format: $\mathrm{fl}(w - \eta g \cdot \text{factor}^L) = w$.
-    It is None if the gradient sticks at a subnormal number before the step is lost: times a factor
-    above 1/2 the smallest number rounds back to itself.
-    """
-    g, factor, lr = _scalars(fmt, gradient, factor, lr)
-    weight, depth = _stored(fmt, "w", finite("w", w)), 0
-    while not _lost(fmt, weight, round_to(fmt, lr * g)):
-        smaller = float(round_to(fmt, g * factor))
-        if smaller == g:
-            return None
-        g, depth = smaller, depth + 1
-    return depth
-
-
 def predicted_freeze_depth(fmt: Format, w: float, gradient: float, factor: float, lr: float) -> int:
     r"""Predict the first $L$ at which the exact $\eta |g| \cdot \text{factor}^L$ is a lost step.
 
@@ -250,7 +224,8 @@ def predicted_freeze_depth(fmt: Format, w: float, gradient: float, factor: float
     `largest_lost_step` on the side moved to; where that is 0, half the smallest number, below which
     the step itself rounds to 0.
     """
-    g, factor, lr = _scalars(fmt, gradient, factor, lr)
+    g = float(_stored(fmt, "gradient", finite("gradient", gradient)))
+    lr, factor = float(_stored(fmt, "lr", positive("lr", lr))), stored_factor(fmt, factor)
     weight = _stored(fmt, "w", finite("w", w))
     if lr * g == 0:
         return 0

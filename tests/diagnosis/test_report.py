@@ -17,12 +17,13 @@ import pytest
 import gradbook
 from gradbook import diagnose
 from gradbook.book.diagnose.gallery import FORGETFUL, SIGMOIDS
+from gradbook.book.update_rule.freezing import freeze_depth
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log
 from gradbook.diagnosis.findings import Finding
 from gradbook.diagnosis.measuring.deltas import read_deltas
 from gradbook.diagnosis.reporting.advice import Traits, next_steps
 from gradbook.diagnosis.reporting.report import LINES
-from gradbook.precision import float32, freeze_depth
+from gradbook.precision import float32
 from gradbook.press.places import ROOT
 
 RNG = np.random.default_rng(0)

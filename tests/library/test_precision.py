@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gradbook import precision
+from gradbook.book.update_rule.freezing import freeze_depth
 from gradbook.book.vanishing.underflow import underflow_depth
 from gradbook.precision import (
     ALL,
@@ -18,7 +19,6 @@ from gradbook.precision import (
     float16,
     float32,
     float64,
-    freeze_depth,
     frozen_fraction,
     gap_above,
     gap_below,

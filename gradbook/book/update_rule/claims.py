@@ -15,6 +15,7 @@ from gradbook.book.lecture_note import NOTE, example
 from gradbook.book.sources import COCHRAN, IEEE_754, LECTURE_NOTE, NESTEROV
 from gradbook.book.update_rule.batches import all_batch_means, batch_means, batch_standard_error
 from gradbook.book.update_rule.bowls import best_learning_rate
+from gradbook.book.update_rule.freezing import freeze_depth
 from gradbook.book.update_rule.regimes import quadratic_regime
 from gradbook.checks import Array
 from gradbook.losses import half_squared_error
@@ -98,7 +99,7 @@ def _depth_of_zero(
     fmt: precision.Format, w: float, gradient: float, factor: float, lr: float
 ) -> int | None:
     # A weight of 0 has no gap that could swallow a step before the step itself is 0.
-    return precision.freeze_depth(fmt, 0.0, gradient, factor, lr)
+    return freeze_depth(fmt, 0.0, gradient, factor, lr)
 
 
 def _per_format(*settings: str) -> tuple[str, ...]:
@@ -231,6 +232,6 @@ FREEZE = Claim(
     kind=ClaimKind.EXACT,
     cases=_per_format(f"the note's w = {NOTE.weight}", "w = 1, η = 0.01"),
     theory=lambda: _depths(precision.predicted_freeze_depth),
-    measure=lambda _, __: Measurement.of(_depths(precision.freeze_depth)),
+    measure=lambda _, __: Measurement.of(_depths(freeze_depth)),
     rival=Rival("only where the step itself is zero", lambda: _depths(_depth_of_zero)),
 )
