@@ -208,8 +208,10 @@ def test_zeros_are_called_what_they_are() -> None:
 
 
 def test_dead_is_said_where_outputs_are_off_alone() -> None:
-    assert said(chain([1.0, 1.0, 1.0], off=0.9, bend="Relu", rows=9)) == [V.DEAD]
-    assert said(chain([1.0, 1.0, 1.0], off=0.5, bend="Relu", rows=9)) == [V.HEALTHY]
+    assert said(chain([1.0, 1.0, 1.0], off=0.9, bend="Relu", rows=16)) == [V.DEAD]
+    assert said(chain([1.0, 1.0, 1.0], off=0.5, bend="Relu", rows=16)) == [V.HEALTHY]
+    # Of few positions units that are on now and then may miss all.
+    assert said(chain([1.0, 1.0, 1.0], off=0.9, bend="Relu", rows=15)) == [V.HEALTHY]
 
 
 def test_zeros_that_no_activation_makes_or_of_few_or_equal_examples_are_no_dead_units() -> None:
@@ -350,7 +352,7 @@ def test_modules_that_nobody_calls_are_told_from_what_leads_nowhere() -> None:
 
 
 def test_a_layer_whose_units_are_all_off_is_dead_whatever_leads_around_it() -> None:
-    shut = chain([0.0, 1.0, 1.0], bend="Relu", rows=9)
+    shut = chain([0.0, 1.0, 1.0], bend="Relu", rows=16)
     shut[1] = replace(shut[1], off=1.0)
     shut[2] = replace(shut[2], off=0.0)
     assert said(shut)[0] is V.DEAD
@@ -359,7 +361,7 @@ def test_a_layer_whose_units_are_all_off_is_dead_whatever_leads_around_it() -> N
 
 
 def test_what_no_activation_makes_does_not_hide_units_that_are_off() -> None:
-    places = chain([1.0] * 6, rows=9)
+    places = chain([1.0] * 6, rows=16)
     for i in (0, 2, 4):
         places[i] = replace(places[i], off=0.84, bend="Relu")
         places[i + 1] = replace(places[i + 1], off=0.0)
@@ -409,7 +411,7 @@ def test_what_grows_over_the_steps_of_one_layer_explodes() -> None:
 
 
 def test_a_healthy_network_says_where_few_units_are_left() -> None:
-    places = chain([1.0, 1.0, 1.0], off=0.1, state=True, out=1.0, bend="Relu", rows=9)
+    places = chain([1.0, 1.0, 1.0], off=0.1, state=True, out=1.0, bend="Relu", rows=16)
     level = findings_of(Known(Record(tuple(places))))
     assert (level[0].verdict, level[0].hint) == (V.HEALTHY, None)
     places[1] = replace(places[1], off=0.95)

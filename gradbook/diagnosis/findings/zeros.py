@@ -15,8 +15,10 @@ OFF = 0.66
 FEW_LEFT = 0.9
 """The share of one layer's units from which on little passes it."""
 
-FEW, SAME = 4, 1e-6
-"""How many positions tell of units, and by which share of their size unlike examples differ."""
+FEW, SAME = 16, 1e-6
+"""How many positions tell of units, and by which share of their size unlike examples differ.
+
+A unit that is on for 1 of 40 is off for all of 16 as often as `OFF` says; for all of 4, 1 of 10."""
 
 LEFT = 1e-20
 """The least δ of which no smooth layer leaves exactly 0 in float32; in float16 it is `CLEAR`."""
