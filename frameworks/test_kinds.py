@@ -136,17 +136,24 @@ def test_one_block_of_many_whose_units_are_all_off_is_named() -> None:
     assert (report.verdict, report.since) == (V.DEAD, "3.inner.0")
 
 
-def test_the_share_of_a_mean_is_no_fall() -> None:
-    """Each of 256 towers gets 1/256 of the gradient, and each of 256 steps that a head averages."""
+@pytest.mark.parametrize("loop", [False, True])
+def test_the_share_of_a_mean_is_no_fall(loop: bool) -> None:
+    """Each of 128 towers gets 1/128 of the gradient, and each of 128 steps that a head averages."""
+
+    def by_loop(states: list[Tensor]) -> Tensor:
+        return sum(states[1:], states[0]) / len(states)
+
+    def at_once(states: list[Tensor]) -> Tensor:
+        return torch.stack(states).mean(0)
 
     class Towers(nn.Module):
         def __init__(self, bend: Callable[[], nn.Module]) -> None:
             super().__init__()
-            self.all = nn.ModuleList(mlp(8, 8, 8, 8, 8, bend=bend) for _ in range(256))
+            self.all = nn.ModuleList(mlp(8, 8, 8, 8, 8, 8, bend=bend) for _ in range(128))
             self.out = nn.Linear(8, 4)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.out(torch.stack([tower(x) for tower in self.all]).mean(0))
+            return self.out(mean([tower(x) for tower in self.all]))
 
     class Steps(nn.Module):
         def __init__(self) -> None:
@@ -155,10 +162,11 @@ def test_the_share_of_a_mean_is_no_fall() -> None:
 
         def forward(self, x: Tensor) -> Tensor:
             states = [torch.zeros(len(x), 16)]
-            for _ in range(256):
+            for _ in range(128):
                 states.append(self.cell(x, states[-1]))
-            return self.out(torch.stack(states[1:]).mean(0))
+            return self.out(mean(states[1:]))
 
+    mean = by_loop if loop else at_once
     assert classified(Towers(nn.Tanh)).verdict is V.HEALTHY
     assert classified(Steps()).verdict is V.HEALTHY
     report = classified(Towers(nn.Sigmoid))
@@ -190,15 +198,16 @@ def test_a_step_of_time_counts_once_however_many_weights_it_has() -> None:
 @pytest.mark.parametrize(
     ("scale", "verdict"), [(0.5, V.VANISHING), (0.8, V.VANISHING), (1.2, V.EXPLODING)]
 )
+@pytest.mark.parametrize("bias", [True, False])
 def test_what_grows_in_both_directions_is_told_from_what_falls_in_both(
-    scale: float, verdict: Verdict
+    scale: float, verdict: Verdict, bias: bool
 ) -> None:
     """In either case the sum, which is all that is seen, is least in the middle."""
 
     class Reader(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.rnn = nn.RNN(8, 32, bidirectional=True, batch_first=True)
+            self.rnn = nn.RNN(8, 32, bidirectional=True, batch_first=True, bias=bias)
             self.out = nn.Linear(64, 4)
             for name, weight in self.rnn.named_parameters():
                 if "weight_hh" in name:
@@ -217,6 +226,66 @@ def test_what_grows_in_both_directions_is_told_from_what_falls_in_both(
     assert (math.log10(sizes[0] / sizes[-1]) > 3) == (verdict is V.EXPLODING)
     report = ask(net, lambda: F.cross_entropy(net(x), y))
     assert (report.verdict, "in either direction" in report.reason) == (verdict, True)
+
+
+def test_an_output_of_minus_infinity_is_none_of_which_something_comes_back() -> None:
+    """As where a mask leaves out actions that are not allowed."""
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = mlp(8, 32, 32, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layers(x).masked_fill(torch.arange(4) > 2, -math.inf)
+
+    report = classified(Masked(), classes=3)
+    assert report.verdict is V.HEALTHY
+    assert "output holds infinity" in report.reason
+
+
+def by_hand(reset_first: bool) -> nn.Module:
+    """Return a GRU of single layers, whose reset gate has nothing to reset at the first step."""
+    net = nn.Module()
+    net.gates, net.new, net.out = nn.Linear(40, 64), nn.Linear(40, 32), nn.Linear(32, 4)
+    if not reset_first:
+        net.old = nn.Linear(32, 32)
+
+    def run(x: Tensor) -> Tensor:
+        h = torch.zeros(len(x), 32)
+        for _ in range(3):
+            r, z = net.gates(torch.cat([x, h], 1)).sigmoid().chunk(2, 1)
+            q = net.new(torch.cat([x, r * h], 1)) if reset_first else net.new(torch.cat([x, h], 1))
+            h = z * h + (1 - z) * (q if reset_first else q + net.old(r * h)).tanh()
+        return net.out(h)
+
+    net.forward = run
+    return net
+
+
+@pytest.mark.parametrize("reset_first", [True, False])
+def test_a_state_that_begins_with_zero_is_no_unit_that_is_off(reset_first: bool) -> None:
+    assert classified(by_hand(reset_first)).verdict is V.HEALTHY
+
+
+def test_a_cell_is_judged_up_to_the_step_that_is_read() -> None:
+    """As of padded sequences: what comes behind the last step that is read gets exactly zero."""
+    net = nn.Module()
+    net.cell, net.out = nn.LSTMCell(8, 16), nn.Linear(16, 4)
+
+    def run(x: Tensor) -> Tensor:
+        h = c = torch.zeros(len(x), 16)
+        states = [h]
+        for _ in range(40):
+            h, c = net.cell(x, (h, c))
+            states.append(h)
+        return net.out(states[last])
+
+    net.forward = run
+    last = 30
+    assert classified(net).verdict is V.VANISHING  # a forget gate of a half, thirty times
+    last = 4
+    assert classified(net).verdict is V.HEALTHY
 
 
 def test_one_example_of_which_a_dropout_leaves_a_quarter_has_no_dead_units() -> None:

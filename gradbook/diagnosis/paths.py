@@ -64,7 +64,7 @@ class Profile:
     @property
     def of_steps(self) -> list[float]:
         """The sizes; of a path on which one thing is called over and over, those at each call."""
-        shared = [re.sub(r" \d+$", "", name) for name in self.names]
+        shared = [_called(name) for name in self.names]
         [(often, calls)] = Counter(shared).most_common(1)
         at = zip(shared, self.rms, strict=True)
         return [size for name, size in at if calls < CALLS or name == often]
@@ -149,33 +149,59 @@ def _levels(
     # A state goes on, whatever enters beside it.
     main = {p.name: max(p.before, key=lambda n: (n in on, size[n]), default="") for p in states}
     main |= {p.name: "" for p in states if p.beside}
-    level, up, spared = dict[str, float](), dict[str, str](), dict[str, float]()
+    alive = {_called(p.name) for p in states if p.delta}
+    level, up = dict[str, float](), dict[str, str]()
+    shares, spared = dict[str, float](), dict[str, float]()
     for u in reversed(states):
         ahead = [around[u.name]] if u.name in around else after[u.name]
         if not ahead:
             level[u.name] = log_ratio(size[u.name], 1.0)
             continue
         same = [n for n in after[u.name] if main[n] == u.name and on.get(n) == on.get(u.name, "")]
+        same = [n for n in same if size[n] or not size[u.name]]  # what is read no more gets 0
         v = by_name[max(same or ahead, key=size.__getitem__)]
         change = step(u, v) if on.get(u.name) == on.get(v.name) else 0.0
+        # A rise from 0 came another way, and of many calls a state of 0 lets nothing by in one.
+        if change == math.inf or (not size[u.name] and _called(u.name) in alive):
+            change = 0.0
         if v.normed and not after[v.name] and u.out and v.out and math.isfinite(change):
             change += log_ratio(u.out, v.out)
         if exits.get(u.name, 0.0) > size[v.name]:  # most of what comes there comes from a loss
             change = min(change, 0.0)
         if u.name not in around and main[v.name] != u.name:
             change = max(change, 0.0)
-        before = spared.get(v.name, 0.0)
-        spared[u.name] = max(before, _share([size[n] for n in v.before], size[v.name]))
-        change = max(change, min(change + spared[u.name] - before, 0.0))
+        if v.name not in shares:
+            share = _share(_addends(v, by_name, size), size[v.name])
+            shares[v.name] = max(share, shares.get(up.get(v.name, ""), 0.0))
+        spared[u.name] = spared.get(v.name, 0.0)
+        if math.isfinite(change):
+            spare = min(max(-change, 0.0), shares[v.name] - spared[u.name])
+            spared[u.name], change = spared[u.name] + spare, change + spare
         up[u.name], above = v.name, level[v.name]
         level[u.name] = above + change if math.isfinite(above) else above
     return level, up
 
 
+def _addends(place: Place, by_name: Mapping[str, Place], size: Mapping[str, float]) -> list[float]:
+    """Return the sizes at all that is added up to a place.
+
+    A sum that is written as a loop is a chain of sums, each of which passes on all that comes.
+    """
+    found, names = list[float](), list(place.before)
+    while names:
+        name = names.pop()
+        terms = by_name[name].before
+        runs = len(terms) > 1 and any(size[b] == size[name] and by_name[b].before for b in terms)
+        names += terms if runs else []
+        found += [] if runs else [size[name]]
+    return found
+
+
 def _share(sizes: Sequence[float], behind: float) -> float:
     """Return by how many decades a mean shrinks what comes to each of which it is one."""
     n = len(sizes)
-    mean = n >= MANY and math.sqrt(n) * max(sizes) < behind
+    # Each gets an n-th, and what comes to it another way; in time alone the first get far less.
+    mean = n >= MANY and behind / n / 10 < min(sizes) and max(sizes) < behind / math.sqrt(n)
     return math.log10(n) if mean else 0.0
 
 
@@ -184,7 +210,13 @@ def _handed_on(states: Sequence[Place]) -> dict[str, str]:
 
     With each comes the name that they share but for the number of the call.
     """
-    shared = {p.name: re.sub(r"(?<!^sum) \d+$", "", p.name) for p in states}
+    shared = {p.name: _called(p.name) for p in states}
+    shared = {p: name if name != "sum" else p for p, name in shared.items()}
     again = (shared[p.name] for p in states if shared[p.name] in {shared[n] for n in p.before})
     calls, beside = Counter(again), {shared[p.name] for p in states if len(p.before) > 1}
     return {p: name for p, name in shared.items() if calls[name] >= CALLS - 1 and name in beside}
+
+
+def _called(name: str) -> str:
+    """Return the name of a place without the number of the call."""
+    return re.sub(r" \d+$", "", name)

@@ -44,8 +44,8 @@ def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | 
     gone = emptied or sum(moment.norm == 0 for moment in came)
     if not came or gone < (stepped if emptied else len(moments)):
         return None
-    text = (
-        f"At none of {gone} steps a weight held a gradient when the optimizer's step was "
+    text = f"At none of {gone} steps a weight held a gradient when the optimizer's step was "
+    text += (
         "taken, though δ came to the layers: gradients are cleared between backward() and step()."
     )
     return Finding(Verdict.CUT, text, hint="cleared")
@@ -68,10 +68,8 @@ def summed(moments: Sequence[Moment]) -> Finding | None:
     held = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
     if len(own) < OFTEN or not own[0] or any(own[1:]) or not held:
         return None
-    text = (
-        "At the first step the gradients are those of its backward pass, at each later one they "
-        "are not: they are not cleared, and every step is taken with the sum of all before."
-    )
+    text = "At the first step the gradients are those of its backward pass, at each later one they "
+    text += "are not: they are not cleared, and every step is taken with the sum of all before."
     return Finding(Verdict.LARGE_STEP, text, hint="summed")
 
 

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradbook.checks import Array, generator, non_negative, positive, positive_int
+from gradbook.checks import Array, positive, positive_int
 from gradbook.theory.polygamma import digamma, trigamma
 
 
@@ -87,7 +87,7 @@ def relu_energy(widths: Sequence[int], sigma_w2: float = 2.0) -> EnergyLaw:
 
     Source: Hanin & Nica 2020.
     """
-    sizes, w2 = _sizes(widths), positive("sigma_w2", sigma_w2)
+    sizes, w2 = layer_sizes(widths), positive("sigma_w2", sigma_w2)
     layers = {n: _log_moments(n) for n in set(sizes)}
     mean = (w2 / 2) ** len(sizes)
     return EnergyLaw(
@@ -97,28 +97,6 @@ def relu_energy(widths: Sequence[int], sigma_w2: float = 2.0) -> EnergyLaw:
         variance_log=math.fsum(layers[n][1] for n in sizes),
         alive=math.prod(1 - 0.5**n for n in sizes),
     )
-
-
-def draw_relu_energies(
-    rng: np.random.Generator, widths: Sequence[int], draws: int, sigma_w2: float = 2.0
-) -> Array:
-    r"""Draw $X = \prod_l \frac{\sigma_w^2}{n_l} \chi^2_{B_l}$ without building a network.
-
-    Two random numbers per layer instead of a matrix, for what has no closed form: medians, bands.
-    It is 0 where a layer died.
-
-    Examples:
-        >>> x = draw_relu_energies(np.random.default_rng(0), [20] * 6, draws=50_000)
-        >>> f"{x.mean():.2f} {np.median(x):.2f}"
-        '1.00 0.47'
-    """
-    rng, draws = generator("rng", rng), positive_int("draws", draws)
-    w2, product = non_negative("sigma_w2", sigma_w2), np.ones(draws)
-    for n in _sizes(widths):
-        active = rng.binomial(n, 0.5, draws)
-        # chi-squared is twice a gamma variable, which takes a shape of 0 where a layer is dead.
-        product *= w2 / n * 2 * rng.standard_gamma(active / 2)
-    return product
 
 
 def active_probabilities(n: int) -> Array:
@@ -139,7 +117,8 @@ def _log_moments(n: int) -> tuple[float, float]:
     return mean, float(p @ (trigamma(half) + np.square(psi - mean)))  # mutant(@): of two vectors
 
 
-def _sizes(widths: Sequence[int]) -> list[int]:
+def layer_sizes(widths: Sequence[int]) -> list[int]:
+    """Return the widths, of which there must be one at least."""
     sizes = [positive_int(f"widths[{i}]", n) for i, n in enumerate(widths)]
     if not sizes:
         raise ValueError("widths must hold at least one layer, got none")

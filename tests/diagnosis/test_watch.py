@@ -272,10 +272,13 @@ def test_branches_that_get_nothing_are_starved() -> None:
         Place(f"e.{i}", 1.0 if i == 0 else 1e-9, before=("h",), module=f"e.{i}", also=(f"e.{i}",))
         for i in range(4)
     ]
+    experts = [replace(e, rows=16) for e in experts]
     out = Place("out", 1.0, before=tuple(e.name for e in experts))
     assert said([Place("h", 1.0), *experts, out]) == [V.STARVED]
     level = [replace(e, delta=1.0) for e in experts]
     assert said([Place("h", 1.0), *level, out]) == [V.HEALTHY]
+    few = [replace(e, rows=15) for e in experts]  # too few for a router to serve all
+    assert said([Place("h", 1.0), *few, out]) == [V.HEALTHY]
 
 
 def test_what_is_no_network_is_refused() -> None:
@@ -356,8 +359,10 @@ def test_a_layer_whose_units_are_all_off_is_dead_whatever_leads_around_it() -> N
     shut[1] = replace(shut[1], off=1.0)
     shut[2] = replace(shut[2], off=0.0)
     assert said(shut)[0] is V.DEAD
-    around = [replace(shut[0], delta=1.0), *shut[1:]]
+    around = [replace(p, delta=1.0, count=16 * 16) for p in shut]
     assert said(around)[0] is V.DEAD
+    # Of so few units chance shuts all, as in squeeze-and-excitation.
+    assert said([replace(p, count=15 * 16) for p in around]) == [V.HEALTHY]
 
 
 def test_what_no_activation_makes_does_not_hide_units_that_are_off() -> None:
@@ -374,7 +379,7 @@ def test_units_that_are_off_in_a_branch_are_dead_and_no_cut() -> None:
     for off, verdict in ((1.0, V.DEAD), (0.2, V.CUT)):
         places = (
             Place("a", 1.0, layer=True),
-            Place("b", 0.0, before=("a",), off=off, bend="Relu", rows=2, layer=True),
+            Place("b", 0.0, before=("a",), off=off, bend="Relu", rows=2, count=64, layer=True),
             Place("c", 1.0, before=("b",), layer=True),
             Place("d", 1.0, before=("a", "c"), layer=True),
         )

@@ -46,10 +46,8 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
     if e.deltas and not hidden and (found := _nothing_hidden(e)):
         return found
     if not e.reached and not hidden:
-        text = (
-            "All gradients are exactly 0: all units may be off, the loss may be at its minimum or "
-        )
-        text += "not depend on these parameters, or the gradients were cleared before they were "
+        text = "All gradients are exactly 0: all units may be off, the loss may be at its minimum "
+        text += "or not depend on these parameters, or the gradients were cleared before they were "
         return Finding(Verdict.CANNOT_TELL, f"{text}read. Give the activations.")
     if e.silent is None or e.silent < limits.silent or e.underflow:
         return None
@@ -200,10 +198,8 @@ def _left_open(e: Evidence, limits: Limits) -> Finding:
 def _question(e: Evidence) -> str:
     if e.apart:
         text = f"{' and '.join(p.names[-1] for p in e.apart[:3])} end stacks of layers, and the "
-        text += (
-            "names, which came in the order of the alphabet, do not tell which is first. Give δ "
-        )
-        return f"{text}in the order of the network, or use gradbook.watch(net), which sees it."
+        text += "names, which came in the order of the alphabet, do not tell which is first. Give "
+        return f"{text}δ in the order of the network, or use gradbook.watch(net), which sees it."
     if e.recurrent:
         text = "The gradient of a recurrent weight is a sum over all steps and says nothing about "
         text += "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "

@@ -13,7 +13,10 @@ LEAST = 1e-5
 def non_finite(known: Known) -> Finding | None:
     """Find where NaN or infinity comes from: look forward first, then at the loss, then back."""
     lost = [p.name for p in known.asked if not p.finite]
-    if not lost and not any(_bad(p.out) or _bad(p.delta) for p in known.places):
+    # An output of -inf, as of a mask, is no fault where all that comes back is finite.
+    bad = any(_bad(p.delta) or math.isnan(p.out or 0.0) for p in known.places)
+    came = any(p.norm for p in known.asked) or not any(_bad(p.out) for p in known.places)
+    if not lost and not bad and came:
         return None
     text, since, hint = _forward(known) or _back(known, lost)
     return Finding(Verdict.NON_FINITE, text, since=since, hint=hint)
@@ -57,6 +60,12 @@ def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
     return f"{text}earlier step's were added.", lost[0], "scale"
 
 
+def masked(known: Known) -> str:
+    """Say of what comes back finite that some output is infinite."""
+    said = " But {} holds infinity, which is right of a mask, and wrong where a label is."
+    return next((said.format(p.name) for p in known.places if p.out == math.inf), "")
+
+
 def loss_sends_nothing(known: Known) -> Finding | None:
     """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
     ends = known.ends or _silent_ends(known)
@@ -69,8 +78,8 @@ def loss_sends_nothing(known: Known) -> Finding | None:
         return _behind_the_last(known)
     text = (
         f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
-        "stands between the last one and the loss."
     )
+    text += "stands between the last one and the loss."
     text += " The gradients that weights hold come from elsewhere." if held else ""
     text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
     hint = "half" if half else "second" if known.record.differentiated else None

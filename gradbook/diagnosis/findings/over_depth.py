@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gradbook.diagnosis.findings.known import MOST, Known
-from gradbook.diagnosis.findings.loss import in_part, taken_amiss
+from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates
 from gradbook.diagnosis.paths import CALLS, Profile
@@ -46,6 +46,9 @@ A normalized branch adds about as much to the path as there is at first, a facto
 back. Published networks at their own initialization rise by up to 5 decades in their many blocks
 (ConvMixer) and train: behind a normalization the size of a gradient does not matter.
 """
+
+MOST_OF = 4
+"""How many positions for each branch there are at least, so that a router could serve all."""
 
 STARVED = 3.0
 """Decades below the largest share from which on a branch gets nothing."""
@@ -114,7 +117,8 @@ def starved(known: Known) -> Finding | None:
     for parent, places in groups.items():
         least = max(p.delta or 0.0 for p in places) * 10**-STARVED
         low = [p.name for p in places if (p.delta or 0.0) < least]
-        if len(places) > 2 and 2 * len(low) >= len(places) and _side_by_side(known, places):
+        enough = min(p.rows for p in places) >= MOST_OF * len(places) > 2 * MOST_OF
+        if enough and 2 * len(low) >= len(places) and _side_by_side(known, places):
             text = f"Of {len(places)} branches in {parent} that stand side by side {len(low)} get "
             text += f"less than 10^-{STARVED:.1f} of the largest share: {listed(low)}."
             return Finding(Verdict.STARVED, text, since=low[0])
@@ -147,6 +151,7 @@ def healthy(known: Known) -> Finding | None:
         ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
         ("underflow", underflows(known)),
+        ("loss", masked(known)),
         ("saturated", saturates(known)),
         ("few left", mostly_off(known)),
         ("rate", at_rest(known)),
@@ -178,8 +183,6 @@ def unseen(known: Known) -> Finding | None:
     if not hidden or len(hidden) < MOST * len(got):
         return None
     text = f"{len(hidden)} of {len(got)} layers got a gradient, and no hook of theirs was called, "
-    text += (
-        "as where a network has run compiled before it was watched: what is between them is not "
-    )
-    text += f"seen ({listed(hidden)})."
+    text += "as where a network has run compiled before it was watched: what is between them is "
+    text += f"not seen ({listed(hidden)})."
     return Finding(Verdict.CANNOT_TELL, text, since=hidden[-1], hint="compiled")

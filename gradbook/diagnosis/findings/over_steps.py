@@ -43,10 +43,8 @@ def growing(total: Mapping[float, float]) -> Finding | None:
     if len(sizes) < 3 or grown < GROWS or rising < 0.6 * (len(sizes) - 1):
         return None
     begin = next((s for s, n in total.items() if n > 10 * first), max(total))
-    text = (
-        f"The norm of all gradients grows by {factor(grown)} over {len(sizes)} steps, from "
-        f"{first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
-    )
+    text = f"The norm of all gradients grows by {factor(grown)} over {len(sizes)} steps, from "
+    text += f"{first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
     return Finding(Verdict.GROWING, text, since=f"step {begin:g}")
 
 
@@ -57,10 +55,8 @@ def ceasing(total: Mapping[float, float]) -> Finding | None:
         return None
     begin = max(s for s, n in total.items() if n > 0)
     since = min(s for s in total if s > begin)
-    text = (
-        f"From step {since:g} on the norm of all gradients is exactly 0, so that nothing is "
-        "learned: all units off, a saturated loss, or numbers too small for their format."
-    )
+    text = f"From step {since:g} on the norm of all gradients is exactly 0, so that nothing is "
+    text += "learned: all units off, a saturated loss, or numbers too small for their format."
     return Finding(Verdict.FROZEN, text, since=f"step {since:g}", hint="ceased")
 
 

@@ -56,47 +56,40 @@ def in_time(known: Known) -> Finding | None:
         # A layer that reads in both directions forgets where both fall.
         down = min(path.fall[0], size) if steps.both else path.fall[0]
         if not own and down >= IN_TIME:
-            grows = steps.both and _sums_up(known, steps)
-            return _grows_apart(path, steps, down) if grows else _falls(path, steps, down)
+            return _falls(path, steps, down, steps.both and _grows(known, path, steps))
         # Read at every step, as by a mean, a state that is kept sums up what each step sends.
         summed = math.log10(len(path.names)) if steps.every and not own else 0.0
-        if size >= IN_TIME + summed and steps.depth < 3 and not steps.both:
+        if size >= IN_TIME * max(steps.depth - 1, 1) + summed and not steps.both:
             text = f"Over the steps the gradient grows by {factor(size)} from {start} back to "
             return Finding(Verdict.EXPLODING, f"{text}{end}.", path, path.since(1), "time")
     return None
 
 
-def _falls(path: Profile, steps: Steps, down: float) -> Finding:
+def _falls(path: Profile, steps: Steps, down: float, grows: bool) -> Finding:
     where = f" of {steps.name}" if steps.name else ""
     both = " in either direction" if steps.both else ""
     _, start, end = path.fall
-    part = slice(path.names.index(end), path.names.index(start) + 1)
+    low, high = path.names.index(end), path.names.index(start)
+    part = slice(0, low + 1) if grows else slice(low, high + 1)
     shown = replace(path, names=path.names[part], rms=path.rms[part]) if steps.both else path
-    text = f"Over the steps{where} the gradient falls{both} by {factor(down)} from {start} back to "
-    return Finding(Verdict.VANISHING, f"{text}{end}.", shown, path.since(-1), "time")
+    text = f"Over the steps{where} the gradient "
+    if grows:
+        text += f"grows{both}, by {factor(down)} or more from {end} on."
+        return Finding(Verdict.EXPLODING, text, shown, shown.since(1), "time")
+    text += f"falls{both} by {factor(down)} from {start} back to {end}."
+    return Finding(Verdict.VANISHING, text, shown, path.since(-1), "time")
 
 
-def _sums_up(known: Known, steps: Steps) -> bool:
-    """Tell whether the biases of both directions get more than what falls over time can add up to.
+def _grows(known: Known, path: Profile, steps: Steps) -> bool:
+    """Tell whether more comes out at both ends than one step can make of what comes to the layer.
 
-    What grows from both ends on looks as what falls to both: it is least in the middle. A bias's
-    gradient is a sum over steps and examples, none of which gets more than comes to the layer.
+    What grows from both ends on looks as what falls to both: it is least in the middle.
     """
     own = [p for p in known.places if p.module == steps.name]
     front = {p.name for place in own for p in (place, *known.upstream(place))}
     came = [(p.delta or 0.0) * math.sqrt(p.count) for p in known.places if p.name not in front]
-    prefix = f"{steps.name}.bias_ih" if steps.name else "bias_ih"
-    biases = [p.norm or 0.0 for p in known.asked if p.name.startswith(prefix)]
-    terms = len(steps.sizes) * math.sqrt(max(map(len, steps.sizes)))
-    return min(biases, default=0.0) > terms * max(came, default=math.inf)
-
-
-def _grows_apart(path: Profile, steps: Steps, down: float) -> Finding:
-    where, middle = f" of {steps.name}" if steps.name else "", path.names.index(path.fall[2])
-    first = replace(path, names=path.names[: middle + 1], rms=path.rms[: middle + 1])
-    text = f"Over the steps{where} the gradient grows in either direction, by {factor(down)} or "
-    text += f"more from {path.names[middle]} on."
-    return Finding(Verdict.EXPLODING, text, first, first.since(1), "time")
+    most = steps.reach * max(came, default=math.inf) / math.sqrt(len(steps.sizes[0]))
+    return min(path.rms[0], path.rms[-1]) > most
 
 
 def over_steps(steps: Steps) -> Profile | None:

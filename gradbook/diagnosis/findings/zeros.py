@@ -73,11 +73,18 @@ def dead(known: Known) -> Finding | None:
     if off >= OFF:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
-    shut = [name for name, share in _looked(known, rows=1).items() if share == 1]
+    shut = [n for n, share in _looked(known, rows=1).items() if share == 1 and _shuts(known, n)]
     if not shut:
         return None
     text = f"All units of {listed(shut)} are off, 0 for every example: nothing passes them."
     return Finding(Verdict.DEAD, text, since=shut[-1])
+
+
+def _shuts(known: Known, name: str) -> bool:
+    """Tell that a layer is not so narrow, with paths around it, that chance may shut it."""
+    place = known.by_name[name]
+    wide = place.count >= FEW * place.rows
+    return wide or not any(o.delta and o.out != 0 for o in known.upstream(place))
 
 
 def mostly_off(known: Known) -> str:
@@ -89,7 +96,8 @@ def mostly_off(known: Known) -> str:
 
 def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     """Return the share of units that is off behind each activation, of unlike examples."""
-    bent = (p for p in known.places if p.asks and p.bend and p.rows >= rows)
+    # A sigmoid makes no 0: where one comes out, as of a gate, a state that was 0 has made it.
+    bent = (p for p in known.places if p.asks and p.bend not in ("", *BOUNDED) and p.rows >= rows)
     unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
     return {p.name: p.off for p in unlike if p.off is not None}
 

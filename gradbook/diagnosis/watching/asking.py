@@ -3,6 +3,7 @@
 A recurrent layer is one module for all of its steps: its gradient is measured at each of them.
 """
 
+import math
 import sys
 import weakref
 from collections.abc import Sequence
@@ -105,7 +106,7 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
     axis = 1 if module.batch_first and data.ndim > 2 else 0
     depth = int(getattr(module, "num_layers", 1))
     both, ends = bool(module.bidirectional), _ends(module, output)
-    made.loops[name] = Steps(name, both=both, depth=depth, ends=ends)
+    made.loops[name] = Steps(name, both=both, depth=depth, ends=ends, reach=_reach(module, depth))
     if lengths is None:
         made.kept[name] = data, out
 
@@ -128,6 +129,15 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
 
     data.register_hook(modules.compiler_off(arrived))
     out.register_hook(modules.compiler_off(direct))
+
+
+def _reach(module: Any, depth: int) -> float:
+    """Return a bound for what one step makes of what comes: gates make at most four times it."""
+    if not module.bidirectional:
+        return math.inf
+    sides = [[f"weight_ih_l{k}", f"weight_ih_l{k}_reverse"] for k in range(depth)]
+    norms = (sum(float(getattr(module, n).detach().norm()) for n in names) for names in sides)
+    return 4.0 * math.prod(norms)
 
 
 def _ends(module: Any, output: Any) -> tuple[float, ...]:

@@ -1,5 +1,6 @@
 """What is kept of a watched step: of its tensors, its passes, its steps of time, and of all."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class Steps:
     """How many layers are stacked in it."""
     ends: tuple[float, ...] = ()
     """Of a stack without biases the sizes of its last states, layer by layer."""
+    reach: float = math.inf
+    """By how much one step may make larger what comes to it, at most, both ways together."""
 
 
 @dataclass(frozen=True)
