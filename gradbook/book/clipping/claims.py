@@ -153,7 +153,7 @@ PER_ARRAY = Claim(
 BY_VALUE = Claim(
     name="by-value-angle",
     chapter=CHAPTER,
-    statement="Clipping by value turns even a gradient of equal layers, by up to "
+    statement="Clipping by value turns even a gradient of equal, normal layers, by up to "
     f"{math.degrees(math.acos(math.sqrt(2 / math.pi))):.1f} degrees",
     setting=f"{ENTRIES:,} entries N(0, 1) cut off at ±c, degrees; exact for infinitely many",
     source=THIS_BOOK,
@@ -230,7 +230,7 @@ COMPENSATED = Claim(
 SCALING = Claim(
     name="loss-scale-depth",
     chapter=CHAPTER,
-    statement="A loss scale of 2ᵏ puts underflow off by k/log₂(1/factor) layers",
+    statement="A loss scale of 2ᵏ puts underflow off by k/log₂(1/factor) layers, up to rounding",
     setting="float16, a factor of 1/4 per layer: the first layer at which the gradient is 0",
     source=MICIKEVICIUS,
     kind=ClaimKind.EXACT,

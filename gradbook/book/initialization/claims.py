@@ -302,8 +302,8 @@ def _linear_steps() -> Measurement:
 SYMMETRY = Claim(
     name="constant weights",
     chapter=CHAPTER,
-    statement="With constant weights the gradients of a unit's weights are in the ratio of its "
-    "inputs, and the units of a layer stay equal",
+    statement="With constant weights one example's gradients of a unit's weights are in the ratio "
+    "of its inputs, and the units of a layer stay equal",
     setting=f"{len(EXAMPLE)} inputs, {UNITS} tanh units; units compared after "
     f"{SYMMETRIC_STEPS} steps",
     source=RUMELHART,

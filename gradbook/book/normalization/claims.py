@@ -220,7 +220,7 @@ PAIR = Claim(
 SCALE = Claim(
     name="weight-scale",
     chapter=CHAPTER,
-    statement="BN(x cW) = BN(x W), ∂L/∂(cW) = (∂L/∂W)/c, and w · ∂L/∂w = 0 for each unit",
+    statement="BN(x cW) = BN(x W) for c > 0, ∂L/∂(cW) = (∂L/∂W)/c, and w · ∂L/∂w = 0 for each unit",
     setting=f"c = {LARGER:g}, ε = 0, float64",
     source=IOFFE_SZEGEDY,
     kind=ClaimKind.EXACT,

@@ -18,7 +18,6 @@ from gradbook.book.sources import (
     GELFAND,
     GERS,
     GINIBRE,
-    HOCHREITER_SCHMIDHUBER,
     TALLEC_OLLIVIER,
     THIS_BOOK,
 )
@@ -336,7 +335,7 @@ DIRECT = Claim(
     chapter=CHAPTER,
     statement="Where the gates hear the input alone, ∂c_T/∂c_t is the product of forget gates",
     setting="random LSTMs of width 8 without recurrent weights, norm over product after 60 steps",
-    source=HOCHREITER_SCHMIDHUBER,
+    source=GERS,
     kind=ClaimKind.EXACT,
     cases=tuple(f"network {number}" for number in range(1, 5)),
     theory=lambda: np.ones(4),

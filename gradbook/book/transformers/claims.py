@@ -99,7 +99,7 @@ QK_SCORES = Claim(
     statement="With QK-norm scores have the size one, however large the weights are",
     setting="normal tokens, heads of d = 16 in n = 64, scores over √d; mean square at weights s "
     "times those of variance 1/n",
-    source=HENRY,
+    source=THIS_BOOK,
     kind=ClaimKind.EXPECTATION,
     cases=tuple(f"s = {s:g}" for s in FACTORS),
     theory=lambda: [1.0] * len(FACTORS),
@@ -113,9 +113,9 @@ QK_TRAINING = Claim(
     name="qk-norm-training",
     chapter=CHAPTER,
     statement="Query and key weights that start eight times too large stop a pre-norm Transformer "
-    "from learning, and with QK-norm nearly all learn",
-    setting=f"four pairs, six tokens to be reversed, Adam, {qk_norm.TRIAL.steps} steps; share of "
-    f"{qk_norm.TRIAL.seeds} networks that end below half of guessing",
+    "from learning, and with QK-norm nearly all learn at the rates tried",
+    setting=f"four pairs of width {qk_norm.TRIAL.width}, six tokens to be reversed, Adam, "
+    f"{qk_norm.TRIAL.steps} steps; share of {qk_norm.TRIAL.seeds} networks that end below half of guessing",
     source=HENRY,
     kind=ClaimKind.TRAINING,
     cases=tuple(
