@@ -115,7 +115,8 @@ QK_TRAINING = Claim(
     statement="Query and key weights that start eight times too large stop a pre-norm Transformer "
     "from learning, and with QK-norm nearly all learn at the rates tried",
     setting=f"four pairs of width {qk_norm.TRIAL.width}, six tokens to be reversed, Adam, "
-    f"{qk_norm.TRIAL.steps} steps; share of {qk_norm.TRIAL.seeds} networks that end below half of guessing",
+    f"{qk_norm.TRIAL.steps} steps; share of {qk_norm.TRIAL.seeds} networks that end below half "
+    "of guessing",
     source=HENRY,
     kind=ClaimKind.TRAINING,
     cases=tuple(
