@@ -34,6 +34,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from gradbook.book.diagnose.generated import BETWEEN
 from gradbook.book.symptoms import DECADES, FROZEN, HEALTHY_DECADES, OFF
@@ -86,6 +87,8 @@ class Case:
     states: States = field(default_factory=lambda: through("body.*"))
     loss: Loss = F.cross_entropy
     optimizer: Optimizer = lambda parameters: torch.optim.SGD(parameters, 0.1)
+    penalty: Callable[[nn.Module, Tensor], Tensor] | None = None
+    """What is added to the loss, and asks the network once more."""
 
     def __str__(self) -> str:
         return self.name
@@ -94,6 +97,11 @@ class Case:
         torch.manual_seed(seed)
         net = self.build()
         return net, *self.draw()
+
+    def lost(self, net: nn.Module, output: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Return the whole loss of what the network says."""
+        loss = self.loss(output, y)
+        return loss if self.penalty is None else loss + self.penalty(net, x)
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ def truth_of(case: Case, seed: int = 0) -> Truth:
     ends: list[Tensor] = []
     with _hooked(_weighted(net), lambda module, inputs, output: ends.append(output)):
         states, output = case.states(net, x)
-    loss = case.loss(output, y)
+    loss = case.lost(net, output, x, y)
     states = [state for state in states if state.requires_grad]
     found = torch.autograd.grad(loss, [*states, ends[-1]], retain_graph=True)
     *sizes, sent = (size(g) for g in found)
@@ -230,14 +238,29 @@ def extremes(sizes: list[float]) -> tuple[float, float]:
 
 def off(net: nn.Module, x: Tensor) -> float:
     """Return the largest share of one layer's ReLUs that are off for all examples."""
-    shares = [0.0]
-
-    def look(module: nn.Module, inputs: Any, output: Tensor) -> None:
-        shares.append((output <= 0).transpose(0, 1).flatten(1).all(1).double().mean().item())
-
-    with _hooked([m for m in net.modules() if isinstance(m, nn.ReLU)], look), torch.no_grad():
+    with Rectified() as seen, torch.no_grad():
         net(x)
-    return max(shares)
+    return max(seen.shares)
+
+
+class Rectified(TorchFunctionMode):
+    """See every ReLU, also those that are called and no module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shares = [0.0]
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if func in (F.relu, torch.relu):
+            self.shares.append(_off(output))
+        return output
+
+
+def _off(output: Tensor) -> float:
+    """Count units: of words they are last, of images and of rows they come after the examples."""
+    units = output.movedim(-1 if output.ndim == 3 else 1, 0)
+    return (units <= 0).flatten(1).all(1).double().mean().item()
 
 
 @contextmanager
@@ -260,14 +283,16 @@ def step(case: Case, net: nn.Module) -> float:
         return max(float((a - b).norm() / b.norm()) for a, b in matrices)
 
 
-def training(case: Case, net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, nn.Module]:
+def training(
+    case: Case, net: nn.Module, x: Tensor, y: Tensor, steps: int = STEPS
+) -> tuple[float, nn.Module]:
     """Train a copy on the one batch; return the last loss over the first, and the copy."""
     copied = copy.deepcopy(net)
     optimizer = case.optimizer([p for p in copied.parameters() if p.requires_grad])
     losses = []
-    for _ in range(STEPS):
+    for _ in range(steps):
         optimizer.zero_grad()
-        loss = case.loss(copied(x), y)
+        loss = case.lost(copied, copied(x), x, y)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
