@@ -32,9 +32,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from planted_off import off
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from gradbook.book.diagnose.generated import BETWEEN
 from gradbook.book.symptoms import DECADES, FROZEN, HEALTHY_DECADES, OFF
@@ -234,33 +234,6 @@ def extremes(sizes: list[float]) -> tuple[float, float]:
     ways = logs[None, :] - logs[:, None]
     later = torch.triu(ways)
     return float(-later.min()), float(later.max())
-
-
-def off(net: nn.Module, x: Tensor) -> float:
-    """Return the largest share of one layer's ReLUs that are off for all examples."""
-    with Rectified() as seen, torch.no_grad():
-        net(x)
-    return max(seen.shares)
-
-
-class Rectified(TorchFunctionMode):
-    """See every ReLU, also those that are called and no module."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shares = [0.0]
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = func(*args, **(kwargs or {}))
-        if func in (F.relu, torch.relu):
-            self.shares.append(_off(output))
-        return output
-
-
-def _off(output: Tensor) -> float:
-    """Count units: of words they are last, of images and of rows they come after the examples."""
-    units = output.movedim(-1 if output.ndim == 3 else 1, 0)
-    return (units <= 0).flatten(1).all(1).double().mean().item()
 
 
 @contextmanager

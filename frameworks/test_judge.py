@@ -12,7 +12,8 @@ from generated_met import FAULTS_MET, FIXED, later, met, partly_off
 from generated_networks import FAULTS, generated
 from generated_parts import SIZES
 from generated_sound import sound
-from planted_truth import DEAD, Case, off
+from planted_off import off
+from planted_truth import DEAD, Case
 
 from gradbook.book.diagnose import generated as book
 from gradbook.diagnosis.findings import Known, Parameter, over_depth
