@@ -12,7 +12,7 @@ from planted_networks import HE, conv
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-MANY, LONG = (64, 68, 76, 88, 104, 128), (64, 72, 96, 128, 192, 256)
+MANY, LONG = (64, 66, 70, 74, 80, 96), (64, 72, 96, 128, 160, 192)
 """How many towers there are, and steps."""
 
 
