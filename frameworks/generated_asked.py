@@ -56,7 +56,8 @@ def known_of(case: Case, seed: int) -> Known:
         return findings_of(known)
 
     deltas = gradbook.watch(net)
-    case.loss(net(x.to(_dtype(net)) if x.is_floating_point() else x), y).backward()
+    x = x.to(_dtype(net)) if x.is_floating_point() else x
+    case.lost(net, net(x), x, y).backward()
     with patch.object(diagnose_tensors, "findings_of", keep):
         gradbook.diagnose(net, deltas=deltas, optimizer=optimizer)
     return kept[0]

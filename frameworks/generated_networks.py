@@ -6,22 +6,29 @@ measured in `planted_truth.py`, and what lies between its limits is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from generated_begun import alike, harmless, off, zeros
 from generated_lost import breaks, cuts, silences
+from generated_met import FAULTS_MET, met
 from generated_sized import deeper, remembered, scaled, steps
 from generated_sound import sound
 from planted_truth import Case
+
+Fault = Callable[[Case, int], Iterator[Case]]
 
 FAULTS = (cuts, silences, breaks, zeros, harmless, alike, off, steps, scaled, deeper, remembered)
 
 
 def generated(size: int) -> Iterator[Case]:
-    """Yield every network of a size, sound ones first."""
-    cases = [*sound(size)]
+    """Yield every network of a size, sound ones first; then those that people have besides."""
+    yield from _with(FAULTS, [*sound(size)], size)
+    yield from _with(FAULTS_MET, [*met(size)], size)
+
+
+def _with(faults: Sequence[Fault], cases: list[Case], size: int) -> Iterator[Case]:
     yield from cases
-    for fault in FAULTS:
+    for fault in faults:
         for case in cases:
             yield from fault(case, size)
 

@@ -9,7 +9,8 @@ square over the batch. It is
 - *silent* where the loss sends less than SILENT into what comes out of the last weights;
 - *stuck* where two matrices or more are 0 and stay so through STEPS steps;
 - *symmetric* where after STEPS steps all units of at least half of the matrices are still alike;
-- *dead* where at least DEAD of a layer's ReLUs are off for all examples;
+- *dead* where at least DEAD of the ReLUs are off for all examples, in the mean over layers, or all
+  of one layer;
 - *vanishing* or *exploding* where g falls or rises by at least ILL decades on its way down, but
   for networks with normalizations that STEPS steps of some optimizer train all the same;
 - *updates* where g stays within SOUND decades, and a step of the optimizer is longer than the
@@ -32,6 +33,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from planted_off import off
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -86,6 +88,8 @@ class Case:
     states: States = field(default_factory=lambda: through("body.*"))
     loss: Loss = F.cross_entropy
     optimizer: Optimizer = lambda parameters: torch.optim.SGD(parameters, 0.1)
+    penalty: Callable[[nn.Module, Tensor], Tensor] | None = None
+    """What is added to the loss, and asks the network once more."""
 
     def __str__(self) -> str:
         return self.name
@@ -94,6 +98,11 @@ class Case:
         torch.manual_seed(seed)
         net = self.build()
         return net, *self.draw()
+
+    def lost(self, net: nn.Module, output: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Return the whole loss of what the network says."""
+        loss = self.loss(output, y)
+        return loss if self.penalty is None else loss + self.penalty(net, x)
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,7 @@ def truth_of(case: Case, seed: int = 0) -> Truth:
     ends: list[Tensor] = []
     with _hooked(_weighted(net), lambda module, inputs, output: ends.append(output)):
         states, output = case.states(net, x)
-    loss = case.loss(output, y)
+    loss = case.lost(net, output, x, y)
     states = [state for state in states if state.requires_grad]
     found = torch.autograd.grad(loss, [*states, ends[-1]], retain_graph=True)
     *sizes, sent = (size(g) for g in found)
@@ -228,18 +237,6 @@ def extremes(sizes: list[float]) -> tuple[float, float]:
     return float(-later.min()), float(later.max())
 
 
-def off(net: nn.Module, x: Tensor) -> float:
-    """Return the largest share of one layer's ReLUs that are off for all examples."""
-    shares = [0.0]
-
-    def look(module: nn.Module, inputs: Any, output: Tensor) -> None:
-        shares.append((output <= 0).transpose(0, 1).flatten(1).all(1).double().mean().item())
-
-    with _hooked([m for m in net.modules() if isinstance(m, nn.ReLU)], look), torch.no_grad():
-        net(x)
-    return max(shares)
-
-
 @contextmanager
 def _hooked(modules: list[nn.Module], hook: Any) -> Iterator[None]:
     hooks = [module.register_forward_hook(hook) for module in modules]
@@ -260,14 +257,16 @@ def step(case: Case, net: nn.Module) -> float:
         return max(float((a - b).norm() / b.norm()) for a, b in matrices)
 
 
-def training(case: Case, net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, nn.Module]:
+def training(
+    case: Case, net: nn.Module, x: Tensor, y: Tensor, steps: int = STEPS
+) -> tuple[float, nn.Module]:
     """Train a copy on the one batch; return the last loss over the first, and the copy."""
     copied = copy.deepcopy(net)
     optimizer = case.optimizer([p for p in copied.parameters() if p.requires_grad])
     losses = []
-    for _ in range(STEPS):
+    for _ in range(steps):
         optimizer.zero_grad()
-        loss = case.loss(copied(x), y)
+        loss = case.lost(copied, copied(x), x, y)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

@@ -8,10 +8,12 @@ from typing import Any
 import judge
 import pytest
 from generated_asked import Asked
+from generated_met import FAULTS_MET, FIXED, later, met, partly_off
 from generated_networks import FAULTS, generated
 from generated_parts import SIZES
 from generated_sound import sound
-from planted_truth import Case
+from planted_off import off
+from planted_truth import DEAD, Case
 
 from gradbook.book.diagnose import generated as book
 from gradbook.diagnosis.findings import Known, Parameter, over_depth
@@ -24,8 +26,8 @@ def shapes(case: Case) -> tuple[Any, ...]:
 
 
 def test_no_network_that_is_judged_has_the_shape_of_one_that_was_fitted_on() -> None:
-    fitted = {shapes(case) for size in SIZES[::2] for case in sound(size)}
-    judged = {shapes(case) for size in SIZES[1::2] for case in sound(size)}
+    fitted = {shapes(case) for size in SIZES[::2] for case in (*sound(size), *met(size))}
+    judged = {shapes(case) for size in SIZES[1::2] for case in (*sound(size), *met(size))}
     assert not fitted & judged
     assert {size for size, _, _ in judge.FITTED} == {*SIZES[::2]}
     for pieces in judge.JUDGED.values():
@@ -34,11 +36,27 @@ def test_no_network_that_is_judged_has_the_shape_of_one_that_was_fitted_on() -> 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_fault_breaks_some_architecture(size: int) -> None:
-    cases = [*sound(size)]
-    for fault in FAULTS:
-        assert any(True for case in cases for _ in fault(case, size)), fault
+    for cases, faults in (([*sound(size)], FAULTS), ([*met(size)], FAULTS_MET)):
+        for fault in faults:
+            assert any(True for case in cases for _ in fault(case, size)), fault
     names = Counter(case.name for case in generated(size))
     assert max(names.values()) == 1
+
+
+def test_a_share_of_the_units_is_off_whichever_way_the_relu_is_called() -> None:
+    for case in (each for each in met(1) if "ReLU" in each.name):
+        for ill in partly_off(case, 1):
+            share = off(ill.build(), case.draw()[0])
+            assert (share >= DEAD) == (ill.illness == "dead"), ill
+
+
+def test_a_step_later_nothing_is_0_and_no_gradient_is_left() -> None:
+    fixed = [case for case in met(1) if case.name in FIXED]
+    for case in fixed:
+        before, after = case.build(), next(later(case, 1)).build()
+        asking = [p for p in before.parameters() if p.requires_grad and p.ndim > 1]
+        assert any(not p.any() for p in asking)
+        assert all(p.any() and p.grad is None for p in after.parameters() if p.ndim > 1)
 
 
 def test_the_pieces_hold_every_second_network_once() -> None:
