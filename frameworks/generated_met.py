@@ -94,8 +94,8 @@ def partly_off(case: Case, size: int) -> Iterator[Case]:
     if "ReLU" not in case.name and "norm first" not in case.name:
         return
     for share in SHARES:
-        kind = "dead" if share > 0.5 else "healthy"
         for where, some in (("one layer", slice(size % 2, size % 2 + 1)), ("all", slice(None))):
+            kind = "dead" if share > 0.5 and where == "all" else "healthy"
             change = partial(_off, share=share, some=some)
             yield rebuilt(case, kind, change, called=f"{share:g} of {where} off")
 
