@@ -133,7 +133,7 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
 
 def _reach(module: Any, depth: int) -> float:
     """Return a bound for what one step makes of what comes: gates make at most four times it."""
-    if not module.bidirectional:
+    if not hasattr(module, "weight_ih_l0_reverse"):  # one way, or another library's
         return math.inf
     sides = [[f"weight_ih_l{k}", f"weight_ih_l{k}_reverse"] for k in range(depth)]
     norms = (sum(float(getattr(module, n).detach().norm()) for n in names) for names in sides)
