@@ -108,7 +108,7 @@ def _batches(
     if (batch is None) != (rng is None):
         missing = "rng" if rng is None else "batch"
         raise ValueError(f"batch and rng must be given together, got {missing}=None")
-    if batch is None or rng is None:
+    if batch is None or rng is None:  # mutant(or): both are None or neither
         return [np.arange(examples)] * steps
     if positive_int("batch", batch) > examples:
         raise ValueError(f"batch must be at most the number of examples, {examples}, got {batch}")

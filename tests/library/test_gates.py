@@ -468,3 +468,7 @@ def test_a_network_without_steps_has_no_state() -> None:
     for layers in ([], [Dense(np.eye(2), None, tanh)]):
         with pytest.raises(TypeError, match="layers must begin with a recurrent step, got"):
             zero_state(layers, batch=1)
+
+
+def test_all_columns_may_be_selected() -> None:
+    np.testing.assert_array_equal(Select(0, 2).forward(np.ones((1, 2))).a, [[1.0, 1.0]])
