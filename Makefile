@@ -75,6 +75,7 @@ reading: $(READY)
 
 bench: $(READY) $(FRAMEWORKS)/ready
 	$(FRAMEWORKS)/bin/python frameworks/bench.py
+	$(FRAMEWORKS)/bin/python frameworks/watch_bench.py
 	$(BIN)/python -m gradbook.book.diagnose.bench
 
 # What the diagnosis and three others say of networks whose truth is known.

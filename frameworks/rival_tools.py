@@ -44,7 +44,7 @@ class Tool:
 
     def kinds(self, case: Case, seed: int = 0) -> set[str]:
         """Return the illnesses that it names gravest; none, if it calls the network healthy."""
-        with _quiet():
+        with quiet():
             found = [(grave, self._kind(said)) for grave, said in self.ask(case, seed)]
         named = [(grave, kind) for grave, kind in found if kind]
         return {kind for grave, kind in named if grave == max(named)[0]}
@@ -54,7 +54,7 @@ class Tool:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Say nothing, in Python or below it: some decompose matrices of NaN, and LAPACK complains."""
     sys.stdout.flush()
     screen, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)

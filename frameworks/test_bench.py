@@ -8,6 +8,8 @@ import bench
 import jax
 import numpy as np
 import pytest
+import torch
+import watch_bench
 
 
 @pytest.mark.parametrize("setting", bench.SETTINGS[:4], ids=str)
@@ -43,3 +45,12 @@ def test_the_table_has_a_row_for_every_setting_and_the_aims_under_the_means() ->
     # Printed with two decimals.
     np.testing.assert_allclose(means, np.sqrt(rows[0] * rows[1]), atol=0.03)
     assert aims.tolist() == [*bench.AIMS.values()]
+
+
+def test_what_watching_costs_is_told_for_every_network_and_way() -> None:
+    networks = {"small": (torch.nn.Linear(4, 10), torch.randn(8, 4))}
+    head, row, aim = watch_bench.table(networks, turns=1)
+    assert [way in head for way in watch_bench.WAYS] == [True] * len(watch_bench.WAYS)
+    assert row.startswith("small")
+    assert row.count("x") == len(watch_bench.WAYS)
+    assert "1.1x" in aim

@@ -45,8 +45,9 @@ Twin: TypeAlias = Callable[[Any, Values, Any, Any], Any]
 
 
 def f_of(layer: Any, z: Any) -> Any:
-    (formula,) = [formula for record, formula in ACTIVATIONS if record is layer.activation]
-    return formula(z)
+    found = [formula for record, formula in ACTIVATIONS if record is layer.activation]
+    assert found, f"{layer.activation.name} has no formula among ACTIVATIONS here: add it"
+    return found[0](z)
 
 
 def sigmoid(z: Any) -> Any:

@@ -1,0 +1,150 @@
+"""What watching costs: a step of training alone, and with gradbook and others looking on."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rival_tools import quiet
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradbook
+
+STEPS, AIM = 4, 1.1
+"""How long a run is, and what a diagnosed step is to cost over one that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network, its optimizer and one batch."""
+
+    net: nn.Module
+    optimizer: torch.optim.Optimizer
+    x: Tensor
+    y: Tensor
+
+    def backward(self) -> None:
+        self.optimizer.zero_grad()
+        F.cross_entropy(self.net(self.x), self.y).backward()
+
+    def step(self) -> None:
+        self.backward()
+        self.optimizer.step()
+
+
+def blocks(*, width: int = 64, depth: int = 8) -> tuple[nn.Module, Tensor]:
+    layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1)]
+    for _ in range(depth):
+        layers += [nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10)]
+    return nn.Sequential(*layers), torch.randn(8, 3, 32, 32)
+
+
+def transformer(*, width: int = 256, depth: int = 6) -> tuple[nn.Module, Tensor]:
+    layer = nn.TransformerEncoderLayer(width, 4, dropout=0.0, batch_first=True, norm_first=True)
+    encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+    head = nn.Linear(64 * width, 10)
+    return nn.Sequential(encoder, nn.Flatten(), head), torch.randn(8, 64, width)
+
+
+def training(made: tuple[nn.Module, Tensor]) -> Training:
+    net, x = made
+    return Training(net, torch.optim.Adam(net.parameters(), 1e-4), x, torch.randint(10, (len(x),)))
+
+
+def one(of: Training, **more: Any) -> Callable[[], None]:
+    """Watch one step and diagnose it, as the README says."""
+
+    def look() -> None:
+        deltas = gradbook.watch(of.net)
+        of.backward()
+        gradbook.diagnose(of.net, deltas=deltas, **more)
+        of.optimizer.step()
+        deltas.remove()
+
+    return look
+
+
+def run(of: Training, every: int = 1) -> Callable[[], None]:
+    """Watch some steps of a run."""
+
+    def look() -> None:
+        with gradbook.watching(of.net, optimizer=of.optimizer, every=every) as found:
+            for _ in range(STEPS):
+                of.backward()
+                found.step()
+                of.optimizer.step()
+
+    return look
+
+
+def mortem(of: Training) -> Callable[[], None]:
+    from torchmortem import Autopsy  # noqa: PLC0415
+
+    def look() -> None:
+        with Autopsy(of.net, optimizer=of.optimizer) as autopsy:
+            for _ in range(STEPS):
+                of.step()
+                autopsy.step()
+
+    return look
+
+
+def observatory(of: Training) -> Callable[[], None]:
+    from neural_observatory import Observatory  # noqa: PLC0415
+
+    def look() -> None:
+        looking = Observatory(of.net)
+        looking.watch()
+        for step in range(STEPS):
+            looking.step(step=step, epoch=0)
+            of.step()
+        looking.stop()
+
+    return look
+
+
+WAYS: Mapping[str, tuple[Callable[[Training], Callable[[], None]], int]] = {
+    "diagnosed": (one, 1),
+    "and its optimizer": (lambda of: one(of, optimizer=of.optimizer), 1),
+    "run": (run, STEPS),
+    "run, every=4": (lambda of: run(of, every=STEPS), STEPS),
+    "torchmortem": (mortem, STEPS),
+    "neural-observatory": (observatory, STEPS),
+}
+"""Each way to look on, and how many steps it takes at once."""
+
+
+def seconds(act: Callable[[], None], turns: int) -> float:
+    """Return the median."""
+    taken = []
+    for _ in range(turns):
+        began = time.perf_counter()
+        with quiet():
+            act()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def table(networks: Mapping[str, tuple[nn.Module, Tensor]], turns: int = 5) -> Iterator[str]:
+    yield f"{'a step of':16}{'alone':>10}" + "".join(f"{way:>20}" for way in WAYS)
+    for name, made in networks.items():
+        of = training(made)
+        of.step()
+        alone = seconds(of.step, turns)
+        costs = [seconds(make(of), turns) / steps / alone for make, steps in WAYS.values()]
+        yield f"{name:16}{alone * 1e3:7.0f} ms" + "".join(f"{cost:19.2f}x" for cost in costs)
+    yield f"a diagnosed step is to cost at most {AIM:g}x"
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for line in table({"conv blocks": blocks(), "Transformer": transformer()}):
+        print(line, flush=True)
+    sys.exit(0)
