@@ -47,10 +47,9 @@ def towards_both_ends(net: Any, x: Tensor) -> tuple[list[Tensor], Tensor]:
     """
     whole, states = net.rnn, []
     named = dict(whole.named_parameters())
-    one = type(whole)(whole.input_size, whole.hidden_size, batch_first=True).double()
-    if isinstance(whole, nn.RNN):
-        one = nn.RNN(whole.input_size, whole.hidden_size, 1, whole.nonlinearity, batch_first=True)
-    names = [name for name, _ in one.double().named_parameters()]
+    of = {"nonlinearity": whole.nonlinearity} if isinstance(whole, nn.RNN) else {}
+    one = type(whole)(whole.input_size, whole.hidden_size, batch_first=True, **of).double()
+    names = [name for name, _ in one.named_parameters()]
     ways = [{name: named[name + end] for name in names} for end in ("", "_reverse")]
     carried: list[Any] = [None, None]
     for steps in zip(x.unbind(1), x.unbind(1)[::-1], strict=True):

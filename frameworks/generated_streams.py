@@ -10,10 +10,13 @@ from generated_parts import CLASSES, WIDTHS, Around, Net, averaged, classes, dra
 from planted_networks import HE, Adapted, conv
 from torch import nn
 
+OF_WORDS = (28, 36, 44, 52, 60, 68)
+"""How wide words are, of which four heads have an even share each."""
+
 
 def on_fixed_words(size: int) -> nn.Module:
     """Adapters in the branches of a stream of fixed words; the head alone is trained as well."""
-    width = (28, 36, 44, 52, 60, 68)[size]
+    width = OF_WORDS[size]
 
     def block() -> nn.Module:
         up, down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
@@ -26,7 +29,7 @@ def on_fixed_words(size: int) -> nn.Module:
 
 def on_fixed_attention(size: int) -> nn.Module:
     """The same with attention, whose matrix that tells what was heard has an adapter."""
-    width = (28, 36, 44, 52, 60, 68)[size]
+    width = OF_WORDS[size]
     blocks = [
         nn.TransformerEncoderLayer(
             width, 4, 64, dropout=0.0, batch_first=True, norm_first=True, activation="gelu"
@@ -96,7 +99,7 @@ def activated_first(size: int) -> nn.Module:
 
 def of_relu(size: int, first: bool = True) -> nn.Module:
     """A Transformer whose feed-forward layers have ReLUs, as PyTorch's have unless told."""
-    width = (28, 36, 44, 52, 60, 68)[size]
+    width = OF_WORDS[size]
     blocks = (
         nn.TransformerEncoderLayer(width, 4, 64, 0.0, batch_first=True, norm_first=first)
         for _ in range(size // 2 + 2)

@@ -44,10 +44,8 @@ def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | 
     gone = emptied or sum(moment.norm == 0 for moment in came)
     if not came or gone < (stepped if emptied else len(moments)):
         return None
-    text = f"At none of {gone} steps a weight held a gradient when the optimizer's step was "
-    text += (
-        "taken, though δ came to the layers: gradients are cleared between backward() and step()."
-    )
+    text = f"At none of {gone} steps a weight held a gradient when the optimizer's step was taken, "
+    text += "though δ came to the layers: gradients are cleared between backward() and step()."
     return Finding(Verdict.CUT, text, hint="cleared")
 
 

@@ -104,14 +104,12 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     axes = modules.axes_of(module)
     if place.channels is None and (axes > 1 or type(module).__name__.startswith("BatchNorm")):
         place.channels = axes != 2
-    bent = modules.bent_by(tensor.grad_fn)
-    if axes < 2:
-        inner = any(True for _ in module.children())
-        place.state |= inner
-        place.weak |= not inner
-        if inner or bent is None:
-            return
-    place.state |= axes > 1
+    inner = axes < 2 and any(True for _ in module.children())
+    place.state |= inner or axes > 1
+    place.weak |= axes < 2 and not inner
+    bent = None if inner else modules.bent_by(tensor.grad_fn)
+    if axes < 2 and bent is None:
+        return
     place.bend = place.bend or modules.kind_of(bent)
     if "off" not in place.numbers and tensor.ndim > 1:
         place.numbers["off"] = off = units_off(tensor, 1 if place.channels and axes != 2 else -1)
