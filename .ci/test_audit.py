@@ -46,6 +46,20 @@ def test_no_page_has_more_elements_than_a_phone_draws_at_once() -> None:
     assert {name: count for name, count in found.items() if count > AIMS["elements"]} == {}
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "404.html"])
+def test_a_page_waits_for_one_style_sheet_and_no_script(name: str) -> None:
+    """Each more is a request without which a phone shows nothing."""
+    head, _, _ = (SITE / name).read_text(encoding="utf-8").partition("</head>")
+    assert len(re.findall(r'<link rel="stylesheet"', head)) == 1
+    assert re.findall(r"<script\b[^>]*\bsrc=", head) == []
+
+
+def test_loading_a_page_styles_it_once() -> None:
+    """The theme has a rule for all elements while colors are set: it is taken out, or renamed."""
+    [sheet] = (SITE / "assets").glob("all.*.css")
+    assert "color-switching" not in sheet.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("font", FONTS)
 async def test_a_line_of_prose_has_60_to_75_characters(
     browser: Browser, home: str, font: str

@@ -11,6 +11,7 @@ from matplotlib.image import imread
 from gradbook.press.binding import as_text, listing, pace
 from gradbook.press.binding.binder import Binder
 from gradbook.press.binding.cards import HEIGHT, WIDTH, card
+from gradbook.press.binding.first_paint import bundled, unhindered
 from gradbook.press.binding.footer import bibtex, foot, footed
 from gradbook.press.binding.heads import card_of, headed
 from gradbook.press.binding.lost import led_on
@@ -43,6 +44,57 @@ so.</p></div></article>
 
 def sheet(html: str = PAGE, source: str = "", name: str = "chapters/one/index.html") -> Sheet:
     return Sheet(name, html, source)
+
+
+SHEETS = """<head><link rel="stylesheet" href="../assets/a.css">
+<link rel="stylesheet" href="../assets/fonts/b.css"></head><p>1</p>"""
+
+
+class TestWhatAPageWaitsFor:
+    @pytest.fixture
+    def site(self, tmp_path: Path) -> Path:
+        (tmp_path / "assets" / "fonts").mkdir(parents=True)
+        (tmp_path / "assets" / "a.css").write_text("a {}\n/*# sourceMappingURL=a.css.map */")
+        text = "b { src: url('b.woff') } c { src: url(data:,x) } d { mask: url(#d) }"
+        (tmp_path / "assets" / "fonts" / "b.css").write_text(text)
+        return tmp_path
+
+    def test_is_one_style_sheet_that_finds_its_files(self, site: Path) -> None:
+        pages, made = bundled({"one/index.html": SHEETS}, site)
+        [(path, text)] = made.items()
+        expected = f'<head><link rel="stylesheet" href="../{path}">\n</head><p>1</p>'
+        assert pages == {"one/index.html": expected}
+        address = 'url("fonts/b.woff")'
+        assert (
+            text
+            == f"a {{}}\nb {{ src: {address} }} c {{ src: url(data:,x) }} d {{ mask: url(#d) }}"
+        )
+
+    def test_is_no_rule_that_styles_all_elements_twice_more(self, site: Path) -> None:
+        rule = "[data-md-color-switching] *,[data-md-color-switching] ::after{transition: none}"
+        (site / "assets" / "a.css").write_text(f"a{{b:c}}{rule}d{{e:f}}")
+        [text] = bundled({"one/index.html": SHEETS}, site)[1].values()
+        assert text.startswith("a{b:c}d{e:f}\n")
+
+    def test_is_the_same_sheet_for_pages_that_ask_for_the_same(self, site: Path) -> None:
+        home = SHEETS.replace("../", "")
+        pages, made = bundled({"one/index.html": SHEETS, "index.html": home}, site)
+        assert len(made) == 1
+        assert f'href="{next(iter(made))}"' in pages["index.html"]
+
+    def test_stays_where_addresses_begin_at_the_host(self, site: Path) -> None:
+        lost = SHEETS.replace("../", "/")
+        assert bundled({"404.html": lost}, site) == ({"404.html": lost}, {})
+
+    def test_is_no_script_and_their_order_stays(self) -> None:
+        head = '<head><script src="a.js"></script>\n<script src="b.js"></script><script>1</script>'
+        page = unhindered(f'{head}</head><p>1</p><script src="c.js"></script>')
+        assert re.findall(r"<(?:p|/head|script)[^>]*>", page) == [
+            "<script>",
+            "</head>",
+            "<p>",
+            *(f'<script src="{name}.js">' for name in "abc"),
+        ]
 
 
 class TestADescription:

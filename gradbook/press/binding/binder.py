@@ -13,6 +13,7 @@ from mkdocs.utils.yaml import yaml_load
 
 from gradbook.press.binding import as_text, heads, listing, pace, policies
 from gradbook.press.binding.cards import card
+from gradbook.press.binding.first_paint import bundled, unhindered
 from gradbook.press.binding.footer import foot, footed
 from gradbook.press.binding.lost import led_on
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
@@ -79,7 +80,9 @@ class Binder:
             self._write_texts(given)
         if self.home:
             self._draw(given)
-        pages = {sheet.name: self._finished(sheet) for sheet in given}
+        finished = {sheet.name: self._finished(sheet) for sheet in given}
+        pages, styles = bundled(finished, self.site)
+        as_text.write(self.site, styles)
         if not self.offline:
             as_text.write(self.site, {"_headers": policies.headers(pages.values())})
         rules = policies.FROM_A_FOLDER if self.offline else ""
@@ -102,7 +105,7 @@ class Binder:
         if sheet.name == UNKNOWN:
             return led_on(slim(sheet.html))
         name = str(self.settings["site_name"])
-        page = heads.headed(sheet, slim(sheet.html), name=name, home=self.home)
+        page = heads.headed(sheet, unhindered(slim(sheet.html)), name=name, home=self.home)
         if sheet.name.startswith("chapters/"):
             page = pace.timed(page, Page(sheet.source, sheet.name))
         if self.citation:

@@ -1,0 +1,75 @@
+"""What a browser waits for before it shows a page: one style sheet, and no script.
+
+A theme, its extensions and a book each bring style sheets, and scripts that only have to come
+before the theme's own stand in the head. Each is a request that a phone waits for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+_SHEET = re.compile(r'<link rel="?stylesheet"? href="?([^">\s:]+\.css)"?\s*/?>\s*')
+_SCRIPT = re.compile(r'<script src="?[^">\s:]+"?></script>\s*')
+_URL = re.compile(r"""url\((["']?)(?!data:|#|/|[a-z]+:)([^"')]+)\1\)""")
+_MAP = re.compile(r"\s*/\*# sourceMappingURL=[^*]*\*/")
+_SWITCHING = re.compile(r"(?<=\})\[data-md-color-switching\] \*[^{}]*\{[^{}]*\}")
+"""The theme's rule that nothing fades while colors change. Colors are set when a page loads, too:
+for this rule all elements are then styled twice more, which on a long page takes half a second."""
+FOLDER = "assets"
+
+
+def bundled(pages: Mapping[str, str], site: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return pages with one style sheet each instead of several, and these sheets by their files.
+
+    Args:
+        pages: Their HTML, by their files.
+        site: The folder with the sheets.
+    """
+    made, found = dict[str, str](), dict[str, str]()
+    for name, page in pages.items():
+        folder = posixpath.dirname(name)
+        paths = [posixpath.normpath(posixpath.join(folder, x)) for x in _SHEET.findall(page)]
+        found[name] = page
+        if paths and all((site / path).is_file() for path in paths):  # an unknown address has none
+            text = "\n".join(_moved((site / path).read_text("utf-8"), path) for path in paths)
+            path = f"{FOLDER}/all.{hashlib.sha256(text.encode()).hexdigest()[:8]}.css"
+            made[path] = text
+            link = posixpath.relpath(path, folder or ".")
+            start = min(match.start() for match in _SHEET.finditer(page))
+            rest = _SHEET.sub("", page[start:])
+            found[name] = f'{page[:start]}<link rel="stylesheet" href="{link}">\n{rest}'
+    return found, made
+
+
+def _moved(sheet: str, path: str) -> str:
+    """Return a sheet for the folder of bundles, where it finds its files from there."""
+
+    def address(match: re.Match[str]) -> str:
+        file = posixpath.join(posixpath.dirname(path), match[2])
+        return f'url("{posixpath.relpath(file, FOLDER)}")'
+
+    return _URL.sub(address, _SWITCHING.sub("", _MAP.sub("", sheet)))
+
+
+def unhindered(page: str) -> str:
+    """Return a page whose scripts stand behind what it shows, in their order.
+
+    Args:
+        page: Its HTML.
+
+    Examples:
+        >>> head, foot = '<script src="a.js"></script>', '<script src="b.js"></script>'
+        >>> unhindered(f"<head>{head}</head><p>1</p>{foot}")
+        '<head></head><p>1</p><script src="a.js"></script><script src="b.js"></script>'
+    """
+    head, end, body = page.partition("</head>")
+    waiting = "".join(match[0] for match in _SCRIPT.finditer(head))
+    first = _SCRIPT.search(body)
+    if not waiting or first is None:
+        return page
+    at = first.start()
+    return _SCRIPT.sub("", head) + end + body[:at] + waiting + body[at:]
