@@ -163,7 +163,7 @@ EXPLOSION = Claim(
 LIMIT = Claim(
     name="batch-norm-limit",
     chapter=CHAPTER,
-    statement="In large batches the factor is π/(π − 1)",
+    statement="In large batches the factor of relu(BN(hW)) is π/(π − 1)",
     setting=f"E f′² / Var f by quadrature; the factor for a finite batch at B = {HUGE:,}",
     source=YANG,
     kind=ClaimKind.ASYMPTOTIC,
