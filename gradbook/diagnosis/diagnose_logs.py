@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.over_steps import FIFTH, ceasing, falls, growing, passing, peaks
-from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas
+from gradbook.diagnosis.measuring.deltas import read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.gathering import gather
@@ -41,10 +42,10 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     layers = group(dict.fromkeys(network_order(norms).names))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     facts = tuple(_facts(layer, measured) for layer in layers)
-    given = NOT_GIVEN if deltas is None else read_deltas(sizes_of(deltas), layers)
+    given = read_deltas(None if deltas is None else sizes_of(deltas), layers)
     skipped = passing(total)
     bad = [] if skipped else [entry for entry in kept if not math.isfinite(entry.norm)][:1]
-    evidence = gather(facts, given, nonfinite=list(map(_when, bad)))
+    evidence = gather(facts, replace(given, nonfinite=(*given.nonfinite, *map(_when, bad))))
     notes = [skipped] if skipped else []
     notes += _notes(kept, total, whole)
     if isinstance(entries, Log) and entries.beside:

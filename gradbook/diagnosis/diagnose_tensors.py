@@ -13,13 +13,7 @@ from gradbook.diagnosis.findings.missing import cut, not_stepped, without_any
 from gradbook.diagnosis.findings.steps import large_step
 from gradbook.diagnosis.findings.zeros import symmetric
 from gradbook.diagnosis.measuring import examination
-from gradbook.diagnosis.measuring.parameters import (
-    ENOUGH,
-    Net,
-    innermost,
-    parameters_of,
-    steps_of,
-)
+from gradbook.diagnosis.measuring.parameters import ENOUGH, Net, innermost, parameters_of, steps_of
 from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding
@@ -38,7 +32,7 @@ def diagnose(
     activations: Any = None,
     loss_scale: float = 1.0,
     snapshots: Sequence[Any] = (),
-    progress: examination.Progress = examination.silently,
+    progress: examination.Progress | None = None,
 ) -> Report:
     r"""Say what is wrong with a network's gradients, how strongly, since where, and what to try.
 

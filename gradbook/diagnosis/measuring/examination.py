@@ -7,7 +7,7 @@ from typing import Any
 
 from gradbook.checks import positive
 from gradbook.diagnosis.bad_input import BadInput, Odd
-from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, tensors_of
+from gradbook.diagnosis.measuring.deltas import read_deltas, tensors_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
 from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order
@@ -18,11 +18,6 @@ from gradbook.diagnosis.verdicts import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 """Pass on what is measured, of which there are so many, and show how far it is."""
-
-
-def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
-    """Pass on what is measured, and show nothing."""
-    return items
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ def measured_of(
     lr: float | None = None,
     loss_scale: float = 1.0,
     snapshots: Sequence[Any] = (),
-    progress: Progress = silently,
+    progress: Progress | None = None,
     most: int | None = None,
     look: bool = True,
 ) -> Examined:
@@ -58,16 +53,12 @@ def measured_of(
         grads: As for `gradbook.diagnose`, as are the others.
         most: How many numbers of a tensor are enough to tell what a step does to it.
         look: Whether to look at weights and lines of matrices, too, which δ makes needless.
-
-    Examples:
-        >>> import numpy as np
-        >>> [layer.name for layer in measured_of({"1.W": np.ones((2, 2))}).layers]
-        ['1']
     """
+    watched = progress or (lambda items, _: items)
     scale = positive("loss_scale", loss_scale)
     tensors, notes = _usable(hand_over(grads), some=look)
     order = network_order(tensors, tensors.ordered)
-    measured = {found.name: found for found in progress(measure(tensors, most), len(tensors))}
+    measured = {found.name: found for found in watched(measure(tensors, most), len(tensors))}
     for earlier in snapshots:
         measured = _merged(measured, hand_over(earlier, "snapshots"))
     known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
@@ -75,7 +66,7 @@ def measured_of(
     if known is not None and lr is not None:
         own = tensors.only(name for name, found in measured.items() if found.tied_to is None)
         steps = measure_updates(own, known, positive("lr", lr) / scale, most)
-        updates = {step.name: step for step in progress(steps, len(measured))}
+        updates = {step.name: step for step in watched(steps, len(measured))}
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
@@ -151,8 +142,7 @@ def _notes(
 def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
     """Add what passed through the network: δ on the way back, activations on the way forward."""
     outputs = [] if activations is None else tensors_of("activations", activations, found.layers)
-    given = NOT_GIVEN if deltas is None else read_deltas(deltas, found.layers)
-    steps = tuple(found.updates.values())
+    given, steps = read_deltas(deltas, found.layers), tuple(found.updates.values())
     evidence = gather(found.facts, given, updates=steps, outputs=outputs)
     turned = ("δ came last layer first, as hooks give it, and was turned around.",)
     notes = found.notes + turned * evidence.turned
