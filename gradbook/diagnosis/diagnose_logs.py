@@ -23,11 +23,8 @@ from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = None) -> Report:
     """Diagnose a log of norms over steps: along the layers, and along the time of training.
 
-    A log has no shapes: norms of layers of different sizes are compared as they are.
-
-    Args:
-        entries: The norms of the weights' gradients.
-        deltas: The norms of δ, likewise.
+    A log has no shapes: norms of layers of different sizes are compared as they are. The entries
+    are those of the weights' gradients, those of δ are given beside them.
 
     Examples:
         >>> log = [Entry(0.0, f"fc{layer}", 0.01 ** (6 - layer)) for layer in range(1, 7)]
