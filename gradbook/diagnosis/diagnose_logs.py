@@ -15,7 +15,7 @@ from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
 from gradbook.diagnosis.reading.logs import Entry, Log
-from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
+from gradbook.diagnosis.reporting.compose import in_order, report_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
@@ -52,7 +52,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     if first.verdict is Verdict.CANNOT_TELL:
         first = _idle(norms) or first
     findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
-    return report_of(found, findings, traits_of(found))
+    return report_of(found, findings)
 
 
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:

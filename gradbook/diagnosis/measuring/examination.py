@@ -34,6 +34,8 @@ class Examined:
     """What the reader should know about how it was measured."""
     weights: Tensors | None = None
     evidence: Evidence = field(default_factory=Evidence)
+    lr: float | None = None
+    loss_scale: float = 1.0
 
 
 def measured_of(
@@ -73,7 +75,8 @@ def measured_of(
     notes += _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
     if updates:
         notes += ["Updates and frozen shares are those of plain descent: lr times gradient."]
-    return Examined(layers, measured, updates, facts, tuple(notes), known)
+    found = Examined(layers, measured, updates, facts, tuple(notes), known)
+    return replace(found, lr=lr, loss_scale=scale)
 
 
 def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
