@@ -9,7 +9,7 @@ from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.over_steps import FIFTH, ceasing, falls, growing, passing, peaks
 from gradbook.diagnosis.measuring.deltas import read_deltas
-from gradbook.diagnosis.measuring.evidence import Evidence, Facts
+from gradbook.diagnosis.measuring.evidence import Facts
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
@@ -48,7 +48,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     if isinstance(entries, Log) and entries.beside:
         notes.append(f"These columns are no layers: {listed(list(entries.beside), 8)}.")
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
-    first = decide(evidence) if norms else _of_total(evidence, total)
+    first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
     if first.verdict is Verdict.CANNOT_TELL:
         first = _idle(norms) or first
     findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
@@ -113,10 +113,8 @@ def _idle(norms: Mapping[str, Sequence[float]]) -> Finding | None:
     return Finding(Verdict.CUT, f"{text} No gradient comes there.", since=still[-1], hint="idle 0")
 
 
-def _of_total(evidence: Evidence, total: Mapping[float, float]) -> Finding:
+def _of_total(total: Mapping[float, float]) -> Finding:
     """Judge a log that has no layers."""
-    if evidence.nonfinite:
-        return decide(evidence)
     sizes = list(total.values())
     if not any(sizes):
         text = f"The norm of all gradients is exactly 0 at all {len(sizes)} steps: no weight moves."
