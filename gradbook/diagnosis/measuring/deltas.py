@@ -55,9 +55,11 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     )
 
 
-def tensors_of(what: str, tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
+def read_activations(tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
     """Return the arrays of hidden layers in order, without the output layer's if it is named."""
-    found = {tensor.name: tensor for tensor in _tensors(what, tree)}
+    if tree is None:
+        return []
+    found = {tensor.name: tensor for tensor in _tensors("activations", tree)}
     return [found[name] for name in _hidden(tree, list(found), layers)[0]]
 
 

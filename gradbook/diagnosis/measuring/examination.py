@@ -7,7 +7,7 @@ from typing import Any
 
 from gradbook.checks import positive
 from gradbook.diagnosis.bad_input import BadInput, Odd
-from gradbook.diagnosis.measuring.deltas import read_deltas, tensors_of
+from gradbook.diagnosis.measuring.deltas import read_activations, read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
 from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order
@@ -30,7 +30,7 @@ class Examined:
     """Each tensor's gradient by name, as are the `updates`."""
     updates: Mapping[str, Update]
     facts: tuple[Facts, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """What the reader should know about how it was measured."""
     weights: Tensors | None = None
     evidence: Evidence = field(default_factory=Evidence)
@@ -72,11 +72,9 @@ def measured_of(
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
-    notes += _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
-    if updates:
-        notes += ["Updates and frozen shares are those of plain descent: lr times gradient."]
-    found = Examined(layers, measured, updates, facts, tuple(notes), known)
-    return replace(found, lr=lr, loss_scale=scale)
+    found = Examined(layers, measured, updates, facts, weights=known, lr=lr, loss_scale=scale)
+    notes += _notes(found, order.sorted_by_number, len(snapshots))
+    return replace(found, notes=tuple(notes))
 
 
 def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
@@ -118,13 +116,8 @@ def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tenso
     return weights
 
 
-def _notes(
-    layers: Sequence[Layer],
-    measured: Mapping[str, Measured],
-    counted: bool,
-    scale: float,
-    snapshots: int,
-) -> Iterator[str]:
+def _notes(whole: Examined, counted: bool, snapshots: int) -> Iterator[str]:
+    layers, measured = whole.layers, whole.measured
     if unused := [name for name, found in measured.items() if found.statistics is None]:
         yield f"No gradient came to {listed(unused, 5)}."
     if tied := [f"{n} is the same array as {m.tied_to}" for n, m in measured.items() if m.tied_to]:
@@ -136,15 +129,17 @@ def _notes(
         yield f"Each layer is compared with its own kind alone; there are {', '.join(kinds)}."
     if len({m.shape for layer in layers for m in layer.members if m.role is Role.WEIGHT}) > 1:
         yield "Sizes are root mean squares, which do not depend on how many weights a layer has."
-    if scale != 1:
-        yield f"All gradients were divided by the loss scale, {scale:g}."
+    if whole.loss_scale != 1:
+        yield f"All gradients were divided by the loss scale, {whole.loss_scale:g}."
     if snapshots:
         yield f"Sizes are geometric means over {snapshots + 1} steps."
+    if whole.updates:
+        yield "Updates and frozen shares are those of plain descent: lr times gradient."
 
 
 def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
     """Add what passed through the network: δ on the way back, activations on the way forward."""
-    outputs = [] if activations is None else tensors_of("activations", activations, found.layers)
+    outputs = read_activations(activations, found.layers)
     given, steps = read_deltas(deltas, found.layers), tuple(found.updates.values())
     evidence = gather(found.facts, given, updates=steps, outputs=outputs)
     turned = ("δ came last layer first, as hooks give it, and was turned around.",)
