@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.over_steps import FIFTH, ceasing, falls, growing, passing, peaks
-from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas
-from gradbook.diagnosis.measuring.evidence import Evidence, Facts
+from gradbook.diagnosis.measuring.deltas import read_deltas
+from gradbook.diagnosis.measuring.evidence import Facts
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
 from gradbook.diagnosis.reading.logs import Entry, Log
-from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
+from gradbook.diagnosis.reporting.compose import in_order, report_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
@@ -22,11 +23,8 @@ from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = None) -> Report:
     """Diagnose a log of norms over steps: along the layers, and along the time of training.
 
-    A log has no shapes: norms of layers of different sizes are compared as they are.
-
-    Args:
-        entries: The norms of the weights' gradients.
-        deltas: The norms of δ, likewise.
+    A log has no shapes: norms of layers of different sizes are compared as they are. The entries
+    are those of the weights' gradients, those of δ are given beside them.
 
     Examples:
         >>> log = [Entry(0.0, f"fc{layer}", 0.01 ** (6 - layer)) for layer in range(1, 7)]
@@ -41,20 +39,20 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     layers = group(dict.fromkeys(network_order(norms).names))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     facts = tuple(_facts(layer, measured) for layer in layers)
-    given = NOT_GIVEN if deltas is None else read_deltas(sizes_of(deltas), layers)
+    given = read_deltas(None if deltas is None else sizes_of(deltas), layers)
     skipped = passing(total)
     bad = [] if skipped else [entry for entry in kept if not math.isfinite(entry.norm)][:1]
-    evidence = gather(facts, given, nonfinite=list(map(_when, bad)))
+    evidence = gather(facts, replace(given, nonfinite=(*given.nonfinite, *map(_when, bad))))
     notes = [skipped] if skipped else []
     notes += _notes(kept, total, whole)
     if isinstance(entries, Log) and entries.beside:
         notes.append(f"These columns are no layers: {listed(list(entries.beside), 8)}.")
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
-    first = decide(evidence) if norms else _of_total(evidence, total)
+    first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
     if first.verdict is Verdict.CANNOT_TELL:
         first = _idle(norms) or first
     findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
-    return report_of(found, findings, traits_of(found))
+    return report_of(found, findings)
 
 
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
@@ -115,10 +113,8 @@ def _idle(norms: Mapping[str, Sequence[float]]) -> Finding | None:
     return Finding(Verdict.CUT, f"{text} No gradient comes there.", since=still[-1], hint="idle 0")
 
 
-def _of_total(evidence: Evidence, total: Mapping[float, float]) -> Finding:
+def _of_total(total: Mapping[float, float]) -> Finding:
     """Judge a log that has no layers."""
-    if evidence.nonfinite:
-        return decide(evidence)
     sizes = list(total.values())
     if not any(sizes):
         text = f"The norm of all gradients is exactly 0 at all {len(sizes)} steps: no weight moves."

@@ -13,14 +13,8 @@ from gradbook.diagnosis.findings.missing import cut, not_stepped, without_any
 from gradbook.diagnosis.findings.steps import large_step
 from gradbook.diagnosis.findings.zeros import symmetric
 from gradbook.diagnosis.measuring import examination
-from gradbook.diagnosis.measuring.parameters import (
-    ENOUGH,
-    Net,
-    innermost,
-    parameters_of,
-    steps_of,
-)
-from gradbook.diagnosis.reporting.compose import in_order, report_of, traits_of
+from gradbook.diagnosis.measuring.parameters import ENOUGH, Net, innermost, parameters_of, steps_of
+from gradbook.diagnosis.reporting.compose import in_order, report_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding
 from gradbook.diagnosis.watching.modules import is_network, weights_of
@@ -38,7 +32,7 @@ def diagnose(
     activations: Any = None,
     loss_scale: float = 1.0,
     snapshots: Sequence[Any] = (),
-    progress: examination.Progress = examination.silently,
+    progress: examination.Progress | None = None,
 ) -> Report:
     r"""Say what is wrong with a network's gradients, how strongly, since where, and what to try.
 
@@ -91,18 +85,17 @@ def diagnose(
         steps = {step.name: step for step in steps_of(net, found.measured.values())}
         note = "Updates and frozen shares are those of the optimizer's next step."
         found = replace(found, updates=steps, notes=(*found.notes, note))
-    parameters = parameters_of(found.measured, found.weights, found.updates, net)
+    parameters = parameters_of(found, net)
     if record is None:
         found = examination.with_signals(found, deltas=deltas, activations=activations)
-        findings, traits = _judged(found, parameters, net is not None), traits_of(found)
-    else:
-        found = examination.with_signals(found)
-        e = found.evidence
-        known = _came(Known(record, parameters, loss_scale, e.frozen, e.normalized, deltas.came))
-        found = replace(found, notes=(*notes_of(known), *found.notes))
-        findings, traits = findings_of(known), traits_of(found, known)
-        deltas.came.update(p.name for p in parameters if p.norm)
-    return report_of(found, findings, traits, lr=lr, loss_scale=loss_scale)
+        return report_of(found, _judged(found, parameters, net is not None))
+    found = examination.with_signals(found)
+    e = found.evidence
+    known = _came(Known(record, parameters, loss_scale, e.frozen, e.normalized, deltas.came))
+    findings = findings_of(known)
+    found = replace(found, notes=(*notes_of(known), *found.notes))
+    deltas.came.update(p.name for p in parameters if p.norm)
+    return report_of(found, findings, known)
 
 
 def _came(known: Known) -> Known:

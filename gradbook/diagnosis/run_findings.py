@@ -173,7 +173,7 @@ def rose(moments: Sequence[Moment]) -> bool:
 def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     """Judge the end of a run by what came before it."""
     verdict = report.verdict
-    began = {found.verdict for moment in moments[:2] for found in moment.report.findings}
+    began = set[Verdict]().union(*map(_verdicts, moments[:2]))
     if (found := next((f for f in report.findings if f.hint == "summed"), None)) is not None:
         return _first(report, found)
     settled = verdict is Verdict.CANNOT_TELL or verdict in AT_REST - began
@@ -205,7 +205,7 @@ def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
         flat = first.verdict is Verdict.CUT and first.hint == "flat"
         if not flat and (first.verdict not in follows or first.hint == "data"):
             return None
-        before = [*takewhile(lambda m: not _says(m, first.verdict), moments)]
+        before = [*takewhile(lambda m: first.verdict not in _verdicts(m), moments)]
     elif not rose(moments):
         return None
     said = ((m, found) for m in before for found in m.report.findings)
@@ -214,8 +214,8 @@ def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
     return next(told, None)
 
 
-def _says(moment: Moment, verdict: Verdict) -> bool:
-    return any(found.verdict is verdict for found in moment.report.findings)
+def _verdicts(moment: Moment) -> set[Verdict]:
+    return {found.verdict for found in moment.report.findings}
 
 
 def _made(report: Report, moments: Sequence[Moment]) -> Report:

@@ -4,6 +4,7 @@ import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from gradbook.diagnosis.reporting.report import Report
 
@@ -27,11 +28,8 @@ class Moment:
 
 def changes_of(moments: Sequence[Moment]) -> Iterator[str]:
     """Say when the verdict changed."""
-    last = None
-    for moment in moments:
-        if moment.report.verdict is not last:
-            last = moment.report.verdict
-            yield f"From step {moment.step} on: {last.value}."
+    for verdict, same in groupby(moments, key=lambda moment: moment.report.verdict):
+        yield f"From step {next(same).step} on: {verdict.value}."
 
 
 WIDTH, HEIGHT = 640, 220

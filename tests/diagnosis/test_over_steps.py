@@ -72,7 +72,7 @@ def test_the_columns_of_more_tools_are_known() -> None:
     loop = ["iter", "loss", "norm", "lr", "dt"]
     for names, norm in ((megatron, "grad norm"), (fairseq, "gnorm"), (loop, "norm")):
         found = columns_of(names)
-        assert (found.layers, found.total) == ({}, norm)
+        assert found.norms == {norm: ""}
 
 
 def norms(path: Path, text: str) -> list[float]:
@@ -100,7 +100,7 @@ def test_what_stands_beside_a_total_norm_is_no_layer(tmp_path: Path) -> None:
         report = diagnose_log(open_log(tmp_path / "x.jsonl"))
         assert report.reason.startswith("Only the norm of all gradients is logged")
     own = columns_of(["step", "fc1", "fc2", "fc3", "entropy", "grad_norm"])
-    assert {"fc1", "fc2", "fc3"} <= set(own.layers)
+    assert {"fc1", "fc2", "fc3"} <= set(own.norms)
 
 
 def test_a_total_norm_that_is_zero_from_the_start_is_no_clip() -> None:
@@ -114,11 +114,10 @@ def test_what_stands_beside_a_layers_norm_is_no_layer_of_its_own() -> None:
         stem = ending.removesuffix("norm")
         names = [f"fc{k}{of}" for k in range(3) for of in (ending, f"{stem}mean", f"{stem}std")]
         found = columns_of(["step", *names])
-        assert list(found.layers.values()) == ["fc0", "fc1", "fc2"], ending
-        assert found.total is None
+        assert list(found.norms.values()) == ["fc0", "fc1", "fc2"], ending
         assert set(found.beside) == {name for name in names if not name.endswith("norm")}
     of_vae = columns_of(["step", "enc", "fc_mean", "fc_std", "dec"])
-    assert list(of_vae.layers) == ["enc", "fc_mean", "fc_std", "dec"]
+    assert list(of_vae.norms) == ["enc", "fc_mean", "fc_std", "dec"]
 
 
 def test_a_norm_of_zero_at_one_step_alone_is_no_cut() -> None:

@@ -20,16 +20,13 @@ from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
 from gradbook.diagnosis.reading.storage import Tensor
 
-NOT_GIVEN = Evidence()
-"""Where nothing is known of δ."""
-
 
 def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     """Measure δ: arrays, or norms, one for each layer or step.
 
     Args:
         deltas: A mapping or a sequence of arrays or numbers, or one array of norms, or one array
-            whose first axis counts the layers, as `jax.lax.scan` stacks them.
+            whose first axis counts the layers, as `jax.lax.scan` stacks them. None says nothing.
         layers: The layers of the network, by whose names a mapping is put in order.
 
     Examples:
@@ -39,6 +36,8 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
         >>> found.deltas.names, found.output
         (('fc1', 'fc2'), 1.0)
     """
+    if deltas is None:
+        return Evidence()
     sizes = _sizes(deltas)
     if len(sizes) < 2:
         raise BadInput(
@@ -56,9 +55,11 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     )
 
 
-def tensors_of(what: str, tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
+def read_activations(tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
     """Return the arrays of hidden layers in order, without the output layer's if it is named."""
-    found = {tensor.name: tensor for tensor in _tensors(what, tree)}
+    if tree is None:
+        return []
+    found = {tensor.name: tensor for tensor in _tensors("activations", tree)}
     return [found[name] for name in _hidden(tree, list(found), layers)[0]]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradbook.checks import positive
 from gradbook.diagnosis.bad_input import BadInput, Odd
-from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, read_deltas, tensors_of
+from gradbook.diagnosis.measuring.deltas import read_activations, read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
 from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order
@@ -20,11 +20,6 @@ Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 """Pass on what is measured, of which there are so many, and show how far it is."""
 
 
-def silently(items: Iterable[Any], total: int) -> Iterable[Any]:
-    """Pass on what is measured, and show nothing."""
-    return items
-
-
 @dataclass(frozen=True)
 class Examined:
     """What was measured of gradients, weights and what passed through the network."""
@@ -35,10 +30,12 @@ class Examined:
     """Each tensor's gradient by name, as are the `updates`."""
     updates: Mapping[str, Update]
     facts: tuple[Facts, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """What the reader should know about how it was measured."""
     weights: Tensors | None = None
     evidence: Evidence = field(default_factory=Evidence)
+    lr: float | None = None
+    loss_scale: float = 1.0
 
 
 def measured_of(
@@ -48,7 +45,7 @@ def measured_of(
     lr: float | None = None,
     loss_scale: float = 1.0,
     snapshots: Sequence[Any] = (),
-    progress: Progress = silently,
+    progress: Progress | None = None,
     most: int | None = None,
     look: bool = True,
 ) -> Examined:
@@ -58,16 +55,12 @@ def measured_of(
         grads: As for `gradbook.diagnose`, as are the others.
         most: How many numbers of a tensor are enough to tell what a step does to it.
         look: Whether to look at weights and lines of matrices, too, which δ makes needless.
-
-    Examples:
-        >>> import numpy as np
-        >>> [layer.name for layer in measured_of({"1.W": np.ones((2, 2))}).layers]
-        ['1']
     """
+    watched = progress or (lambda items, _: items)
     scale = positive("loss_scale", loss_scale)
     tensors, notes = _usable(hand_over(grads), some=look)
     order = network_order(tensors, tensors.ordered)
-    measured = {found.name: found for found in progress(measure(tensors, most), len(tensors))}
+    measured = {found.name: found for found in watched(measure(tensors, most), len(tensors))}
     for earlier in snapshots:
         measured = _merged(measured, hand_over(earlier, "snapshots"))
     known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
@@ -75,14 +68,13 @@ def measured_of(
     if known is not None and lr is not None:
         own = tensors.only(name for name, found in measured.items() if found.tied_to is None)
         steps = measure_updates(own, known, positive("lr", lr) / scale, most)
-        updates = {step.name: step for step in progress(steps, len(measured))}
+        updates = {step.name: step for step in watched(steps, len(measured))}
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
-    notes += _notes(layers, measured, order.sorted_by_number, scale, len(snapshots))
-    if updates:
-        notes += ["Updates and frozen shares are those of plain descent: lr times gradient."]
-    return Examined(layers, measured, updates, facts, tuple(notes), known)
+    found = Examined(layers, measured, updates, facts, weights=known, lr=lr, loss_scale=scale)
+    notes += _notes(found, order.sorted_by_number, len(snapshots))
+    return replace(found, notes=tuple(notes))
 
 
 def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
@@ -124,13 +116,8 @@ def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tenso
     return weights
 
 
-def _notes(
-    layers: Sequence[Layer],
-    measured: Mapping[str, Measured],
-    counted: bool,
-    scale: float,
-    snapshots: int,
-) -> Iterator[str]:
+def _notes(whole: Examined, counted: bool, snapshots: int) -> Iterator[str]:
+    layers, measured = whole.layers, whole.measured
     if unused := [name for name, found in measured.items() if found.statistics is None]:
         yield f"No gradient came to {listed(unused, 5)}."
     if tied := [f"{n} is the same array as {m.tied_to}" for n, m in measured.items() if m.tied_to]:
@@ -142,17 +129,18 @@ def _notes(
         yield f"Each layer is compared with its own kind alone; there are {', '.join(kinds)}."
     if len({m.shape for layer in layers for m in layer.members if m.role is Role.WEIGHT}) > 1:
         yield "Sizes are root mean squares, which do not depend on how many weights a layer has."
-    if scale != 1:
-        yield f"All gradients were divided by the loss scale, {scale:g}."
+    if whole.loss_scale != 1:
+        yield f"All gradients were divided by the loss scale, {whole.loss_scale:g}."
     if snapshots:
         yield f"Sizes are geometric means over {snapshots + 1} steps."
+    if whole.updates:
+        yield "Updates and frozen shares are those of plain descent: lr times gradient."
 
 
 def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
     """Add what passed through the network: δ on the way back, activations on the way forward."""
-    outputs = [] if activations is None else tensors_of("activations", activations, found.layers)
-    given = NOT_GIVEN if deltas is None else read_deltas(deltas, found.layers)
-    steps = tuple(found.updates.values())
+    outputs = read_activations(activations, found.layers)
+    given, steps = read_deltas(deltas, found.layers), tuple(found.updates.values())
     evidence = gather(found.facts, given, updates=steps, outputs=outputs)
     turned = ("δ came last layer first, as hooks give it, and was turned around.",)
     notes = found.notes + turned * evidence.turned

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from gradbook.diagnosis.measuring.deltas import NOT_GIVEN, size_of
+from gradbook.diagnosis.measuring.deltas import size_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.names import Kind, Layer, Role, in_a_block, in_one_sequence, place
 from gradbook.diagnosis.measuring.sizes import WORTH_A_LOOK, Measured, off_share, silent_share
@@ -71,18 +71,16 @@ def _gain(shape: tuple[int, ...], rms: float) -> float | None:
 
 def gather(
     facts: Sequence[Facts],
-    given: Evidence = NOT_GIVEN,
+    given: Evidence,
     *,
     updates: Sequence[Update] = (),
     outputs: Sequence[Tensor] = (),
-    nonfinite: Sequence[str] = (),
 ) -> Evidence:
     """Put together what a verdict is made from.
 
     Args:
         given: What is known of δ alone.
         outputs: Those of each hidden layer, first to last.
-        nonfinite: Names of other arrays that hold NaN or infinity.
     """
     main = hidden(facts)
     same = alike(main)
@@ -98,7 +96,7 @@ def gather(
     lost = (name for name, found in numbers.items() if found.nonfinite)
     return replace(
         given,
-        nonfinite=(*lost, *given.nonfinite, *nonfinite),
+        nonfinite=(*lost, *given.nonfinite),
         reached=any(found.norm > 0 for found in numbers.values()),
         silent=_silent(main),
         stop=_stop(weighted),

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradbook.diagnosis.bad_input import Odd
 from gradbook.diagnosis.findings.known import Parameter
+from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.sizes import Measured
 from gradbook.diagnosis.measuring.updates import Update, update
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
@@ -79,16 +80,11 @@ def innermost(optimizer: Any) -> Any:
     return optimizer
 
 
-def parameters_of(
-    measured: Mapping[str, Measured],
-    weights: Tensors | None,
-    updates: Mapping[str, Update],
-    net: Net | None = None,
-) -> tuple[Parameter, ...]:
+def parameters_of(found: Examined, net: Net | None = None) -> tuple[Parameter, ...]:
     """Return what findings need to know of each tensor, tied ones once."""
-    kept = [m for m in measured.values() if m.tied_to is None]
+    kept = [m for m in found.measured.values() if m.tied_to is None]
     sample = SAMPLE if any(one.statistics is None for one in kept) else 0
-    stored = ((one, _read(weights, one.name), updates.get(one.name)) for one in kept)
+    stored = ((one, _read(found.weights, one.name), found.updates.get(one.name)) for one in kept)
     return tuple(_parameter(*known, net or Net({}), sample) for known in stored)
 
 

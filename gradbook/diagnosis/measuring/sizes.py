@@ -135,9 +135,6 @@ class Measured:
 def measure(tensors: Tensors, most: int | None = None) -> Iterator[Measured]:
     """Measure tensors one after the other, so that only one lies in memory.
 
-    Args:
-        most: How many numbers of a tensor are enough to tell the share of zeros.
-
     Examples:
         >>> from gradbook.diagnosis.reading.arrays import hand_over
         >>> for found in measure(hand_over({"W": np.full((3, 3), 2.0), "b": None})):

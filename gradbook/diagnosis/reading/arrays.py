@@ -6,7 +6,7 @@ then, so that a network on a graphics card never lies in this machine's memory a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from numbers import Number
 from typing import Any
@@ -158,46 +158,37 @@ def checked(place: str, name: str, array: NDArray[Any], storage: Storage | None)
     return Tensor(name, array, storage)
 
 
+@dataclass(frozen=True, eq=False)
 class Tensors(Mapping[str, Tensor | None]):
-    """Tensors by name, each read when it is asked for; None where there is no gradient.
+    """Tensors by name, each read when it is asked for; None where there is no gradient."""
 
-    Attributes:
-        ordered: Whether the order is known to be the network's; a `.safetensors` file sorts.
-        tied: Names of tensors that share their memory with an earlier one, and that one's name.
-    """
-
-    def __init__(
-        self,
-        readers: Mapping[str, Callable[[], Tensor | None]],
-        ordered: bool = True,
-        tied: Mapping[str, str] | None = None,
-    ) -> None:
-        """Keep what reads the tensors, not the tensors."""
-        self._readers = dict(readers)
-        self.ordered = ordered
-        self.tied = dict(tied or {})
+    readers: Mapping[str, Callable[[], Tensor | None]]
+    ordered: bool = True
+    """Whether the order is known to be the network's; a `.safetensors` file sorts."""
+    tied: Mapping[str, str] = field(default_factory=dict)
+    """Names of tensors that share their memory with an earlier one, and that one's name."""
 
     def __getitem__(self, name: str) -> Tensor | None:
         """Read one tensor."""
-        return self._readers[name]()
+        return self.readers[name]()
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names in order."""
-        return iter(self._readers)
+        return iter(self.readers)
 
     def __len__(self) -> int:
         """Count the names."""
-        return len(self._readers)
+        return len(self.readers)
 
     def only(self, names: Iterable[str]) -> "Tensors":
         """Return those of some names, read as before."""
-        kept = {name: self._readers[name] for name in names}
+        kept = {name: self.readers[name] for name in names}
         tied = {name: to for name, to in self.tied.items() if name in kept and to in kept}
         return Tensors(kept, self.ordered, tied)
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is such a name, without reading its tensor."""
-        return name in self._readers
+        return name in self.readers
 
 
 def hand_over(tree: Any, what: str = "gradients") -> Tensors:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line, require_file
 from gradbook.diagnosis.reading import log_rows
 from gradbook.diagnosis.reading.arrays import Tensors, checked
-from gradbook.diagnosis.reading.storage import ALL, BFLOAT16, Storage, Tensor, storage_of
+from gradbook.diagnosis.reading.storage import ALL, BFLOAT16, Storage, Tensor
 
 LONGEST_DIRECTORY = 8 * 2**20  # bytes of a table of contents: eighty thousand tensors
 NPZ_HEADER = 10_000  # bytes before an array
@@ -123,7 +123,7 @@ def _tensor(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name:
             if len(piece) < min(PIECE, len(view) - at):
                 raise BadInput("ends before its numbers do")
         shaped = raw.reshape(shape, order="F" if fortran else "C")
-        return checked("it", name, shaped, BFLOAT16 if half else storage_of(dtype))
+        return checked("it", name, shaped, BFLOAT16 if half else None)
 
 
 def read_npz(path: Path, opened: ExitStack) -> Tensors:

@@ -52,12 +52,12 @@ ENDING = re.compile(r"(?i)[/._-](?:grad(?:ient)?s?[/._-]?)?(?:l2[/._-]?|[\d.]+[/
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a wide log are: those of layers, with their names, and what is beside."""
+    """What the columns of a wide log are: those of norms, with the layers', and what is beside."""
 
     step: str
-    layers: dict[str, str]
-    total: str | None
-    beside: tuple[str, ...]
+    norms: dict[str, str]
+    """Column → layer, or nothing for the norm of all gradients together."""
+    beside: tuple[str, ...] = ()
 
 
 def columns_of(names: list[str]) -> Columns:
@@ -65,8 +65,8 @@ def columns_of(names: list[str]) -> Columns:
 
     Examples:
         >>> found = columns_of(["epoch", "step", "grad_norm/fc1", "grad_norm_total", "loss"])
-        >>> found.layers, found.total, found.beside
-        ({'grad_norm/fc1': 'fc1'}, 'grad_norm_total', ('epoch', 'loss'))
+        >>> found.norms, found.beside
+        ({'grad_norm/fc1': 'fc1', 'grad_norm_total': ''}, ('epoch', 'loss'))
     """
     lower = {name.lower(): name for name in reversed(names)}
     step = next((lower[s] for s in STEPS if s in lower), lower.get("epoch"))
@@ -74,7 +74,7 @@ def columns_of(names: list[str]) -> Columns:
         got = ", ".join(map(repr, names[:5]))
         raise BadInput(f"must have a column 'step', got {got}: name the column of steps so")
     if set(lower) == {"wall time", "step", "value"}:
-        return Columns(step, {}, lower["value"], ("Wall time",))
+        return Columns(step, {lower["value"]: ""}, ("Wall time",))
     rest = [n for n in names if n != step and not n.endswith(("__MIN", "__MAX"))]
     whole = [n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))]
     # As many as these are layers', each under a name of its own.
@@ -84,9 +84,8 @@ def columns_of(names: list[str]) -> Columns:
         kept = [n for n in rest if n != total and not BESIDE.fullmatch(_plain(n))]
         if total is None or 2 * sum(map(bool, map(OF_WEIGHTS.match, kept))) >= len(kept):
             layers = {n: n for n in kept}
-    layers = _norms_of(layers)
-    beside = tuple(n for n in rest if n not in layers and n != total and n)
-    return Columns(step, layers, total, beside)
+    norms = _norms_of(layers) | ({} if total is None else {total: ""})
+    return Columns(step, norms, tuple(n for n in rest if n and n not in norms))
 
 
 def _norms_of(layers: dict[str, str]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def _header(cells: list[str]) -> list[str]:
         raise BadInput("must name every column, got an empty name")
     distinct_keys([(name, None) for name in names])
     found = None if "name" in names else columns_of(names)
-    if found is not None and not found.layers and found.total is None:
+    if found is not None and not found.norms:
         only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
         beside = f"{found.step!r}{only}: log the norm of each layer's gradient"
         raise BadInput(f"must have a column per layer beside {beside}")

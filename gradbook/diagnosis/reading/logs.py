@@ -65,7 +65,7 @@ class Log(Iterator[Entry]):
                 raise BadInput(f"must have the columns step, name, norm alone, got {got}")
             if not isinstance(row["name"], str) or not row["name"].strip():
                 raise BadInput(f"'name' must name a layer, got {row['name']!r}")
-            return Columns("step", {"norm": row["name"].strip()}, None, ())
+            return Columns("step", {"norm": row["name"].strip()})
         names = tuple(row)
         if names not in self._known:
             self._known[names] = columns_of(list(names))
@@ -75,10 +75,8 @@ class Log(Iterator[Entry]):
 
 def _entries(row: dict[str, Any], columns: Columns) -> Iterator[Entry]:
     """Turn the cells of one line into norms."""
-    step, layers = columns.step, columns.layers
-    if columns.total is not None:
-        layers = layers | {columns.total: ""}
-    cells = {column: name for column, name in layers.items() if not _empty(row.get(column))}
+    step, norms = columns.step, columns.norms.items()
+    cells = {column: name for column, name in norms if not _empty(row.get(column))}
     if not cells:
         return
     if _empty(row.get(step)):

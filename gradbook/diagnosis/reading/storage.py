@@ -24,16 +24,11 @@ def as_type(dtype: DTypeLike) -> Callable[[NDArray[Any]], Array]:
     return partial(np.asarray, dtype=dtype)
 
 
-def _bfloat16(raw: NDArray[Any]) -> Array:
-    """Return the numbers of bits that are the upper half of float32."""
-    bits: NDArray[np.uint32] = np.left_shift(raw, 16, dtype=np.uint32)
-    return bits.view(np.float32)
-
-
-def _float8_e5m2(raw: NDArray[Any]) -> Array:
-    """Return the numbers of bits that are the upper half of float16."""
-    bits: NDArray[np.uint16] = np.left_shift(raw, 8, dtype=np.uint16)
-    return bits.view(np.float16).astype(np.float32)
+def _upper_half(wide: type[np.floating[Any]], raw: NDArray[Any]) -> Array:
+    """Return the numbers of bits that are the upper half of a format twice as wide."""
+    shifted: NDArray[Any] = np.left_shift(raw, 8 * raw.itemsize, dtype=f"u{2 * raw.itemsize}")
+    numbers: Array = shifted.view(wide).astype(np.float32, copy=False)
+    return numbers
 
 
 def _float8_e4m3fn(raw: NDArray[Any]) -> Array:
@@ -60,7 +55,7 @@ class Storage:
     """Returns them as float32 or float64, exactly but for wider formats and integers above 2^53."""
 
 
-BFLOAT16 = Storage("bfloat16", "BF16", "u2", _bfloat16)
+BFLOAT16 = Storage("bfloat16", "BF16", "u2", partial(_upper_half, np.float32))
 """The record of bfloat16, for what comes as bits without a name."""
 
 ALL = (
@@ -69,7 +64,7 @@ ALL = (
     Storage("float16", "F16", "f2", as_type(np.float32)),
     BFLOAT16,
     Storage("float8_e4m3fn", "F8_E4M3", "u1", _float8_e4m3fn),
-    Storage("float8_e5m2", "F8_E5M2", "u1", _float8_e5m2),
+    Storage("float8_e5m2", "F8_E5M2", "u1", partial(_upper_half, np.float16)),
     *(
         Storage(f"{sign}int{8 * size}", f"{code}{8 * size}", f"{raw}{size}", as_type(np.float64))
         for sign, code, raw in (("", "I", "i"), ("u", "U", "u"))

@@ -36,9 +36,6 @@ class Traits:
     """Whether its hidden layers are known to have sigmoids."""
 
 
-NOTHING_KNOWN = Traits()
-
-
 @dataclass(frozen=True)
 class Advice:
     """One thing to try, the page below `docs/` that explains it, and the traits it is for."""
@@ -232,7 +229,7 @@ IN_TIME = DEEP | {
 """For the steps of recurrent networks."""
 
 
-def next_steps(finding: Finding, traits: Traits = NOTHING_KNOWN) -> tuple[Advice, ...]:
+def next_steps(finding: Finding, traits: Traits | None = None) -> tuple[Advice, ...]:
     """Return what to try, the first thing first.
 
     Examples:
@@ -240,7 +237,8 @@ def next_steps(finding: Finding, traits: Traits = NOTHING_KNOWN) -> tuple[Advice
         >>> [step.page for step in next_steps(found, Traits(paths=True, normalized=True))]
         ['chapters/residual.md', 'what-do-i-try.md']
     """
-    verdict, sized = finding.verdict, (Verdict.VANISHING, Verdict.EXPLODING)
+    traits, verdict = traits or Traits(), finding.verdict
+    sized = (Verdict.VANISHING, Verdict.EXPLODING)
     steps = [a for a in (IN_TIME if traits.recurrent else DEEP)[verdict] if a.fits(traits)]
     if finding.hint in HINTS:
         steps = [HINTS[finding.hint], *(steps if finding.hint in BESIDE else [])]

@@ -39,16 +39,9 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
     )
 
 
-def report_of(
-    found: Examined,
-    findings: Sequence[Finding],
-    traits: Traits,
-    *,
-    lr: float | None = None,
-    loss_scale: float = 1.0,
-) -> Report:
-    """Put the report together."""
-    first = findings[0]
+def report_of(found: Examined, findings: Sequence[Finding], known: Known | None = None) -> Report:
+    """Put the report together; what is known beside it is that of a watched network."""
+    first, traits = findings[0], traits_of(found, known)
     sizes = () if first.profile is None else first.profile.rms
     per_layer = rate(first.profile.of_steps) if first.profile and sizes else None
     in_time = first.hint in ("time", "lag") or traits.recurrent
@@ -56,8 +49,8 @@ def report_of(
     return Report(
         findings=tuple(map(_printable, findings)),
         rate=per_layer,
-        freeze_depth=None if per_layer is None else _freeze_depth(found, per_layer, lr),
-        rows=rows_of(found, loss_scale),
+        freeze_depth=None if per_layer is None else _freeze_depth(found, per_layer),
+        rows=rows_of(found),
         steps=next_steps(first, traits),
         notes=tuple(map(shown, found.notes)),
     )
@@ -73,12 +66,12 @@ def _printable(finding: Finding) -> Finding:
     )
 
 
-def _freeze_depth(found: Examined, per_layer: Rate, lr: float | None) -> int | None:
+def _freeze_depth(found: Examined, per_layer: Rate) -> int | None:
     """Predict how many layers back the last layer's update would be lost in float32."""
     falls = (per_layer.high or per_layer.factor) < 1
     steps = [step for step in found.updates.values() if 0 < step.weight.rms < float32.largest]
     # The weights of a recurrent network are those of all steps and freeze together.
-    if lr is None or not steps or not falls or found.evidence.recurrent:
+    if found.lr is None or not steps or not falls or found.evidence.recurrent:
         return None
     last, factor = steps[-1], min(per_layer.factor, 1 - float32.epsilon)
     if not 0 < last.gradient.rms < float32.largest:

@@ -39,9 +39,9 @@ class Row:
     remark: str = ""
 
 
-def rows_of(examined: Examined, loss_scale: float) -> tuple[Row, ...]:
+def rows_of(examined: Examined) -> tuple[Row, ...]:
     """Return a row for each layer, compared with the others of its kind."""
-    rows = [_row(layer, examined, loss_scale) for layer in examined.layers]
+    rows = [_row(layer, examined) for layer in examined.layers]
     result, following, largest = [], dict[str, float](), dict[str, float]()
     for row in rows:
         if math.isfinite(row.rms):
@@ -57,7 +57,7 @@ def rows_of(examined: Examined, loss_scale: float) -> tuple[Row, ...]:
     return tuple(reversed(result))
 
 
-def _row(layer: Layer, examined: Examined, loss_scale: float) -> Row:
+def _row(layer: Layer, examined: Examined) -> Row:
     found = [examined.measured[member.name] for member in layer.members]
     own = [m.statistics for m in found if m.statistics is not None and m.tied_to is None]
     steps = [examined.updates[m.name] for m in found if m.name in examined.updates]
@@ -70,8 +70,8 @@ def _row(layer: Layer, examined: Examined, loss_scale: float) -> Row:
         name=shown(layer.name or layer.members[0].name),
         kind=layer.kind.value,
         count=whole.count,
-        norm=whole.norm / loss_scale,
-        rms=whole.rms / loss_scale if own else math.nan,
+        norm=whole.norm / examined.loss_scale,
+        rms=whole.rms / examined.loss_scale if own else math.nan,
         ratio=None,
         decades=math.nan,
         zeros=whole.zeros,
