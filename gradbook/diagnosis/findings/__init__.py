@@ -15,7 +15,14 @@ from gradbook.diagnosis.findings.missing import cut, not_stepped, unregistered
 from gradbook.diagnosis.findings.over_depth import healthy, sized, starved
 from gradbook.diagnosis.findings.over_time import every_step, forgotten, in_time, stacked
 from gradbook.diagnosis.findings.steps import frozen, large_step
-from gradbook.diagnosis.findings.zeros import dead, exactly_zero, stuck, symmetric, zero_start
+from gradbook.diagnosis.findings.zeros import (
+    dead,
+    exactly_zero,
+    shut_aside,
+    stuck,
+    symmetric,
+    zero_start,
+)
 from gradbook.diagnosis.measuring.evidence import LIMITS, Limits
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
@@ -36,7 +43,7 @@ SIZES = (loss_sends_nothing, sized, starved)
 def findings_of(known: Known) -> tuple[Finding, ...]:
     """Return all that was found, what matters most first."""
     by_design = zero_start(known)
-    seen = known if by_design is None else _without_zeros(known)
+    seen = _without_zeros(known) if by_design or shut_aside(known) else known
     hidden = SIZES if non_finite(known) else ()
     finders = (find for find in FINDINGS if find not in hidden)
     found = [one for find in finders if (one := find(seen if find is sized else known))]
@@ -46,7 +53,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
 
 
 def _without_zeros(known: Known) -> Known:
-    """Leave out places that get exactly 0 for as long as something begins with 0."""
+    """Leave out places that get exactly 0 as something begins with 0, or chance has shut it."""
     places = (replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.places)
     return replace(known, record=replace(known.record, places=tuple(places)))
 

@@ -7,7 +7,7 @@ from gradbook.diagnosis.findings.missing import UNUSED
 from gradbook.diagnosis.measuring.names import uncounted
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
-from gradbook.diagnosis.watching.numbers import BOUNDED
+from gradbook.diagnosis.watching.numbers import BOUNDED, FEW
 
 OFF = 0.66
 """Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
@@ -15,10 +15,11 @@ OFF = 0.66
 FEW_LEFT = 0.9
 """The share of one layer's units from which on little passes it."""
 
-FEW, SAME = 16, 1e-6
-"""How many positions tell of units, and by which share of their size unlike examples differ.
+NARROW = 8
+"""The number of units below which chance may shut a layer that paths lead around."""
 
-A unit that is on for 1 of 40 is off for all of 16 as often as `OFF` says; for all of 4, 1 of 10."""
+SAME = 1e-6
+"""By which share of their size unlike examples differ."""
 
 LEFT = 1e-20
 """The least δ of which no smooth layer leaves exactly 0 in float32; in float16 it is `CLEAR`."""
@@ -68,28 +69,42 @@ def zero_start(known: Known) -> Finding | None:
 
 def dead(known: Known) -> Finding | None:
     """Find that units are off: that what comes out of them is 0 for every example."""
-    looked = _looked(known)
+    aside = shut_aside(known)
+    looked = {name: share for name, share in _looked(known).items() if name not in aside}
     off = sum(looked.values()) / max(len(looked), 1)
     if off >= OFF:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
-    shut = [n for n, share in _looked(known, rows=1).items() if share == 1 and _shuts(known, n)]
+    shut = [name for name in _shut(known) if name not in aside]
     if not shut:
         return None
     text = f"All units of {listed(shut)} are off, 0 for every example: nothing passes them."
     return Finding(Verdict.DEAD, text, since=shut[-1])
 
 
-def _shuts(known: Known, name: str) -> bool:
-    """Tell that a layer is not so narrow, with paths around it, that chance may shut it."""
-    place = known.by_name[name]
-    wide = place.count >= FEW * place.rows
-    return wide or not any(o.delta and o.out != 0 for o in known.upstream(place))
+def _shut(known: Known) -> list[str]:
+    return [name for name, share in _looked(known, rows=1).items() if share == 1]
+
+
+def shut_aside(known: Known) -> list[str]:
+    """Name layers so narrow, with paths around them, that chance may have shut them."""
+    shut = (known.by_name[name] for name in _shut(known))
+    narrow = (place for place in shut if place.count < NARROW * place.rows)
+    around = (p for p in narrow if any(o.delta and o.out != 0 for o in known.upstream(p)))
+    return [place.name for place in around]
+
+
+def narrowly_off(known: Known) -> str:
+    """Say of a healthy network which side branches are shut, as chance shuts those of few units."""
+    aside = shut_aside(known)
+    text = f" But the few units of {listed(aside)} are all off, and what they do beside a path is "
+    return f"{text}lost." if aside else ""
 
 
 def mostly_off(known: Known) -> str:
     """Say of a healthy network that in some layer few units are on."""
-    worst, off = max(_looked(known).items(), key=lambda pair: pair[1], default=("", 0.0))
+    looked = {k: share for k, share in _looked(known).items() if k not in shut_aside(known)}
+    worst, off = max(looked.items(), key=lambda pair: pair[1], default=("", 0.0))
     text = f" But {off:.0%} of the units of {worst} are off, 0 for every example."
     return text if off >= FEW_LEFT else ""
 
@@ -99,7 +114,9 @@ def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     # A sigmoid makes no 0: where one comes out, as of a gate, a state that was 0 has made it.
     bent = (p for p in known.places if p.asks and p.bend not in ("", *BOUNDED) and p.rows >= rows)
     unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
-    return {p.name: p.off for p in unlike if p.off is not None}
+    last = {name for end in known.ends if not end.state for name in end.before}
+    off = ((p, p.off) for p in unlike if p.state or p.name not in last)
+    return {p.name: share for p, share in off if share is not None}
 
 
 def saturates(known: Known) -> str:
@@ -116,7 +133,9 @@ OTHERWISE = (loss_sends_nothing, dead, stuck, symmetric, zero_start)
 
 def exactly_zero(known: Known) -> Finding | None:
     """Find weights whose gradient is exactly 0, though nothing is cut: something is flat."""
-    still, enough = [p for p in known.still if p.axes > 1], UNUSED * len(known.matrices)
+    by_chance = _near(known, shut_aside(known))
+    still = [p for p in known.still if p.axes > 1 and p.name not in by_chance]
+    enough = UNUSED * len(known.matrices)
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
     names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]
@@ -129,6 +148,13 @@ def exactly_zero(known: Known) -> Finding | None:
     else:
         return None
     return Finding(Verdict.CUT, f"{_share(known)}: {names}. {text}", since=since, hint="flat")
+
+
+def _near(known: Known, names: list[str]) -> set[str]:
+    """Return the weights of layers that are shut, and of those that read nothing but them."""
+    near = {n for name in names for n in (name, *known.by_name[name].before)}
+    of = known.place_of.items()
+    return {weight for weight, p in of if p.name in near or near.issuperset(p.before or ("",))}
 
 
 def emptied(known: Known) -> bool:

@@ -92,8 +92,8 @@ def returned(output: Any, entered: Sequence[Any]) -> Any:
     return next(alike, asking[0] if asking else None)
 
 
-CLIPS = ("Hardtanh", "Threshold", "ClampMin")
-BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Selu")
+CLIPS = ("Hardtanh", "Threshold", "ClampMin", "Clamp", "Maximum")
+BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Hardswish", "Softplus", "Selu")
 LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
 SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
 SUMS = ("Add", "Sub")
@@ -126,15 +126,16 @@ def kind_of(node: Any) -> str:
     return "" if node is None else type(node).__name__.partition("Backward")[0]
 
 
-def bent_by(node: Any, empty: bool = False) -> Any:
+def bent_by(node: Any, x: Any = None, empty: bool = False) -> Any:
     """Return the activation that a tensor comes from, past what only drops or rearranges numbers.
 
     A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it; and nothing is
-    where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1.
+    where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1. One that is written
+    as a factor or a condition is known by what it returns, `x`.
     """
     # What is scattered lies among zeros.
     while node is not None and (name := kind_of(node)) != "Scatter":
-        if name in BENDS + CLIPS:
+        if name in BENDS + CLIPS or (x is not None and _cuts_at_0(node, x)):
             return node
         behind = [edge for edge, _ in node.next_functions if edge is not None]
         masked = empty and name == "Mul" and node.next_functions[1][0] is None
@@ -142,6 +143,28 @@ def bent_by(node: Any, empty: bool = False) -> Any:
             return None
         node = behind[0] if len(behind) == 1 else None
     return None
+
+
+def _cuts_at_0(node: Any, x: Any) -> bool:
+    """Tell that a factor or a condition lets by what is above 0 of a layer, and nothing else."""
+    edges = [edge for edge, _ in node.next_functions]
+    names = {"Where": "condition", "Mul": "self" if None in edges[:1] else "other"}
+    # What a checkpoint has packed is no tensor.
+    saved = getattr(node, f"_raw_saved_{names.get(kind_of(node))}", None)
+    mask = getattr(saved, "data", None)
+    if getattr(mask, "shape", None) != x.shape or not any(map(is_linear, edges)) or x.is_complex():
+        return False
+    if not mask.any():
+        return "bool" in str(mask.dtype)
+    # The same number of each example are the largest, and no ReLU.
+    on, counts = x > 0, mask.flatten(1).sum(1)
+    return bool((x >= 0).all() & (on == (mask != 0)).all() & (counts != counts[0]).any())
+
+
+def rectifies(node: Any) -> bool:
+    """Tell whether what a node lets nothing of by is 0 in what it returns."""
+    end, top = getattr(node, "_saved_min", 0), getattr(node, "_saved_max", None)
+    return kind_of(node) in ("Relu", "Threshold", "ClampMin", "Clamp") and end == 0 and top is None
 
 
 def is_linear(node: Any) -> bool:
@@ -165,14 +188,15 @@ class Weight(NamedTuple):
 
 def graph_below(
     start: tuple[Any, int], known: Mapping[Any, str]
-) -> tuple[dict[str, None], list[Weight], list[Any]]:
+) -> tuple[dict[str, Any], list[Weight], list[Any]]:
     """Go through a graph of autograd down to the places that are known.
 
     Returns:
-        Their names, in the order in which they are met, so that it is always the same; each
-        weight in between, where data that ask for a gradient have no shape; and each sum.
+        Their names, in the order in which they are met, so that it is always the same, with what
+        reads them; each weight in between, where data that ask for a gradient have no shape; and
+        each sum.
     """
-    before, seen = dict[str, None](), set[Any]()
+    before, seen = dict[str, Any](), set[Any]()
     weights, sums = list[Weight](), list[Any]()
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
     while stack:
@@ -182,7 +206,7 @@ def graph_below(
             continue
         seen.add(edge)
         if (name := known.get(edge, known.get(("leaf", id(leaf))))) is not None:
-            before[name] = None
+            before[name] = reader
         elif leaf is not None:
             weights.append(_weight(leaf, reader))
         else:

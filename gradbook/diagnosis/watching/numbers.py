@@ -10,6 +10,9 @@ BOUNDED = ("Sigmoid", "Tanh")
 
 MOST = 64  # examples are enough; of pictures and texts 8 along each axis
 CLASSES = 2**16  # are looked at, at most
+FEW = 16
+"""How many positions tell of units: one that is on for 1 of 40 is off for 16 as often as not."""
+
 CLOSE = 1e-3  # the share by which δ may miss what a loss sends that takes probabilities for logits
 
 
@@ -41,6 +44,13 @@ def units_off(tensor: Any, axis: int) -> Any:
     if tensor.device.type == "cpu" and float(found) < 0.5:
         return found
     return share(tensor.detach())
+
+
+def units_shut(came: Any, sent: Any, axis: int) -> Any:
+    """Return the share of units that get a gradient for many examples, and send none on for any."""
+    got, gave = ((x.detach() != 0).movedim(axis, 0).flatten(1) for x in (came, sent))
+    often = got.sum(1) >= min(FEW, (got.shape[1] + 3) // 4)
+    return (often & ~gave.any(1)).double().mean()
 
 
 def spread_of(tensor: Any, bend: str) -> dict[str, Any]:
