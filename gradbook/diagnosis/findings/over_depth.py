@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
+from gradbook.diagnosis.findings.missing import not_called
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
-from gradbook.diagnosis.findings.zeros import SAME, mostly_off, narrowly_off, saturates
+from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates
 from gradbook.diagnosis.paths import CALLS, Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
@@ -150,11 +151,11 @@ def healthy(known: Known) -> Finding | None:
     buts = (
         ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
+        ("idle", not_called(known)),
         ("underflow", underflows(known)),
         ("loss", masked(known)),
         ("saturated", saturates(known)),
         ("few left", mostly_off(known)),
-        ("aside", narrowly_off(known)),
         ("rate", at_rest(known)),
         ("slow", too_slow(known)),
     )

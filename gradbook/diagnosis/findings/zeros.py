@@ -70,16 +70,14 @@ def zero_start(known: Known) -> Finding | None:
 def dead(known: Known) -> Finding | None:
     """Find that units are off: that what comes out of them is 0 for every example."""
     aside = shut_aside(known)
-    looked = {name: share for name, share in _looked(known).items() if name not in aside}
+    looked = {n: share for n, share in _looked(known).items() if n not in aside}
     off = sum(looked.values()) / max(len(looked), 1)
     if off >= OFF:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
-    shut = [name for name in _shut(known) if name not in aside]
-    if not shut:
-        return None
+    shut = [n.removesuffix(" (z)") for n in _shut(known) if n not in aside]
     text = f"All units of {listed(shut)} are off, 0 for every example: nothing passes them."
-    return Finding(Verdict.DEAD, text, since=shut[-1])
+    return Finding(Verdict.DEAD, text, since=shut[-1]) if shut else None
 
 
 def _shut(known: Known) -> list[str]:
@@ -89,22 +87,13 @@ def _shut(known: Known) -> list[str]:
 def shut_aside(known: Known) -> list[str]:
     """Name layers so narrow, with paths around them, that chance may have shut them."""
     shut = (known.by_name[name] for name in _shut(known))
-    narrow = (place for place in shut if place.count < NARROW * place.rows)
-    around = (p for p in narrow if any(o.delta and o.out != 0 for o in known.upstream(p)))
-    return [place.name for place in around]
-
-
-def narrowly_off(known: Known) -> str:
-    """Say of a healthy network which side branches are shut, as chance shuts those of few units."""
-    aside = shut_aside(known)
-    text = f" But the few units of {listed(aside)} are all off, and what they do beside a path is "
-    return f"{text}lost." if aside else ""
+    narrow = (p for p in shut if p.count < NARROW * p.rows)
+    return [p.name for p in narrow if any(o.delta and o.out != 0 for o in known.upstream(p))]
 
 
 def mostly_off(known: Known) -> str:
     """Say of a healthy network that in some layer few units are on."""
-    looked = {k: share for k, share in _looked(known).items() if k not in shut_aside(known)}
-    worst, off = max(looked.items(), key=lambda pair: pair[1], default=("", 0.0))
+    worst, off = max(_looked(known).items(), key=lambda pair: pair[1], default=("", 0.0))
     text = f" But {off:.0%} of the units of {worst} are off, 0 for every example."
     return text if off >= FEW_LEFT else ""
 
@@ -115,8 +104,8 @@ def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     bent = (p for p in known.places if p.asks and p.bend not in ("", *BOUNDED) and p.rows >= rows)
     unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
     last = {name for end in known.ends if not end.state for name in end.before}
-    off = ((p, p.off) for p in unlike if p.state or p.name not in last)
-    return {p.name: share for p, share in off if share is not None}
+    inner = (p for p in unlike if p.state or p.name not in last)
+    return {p.name: p.off for p in inner if p.off is not None}
 
 
 def saturates(known: Known) -> str:
@@ -133,9 +122,9 @@ OTHERWISE = (loss_sends_nothing, dead, stuck, symmetric, zero_start)
 
 def exactly_zero(known: Known) -> Finding | None:
     """Find weights whose gradient is exactly 0, though nothing is cut: something is flat."""
-    by_chance = _near(known, shut_aside(known))
-    still = [p for p in known.still if p.axes > 1 and p.name not in by_chance]
-    enough = UNUSED * len(known.matrices)
+    still = [p for p in known.still if p.axes > 1]
+    # What is shut by chance stills what reads it, too.
+    enough = UNUSED * len(known.matrices) + 2 * len(shut_aside(known))
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
     names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]
@@ -148,13 +137,6 @@ def exactly_zero(known: Known) -> Finding | None:
     else:
         return None
     return Finding(Verdict.CUT, f"{_share(known)}: {names}. {text}", since=since, hint="flat")
-
-
-def _near(known: Known, names: list[str]) -> set[str]:
-    """Return the weights of layers that are shut, and of those that read nothing but them."""
-    near = {n for name in names for n in (name, *known.by_name[name].before)}
-    of = known.place_of.items()
-    return {weight for weight, p in of if p.name in near or near.issuperset(p.before or ("",))}
 
 
 def emptied(known: Known) -> bool:
@@ -173,18 +155,14 @@ def _large(place: Place) -> bool:
     return (place.delta or 0.0) > (CLEAR if place.half else LEFT)
 
 
-def _of_many(known: Known, lost: Place) -> bool:
-    """Tell of a branch that others like it get something: an expert or a block of this batch."""
-    others = (p for p in known.places if p.delta and p is not lost)
-    return uncounted(lost.name) in {uncounted(p.name) for p in others}
-
-
 def _lost(known: Known, parameter: Parameter) -> tuple[str, str] | None:
     """Name a place that gets nothing, and the one behind it that gets something."""
     lost = known.place_of.get(parameter.name)
     if lost is None or lost.delta != 0:
         return None
-    if any(p.delta for p in known.upstream(lost)) and _of_many(known, lost):
+    # Of experts, or blocks, others may get something of this batch.
+    others = {uncounted(p.name) for p in known.places if p.delta and p is not lost}
+    if any(p.delta for p in known.upstream(lost)) and uncounted(lost.name) in others:
         return None
     behind = [p for p in known.places if lost.name in p.before]
     while behind and not any(p.delta for p in behind):

@@ -48,8 +48,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
     """Find what goes into a place: other places, and weights."""
     before, weights, sums = modules.graph_below(start, made.nodes)
     for name, reader in before.items():
-        if modules.rectifies(reader):
-            _count_off(made, made.places[name], reader)
+        _count_off(made, made.places[name], reader)
     place.beside = modules.is_beside(start[0])
     within = any(weight.id in own for weight in weights)
     if operations := _apart(made, weights, start[0], own) + ([] if within else sums[::-1]):
@@ -68,15 +67,17 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
 
 def _count_off(made: Pass, place: Seen, node: Any) -> None:
     """Count the units that a ReLU shuts, however what it returns goes on, if no layer reads it."""
-    noted, kind = node.metadata, modules.kind_of(node)
+    kind = modules.kind_of(node)
+    ends = getattr(node, "_saved_min", 0), getattr(node, "_saved_max", None)
 
     def passed(sent: Any, came: Any) -> None:
-        if made.told() is not None and not made.asking and "read" not in noted and sent[0].ndim > 1:
+        if made.told() is not None and not made.asking and sent[0].ndim > 1:
             place.bend = kind
             first = sent[0].ndim > 3 if place.channels is None else place.channels
             place.numbers["off"] = units_shut(came[0], sent[0], 1 if first else -1)
 
-    node.register_hook(modules.compiler_off(passed))
+    if kind in modules.RELUS and ends == (0, None):
+        node.metadata["off"] = node.register_hook(modules.compiler_off(passed))
 
 
 def _apart(made: Pass, weights: Sequence[modules.Weight], node: Any, own: set[int]) -> list[Any]:

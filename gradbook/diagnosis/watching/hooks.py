@@ -107,18 +107,18 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     inner = axes < 2 and any(True for _ in module.children())
     place.state |= inner or axes > 1
     place.weak |= axes < 2 and not inner
-    bent = None if inner else modules.bent_by(tensor.grad_fn, tensor)
+    bent = None if inner else modules.bent_by(tensor.grad_fn)
     if axes < 2 and bent is None:
         return
     place.bend = place.bend or modules.kind_of(bent)
     if "off" not in place.numbers and tensor.ndim > 1:
         place.numbers["off"] = off = units_off(tensor, 1 if place.channels and axes != 2 else -1)
         if tensor.device.type == "cpu" and off == 1:
-            place.bend = modules.kind_of(modules.bent_by(tensor.grad_fn, tensor, empty=True))
+            place.bend = modules.kind_of(modules.bent_by(tensor.grad_fn, empty=True))
         ends = {} if bent is None else bent.metadata.get("gradbook", {})
         place.numbers |= spread_of(tensor, place.bend) | ends
-        if bent is not None:
-            bent.metadata["read"] = True
+        if bent is not None and (other := bent.metadata.pop("off", None)) is not None:
+            other.remove()
 
 
 def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:

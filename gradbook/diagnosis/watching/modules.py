@@ -92,8 +92,9 @@ def returned(output: Any, entered: Sequence[Any]) -> Any:
     return next(alike, asking[0] if asking else None)
 
 
-CLIPS = ("Hardtanh", "Threshold", "ClampMin", "Clamp", "Maximum")
-BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Hardswish", "Softplus", "Selu")
+RELUS = ("Relu", "Threshold", "ClampMin", "Clamp")
+CLIPS = (*RELUS[1:], "Hardtanh", "Maximum")
+BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Hardswish")
 LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
 SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
 SUMS = ("Add", "Sub")
@@ -126,45 +127,25 @@ def kind_of(node: Any) -> str:
     return "" if node is None else type(node).__name__.partition("Backward")[0]
 
 
-def bent_by(node: Any, x: Any = None, empty: bool = False) -> Any:
+def bent_by(node: Any, empty: bool = False) -> Any:
     """Return the activation that a tensor comes from, past what only drops or rearranges numbers.
 
     A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it; and nothing is
-    where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1. One that is written
-    as a factor or a condition is known by what it returns, `x`.
+    where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1. A norm leaves of
+    most no 0.
     """
+    normed = False
     # What is scattered lies among zeros.
     while node is not None and (name := kind_of(node)) != "Scatter":
-        if name in BENDS + CLIPS or (x is not None and _cuts_at_0(node, x)):
-            return node
+        if name in BENDS + CLIPS:
+            return node if name in BENDS[:2] or not normed else None
+        normed |= "Norm" in name
         behind = [edge for edge, _ in node.next_functions if edge is not None]
         masked = empty and name == "Mul" and node.next_functions[1][0] is None
         if masked and not node._saved_other.any():
             return None
         node = behind[0] if len(behind) == 1 else None
     return None
-
-
-def _cuts_at_0(node: Any, x: Any) -> bool:
-    """Tell that a factor or a condition lets by what is above 0 of a layer, and nothing else."""
-    edges = [edge for edge, _ in node.next_functions]
-    names = {"Where": "condition", "Mul": "self" if None in edges[:1] else "other"}
-    # What a checkpoint has packed is no tensor.
-    saved = getattr(node, f"_raw_saved_{names.get(kind_of(node))}", None)
-    mask = getattr(saved, "data", None)
-    if getattr(mask, "shape", None) != x.shape or not any(map(is_linear, edges)) or x.is_complex():
-        return False
-    if not mask.any():
-        return "bool" in str(mask.dtype)
-    # The same number of each example are the largest, and no ReLU.
-    on, counts = x > 0, mask.flatten(1).sum(1)
-    return bool((x >= 0).all() & (on == (mask != 0)).all() & (counts != counts[0]).any())
-
-
-def rectifies(node: Any) -> bool:
-    """Tell whether what a node lets nothing of by is 0 in what it returns."""
-    end, top = getattr(node, "_saved_min", 0), getattr(node, "_saved_max", None)
-    return kind_of(node) in ("Relu", "Threshold", "ClampMin", "Clamp") and end == 0 and top is None
 
 
 def is_linear(node: Any) -> bool:

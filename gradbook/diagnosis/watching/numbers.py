@@ -48,9 +48,9 @@ def units_off(tensor: Any, axis: int) -> Any:
 
 def units_shut(came: Any, sent: Any, axis: int) -> Any:
     """Return the share of units that get a gradient for many examples, and send none on for any."""
-    got, gave = ((x.detach() != 0).movedim(axis, 0).flatten(1) for x in (came, sent))
-    often = got.sum(1) >= min(FEW, (got.shape[1] + 3) // 4)
-    return (often & ~gave.any(1)).double().mean()
+    came, sent = came.movedim(axis, -1), sent.movedim(axis, -1)
+    often = (came != 0).flatten(0, -2).sum(0) >= min(FEW, (came[..., 0].numel() + 3) // 4)
+    return units_off(sent.where(often, 1.0), -1)
 
 
 def spread_of(tensor: Any, bend: str) -> dict[str, Any]:
