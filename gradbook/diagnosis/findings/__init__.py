@@ -36,7 +36,7 @@ SIZES = (loss_sends_nothing, sized, starved)
 def findings_of(known: Known) -> tuple[Finding, ...]:
     """Return all that was found, what matters most first."""
     by_design = zeros.zero_start(known)
-    seen = _without_zeros(known) if by_design or zeros.shut_aside(known) else known
+    seen = _without_zeros(known) if by_design or any(zeros.all_off(known).values()) else known
     hidden = SIZES if non_finite(known) else ()
     finders = (find for find in FINDINGS if find not in hidden)
     found = [one for find in finders if (one := find(seen if find is sized else known))]

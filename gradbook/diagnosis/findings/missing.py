@@ -6,11 +6,9 @@ from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
-UNUSED = 0.1
-"""The share of trainable tensors from which on modules that nobody calls are a fault."""
-
-TURNS = 5
-"""How many looks tell that what was called at none of them does not take turns."""
+UNUSED, TURNS = 0.1, 5
+"""The share of trainable tensors, and the number of looks, from which on modules that nobody calls
+are a fault, the latter where others of their list are called."""
 
 _NOT_CALLED = "backward() was not called"
 
@@ -39,13 +37,10 @@ def in_turns(known: Known) -> list[str]:
     """Return weights of modules that may take turns: others of their list were called."""
     called, early = known.record.called, max(known.came.values(), default=0) < TURNS
     lists = {name[:k] for name in called for k, c in enumerate(name) if c == "."} - called
-
-    def held_by(p: Parameter) -> str:
-        around = (name for name in called | lists if f"{p.layer}.".startswith(f"{name}."))
-        return max(around, key=len, default="")
-
     none = (p for p in known.asked if p.norm is None and p.name not in known.came)
-    idle = [p.name for p in none if p.name not in known.place_of and held_by(p) in lists]
+    over = {p.name: [n for n in called | lists if f"{p.layer}.".startswith(f"{n}.")] for p in none}
+    idle = [name for name, held in over.items() if max(held, key=len, default="") in lists]
+    idle = [name for name in idle if name not in known.place_of]
     return idle if early and len(idle) <= MOST * len(known.asked) else []
 
 

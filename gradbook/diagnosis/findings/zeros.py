@@ -12,11 +12,9 @@ from gradbook.diagnosis.watching.numbers import BOUNDED, FEW
 OFF = 0.66
 """Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
 
-FEW_LEFT = 0.9
-"""The share of one layer's units from which on little passes it."""
-
-NARROW = 8
-"""The number of units below which chance may shut a layer that paths lead around."""
+FEW_LEFT, NARROW = 0.9, 8
+"""The share of one layer's units from which on little passes it, and how many there are at least
+where chance does not shut them all, if paths lead around."""
 
 SAME = 1e-6
 """By which share of their size unlike examples differ."""
@@ -69,26 +67,22 @@ def zero_start(known: Known) -> Finding | None:
 
 def dead(known: Known) -> Finding | None:
     """Find that units are off: that what comes out of them is 0 for every example."""
-    aside = shut_aside(known)
-    looked = {n: share for n, share in _looked(known).items() if n not in aside}
+    shut = all_off(known)
+    looked = {name: share for name, share in _looked(known).items() if not shut.get(name)}
     off = sum(looked.values()) / max(len(looked), 1)
     if off >= OFF:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
-    shut = [n.removesuffix(" (z)") for n in _shut(known) if n not in aside]
-    text = f"All units of {listed(shut)} are off, 0 for every example: nothing passes them."
-    return Finding(Verdict.DEAD, text, since=shut[-1]) if shut else None
+    names = [name.removesuffix(" (z)") for name, by_chance in shut.items() if not by_chance]
+    text = f"All units of {listed(names)} are off, 0 for every example: nothing passes them."
+    return Finding(Verdict.DEAD, text, since=names[-1]) if names else None
 
 
-def _shut(known: Known) -> list[str]:
-    return [name for name, share in _looked(known, rows=1).items() if share == 1]
-
-
-def shut_aside(known: Known) -> list[str]:
-    """Name layers so narrow, with paths around them, that chance may have shut them."""
-    shut = (known.by_name[name] for name in _shut(known))
-    narrow = (p for p in shut if p.count < NARROW * p.rows)
-    return [p.name for p in narrow if any(o.delta and o.out != 0 for o in known.upstream(p))]
+def all_off(known: Known) -> dict[str, bool]:
+    """Name layers whose units are all off, and tell if they are few, with paths around them."""
+    shut = [known.by_name[name] for name, share in _looked(known, rows=1).items() if share == 1]
+    around = {p.name: any(o.delta and o.out != 0 for o in known.upstream(p)) for p in shut}
+    return {p.name: around[p.name] and p.count < NARROW * p.rows for p in shut}
 
 
 def mostly_off(known: Known) -> str:
@@ -104,8 +98,7 @@ def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     bent = (p for p in known.places if p.asks and p.bend not in ("", *BOUNDED) and p.rows >= rows)
     unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
     last = {name for end in known.ends if not end.state for name in end.before}
-    inner = (p for p in unlike if p.state or p.name not in last)
-    return {p.name: p.off for p in inner if p.off is not None}
+    return {p.name: p.off for p in unlike if p.off is not None and (p.state or p.name not in last)}
 
 
 def saturates(known: Known) -> str:
@@ -124,7 +117,7 @@ def exactly_zero(known: Known) -> Finding | None:
     """Find weights whose gradient is exactly 0, though nothing is cut: something is flat."""
     still = [p for p in known.still if p.axes > 1]
     # What is shut by chance stills what reads it, too.
-    enough = UNUSED * len(known.matrices) + 2 * len(shut_aside(known))
+    enough = UNUSED * len(known.matrices) + 2 * sum(all_off(known).values())
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
     names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]

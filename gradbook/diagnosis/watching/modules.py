@@ -31,12 +31,6 @@ def weights_of(net: Any) -> dict[str, Any]:
     return {name.rpartition("_torch_params.")[2]: parameter for name, parameter in named}
 
 
-def is_looked_at(name: str, module: Any) -> bool:
-    """Tell whether a module is called, and holds weights."""
-    called = type(module).__name__ not in LISTS and PARAMETRIZED not in f".{name}"
-    return called and any(True for _ in module.parameters())
-
-
 def is_loop(module: Any) -> bool:
     """Tell whether a module is a recurrent layer."""
     named = hasattr(module, "batch_first") and hasattr(module, "bidirectional")
@@ -130,9 +124,8 @@ def kind_of(node: Any) -> str:
 def bent_by(node: Any, empty: bool = False) -> Any:
     """Return the activation that a tensor comes from, past what only drops or rearranges numbers.
 
-    A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it; and nothing is
-    where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1. A norm leaves of
-    most no 0.
+    A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it. Nor is what
+    makes a tensor `empty`, all 0, by a factor of 0, as a dropout of 1 does, or a ReLU before a norm.
     """
     normed = False
     # What is scattered lies among zeros.
@@ -150,13 +143,12 @@ def bent_by(node: Any, empty: bool = False) -> Any:
 
 def is_linear(node: Any) -> bool:
     """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
-    while node is not None and (kind_of(node) in SHAPES or _adds_bias(node)):
+    # A layer adds its bias by itself where its input lies in pieces.
+    while kind_of(node) in SHAPES or (
+        kind_of(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
+    ):
         node = node.next_functions[0][0]
     return node is not None and kind_of(node) in LINEAR
-
-
-def _adds_bias(node: Any) -> bool:  # as a layer does by itself where its input lies in pieces
-    return kind_of(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
 
 
 class Weight(NamedTuple):
@@ -173,9 +165,8 @@ def graph_below(
     """Go through a graph of autograd down to the places that are known.
 
     Returns:
-        Their names, in the order in which they are met, so that it is always the same, with what
-        reads them; each weight in between, where data that ask for a gradient have no shape; and
-        each sum.
+        Their names, always in the same order, with what reads them; each weight in between, where
+        data that ask for a gradient have no shape; and each sum.
     """
     before, seen = dict[str, Any](), set[Any]()
     weights, sums = list[Weight](), list[Any]()

@@ -10,9 +10,7 @@ BOUNDED = ("Sigmoid", "Tanh")
 
 MOST = 64  # examples are enough; of pictures and texts 8 along each axis
 CLASSES = 2**16  # are looked at, at most
-FEW = 16
-"""How many positions tell of units: one that is on for 1 of 40 is off for 16 as often as not."""
-
+FEW = 16  # positions tell of units: in 2 batches of 3 one that is on for 1 of 40 is off for all
 CLOSE = 1e-3  # the share by which δ may miss what a loss sends that takes probabilities for logits
 
 
