@@ -68,7 +68,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
 def _count_off(made: Pass, place: Seen, node: Any) -> None:
     """Count the units that a ReLU shuts, however what it returns goes on, if no layer reads it."""
     kind = modules.kind_of(node)
-    ends = getattr(node, "_saved_min", 0), getattr(node, "_saved_max", None)
+    alone = kind in modules.RELUS and len(node.next_functions) == 1  # no tensor is its limit
 
     def passed(sent: Any, came: Any) -> None:
         if made.told() is not None and not made.asking and sent[0].ndim > 1:
@@ -76,7 +76,7 @@ def _count_off(made: Pass, place: Seen, node: Any) -> None:
             first = sent[0].ndim > 3 if place.channels is None else place.channels
             place.numbers["off"] = units_shut(came[0], sent[0], 1 if first else -1)
 
-    if kind in modules.RELUS and ends == (0, None):
+    if alone and not getattr(node, "_saved_min", 0) and getattr(node, "_saved_max", None) is None:
         node.metadata["off"] = node.register_hook(modules.compiler_off(passed))
 
 

@@ -125,7 +125,7 @@ def bent_by(node: Any, empty: bool = False) -> Any:
     """Return the activation that a tensor comes from, past what only drops or rearranges numbers.
 
     A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it. Nor is what
-    makes a tensor `empty`, all 0, by a factor of 0, as a dropout of 1 does, or a ReLU before a norm.
+    makes a tensor `empty`, all 0, by a factor of 0, as a dropout of 1, or a ReLU before a norm.
     """
     normed = False
     # What is scattered lies among zeros.
