@@ -181,6 +181,19 @@ def test_a_narrow_side_branch_that_is_shut_is_a_remark(units: int, shut: int) ->
     assert trained(net, x) < 0.5
 
 
+def test_weights_of_zero_before_a_relu_are_flat_and_no_chance() -> None:
+    """Its slope at 0 is 0, so that no step moves them."""
+    net = Blocks(lambda h, layer: h * (1 + F.relu(layer(h))))
+    for layer in net.layers:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    x = torch.randn(32, 8)
+    report = ask(net, x)
+    assert (report.verdict, report.findings[0].hint) == (V.CUT, "flat")
+    trained(net, x, 3)
+    assert not any(layer.weight.any() for layer in net.layers)
+
+
 def test_a_side_branch_of_many_units_that_is_shut_is_named() -> None:
     report = ask(*squeezed(16, 1))
     assert (report.verdict, report.since) == (V.DEAD, "1.down")

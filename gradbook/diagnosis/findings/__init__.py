@@ -28,7 +28,6 @@ FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
 )
 """What may be wrong, in order of consequence."""
 
-
 SIZES = (loss_sends_nothing, sized, starved)
 """What is said of sizes, and nothing where some are not finite."""
 

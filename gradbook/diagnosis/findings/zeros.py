@@ -98,7 +98,8 @@ def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     bent = (p for p in known.places if p.asks and p.bend not in ("", *BOUNDED) and p.rows >= rows)
     unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
     last = {name for end in known.ends if not end.state for name in end.before}
-    return {p.name: p.off for p in unlike if p.off is not None and (p.state or p.name not in last)}
+    inner = (p for p in unlike if p.state or (p.name not in last and p.out))  # no weights of 0
+    return {p.name: p.off for p in inner if p.off is not None}
 
 
 def saturates(known: Known) -> str:
