@@ -45,6 +45,11 @@ def _with_relus(size: int) -> Iterator[Case]:
     yield _case("residual, norm first", partial(streams.norm_first, size), rows)
     yield _case("residual, ReLU first", partial(streams.activated_first, size), images)
     yield _case("transformer of ReLU", partial(streams.of_relu, size), tokens)
+    yield _case("ReLU added", partial(streams.added, size), rows)
+    yield _case("ReLU laid beside", partial(streams.laid_beside, size), rows)
+    yield _case("ReLU as a gate", partial(streams.gated, size), rows)
+    yield _case("squeezed", partial(streams.squeezed, size), images)
+    yield _case("blocks in turns", partial(streams.InTurns, size), rows)
     yield _case("transformer of ReLU, norm last", partial(streams.of_relu, size, False), tokens)
 
 
@@ -98,6 +103,18 @@ def partly_off(case: Case, size: int) -> Iterator[Case]:
             kind = "dead" if share > 0.5 and where == "all" else "healthy"
             change = partial(_off, share=share, some=some)
             yield rebuilt(case, kind, change, called=f"{share:g} of {where} off")
+
+
+def aside(case: Case, size: int) -> Iterator[Case]:
+    """Shut side branches that are so narrow that chance shuts them."""
+    if case.name == "squeezed":
+        yield rebuilt(case, "healthy", streams.shut, called="side branches shut")
+
+
+def detached(case: Case, size: int) -> Iterator[Case]:
+    """Cut the graph behind a block that is not left out, where blocks take turns."""
+    if case.name == "blocks in turns":
+        yield next(cuts(case, size))
 
 
 def _off(net: Any, share: float, some: slice) -> None:
@@ -161,4 +178,4 @@ def too_long(case: Case, size: int) -> Iterator[Case]:
         yield from steps(case, size)
 
 
-FAULTS_MET = (later, partly_off, penalized, everywhere, both_ends, too_long, less)
+FAULTS_MET = (later, partly_off, penalized, everywhere, both_ends, too_long, less, aside, detached)

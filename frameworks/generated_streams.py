@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from generated_parts import CLASSES, WIDTHS, Around, Net, averaged, classes, drawn
+from generated_parts import CLASSES, WIDTHS, Around, Beside, Net, averaged, classes, drawn
 from planted_networks import HE, Adapted, conv
-from torch import nn
+from torch import Tensor, nn
 
 OF_WORDS = (28, 36, 44, 52, 60, 68)
 """How wide words are, of which four heads have an even share each."""
@@ -105,6 +105,80 @@ def of_relu(size: int, first: bool = True) -> nn.Module:
         for _ in range(size // 2 + 2)
     )
     return Net(nn.Embedding(60, width), blocks, averaged(width))
+
+
+def added(size: int) -> nn.Module:
+    """Residual blocks that add what a ReLU returns, as it is."""
+    width = WIDTHS[size]
+    blocks = (Around(nn.Linear(width, width), nn.ReLU()) for _ in range(size // 2 + 2))
+    return Net(nn.Linear(16, width), blocks, nn.Linear(width, CLASSES))
+
+
+def laid_beside(size: int) -> nn.Module:
+    """What a ReLU returns is laid beside what its layer read."""
+    widths = [WIDTHS[size] * (k + 1) for k in range(size // 2 + 3)]
+    blocks = (Beside(nn.Linear(w, WIDTHS[size]), nn.ReLU()) for w in widths[:-1])
+    return Net(nn.Linear(16, widths[0]), blocks, nn.Linear(widths[-1], CLASSES))
+
+
+class Gated(nn.Module):
+    """A product of two layers, of which one has a ReLU, as in ReGLU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.up, self.bend = nn.Linear(width, 2 * width), nn.ReLU()
+        self.gate, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(self.bend(self.up(x)) * self.gate(x))
+
+
+def gated(size: int) -> nn.Module:
+    width = WIDTHS[size]
+    blocks = (Around(nn.LayerNorm(width), Gated(width)) for _ in range(size // 2 + 2))
+    head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, CLASSES))
+    return Net(nn.Linear(16, width), blocks, head)
+
+
+class Squeezed(nn.Module):
+    """What two units say of the mean over the pixels tells how much of each channel goes on."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(width, 2, 1), nn.Conv2d(2, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.up(self.down(x.mean((2, 3), True)).relu()).sigmoid()
+
+
+def squeezed(size: int) -> nn.Module:
+    width = 14 + size
+
+    def block() -> nn.Module:
+        return Around(conv(width, width), nn.BatchNorm2d(width), Squeezed(width), behind=nn.ReLU())
+
+    return Net(conv(3, width, 2), (block() for _ in range(size // 2 + 3)), classes(width))
+
+
+def shut(net: Any) -> None:
+    """Shut the narrow side branch of every second block."""
+    for block in net.body[::2]:
+        nn.init.constant_(block.branch[-1].down.bias, -20.0)
+
+
+class InTurns(Net):
+    """Every fourth block is left out, at each step others."""
+
+    def __init__(self, size: int) -> None:
+        width, self.steps = WIDTHS[size], size
+        blocks = (Around(nn.Linear(width, width), nn.Tanh()) for _ in range(size + 3))
+        super().__init__(nn.Linear(16, width), blocks, nn.Linear(width, CLASSES))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, self.steps = self.stem(x), self.steps + 1
+        for k, block in enumerate(self.body):
+            h = block(h) if (k + self.steps) % 4 else h
+        return self.head(h)
 
 
 def before_relu(block: nn.Module) -> list[nn.Module]:

@@ -5,12 +5,12 @@ something to be trained before them; g is the length of ∂L/∂state of one exa
 square over the batch. It is
 
 - *not finite* where the loss or a gradient is not;
-- *cut* where a parameter that asks for a gradient gets none;
+- *cut* where a parameter that asks for a gradient gets none, and training does not move it;
 - *silent* where the loss sends less than SILENT into what comes out of the last weights;
 - *stuck* where two matrices or more are 0 and stay so through STEPS steps;
 - *symmetric* where after STEPS steps all units of at least half of the matrices are still alike;
 - *dead* where at least DEAD of the ReLUs are off for all examples, in the mean over layers, or all
-  of one layer;
+  of one layer; those of fewer than NARROW units do not count where the network learns all the same;
 - *vanishing* or *exploding* where g falls or rises by at least ILL decades on its way down, but
   for networks with normalizations that STEPS steps of some optimizer train all the same;
 - *updates* where g stays within SOUND decades, and a step of the optimizer is longer than the
@@ -30,6 +30,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -44,6 +45,7 @@ ILL, SOUND, DEAD, STILL = DECADES, HEALTHY_DECADES, OFF, FROZEN
 """As everywhere in the book."""
 SILENT = 1e-6
 TRAINED, STEPS = 0.7, 60
+NARROW = 8
 
 Optimizer = Callable[[Any], torch.optim.Optimizer]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -153,7 +155,8 @@ def truth_of(case: Case, seed: int = 0) -> Truth:
     found = torch.autograd.grad(loss, [*states, ends[-1]], retain_graph=True)
     *sizes, sent = (size(g) for g in found)
     loss.backward()
-    signs = _signs(Pass(case, net, x, loss, sizes, sent, own, y), lambda: training(case, net, x, y))
+    train = cache(lambda: training(case, net, x, y))
+    signs = _signs(Pass(case, net, x, loss, sizes, sent, own, y), train)
     illness, trained = next(((k, t) for k, is_so, t in signs if is_so), (BETWEEN, 1.0))
     return Truth(illness, *extremes(sizes), trained)
 
@@ -165,17 +168,16 @@ def _signs(
 
     The first one hides the next.
     """
-    asking = [p for p in seen.net.parameters() if p.requires_grad]
-    found = [p.grad for p in asking if p.grad is not None]
+    found = [p.grad for p in seen.net.parameters() if p.grad is not None]
     fall, rise = extremes(seen.sizes)
     yield "not finite", not all(torch.isfinite(g).all() for g in [seen.loss, *found]), math.nan
-    yield "cut", len(found) < len(asking), math.nan
+    yield "cut", _lost(seen.net) and _left(seen.net, train()[1]), math.nan
     yield "silent", seen.sent * len(seen.x) < SILENT, math.nan
     trained, after = train()
     learned = trained < TRAINED
     yield "stuck", stuck(seen.net, after) > 1, trained
     yield "symmetric", symmetric(after) >= STILL, trained
-    yield "dead", off(seen.net, seen.x) >= DEAD, trained
+    yield "dead", off(seen.net, seen.x, NARROW if learned else 1) >= DEAD, trained
     borne = normalized(seen.net) and (learned or (rise >= ILL and seen.learns()))
     yield "vanishing", not borne and fall >= max(rise, ILL), trained
     yield "exploding", not borne and rise >= ILL, trained
@@ -184,6 +186,16 @@ def _signs(
     yield "frozen", flat and standing(seen) >= STILL, trained
     calm = step(seen.case, seen.net) < 1
     yield "healthy", calm and learned and (flat or (fall <= SOUND and borne)), trained
+
+
+def _lost(net: nn.Module) -> bool:
+    return any(p.requires_grad and p.grad is None for p in net.parameters())
+
+
+def _left(before: nn.Module, after: nn.Module) -> bool:
+    """Tell that training leaves a weight where it was of which a gradient is missing."""
+    pairs = zip(before.parameters(), after.parameters(), strict=True)
+    return any(a.requires_grad and a.grad is None and torch.equal(a, b) for a, b in pairs)
 
 
 def _weighted(net: nn.Module) -> list[nn.Module]:

@@ -166,8 +166,8 @@ def test_what_had_a_gradient_at_an_earlier_look_takes_turns_and_is_not_cut() -> 
     assert (first.verdict, first.hint) == (V.CUT, "idle")
     assert "not used in this step, never called: a.weight, b.weight." in first.reason
     assert "2 of 4" in first.reason
-    assert "1 of 4" in findings_of(replace(of, came={"a.weight"}))[0].reason
-    assert said(replace(of, came={"a.weight", "b.weight"})) == [V.HEALTHY]
+    assert "1 of 4" in findings_of(replace(of, came={"a.weight": 1}))[0].reason
+    assert said(replace(of, came={"a.weight": 1, "b.weight": 1})) == [V.HEALTHY]
 
 
 def test_what_was_called_and_gets_nothing_is_told_apart_from_what_was_not_called() -> None:

@@ -8,6 +8,7 @@ names the verdict. What was not watched is judged `by_sizes` alone.
 from collections.abc import Callable
 from dataclasses import replace
 
+from gradbook.diagnosis.findings import zeros
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.loss import loss_sends_nothing, non_finite
@@ -15,7 +16,6 @@ from gradbook.diagnosis.findings.missing import cut, not_stepped, unregistered
 from gradbook.diagnosis.findings.over_depth import healthy, sized, starved
 from gradbook.diagnosis.findings.over_time import every_step, forgotten, in_time, stacked
 from gradbook.diagnosis.findings.steps import frozen, large_step
-from gradbook.diagnosis.findings.zeros import dead, exactly_zero, stuck, symmetric, zero_start
 from gradbook.diagnosis.measuring.evidence import LIMITS, Limits
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
@@ -23,11 +23,10 @@ __all__ = ["FINDINGS", "LIMITS", "Finding", "Known", "Limits", "Parameter", "dec
 
 FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
     *(non_finite, loss_sends_nothing, cut, unregistered, not_stepped, forgotten),
-    *(stuck, symmetric, dead, exactly_zero),
+    *(zeros.stuck, zeros.symmetric, zeros.dead, zeros.exactly_zero),
     *(stacked, in_time, sized, starved, large_step, frozen),
 )
 """What may be wrong, in order of consequence."""
-
 
 SIZES = (loss_sends_nothing, sized, starved)
 """What is said of sizes, and nothing where some are not finite."""
@@ -35,8 +34,8 @@ SIZES = (loss_sends_nothing, sized, starved)
 
 def findings_of(known: Known) -> tuple[Finding, ...]:
     """Return all that was found, what matters most first."""
-    by_design = zero_start(known)
-    seen = known if by_design is None else _without_zeros(known)
+    by_design = zeros.zero_start(known)
+    seen = _without_zeros(known) if by_design or any(zeros.all_off(known).values()) else known
     hidden = SIZES if non_finite(known) else ()
     finders = (find for find in FINDINGS if find not in hidden)
     found = [one for find in finders if (one := find(seen if find is sized else known))]
@@ -46,7 +45,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
 
 
 def _without_zeros(known: Known) -> Known:
-    """Leave out places that get exactly 0 for as long as something begins with 0."""
+    """Leave out places that get exactly 0 as something begins with 0, or chance has shut it."""
     places = (replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.places)
     return replace(known, record=replace(known.record, places=tuple(places)))
 

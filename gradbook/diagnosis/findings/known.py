@@ -1,7 +1,7 @@
 """All that findings are made from: the record of a watched step, and what is known of weights."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from gradbook.diagnosis.paths import Profile, paths_of
@@ -63,8 +63,8 @@ class Known:
     """The share of weights that a step is meant for and that stand still."""
     normalized: bool = False
     """Whether there are normalizations."""
-    came: Set[str] = frozenset()
-    """The weights that had a gradient at an earlier look, as what takes turns has."""
+    came: Mapping[str, int] = field(default_factory=dict)
+    """At how many earlier looks a weight had a gradient, as what takes turns has at some."""
 
     @property
     def places(self) -> Sequence[Place]:

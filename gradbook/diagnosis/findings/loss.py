@@ -138,6 +138,8 @@ def taken_amiss(known: Known) -> str:
 
 def in_part(known: Known) -> str:
     """Say that of several outputs some get nothing from the loss, as with advantages of 0."""
-    silent = [p.name for p in known.ends if p.delta == 0]
+    # Of what is called again and again, one call may lead nowhere, as from a state of 0.
+    others = {p.module for p in known.places if p.delta and p.module}
+    silent = [p.name for p in known.ends if p.delta == 0 and p.module not in others]
     text = f" But nothing comes from the loss to {listed(silent)}: δ there is exactly 0."
     return text if silent else ""

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from gradbook.diagnosis.findings.known import Known, Parameter
+from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
-UNUSED = 0.1
-"""The share of trainable tensors from which on modules that nobody calls are a fault."""
+UNUSED, TURNS = 0.1, 5
+"""The share of trainable tensors, and the number of looks, from which on modules that nobody calls
+are a fault, the latter where others of their list are called."""
 
 _NOT_CALLED = "backward() was not called"
 
@@ -20,7 +21,8 @@ def cut(known: Known) -> Finding | None:
     aside = tuple(f"{copy}." for copy in copies(known))
     lost = (p for p in known.asked if p.norm is None and p.name not in known.came)
     lost = (p for p in lost if not known.passed(p) and not left_out(p))
-    none = [p for p in lost if not p.name.startswith(aside)]
+    waiting = in_turns(known)
+    none = [p for p in lost if not p.name.startswith(aside) and p.name not in waiting]
     if not none or (len(none) == len(known.asked) and not known.places):
         return None
     found = _of_all(known, none) or _between(known, none) or _unused(known, none)
@@ -29,6 +31,23 @@ def cut(known: Known) -> Finding | None:
     text, since, hint = found
     text = f"{len(none)} of {len(known.asked)} trainable tensors get no gradient: {text}"
     return Finding(Verdict.CUT, text, since=since, hint=hint)
+
+
+def in_turns(known: Known) -> list[str]:
+    """Return weights of modules that may take turns: others of their list were called."""
+    called, early = known.record.called, max(known.came.values(), default=0) < TURNS
+    lists = {name[:k] for name in called for k, c in enumerate(name) if c == "."} - called
+    none = (p for p in known.asked if p.norm is None and p.name not in known.came)
+    over = {p.name: [n for n in called | lists if f"{p.layer}.".startswith(f"{n}.")] for p in none}
+    idle = [name for name, held in over.items() if max(held, key=len, default="") in lists]
+    idle = [name for name in idle if name not in known.place_of]
+    return idle if early and len(idle) <= MOST * len(known.asked) else []
+
+
+def not_called(known: Known) -> str:
+    """Say which of what may take turns was not called in this step."""
+    text = f" But {listed(in_turns(known))} were not called in this step, and others of their list "
+    return f"{text}were." if in_turns(known) else ""
 
 
 def _of_all(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | None:

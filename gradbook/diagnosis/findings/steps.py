@@ -23,7 +23,8 @@ NEAR = 1e-6
 
 def large_step(known: Known) -> Finding | None:
     """Find a step that is as large as the weights themselves."""
-    found = [p for p in known.matrices if _is_large(p)]
+    found = [p for p in known.matrices if not p.zero and (p.ratio or 0.0) >= LARGE]
+    found = [p for p in found if p.gain is None or p.gain > LIGHT or _decays(p)]
     if not found:
         return None
     top = max(found, key=lambda p: p.ratio or 0.0)
@@ -31,12 +32,6 @@ def large_step(known: Known) -> Finding | None:
     decay = "; most of it is weight decay" if _decays(top) else ""
     text = f"One step changes {top.name} by {top.ratio:.1e} times its size{more}{decay}."
     return Finding(Verdict.LARGE_STEP, text, since=top.name, hint="decay" if decay else None)
-
-
-def _is_large(weight: Parameter) -> bool:
-    if weight.zero or (weight.ratio or 0.0) < LARGE:
-        return False
-    return weight.gain is None or weight.gain > LIGHT or _decays(weight)
 
 
 def _decays(weight: Parameter) -> bool:

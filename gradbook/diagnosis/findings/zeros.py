@@ -7,18 +7,17 @@ from gradbook.diagnosis.findings.missing import UNUSED
 from gradbook.diagnosis.measuring.names import uncounted
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
-from gradbook.diagnosis.watching.numbers import BOUNDED
+from gradbook.diagnosis.watching.numbers import BOUNDED, FEW
 
 OFF = 0.66
 """Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
 
-FEW_LEFT = 0.9
-"""The share of one layer's units from which on little passes it."""
+FEW_LEFT, NARROW = 0.9, 8
+"""The share of one layer's units from which on little passes it, and how many there are at least
+where chance does not shut them all, if paths lead around."""
 
-FEW, SAME = 16, 1e-6
-"""How many positions tell of units, and by which share of their size unlike examples differ.
-
-A unit that is on for 1 of 40 is off for all of 16 as often as `OFF` says; for all of 4, 1 of 10."""
+SAME = 1e-6
+"""By which share of their size unlike examples differ."""
 
 LEFT = 1e-20
 """The least δ of which no smooth layer leaves exactly 0 in float32; in float16 it is `CLEAR`."""
@@ -68,23 +67,22 @@ def zero_start(known: Known) -> Finding | None:
 
 def dead(known: Known) -> Finding | None:
     """Find that units are off: that what comes out of them is 0 for every example."""
-    looked = _looked(known)
+    shut = all_off(known)
+    looked = {name: share for name, share in _looked(known).items() if not shut.get(name)}
     off = sum(looked.values()) / max(len(looked), 1)
     if off >= OFF:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
         return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
-    shut = [n for n, share in _looked(known, rows=1).items() if share == 1 and _shuts(known, n)]
-    if not shut:
-        return None
-    text = f"All units of {listed(shut)} are off, 0 for every example: nothing passes them."
-    return Finding(Verdict.DEAD, text, since=shut[-1])
+    names = [name.removesuffix(" (z)") for name, by_chance in shut.items() if not by_chance]
+    text = f"All units of {listed(names)} are off, 0 for every example: nothing passes them."
+    return Finding(Verdict.DEAD, text, since=names[-1]) if names else None
 
 
-def _shuts(known: Known, name: str) -> bool:
-    """Tell that a layer is not so narrow, with paths around it, that chance may shut it."""
-    place = known.by_name[name]
-    wide = place.count >= FEW * place.rows
-    return wide or not any(o.delta and o.out != 0 for o in known.upstream(place))
+def all_off(known: Known) -> dict[str, bool]:
+    """Name layers whose units are all off, and tell if they are few, with paths around them."""
+    shut = [known.by_name[name] for name, share in _looked(known, rows=1).items() if share == 1]
+    around = {p.name: any(o.delta and o.out != 0 for o in known.upstream(p)) for p in shut}
+    return {p.name: around[p.name] and p.count < NARROW * p.rows for p in shut}
 
 
 def mostly_off(known: Known) -> str:
@@ -99,7 +97,9 @@ def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     # A sigmoid makes no 0: where one comes out, as of a gate, a state that was 0 has made it.
     bent = (p for p in known.places if p.asks and p.bend not in ("", *BOUNDED) and p.rows >= rows)
     unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
-    return {p.name: p.off for p in unlike if p.off is not None}
+    last = {name for end in known.ends if not end.state for name in end.before}
+    inner = (p for p in unlike if p.state or (p.name not in last and p.out))  # no weights of 0
+    return {p.name: p.off for p in inner if p.off is not None}
 
 
 def saturates(known: Known) -> str:
@@ -116,7 +116,9 @@ OTHERWISE = (loss_sends_nothing, dead, stuck, symmetric, zero_start)
 
 def exactly_zero(known: Known) -> Finding | None:
     """Find weights whose gradient is exactly 0, though nothing is cut: something is flat."""
-    still, enough = [p for p in known.still if p.axes > 1], UNUSED * len(known.matrices)
+    still = [p for p in known.still if p.axes > 1]
+    # What is shut by chance stills what reads it, too.
+    enough = UNUSED * len(known.matrices) + 2 * sum(all_off(known).values())
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
     names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]
@@ -147,18 +149,14 @@ def _large(place: Place) -> bool:
     return (place.delta or 0.0) > (CLEAR if place.half else LEFT)
 
 
-def _of_many(known: Known, lost: Place) -> bool:
-    """Tell of a branch that others like it get something: an expert or a block of this batch."""
-    others = (p for p in known.places if p.delta and p is not lost)
-    return uncounted(lost.name) in {uncounted(p.name) for p in others}
-
-
 def _lost(known: Known, parameter: Parameter) -> tuple[str, str] | None:
     """Name a place that gets nothing, and the one behind it that gets something."""
     lost = known.place_of.get(parameter.name)
     if lost is None or lost.delta != 0:
         return None
-    if any(p.delta for p in known.upstream(lost)) and _of_many(known, lost):
+    # Of experts, or blocks, others may get something of this batch.
+    others = {uncounted(p.name) for p in known.places if p.delta and p is not lost}
+    if any(p.delta for p in known.upstream(lost)) and uncounted(lost.name) in others:
         return None
     behind = [p for p in known.places if lost.name in p.before]
     while behind and not any(p.delta for p in behind):

@@ -20,7 +20,6 @@ from gradbook.precision import ALL, float32
 COMPARABLE = 3
 """The fewest layers of a kind whose sizes make a profile."""
 
-
 SUBNORMAL_ROOM = 1e4
 """How far above the smallest number of its format a gradient must be for zeros not to be its end"""
 

@@ -101,8 +101,7 @@ list (diagnose): Keep layers in nn.ModuleList or nn.ModuleDict, not in a plain l
 flat (activations): Look there for round, sign, a comparison, one-hot, clamp, an activation or a
   softmax at its ends, dropout of 1, or a hook: let a straight-through estimate or a slope pass.
 alike (diagnose): See if a batch holds one example many times, or a normalization one number.
-few left (activations): If the loss still has to fall, start over with biases of 0 and a smaller
-  rate.
+few left (activations): If the loss still has to fall, give the off side a slope: leaky ReLU, ELU.
 second (activations): The loss takes derivatives of the network, and a second one of ReLU is 0:
   take tanh, SiLU or a sine.
 unused (diagnose): If it is to be trained, look behind it for .detach(), .item(), NumPy, argmax or

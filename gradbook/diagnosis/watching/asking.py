@@ -12,7 +12,7 @@ from typing import Any
 
 from gradbook.diagnosis.watching import modules
 from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
-from gradbook.diagnosis.watching.numbers import per_step, size_of
+from gradbook.diagnosis.watching.numbers import per_step, size_of, units_shut
 from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
 
 MADE_OF = ("weight_g", "weight_v", "weight_orig", "parametrizations")
@@ -47,20 +47,37 @@ def _counted(counter: dict[str, int], name: str) -> str:
 def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> None:
     """Find what goes into a place: other places, and weights."""
     before, weights, sums = modules.graph_below(start, made.nodes)
+    for name, reader in before.items():
+        _count_off(made, made.places[name], reader)
     place.beside = modules.is_beside(start[0])
     within = any(weight.id in own for weight in weights)
     if operations := _apart(made, weights, start[0], own) + ([] if within else sums[::-1]):
         seen = [_see_operation(made, one, weights) for one in operations]
         for operation, one in zip(operations, seen, strict=True):
-            one.before.update(modules.graph_below((operation, 0), made.nodes)[0])
+            one.before.update(dict.fromkeys(modules.graph_below((operation, 0), made.nodes)[0]))
         before, *_ = modules.graph_below(start, made.nodes)
     if made.data is not None and (place.module or not place.name.startswith("input")):
         for weight in weights:
             if weight.shape is not None and weight.id not in made.names:
                 made.strangers[weight.id] = weight.shape
-    place.before.update(before)
+    place.before.update(dict.fromkeys(before))
     place.owned.update(made.names[w.id] for w in weights if w.id in made.names)
     made.nodes[start] = place.name
+
+
+def _count_off(made: Pass, place: Seen, node: Any) -> None:
+    """Count the units that a ReLU shuts, however what it returns goes on, if no layer reads it."""
+    kind = modules.kind_of(node)
+    alone = kind in modules.RELUS and len(node.next_functions) == 1  # no tensor is its limit
+
+    def passed(sent: Any, came: Any) -> None:
+        if made.told() is not None and not made.asking and sent[0].ndim > 1:
+            place.bend = kind
+            first = sent[0].ndim > 3 if place.channels is None else place.channels
+            place.numbers["off"] = units_shut(came[0], sent[0], 1 if first else -1)
+
+    if alone and not getattr(node, "_saved_min", 0) and getattr(node, "_saved_max", None) is None:
+        node.metadata["off"] = node.register_hook(modules.compiler_off(passed))
 
 
 def _apart(made: Pass, weights: Sequence[modules.Weight], node: Any, own: set[int]) -> list[Any]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from gradbook.diagnosis.watching import asking, modules
-from gradbook.diagnosis.watching.modules import compiler_off, is_linear
+from gradbook.diagnosis.watching.modules import LISTS, PARAMETRIZED, compiler_off, is_linear
 from gradbook.diagnosis.watching.numbers import (
     BOUNDED,
     saturated_in,
@@ -50,7 +50,8 @@ def watch(net: Any) -> Watched:
     for name, module in net.named_modules():
         if type(module).__name__ in BOUNDED:
             _hook(watched, module.register_forward_hook, _bent)
-        if modules.is_looked_at(name, module):
+        called = type(module).__name__ not in LISTS and PARAMETRIZED not in f".{name}"
+        if called and any(True for _ in module.parameters()):
             _hook(watched, module.register_forward_pre_hook, partial(_entered, name))
             _hook(watched, module.register_forward_hook, partial(_left, name))
     _hook(watched, net.register_forward_hook, Watched._ended)
@@ -117,6 +118,8 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
             place.bend = modules.kind_of(modules.bent_by(tensor.grad_fn, empty=True))
         ends = {} if bent is None else bent.metadata.get("gradbook", {})
         place.numbers |= spread_of(tensor, place.bend) | ends
+        if bent is not None and (other := bent.metadata.pop("off", None)) is not None:
+            other.remove()
 
 
 def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:

@@ -31,12 +31,6 @@ def weights_of(net: Any) -> dict[str, Any]:
     return {name.rpartition("_torch_params.")[2]: parameter for name, parameter in named}
 
 
-def is_looked_at(name: str, module: Any) -> bool:
-    """Tell whether a module is called, and holds weights."""
-    called = type(module).__name__ not in LISTS and PARAMETRIZED not in f".{name}"
-    return called and any(True for _ in module.parameters())
-
-
 def is_loop(module: Any) -> bool:
     """Tell whether a module is a recurrent layer."""
     named = hasattr(module, "batch_first") and hasattr(module, "bidirectional")
@@ -92,8 +86,9 @@ def returned(output: Any, entered: Sequence[Any]) -> Any:
     return next(alike, asking[0] if asking else None)
 
 
-CLIPS = ("Hardtanh", "Threshold", "ClampMin")
-BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Selu")
+RELUS = ("Relu", "Threshold", "ClampMin", "Clamp")
+CLIPS = (*RELUS[1:], "Hardtanh", "Maximum")
+BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Hardswish")
 LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
 SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
 SUMS = ("Add", "Sub")
@@ -129,13 +124,15 @@ def kind_of(node: Any) -> str:
 def bent_by(node: Any, empty: bool = False) -> Any:
     """Return the activation that a tensor comes from, past what only drops or rearranges numbers.
 
-    A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it; and nothing is
-    where a tensor is `empty`, all 0, by a factor of 0, as behind a dropout of 1.
+    A gate, as in x * sigmoid(x), is none: what it returns has two tensors behind it. Nor is what
+    makes a tensor `empty`, all 0, by a factor of 0, as a dropout of 1, or a ReLU before a norm.
     """
+    normed = False
     # What is scattered lies among zeros.
     while node is not None and (name := kind_of(node)) != "Scatter":
         if name in BENDS + CLIPS:
-            return node
+            return node if name in BENDS[:2] or not normed else None
+        normed |= "Norm" in name
         behind = [edge for edge, _ in node.next_functions if edge is not None]
         masked = empty and name == "Mul" and node.next_functions[1][0] is None
         if masked and not node._saved_other.any():
@@ -146,13 +143,12 @@ def bent_by(node: Any, empty: bool = False) -> Any:
 
 def is_linear(node: Any) -> bool:
     """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
-    while node is not None and (kind_of(node) in SHAPES or _adds_bias(node)):
+    # A layer adds its bias by itself where its input lies in pieces.
+    while kind_of(node) in SHAPES or (
+        kind_of(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
+    ):
         node = node.next_functions[0][0]
     return node is not None and kind_of(node) in LINEAR
-
-
-def _adds_bias(node: Any) -> bool:  # as a layer does by itself where its input lies in pieces
-    return kind_of(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
 
 
 class Weight(NamedTuple):
@@ -165,14 +161,14 @@ class Weight(NamedTuple):
 
 def graph_below(
     start: tuple[Any, int], known: Mapping[Any, str]
-) -> tuple[dict[str, None], list[Weight], list[Any]]:
+) -> tuple[dict[str, Any], list[Weight], list[Any]]:
     """Go through a graph of autograd down to the places that are known.
 
     Returns:
-        Their names, in the order in which they are met, so that it is always the same; each
-        weight in between, where data that ask for a gradient have no shape; and each sum.
+        Their names, always in the same order, with what reads them; each weight in between, where
+        data that ask for a gradient have no shape; and each sum.
     """
-    before, seen = dict[str, None](), set[Any]()
+    before, seen = dict[str, Any](), set[Any]()
     weights, sums = list[Weight](), list[Any]()
     stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
     while stack:
@@ -182,7 +178,7 @@ def graph_below(
             continue
         seen.add(edge)
         if (name := known.get(edge, known.get(("leaf", id(leaf))))) is not None:
-            before[name] = None
+            before[name] = reader
         elif leaf is not None:
             weights.append(_weight(leaf, reader))
         else:

@@ -10,6 +10,7 @@ BOUNDED = ("Sigmoid", "Tanh")
 
 MOST = 64  # examples are enough; of pictures and texts 8 along each axis
 CLASSES = 2**16  # are looked at, at most
+FEW = 16  # positions tell of units: in 2 batches of 3 one that is on for 1 of 40 is off for all
 CLOSE = 1e-3  # the share by which δ may miss what a loss sends that takes probabilities for logits
 
 
@@ -41,6 +42,13 @@ def units_off(tensor: Any, axis: int) -> Any:
     if tensor.device.type == "cpu" and float(found) < 0.5:
         return found
     return share(tensor.detach())
+
+
+def units_shut(came: Any, sent: Any, axis: int) -> Any:
+    """Return the share of units that get a gradient for many examples, and send none on for any."""
+    came, sent = came.movedim(axis, -1), sent.movedim(axis, -1)
+    often = (came != 0).flatten(0, -2).sum(0) >= min(FEW, (came[..., 0].numel() + 3) // 4)
+    return units_off(sent.where(often, 1.0), -1)
 
 
 def spread_of(tensor: Any, bend: str) -> dict[str, Any]:

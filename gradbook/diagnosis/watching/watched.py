@@ -3,6 +3,7 @@
 import math
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,14 +26,14 @@ class Watched(Mapping[str, Any]):
     Attributes:
         age: How many passes have come back, those that were one step together counted once.
         versions: By name what changes when a weight is written to, as it was when this began.
-        came: The weights that had a gradient at one of the looks so far.
+        came: At how many of the looks so far a weight had a gradient.
     """
 
     def __init__(self, names: Mapping[int, str], inner: set[int]) -> None:
         """Begin with nothing."""
         self._names, self._inner = names, inner
         self.versions: dict[str, int] = {}
-        self.came = set[str]()
+        self.came = Counter[str]()
         self.age = 0
         self._open: Pass | None = None
         self._passes: list[Pass] = []
@@ -162,16 +163,11 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         before=tuple(dict.fromkeys(shown[b] for s in found for b in s.before if b in shown)),
         state=last.state and not last.data,
         weak=last.weak and not last.data,
-        beside=last.beside,
-        module=last.module,
         asks=any(s.asks for s in found),
         norm=(squares / max(examples, 1)) ** 0.5 if count else None,
         out=sizes[-1] if any(map(math.isnan, sizes)) else max(sizes, default=None),
         also=tuple(sorted(last.also)),
-        normed=last.normed,
-        layer=last.layer,
-        bend=last.bend,
-        half=last.half,
+        **{n: getattr(last, n) for n in ("beside", "module", "normed", "layer", "bend", "half")},
         **numbers,
     )
 

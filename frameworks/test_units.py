@@ -1,0 +1,199 @@
+"""Units that are off, counted by hand where a ReLU is called, and zeros that are no such units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from planted_off import Rectified
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradbook
+from gradbook.diagnosis import Report, Verdict
+
+V = Verdict
+WIDTH = 64
+
+Block = Callable[[Tensor, nn.Linear], Tensor]
+"""What is made of a state, with a layer."""
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+class Blocks(nn.Module):
+    """A few layers, and the same done with each."""
+
+    def __init__(self, block: Block, share: float = 0.0) -> None:
+        super().__init__()
+        self.stem, self.out, self.block = nn.Linear(8, WIDTH), nn.LazyLinear(4), block
+        self.layers = nn.ModuleList(nn.LazyLinear(WIDTH) for _ in range(4))
+        self(torch.randn(2, 8))  # tells the layers how wide they are
+        for layer in self.layers:
+            nn.init.constant_(layer.bias[: round(share * WIDTH)], -50.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        for layer in self.layers:
+            h = self.block(h, layer)
+        return self.out(h)
+
+
+def ask(net: nn.Module, x: Tensor | None = None) -> Report:
+    deltas, x = gradbook.watch(net), torch.randn(32, 8) if x is None else x
+    F.cross_entropy(net(x), torch.randint(4, (len(x),))).backward()
+    return gradbook.diagnose(net, deltas=deltas)
+
+
+def trained(net: nn.Module, x: Tensor, steps: int = 60) -> float:
+    """Return the last loss over the first."""
+    y, optimizer = torch.randint(4, (len(x),)), torch.optim.Adam(net.parameters(), 3e-3)
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses[-1] / losses[0]
+
+
+GOES_ON: dict[str, Block] = {
+    "sum": lambda h, layer: h + F.relu(layer(h)),
+    "in place": lambda h, layer: h + F.relu(layer(h), inplace=True),
+    "normalized, sum": lambda h, layer: h + F.relu(layer(F.layer_norm(h, [WIDTH]))),
+    "normalized": lambda h, layer: F.layer_norm(F.relu(layer(h)), [WIDTH]),
+    "sum behind a dropout": lambda h, layer: h + F.dropout(F.relu(layer(h)), 0.3),
+    "concatenation": lambda h, layer: torch.cat([h, F.relu(layer(h))], 1),
+    "product": lambda h, layer: h + F.relu(layer(h)) * h.sigmoid(),
+}
+
+
+@pytest.mark.parametrize("way", GOES_ON)
+@pytest.mark.parametrize("share", [0.4, 0.8, 1.0])
+def test_units_are_counted_wherever_what_they_return_goes(way: str, share: float) -> None:
+    net, x = Blocks(GOES_ON[way], share), torch.randn(32, 8)
+    with Rectified() as seen:
+        net(x)
+    truth = sum(seen.shares) / len(seen.shares)
+    assert len(seen.shares) == 4
+    assert truth == pytest.approx(share, abs=0.05)
+    report = ask(net, x)
+    assert report.verdict is (V.DEAD if share > 0.66 else V.HEALTHY)
+    said = f"{truth:.0%} of a hidden layer's units", "All units of layers.3"
+    assert share < 0.66 or any(one in report.reason for one in said)
+
+
+def test_of_a_healthy_sum_it_is_said_that_few_units_of_a_layer_are_left() -> None:
+    net = Blocks(GOES_ON["sum"])
+    nn.init.constant_(net.layers[1].bias[:-3], -50.0)
+    report = ask(net)
+    assert (report.verdict, report.findings[0].hint) == (V.HEALTHY, "few left")
+    assert f"{1 - 3 / WIDTH:.0%} of the units of layers.1" in report.reason
+
+
+SPELLED: dict[str, Callable[[Tensor], Tensor]] = {
+    "method": lambda z: z.relu(),
+    "in place": lambda z: z.relu_(),
+    "clamp": lambda z: z.clamp(min=0),
+    "clamp_min": lambda z: z.clamp_min(0),
+    "maximum": lambda z: torch.maximum(z, torch.zeros_like(z)),
+    "squared": lambda z: z.relu().square(),
+    "ReLU6": F.relu6,
+    "hard swish": F.hardswish,
+}
+
+
+@pytest.mark.parametrize("way", SPELLED)
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_a_relu_is_one_however_it_is_written(way: str, share: float) -> None:
+    bend = SPELLED[way]
+    report = ask(Blocks(lambda h, layer: bend(layer(h)), share))
+    assert (report.verdict is V.DEAD) == (share > 0.66)
+
+
+def largest(z: Tensor) -> Tensor:
+    return z >= z.topk(4, 1)[0][:, -1:]
+
+
+FIXED = (torch.arange(WIDTH) % 5 == 0).float()
+NO_UNITS: dict[str, Block] = {
+    "the largest, by a condition": lambda h, layer: h + (z := layer(h)).where(largest(z), 0.0),
+    "the largest, by a factor": lambda h, layer: h + (z := layer(h).relu()) * largest(z),
+    "the largest, alone": lambda h, layer: h + layer((z := 9 * h).where(largest(z), 0.0)),
+    "dropout": lambda h, layer: h + F.dropout(layer(h).relu(), 0.9),
+    "a mask that is fixed": lambda h, layer: h + layer(h) * FIXED,
+    "a mask that is fixed, of ReLUs": lambda h, layer: h + layer(h).relu() * FIXED,
+    "a mask, read": lambda h, layer: h + layer(h * FIXED),
+    "examples left out": lambda h, layer: h + layer(h).relu() * (torch.rand(len(h), 1) > 0.7),
+    "the larger of two": lambda h, layer: torch.maximum(z := layer(h), -z),
+    "the largest of eight": lambda h, layer: (
+        h + F.max_pool1d(layer(h).relu(), 8).repeat_interleave(8, 1)
+    ),
+    "both sides": lambda h, layer: h + ((z := layer(h)) + 20).relu() - (-z - 20).relu(),
+}
+
+
+@pytest.mark.parametrize("way", NO_UNITS)
+def test_other_zeros_are_no_units_that_are_off(way: str) -> None:
+    assert ask(Blocks(NO_UNITS[way])).verdict is V.HEALTHY
+
+
+def test_inputs_that_are_one_hot_are_no_units_that_are_off() -> None:
+    words = nn.Sequential(nn.Linear(200, 32), nn.ReLU(), nn.Linear(32, 4))
+    assert ask(words, F.one_hot(torch.arange(24), 200).float()).verdict is V.HEALTHY
+
+
+class Squeezed(nn.Module):
+    """Squeeze-and-excitation around a convolution, with so few units between."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(32, 32, 3, padding=1), nn.BatchNorm2d(32)
+        self.down, self.up = nn.Conv2d(32, units, 1), nn.Conv2d(units, 32, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(self.conv(x))
+        return (x + h * self.up(self.down(h.mean((2, 3), True)).relu()).sigmoid()).relu()
+
+
+def squeezed(units: int, shut: int, blocks: int = 6) -> tuple[Any, Tensor]:
+    body: list[Any] = [Squeezed(units) for _ in range(blocks)]
+    for block in body[:shut]:
+        nn.init.constant_(block.down.bias, -9.0)
+    ends = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4)
+    return nn.Sequential(nn.Conv2d(3, 32, 3), *body, *ends), torch.randn(16, 3, 8, 8)
+
+
+@pytest.mark.parametrize("units", [1, 2, 4])
+@pytest.mark.parametrize("shut", [1, 3])
+def test_a_narrow_side_branch_that_is_shut_is_a_remark(units: int, shut: int) -> None:
+    net, x = squeezed(units, shut)
+    report = ask(net, x)
+    assert report.verdict is V.HEALTHY
+    assert "1.down" in report.reason
+    assert "start over" not in report.steps[0].text.lower()
+    assert trained(net, x) < 0.5
+
+
+def test_weights_of_zero_before_a_relu_are_flat_and_no_chance() -> None:
+    """Its slope at 0 is 0, so that no step moves them."""
+    net = Blocks(lambda h, layer: h * (1 + F.relu(layer(h))))
+    for layer in net.layers:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    x = torch.randn(32, 8)
+    report = ask(net, x)
+    assert (report.verdict, report.findings[0].hint) == (V.CUT, "flat")
+    trained(net, x, 3)
+    assert not any(layer.weight.any() for layer in net.layers)
+
+
+def test_a_side_branch_of_many_units_that_is_shut_is_named() -> None:
+    report = ask(*squeezed(16, 1))
+    assert (report.verdict, report.since) == (V.DEAD, "1.down")
