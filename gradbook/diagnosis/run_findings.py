@@ -205,14 +205,17 @@ def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
         flat = first.verdict is Verdict.CUT and first.hint == "flat"
         if not flat and (first.verdict not in follows or first.hint == "data"):
             return None
-        at = {m.step: {found.verdict for found in m.report.findings} for m in moments}
-        before = [*takewhile(lambda m: first.verdict not in at[m.step], moments)]
+        before = [*takewhile(lambda m: first.verdict not in _verdicts(m), moments)]
     elif not rose(moments):
         return None
     said = ((m, found) for m in before for found in m.report.findings)
     large = ((m.step, found) for m, found in said if found.verdict is Verdict.LARGE_STEP)
     told = (replace(found, reason=f"At step {step}: {found.reason}") for step, found in large)
     return next(told, None)
+
+
+def _verdicts(moment: Moment) -> set[Verdict]:
+    return {found.verdict for found in moment.report.findings}
 
 
 def _made(report: Report, moments: Sequence[Moment]) -> Report:
