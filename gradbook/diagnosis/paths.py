@@ -172,7 +172,9 @@ class _Ways:
     def _behind(self, u: Place, ahead: Sequence[str]) -> Place:
         """Return the state that one is compared with."""
         size, of = self.size, self.on.get(u.name, "")
-        same = [n for n in self.after[u.name] if self.main[n] == u.name and self.on.get(n) == of]
+        goes = [n for n in self.after[u.name] if self.main[n] == u.name]
+        # What all paths cross and a state goes straight into, is where it goes on, as well.
+        same = [n for n in goes if self.on.get(n) == of or self.around.get(u.name) == n]
         same = [n for n in same if size[n] or not size[u.name]]  # what is read no more gets 0
         return self.by_name[max(same or ahead, key=size.__getitem__)]
 
