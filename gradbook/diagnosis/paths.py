@@ -1,7 +1,7 @@
 r"""How the size of a gradient changes along the paths of a network.
 
-A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with six
-exceptions, because not every change of a size is a change of the gradient:
+A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with
+seven exceptions, because not every change of a size is a change of the gradient:
 
 - where several places go into $v$, all but the one with the largest gradient are in branches, and a
   branch may get any share: a fall at its end does not count, what happens within it does;
@@ -12,6 +12,8 @@ exceptions, because not every change of a size is a change of the gradient:
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
 - the last normalization divides the gradient by the size of what enters it: before it and behind it
   the products of both are compared;
+- where a maximum over the calls of a module picks what goes on, steps in between get little, which
+  is no fall: its states are compared with what is picked;
 - of a module that is called over and over, as a cell is in time, states are compared with those of
   the next call alone: what enters it, and what is read of it, is of another size at each call.
 """
@@ -19,7 +21,7 @@ exceptions, because not every change of a size is a change of the gradient:
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -154,10 +156,17 @@ class _Ways:
         first = partial(max, key=lambda n: (n in self.on, size[n]), default="")
         self.main = {name: first(before) for name, before in mine.items()}
         self.alive = {_called(p.name) for p in states if p.delta}
+        self.picks = dict(self._picked_from(p for p in states if p.picks))
         self.level, self.up = dict[str, float](), dict[str, str]()
         self.shares, self.spared = dict[str, float](), dict[str, float]()
         for u in reversed(states):
             self._compare(u)
+
+    def _picked_from(self, picks: Iterable[Place]) -> Iterator[tuple[str, Place]]:
+        """Yield modules over whose calls a maximum is taken, and what is picked."""
+        for place in picks:
+            calls = Counter(self.by_name[name].module for name in place.before)
+            yield from ((module, place) for module, n in calls.items() if module and n >= CALLS)
 
     def _compare(self, u: Place) -> None:
         ahead = [self.around[u.name]] if u.name in self.around else self.after[u.name]
@@ -171,6 +180,8 @@ class _Ways:
 
     def _behind(self, u: Place, ahead: Sequence[str]) -> Place:
         """Return the state that one is compared with."""
+        if u.module in self.picks:
+            return self.picks[u.module]
         size, of = self.size, self.on.get(u.name, "")
         goes = [n for n in self.after[u.name] if self.main[n] == u.name]
         # What all paths cross and a state goes straight into, is where it goes on, as well.
@@ -180,6 +191,8 @@ class _Ways:
 
     def _change(self, u: Place, v: Place) -> float:
         """Return by how many decades the gradient changes from v back to u."""
+        if v.picks and v is self.picks.get(u.module):  # steps between two that it picks get little
+            return max(log_ratio(self.size[u.name], self.size[v.name]), 0.0)
         change = step(u, v) if self.on.get(u.name) == self.on.get(v.name) else 0.0
         # A rise from 0 came another way, and of many calls a state of 0 lets nothing by in one.
         if change == math.inf or (not self.size[u.name] and _called(u.name) in self.alive):
@@ -194,8 +207,13 @@ class _Ways:
     def _but_its_share(self, u: Place, v: Place, change: float) -> float:
         """Return a change without as much of a fall as a mean makes on the path behind u."""
         if v.name not in self.shares:
-            share = _share(_addends(v, self.by_name, self.size), self.size[v.name])
-            self.shares[v.name] = max(share, self.shares.get(self.up.get(v.name, ""), 0.0))
+            behind = self.up.get(v.name, "")
+            self.shares[v.name] = share = self.shares.get(behind, 0.0)
+            # A sum that passes all on to a sum is a part of that one.
+            part = behind and _is_sum(v) and _is_sum(self.by_name[behind])
+            if not part or self.size[v.name] != self.size[behind]:
+                share = _share(_addends(v, self.by_name, self.size), self.size[v.name])
+            self.shares[v.name] = max(share, self.shares[v.name])
         spared = self.spared.get(v.name, 0.0)
         spare = min(max(-change, 0.0), self.shares[v.name] - spared) if math.isfinite(change) else 0
         self.spared[u.name] = spared + spare
@@ -207,22 +225,25 @@ def _addends(place: Place, by_name: Mapping[str, Place], size: Mapping[str, floa
 
     A sum that is written as a loop is a chain of sums, each of which passes on all that comes.
     """
-    found, names = list[float](), list(place.before)
+    found, names = dict[str, float](), [(name, size[name]) for name in place.before]
     while names:
-        name = names.pop()
-        terms = by_name[name].before
-        runs = len(terms) > 1 and any(size[b] == size[name] and by_name[b].before for b in terms)
-        names += terms if runs else []
-        found += [] if runs else [size[name]]
-    return found
+        name, behind = names.pop()
+        runs = _is_sum(by_name[name]) and size[name] == behind
+        names += [(term, behind) for term in by_name[name].before] if runs else []
+        found |= {} if runs else {name: size[name]}
+    return [*found.values()]
+
+
+def _is_sum(place: Place) -> bool:
+    return not place.module and len(place.before) > 1
 
 
 def _share(sizes: Sequence[float], behind: float) -> float:
     """Return by how many decades a mean shrinks what comes to each of which it is one."""
-    n = len(sizes)
+    n, sizes = len(sizes), [size for size in sizes if size]  # a router sends nothing to some
     # Each gets an n-th, and what comes to it another way; in time alone the first get far less.
-    mean = n >= MANY and behind / n / 10 < min(sizes) and max(sizes) < behind / math.sqrt(n)
-    return math.log10(n) if mean else 0.0
+    mean = n >= MANY and behind / n / 10 < min(sizes, default=0.0)
+    return math.log10(n) if mean and max(sizes) < behind / math.sqrt(n) else 0.0
 
 
 def _handed_on(states: Sequence[Place]) -> dict[str, str]:
