@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from generated_begun import alike, harmless, off, zeros
+from generated_hand import by_hand
 from generated_lost import breaks, cuts, silences
 from generated_met import FAULTS_MET, met
 from generated_sized import deeper, remembered, scaled, steps
@@ -21,9 +22,13 @@ FAULTS = (cuts, silences, breaks, zeros, harmless, alike, off, steps, scaled, de
 
 
 def generated(size: int) -> Iterator[Case]:
-    """Yield every network of a size, sound ones first; then those that people have besides."""
+    """Yield every network of a size, sound ones first; then those that people have besides.
+
+    Last come those that are written by hand.
+    """
     yield from _with(FAULTS, [*sound(size)], size)
     yield from _with(FAULTS_MET, [*met(size)], size)
+    yield from by_hand(size)
 
 
 def _with(faults: Sequence[Fault], cases: list[Case], size: int) -> Iterator[Case]:

@@ -1,7 +1,7 @@
 r"""How the size of a gradient changes along the paths of a network.
 
-A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with six
-exceptions, because not every change of a size is a change of the gradient:
+A gradient that goes back from $v$ to $u$ changes by $c = \log_{10}(r_u/r_v)$ decades, with
+seven exceptions, because not every change of a size is a change of the gradient:
 
 - where several places go into $v$, all but the one with the largest gradient are in branches, and a
   branch may get any share: a fall at its end does not count, what happens within it does;
@@ -12,6 +12,8 @@ exceptions, because not every change of a size is a change of the gradient:
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
 - the last normalization divides the gradient by the size of what enters it: before it and behind it
   the products of both are compared;
+- where a maximum over the calls of a module picks what goes on, steps in between get little, which
+  is no fall: its states are compared with what is picked;
 - of a module that is called over and over, as a cell is in time, states are compared with those of
   the next call alone: what enters it, and what is read of it, is of another size at each call.
 """
@@ -19,8 +21,9 @@ exceptions, because not every change of a size is a change of the gradient:
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 from gradbook.diagnosis.places import Place, after_of, crossed, log_ratio, states_of, step
@@ -130,56 +133,93 @@ def paths_of(places: Sequence[Place]) -> dict[Profile, bool]:
 
 def _paths(places: Sequence[Place], weak: bool = False) -> Iterator[tuple[Profile, bool]]:
     states, exits = states_of(places, weak)
-    level, up = _levels(states, exits)
-    inner = set(up.values())
+    ways = _Ways(states, exits)
+    inner = set(ways.up.values())
     for first in (place for place in states if place.name not in inner):
         names = [first.name]
-        while names[-1] in up:
-            names.append(up[names[-1]])
-        rms = (10 ** min(level[name], 308.0) for name in names)
+        while names[-1] in ways.up:
+            names.append(ways.up[names[-1]])
+        rms = (10 ** min(ways.level[name], 308.0) for name in names)
         yield Profile("δ", tuple(names), tuple(rms)), not first.before
 
 
-def _levels(
-    states: Sequence[Place], exits: Mapping[str, float]
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the decades at each state, and the state behind it that it is compared with."""
-    by_name, size = {p.name: p for p in states}, {p.name: p.delta or 0.0 for p in states}
-    after, around, on = after_of(states), crossed(states), _handed_on(states)
-    # A state goes on, whatever enters beside it.
-    main = {p.name: max(p.before, key=lambda n: (n in on, size[n]), default="") for p in states}
-    main |= {p.name: "" for p in states if p.beside}
-    alive = {_called(p.name) for p in states if p.delta}
-    level, up = dict[str, float](), dict[str, str]()
-    shares, spared = dict[str, float](), dict[str, float]()
-    for u in reversed(states):
-        ahead = [around[u.name]] if u.name in around else after[u.name]
+class _Ways:
+    """The decades at each state, and the state behind it that it is compared with."""
+
+    def __init__(self, states: Sequence[Place], exits: Mapping[str, float]) -> None:
+        """Compare all of them, the last first."""
+        self.by_name, self.exits = {p.name: p for p in states}, exits
+        self.size = size = {p.name: p.delta or 0.0 for p in states}
+        self.after, self.around, self.on = after_of(states), crossed(states), _handed_on(states)
+        # A state goes on, whatever enters beside it.
+        mine = {p.name: () if p.beside else p.before for p in states}
+        first = partial(max, key=lambda n: (n in self.on, size[n]), default="")
+        self.main = {name: first(before) for name, before in mine.items()}
+        self.alive = {_called(p.name) for p in states if p.delta}
+        self.picks = dict(self._picked_from(p for p in states if p.picks))
+        self.level, self.up = dict[str, float](), dict[str, str]()
+        self.shares, self.spared = dict[str, float](), dict[str, float]()
+        for u in reversed(states):
+            self._compare(u)
+
+    def _picked_from(self, picks: Iterable[Place]) -> Iterator[tuple[str, Place]]:
+        """Yield modules over whose calls a maximum is taken, and what is picked."""
+        for place in picks:
+            calls = Counter(self.by_name[name].module for name in place.before)
+            yield from ((module, place) for module, n in calls.items() if module and n >= CALLS)
+
+    def _compare(self, u: Place) -> None:
+        ahead = [self.around[u.name]] if u.name in self.around else self.after[u.name]
         if not ahead:
-            level[u.name] = log_ratio(size[u.name], 1.0)
-            continue
-        same = [n for n in after[u.name] if main[n] == u.name and on.get(n) == on.get(u.name, "")]
+            self.level[u.name] = log_ratio(self.size[u.name], 1.0)
+            return
+        v = self._behind(u, ahead)
+        change = self._but_its_share(u, v, self._change(u, v))
+        self.up[u.name], above = v.name, self.level[v.name]
+        self.level[u.name] = above + change if math.isfinite(above) else above
+
+    def _behind(self, u: Place, ahead: Sequence[str]) -> Place:
+        """Return the state that one is compared with."""
+        if u.module in self.picks:
+            return self.picks[u.module]
+        size, of = self.size, self.on.get(u.name, "")
+        goes = [n for n in self.after[u.name] if self.main[n] == u.name]
+        # What all paths cross and a state goes straight into, is where it goes on, as well.
+        same = [n for n in goes if self.on.get(n) == of or self.around.get(u.name) == n]
         same = [n for n in same if size[n] or not size[u.name]]  # what is read no more gets 0
-        v = by_name[max(same or ahead, key=size.__getitem__)]
-        change = step(u, v) if on.get(u.name) == on.get(v.name) else 0.0
+        return self.by_name[max(same or ahead, key=size.__getitem__)]
+
+    def _change(self, u: Place, v: Place) -> float:
+        """Return by how many decades the gradient changes from v back to u."""
+        if v.picks and v is self.picks.get(u.module):  # steps between two that it picks get little
+            return max(log_ratio(self.size[u.name], self.size[v.name]), 0.0)
+        whole = self.around.get(u.name) == v.name and self.main[v.name] == u.name
+        alike = whole or self.on.get(u.name) == self.on.get(v.name)
+        change = step(u, v) if alike else 0.0
         # A rise from 0 came another way, and of many calls a state of 0 lets nothing by in one.
-        if change == math.inf or (not size[u.name] and _called(u.name) in alive):
+        if change == math.inf or (not self.size[u.name] and _called(u.name) in self.alive):
             change = 0.0
-        if v.normed and not after[v.name] and u.out and v.out and math.isfinite(change):
+        if v.normed and not self.after[v.name] and u.out and v.out and math.isfinite(change):
             change += log_ratio(u.out, v.out)
-        if exits.get(u.name, 0.0) > size[v.name]:  # most of what comes there comes from a loss
+        if self.exits.get(u.name, 0.0) > self.size[v.name]:  # most comes there from a loss
             change = min(change, 0.0)
-        if u.name not in around and main[v.name] != u.name:
-            change = max(change, 0.0)
-        if v.name not in shares:
-            share = _share(_addends(v, by_name, size), size[v.name])
-            shares[v.name] = max(share, shares.get(up.get(v.name, ""), 0.0))
-        spared[u.name] = spared.get(v.name, 0.0)
-        if math.isfinite(change):
-            spare = min(max(-change, 0.0), shares[v.name] - spared[u.name])
-            spared[u.name], change = spared[u.name] + spare, change + spare
-        up[u.name], above = v.name, level[v.name]
-        level[u.name] = above + change if math.isfinite(above) else above
-    return level, up
+        branch = u.name not in self.around and self.main[v.name] != u.name
+        return max(change, 0.0) if branch else change
+
+    def _but_its_share(self, u: Place, v: Place, change: float) -> float:
+        """Return a change without as much of a fall as a mean makes on the path behind u."""
+        if v.name not in self.shares:
+            behind = self.up.get(v.name, "")
+            self.shares[v.name] = share = self.shares.get(behind, 0.0)
+            # A sum that passes all on to a sum is a part of that one.
+            part = behind and _is_sum(v) and _is_sum(self.by_name[behind])
+            if not part or self.size[v.name] != self.size[behind]:
+                share = _share(_addends(v, self.by_name, self.size), self.size[v.name])
+            self.shares[v.name] = max(share, self.shares[v.name])
+        spared = self.spared.get(v.name, 0.0)
+        spare = min(max(-change, 0.0), self.shares[v.name] - spared) if math.isfinite(change) else 0
+        self.spared[u.name] = spared + spare
+        return change + spare
 
 
 def _addends(place: Place, by_name: Mapping[str, Place], size: Mapping[str, float]) -> list[float]:
@@ -187,22 +227,25 @@ def _addends(place: Place, by_name: Mapping[str, Place], size: Mapping[str, floa
 
     A sum that is written as a loop is a chain of sums, each of which passes on all that comes.
     """
-    found, names = list[float](), list(place.before)
+    found, names = dict[str, float](), [(name, size[name]) for name in place.before]
     while names:
-        name = names.pop()
-        terms = by_name[name].before
-        runs = len(terms) > 1 and any(size[b] == size[name] and by_name[b].before for b in terms)
-        names += terms if runs else []
-        found += [] if runs else [size[name]]
-    return found
+        name, behind = names.pop()
+        runs = _is_sum(by_name[name]) and size[name] == behind
+        names += [(term, behind) for term in by_name[name].before] if runs else []
+        found |= {} if runs else {name: size[name]}
+    return [*found.values()]
+
+
+def _is_sum(place: Place) -> bool:
+    return not place.module and len(place.before) > 1
 
 
 def _share(sizes: Sequence[float], behind: float) -> float:
     """Return by how many decades a mean shrinks what comes to each of which it is one."""
-    n = len(sizes)
+    n, sizes = len(sizes), [size for size in sizes if size]  # a router sends nothing to some
     # Each gets an n-th, and what comes to it another way; in time alone the first get far less.
-    mean = n >= MANY and behind / n / 10 < min(sizes) and max(sizes) < behind / math.sqrt(n)
-    return math.log10(n) if mean else 0.0
+    mean = n >= MANY and behind / n / 10 < min(sizes, default=0.0)
+    return math.log10(n) if mean and max(sizes) < behind / math.sqrt(n) else 0.0
 
 
 def _handed_on(states: Sequence[Place]) -> dict[str, str]:

@@ -27,6 +27,8 @@ class Place:
     """How many positions, those of all examples: `count` over the number of features."""
     before: tuple[str, ...] = ()
     """The places that go into it."""
+    picks: bool = False
+    """Whether it is picked from those, as by a maximum."""
     state: bool = True
     """Whether a layer reads it, so that it is compared with others."""
     module: str = ""

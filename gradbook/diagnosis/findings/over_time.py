@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.paths import CALLS, Profile
@@ -52,6 +52,8 @@ def in_time(known: Known) -> Finding | None:
         path = _over(steps.lags) if own and steps.lags else over_steps(steps)
         if path is None:
             continue
+        if steps.picked:  # between two steps that a maximum picks little comes, whatever is kept
+            path = _above_the_last_half(path)
         size, start, end = path.rise
         # A layer that reads in both directions forgets where both fall.
         down = min(path.fall[0], size) if steps.both else path.fall[0]
@@ -63,6 +65,13 @@ def in_time(known: Known) -> Finding | None:
             text = f"Over the steps the gradient grows by {factor(size)} from {start} back to "
             return Finding(Verdict.EXPLODING, f"{text}{end}.", path, path.since(1), "time")
     return None
+
+
+def _above_the_last_half(path: Profile) -> Profile:
+    """Return the largest size from each step of the first half on."""
+    from_here = [*accumulate(reversed(path.rms), max)][::-1]
+    half = len(from_here) // 2 + 1
+    return _over(from_here[:half])
 
 
 def _falls(path: Profile, steps: Steps, down: float, grows: bool) -> Finding:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradbook.diagnosis.watching import modules
 from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
-from gradbook.diagnosis.watching.numbers import per_step, size_of, units_shut
+from gradbook.diagnosis.watching.numbers import per_step, picks, size_of, units_shut
 from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
 
 MADE_OF = ("weight_g", "weight_v", "weight_orig", "parametrizations")
@@ -47,20 +47,20 @@ def _counted(counter: dict[str, int], name: str) -> str:
 def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> None:
     """Find what goes into a place: other places, and weights."""
     before, weights, sums = modules.graph_below(start, made.nodes)
-    for name, reader in before.items():
-        _count_off(made, made.places[name], reader)
+    for name, way in before.items():
+        _count_off(made, made.places[name], way.reader)
     place.beside = modules.is_beside(start[0])
     within = any(weight.id in own for weight in weights)
     if operations := _apart(made, weights, start[0], own) + ([] if within else sums[::-1]):
         seen = [_see_operation(made, one, weights) for one in operations]
         for operation, one in zip(operations, seen, strict=True):
-            one.before.update(dict.fromkeys(modules.graph_below((operation, 0), made.nodes)[0]))
+            one.come_from(modules.graph_below((operation, 0), made.nodes)[0])
         before, *_ = modules.graph_below(start, made.nodes)
     if made.data is not None and (place.module or not place.name.startswith("input")):
         for weight in weights:
             if weight.shape is not None and weight.id not in made.names:
                 made.strangers[weight.id] = weight.shape
-    place.before.update(dict.fromkeys(before))
+    place.come_from(before)
     place.owned.update(made.names[w.id] for w in weights if w.id in made.names)
     made.nodes[start] = place.name
 
@@ -140,9 +140,12 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
         if every and kept is not None and not modules.differentiating():
             lags = _lags(made, *kept, delta, axis)
         lags = lags or made.loops[name].lags
+        picked = not every and picks(steps)
         # Read at its end alone, all but one step of the way back goes through one direction.
         both = made.loops[name].both and any(s > 0 for row in steps[:-1] for s in row)
-        made.loops[name] = replace(made.loops[name], every=every, lags=lags, both=both)
+        made.loops[name] = replace(
+            made.loops[name], every=every, lags=lags, both=both, picked=picked
+        )
 
     data.register_hook(modules.compiler_off(arrived))
     out.register_hook(modules.compiler_off(direct))

@@ -94,8 +94,10 @@ SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", 
 SUMS = ("Add", "Sub")
 BY_NUMBER = (*SUMS, "Mul", "Div")
 ROWS = ("Select", "Unbind")
+PICKS = ("Max", "Amax", "Maximum", "Topk", "MaxPool2DWithIndices", "AdaptiveMaxPool2D")
 """What nodes of autograd are called: activations, layers of weights, what only rearranges numbers,
-what brings paths together, what is done to each number by itself, and what takes rows."""
+what brings paths together, what is done to each number by itself, what takes rows, and what picks
+the largest numbers."""
 
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -159,26 +161,33 @@ class Weight(NamedTuple):
     shape: tuple[int, ...] | None = None
 
 
+class Way(NamedTuple):
+    """How one comes to a place: what reads it, and whether something on the way picks from it."""
+
+    reader: Any
+    picks: bool
+
+
 def graph_below(
     start: tuple[Any, int], known: Mapping[Any, str]
-) -> tuple[dict[str, Any], list[Weight], list[Any]]:
+) -> tuple[dict[str, Way], list[Weight], list[Any]]:
     """Go through a graph of autograd down to the places that are known.
 
     Returns:
-        Their names, always in the same order, with what reads them; each weight in between, where
+        Their names, always in the same order, with the way there; each weight in between, where
         data that ask for a gradient have no shape; and each sum.
     """
-    before, seen = dict[str, Any](), set[Any]()
+    before, seen = dict[str, Way](), set[Any]()
     weights, sums = list[Weight](), list[Any]()
-    stack: list[tuple[Any, Any]] = [(edge, start[0]) for edge in start[0].next_functions]
+    stack = [(edge, start[0], kind_of(start[0]) in PICKS) for edge in start[0].next_functions]
     while stack:
-        edge, reader = stack.pop()
+        edge, reader, picks = stack.pop()
         leaf = getattr(edge[0], "variable", None)
         if edge[0] is None or (edge in seen and leaf is None):  # a loop reads one again and again
             continue
         seen.add(edge)
         if (name := known.get(edge, known.get(("leaf", id(leaf))))) is not None:
-            before[name] = reader
+            before[name] = Way(reader, picks)
         elif leaf is not None:
             weights.append(_weight(leaf, reader))
         else:
@@ -190,15 +199,22 @@ def graph_below(
             reader = reader if passes else edge[0]
             # One of several scales that lie in one tensor is none, either.
             row = kind_of(edge[0]) in ROWS and kind_of(reader) in BY_NUMBER
-            stack += [(one, None if row else reader) for one in edges]
+            picks |= kind_of(edge[0]) in PICKS
+            stack += [(one, None if row else reader, picks) for one in edges]
     return before, weights, sums
 
 
 def is_beside(node: Any) -> bool:
     """Tell whether a node adds, or lays beside, what asks for no gradient, gated or as it is."""
     edges = [edge for edge, _ in node.next_functions] if kind_of(node) in (*SUMS, "Cat") else []
-    gates = [edge for edge in edges if kind_of(edge) == "Mul"]
-    return None in edges or any(edge is None for one in gates for edge, _ in one.next_functions)
+    return None in edges or any(kind_of(edge) == "Mul" and _gates_data(edge) for edge in edges)
+
+
+def _gates_data(node: Any) -> bool:
+    """Tell whether a factor asks for no gradient and is as wide as data: a mask of rows is not."""
+    sides = zip(node.next_functions, ("_saved_self", "_saved_other"), strict=True)
+    quiet = [getattr(node, side, None) for (edge, _), side in sides if edge is None]
+    return any(x is None or not x.ndim or x.shape[-1] > 1 for x in quiet)
 
 
 def _weight(leaf: Any, reader: Any) -> Weight:

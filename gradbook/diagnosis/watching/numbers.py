@@ -1,6 +1,8 @@
 """The few numbers that are kept of a tensor of PyTorch, not read where that waits for a device."""
 
 import sys
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 TINY, HUGE = 1e-15, 1e18  # between them float32 loses nothing to squares that under- or overflow
@@ -165,3 +167,15 @@ def _picks(rows: Any) -> bool:
 
 def _close(x: Any, y: Any) -> bool:
     return bool((x - y).abs().max() <= CLOSE * y.abs().max()) and bool(y.abs().max() > 0)
+
+
+def picks(steps: Sequence[Sequence[float]]) -> bool:
+    """Tell whether most examples are read at several steps, from the first half on.
+
+    Examples:
+        >>> picks([[1.0], [0.0], [0.5], [0.0], [2.0]]), picks([[0.0], [0.0], [1.0]])
+        (True, False)
+    """
+    examples = zip_longest(*steps, fillvalue=0.0)
+    read = [[t for t, size in enumerate(one) if size > 0] for one in examples]
+    return 2 * sum(len(at) > 2 and 2 * at[0] < at[-1] for at in read) > len(read)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.watching.modules import differentiating
+from gradbook.diagnosis.watching.modules import Way, differentiating
 from gradbook.diagnosis.watching.numbers import size_of, taken_again
 
 
@@ -20,6 +20,8 @@ class Steps:
     """Norms of ∂L/∂x_t, a list for each step with one norm for each example that has it."""
     every: bool = False
     """Whether each step has a loss of its own."""
+    picked: bool = False
+    """Whether steps here and there are read, as by a maximum."""
     lags: tuple[float, ...] | None = None
     """Where each has: the sizes that the last step's loss alone sends to each step."""
     both: bool = False
@@ -72,7 +74,7 @@ class Seen:
     data: bool = False  # what the network is called with
     channels: bool | None = None  # whether its features lie along the second axis, if known
     also: set[str] = field(default_factory=set)
-    before: dict[str, None] = field(default_factory=dict)
+    before: dict[str, bool] = field(default_factory=dict)  # and whether it picks from them
     owned: set[str] = field(default_factory=set)  # weights between it and those before it
     delta: Any = None
     numbers: dict[str, Any] = field(default_factory=dict)
@@ -82,6 +84,10 @@ class Seen:
     again: bool = False  # whether something was: what the second pass sends enters at every layer
     shares: Any = None  # what a loss may take for logits, until that is known
     twice: str = ""
+
+    def come_from(self, before: Mapping[str, Way]) -> None:
+        """Keep what goes into it, and nothing of the graph."""
+        self.before.update((name, way.picks) for name, way in before.items())
 
     def take(self, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back."""

@@ -161,6 +161,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         count=sum(math.prod(s.shape) for s in found),
         rows=sum(map(_rows, found)),
         before=tuple(dict.fromkeys(shown[b] for s in found for b in s.before if b in shown)),
+        picks=any(picks for s in found for picks in s.before.values()),
         state=last.state and not last.data,
         weak=last.weak and not last.data,
         asks=any(s.asks for s in found),
