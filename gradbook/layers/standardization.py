@@ -31,39 +31,13 @@ def standardize(x: Array, axis: int, epsilon: float, *, center: bool) -> tuple[A
 def standardize_back(x_hat: Array, s: Array, dx_hat: Array, axis: int, *, center: bool) -> Array:
     r"""Compute $\partial L/\partial x$ from $g = \partial L/\partial \hat x$.
 
-    Let a loss depend on $m$ numbers $\hat x_i = (x_i - \mu)/s$, and write $\overline{v}$ for a mean
-    $\frac1m \sum_i v_i$. Move one input $x_j$ by a little and follow it on its three ways.
-
-    1. The mean moves by $\dfrac{\partial \mu}{\partial x_j} = \dfrac1m$.
-
-    2. The variance $\sigma^2 = \overline{(x - \mu)^2}$ moves by
-    $\dfrac{\partial \sigma^2}{\partial x_j} = \dfrac2m (x_j - \mu)$: its derivative by $\mu$ is
-    $-2\,\overline{(x - \mu)} = 0$.
-
-    3. So $s = \sqrt{\sigma^2 + \varepsilon}$ moves by $\dfrac{\partial s}{\partial x_j} =
-    \dfrac{1}{2s} \cdot \dfrac2m (x_j - \mu) = \dfrac{\hat x_j}{m}$.
-
-    4. By the quotient rule, with $\delta_{ij} = 1$ for $i = j$ and 0 otherwise,
-
-    $$\frac{\partial \hat x_i}{\partial x_j}
-    = \frac{1}{s} \Bigl(\delta_{ij} - \frac1m\Bigr) - \frac{x_i - \mu}{s^2} \cdot \frac{\hat x_j}{m}
-    = \frac{1}{s} \Bigl(\delta_{ij} - \frac1m - \frac{\hat x_i \hat x_j}{m}\Bigr).$$
-
-    5. Multiply by $g_i$ and sum over $i$:
+    With a bar for the mean over the numbers that are normalized together, as the chapter on
+    normalization derives,
 
     $$\frac{\partial L}{\partial x_j}
     = \frac{1}{s} \bigl(g_j - \overline{g} - \hat x_j \, \overline{g \hat x}\bigr).$$
 
-    Two things are taken out of the gradient: its mean, and its share along $\hat x$. So it is
-    orthogonal to the vector of ones, $\sum_j \partial L/\partial x_j = 0$, because
-    $\overline{\hat x} = 0$. And as $\overline{\hat x^2} = \sigma^2/s^2 = 1 - \varepsilon/s^2$,
-
-    $$\sum_j \hat x_j \frac{\partial L}{\partial x_j}
-    = \frac{1}{s} \sum_j g_j \hat x_j \, \bigl(1 - \overline{\hat x^2}\bigr)
-    = \frac{\varepsilon}{s^3} \sum_j g_j \hat x_j ,$$
-
-    which is zero up to $\varepsilon$. Without centering $\mu$ is 0, and the terms $\frac1m$ and
-    $\overline{g}$ drop out.
+    Without centering $\overline{g}$ drops out.
 
     Examples:
         >>> x_hat, s = standardize(np.array([[1.0, 2.0, 6.0]]), -1, 0.0, center=True)

@@ -40,8 +40,6 @@ LONGEST = 1e8
 
 # For slopes, which may jump at 0, a length of 0 stands for the limit from above.
 _SHORTEST = 1e-300  # mutant: as long as it is next to nothing
-# The slope of the length map is a mean divided by √q, whose rounding errors are 1e-12 here.
-_SHORTEST_SLOPED = 1e-10  # mutant: of that order
 # Relative changes below this are the rounding errors of the rule, with a wide margin.
 _ROUNDING = 1e-12
 
@@ -78,25 +76,6 @@ def chi(activation: Activation, q: ArrayLike, sigma_w2: ArrayLike) -> Array:
     Source: Schoenholz et al. 2017.
     """
     return non_negative_array("sigma_w2", sigma_w2) * mean_square_slope(activation, q)
-
-
-def length_slope(activation: Activation, q: ArrayLike, sigma_w2: ArrayLike) -> Array:
-    r"""Return $dq'/dq = \sigma_w^2\, E[z f(\sqrt q z) f'(\sqrt q z)]/\sqrt q$, the map's slope.
-
-    A fixed point is stable where it lies between -1 and 1, and the distance to it is multiplied by
-    it in each layer. Lengths below $10^{-10}$ are taken as $10^{-10}$.
-    """
-    lengths = np.maximum(non_negative_array("q", q), _SHORTEST_SLOPED)
-
-    def slope(scale: float) -> float:
-        kinks = [kink / scale for kink in activation.kinks]
-        product = expectation(
-            lambda z: z * activation.f(scale * z) * activation.df(scale * z), kinks
-        )
-        return float(product) / scale
-
-    slopes = np.reshape([slope(scale) for scale in np.sqrt(lengths).flat], lengths.shape)
-    return np.asarray(non_negative_array("sigma_w2", sigma_w2) * slopes)
 
 
 @dataclass(frozen=True, eq=False)

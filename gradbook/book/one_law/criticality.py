@@ -14,10 +14,13 @@ from numpy.typing import ArrayLike
 from gradbook.activations import Activation
 from gradbook.bisection import last_true
 from gradbook.checks import Array, non_negative, non_negative_array
-from gradbook.theory.meanfield import length_slope, mean_square, mean_square_slope
+from gradbook.theory.gaussian import expectation
+from gradbook.theory.meanfield import mean_square, mean_square_slope
 
 # Relative changes of a length below this count as none: they are rounding errors of the rule.
 _ROUNDING = 1e-12
+# The slope of the length map is a mean divided by √q, whose rounding errors are 1e-12 here.
+_SHORTEST_SLOPED = 1e-10  # mutant: of that order
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,22 @@ def critical_line(activation: Activation, q: ArrayLike) -> tuple[Array, Array]:
 def _critical_at(activation: Activation, q: float, b2: float) -> Critical:
     w2 = float(critical_line(activation, q)[0])
     return Critical(q, w2, b2, float(length_slope(activation, q, w2)))
+
+
+def length_slope(activation: Activation, q: ArrayLike, sigma_w2: ArrayLike) -> Array:
+    r"""Return $dq'/dq = \sigma_w^2\, E[z f(\sqrt q z) f'(\sqrt q z)]/\sqrt q$, the map's slope.
+
+    A fixed point is stable where it lies between -1 and 1, and the distance to it is multiplied by
+    it in each layer. Lengths below $10^{-10}$ are taken as $10^{-10}$.
+    """
+    lengths = np.maximum(non_negative_array("q", q), _SHORTEST_SLOPED)
+
+    def slope(scale: float) -> float:
+        kinks = [kink / scale for kink in activation.kinks]
+        product = expectation(
+            lambda z: z * activation.f(scale * z) * activation.df(scale * z), kinks
+        )
+        return float(product) / scale
+
+    slopes = np.reshape([slope(scale) for scale in np.sqrt(lengths).flat], lengths.shape)
+    return np.asarray(non_negative_array("sigma_w2", sigma_w2) * slopes)

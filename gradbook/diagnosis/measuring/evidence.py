@@ -79,33 +79,26 @@ class Evidence:
 class Limits:
     r"""The thresholds of a verdict; `python -m gradbook.book.diagnose.suite --fit` prints them.
 
-    Those that are fitted lie in the middle between the largest value of a healthy network and the
-    next larger one of a faulty network, in the half of the suite that they are fitted on.
+    Those from `deltas` to `silent` are fitted: they lie in the middle between the largest value of
+    a healthy network and the next larger one of a faulty network, in the half of the suite that
+    they are fitted on. The others are stated.
 
     Attributes:
-        deltas: Fitted. Decades of δ between any two layers, the largest fall or rise. Truth calls
-            2 a fault and up to 1 healthy, and δ differs a little from the gradient that truth is
-            measured on.
-        ratios: Fitted. The same of weights' gradients over the activations that entered, with which
-            networks are healthy up to `flat` only, as with all that stands in for δ.
-        norms: Fitted. The same of normalizations' shifts, where no path leads around them: in a
-            branch they see the share of δ that enters it.
-        biases: Fitted. The same of biases. Below it they say nothing: in a batch of balanced
-            classes, what the examples send back cancels where the network is nearly linear. Within
+        deltas: Decades of δ between any two layers, the largest fall or rise; truth calls 2 a fault.
+        ratios: The same of weights' gradients over the activations that entered.
+        norms: The same of normalizations' shifts, where no path leads around them: in a branch they
+            see the share of δ that enters it.
+        biases: The same of biases; in a batch of balanced classes what they sum may cancel. Within
             blocks they must reach the threshold of weights, if that is larger.
-        weights: Fitted. The same of weights. Below it they say nothing: activations that shrink
-            make up for a δ that does.
-        silent: Fitted. The share of hidden units with a gradient of exactly 0; a healthy deep ReLU
-            network comes near a half, for all its examples become alike.
-        small: Stated. Decades by which the weights alone, with slopes of 1, shrink a gradient.
-        flat: Stated. Decades up to which what stands in for δ is flat, as in the definition of
-            truth. Between this and its threshold it says nothing.
-        pulls: Stated. Decades by which the layers' ⟨W, dL/dW⟩ may differ if they are equal but for
-            rounding in float32. Then all bends are at 0, and biases follow δ, unless all examples
-            have become alike.
-        similar: Stated. The same where they are equal but for slopes between 1/2 and 1 or so; a
-            path around the layers makes them differ by far more.
-        frozen: Stated. The share of weights that stand still: half, as in the definition of truth.
+        weights: The same of weights, in which activations that shrink make up for a δ that does.
+        silent: The share of hidden units with a gradient of exactly 0; healthy ones come near 1/2.
+        small: Decades by which the weights alone, with slopes of 1, shrink a gradient.
+        flat: Decades up to which what stands in for δ is flat; from there to its threshold it says
+            nothing.
+        pulls: Decades by which the layers' ⟨W, dL/dW⟩ may differ if they are equal but for rounding
+            in float32. Then biases follow δ, unless all examples have become alike.
+        similar: The same where they are equal but for slopes between 1/2 and 1 or so.
+        frozen: The share of weights that stand still, as in the definition of truth.
     """
 
     deltas: float = 1.84

@@ -9,8 +9,8 @@ import pytest
 
 from error_function import erf
 from gradbook import activations
-from gradbook.activations import Activation, gelu, leaky, selu, sigmoid, softplus, tanh
-from gradbook.book.one_law.criticality import critical, critical_line
+from gradbook.activations import Activation, gelu, leaky, relu, selu, sigmoid, softplus, tanh
+from gradbook.book.one_law.criticality import critical, critical_line, length_slope
 from gradbook.theory.meanfield import chi, length_map
 
 
@@ -83,3 +83,34 @@ def test_the_critical_point_of_the_book_comes_out() -> None:
 def test_wrong_arguments_are_named(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("activation", [*activations.ALL, erf, leaky(0.25)], ids=lambda a: a.name)
+@pytest.mark.parametrize("q", [1e-6, 0.3, 1.0, 7.0, 1e4])
+def test_the_slope_of_the_length_map_is_that_of_its_differences(
+    activation: Activation, q: float
+) -> None:
+    step = 1e-4 * q
+    high, low = length_map(activation, [q + step, q - step], 1.7)
+    # Rounding of the map over the step, its third derivative times the step squared, and kinks
+    # away from 0 that move by h = 0.01 between cells: see `gaussian`.
+    rounding = 1e-14 * float(high) / step
+    slack = 1e-4 if 0.0 not in activation.kinks and activation.kinks else 1e-6
+    found = float(length_slope(activation, q, 1.7))
+    assert found == pytest.approx(float(high - low) / (2 * step), rel=slack, abs=rounding)
+
+
+def test_the_slope_at_a_length_of_zero_is_the_limit() -> None:
+    # f(√q z)² = f₀² + (f₀'² + f₀f₀'') q + ..., with softplus: ln 2, 1/2, 1/4.
+    assert float(length_slope(tanh, 0.0, 1.0)) == pytest.approx(1, abs=1e-9)
+    softplus = 1 / 4 + math.log(2) / 4
+    # Rounding of f₀ f₀' E z, over the root of 1e-10.
+    assert float(length_slope(activations.softplus, 0.0, 1.0)) == pytest.approx(softplus, abs=1e-9)
+    assert float(length_slope(relu, [0.0, 1e8], 2.0)[1]) == pytest.approx(1, abs=1e-9)
+
+
+def test_a_length_or_a_variance_below_zero_has_no_slope() -> None:
+    with pytest.raises(ValueError, match="q must not be negative"):
+        length_slope(tanh, -1.0, 1.0)
+    with pytest.raises(ValueError, match="sigma_w2 must not be negative"):
+        length_slope(tanh, 1.0, -1.0)

@@ -22,7 +22,6 @@ from gradbook.theory.meanfield import (
     chi,
     fixed_point,
     length_map,
-    length_slope,
     mean_slope,
     mean_square,
     mean_square_slope,
@@ -227,30 +226,6 @@ def test_the_iterates_arrive_where_the_fixed_point_is(
         assert q == pytest.approx(point.q, rel=1e-6, abs=1e-12)
 
 
-@pytest.mark.parametrize("activation", CASES, ids=lambda a: a.name)
-@pytest.mark.parametrize("q", [1e-6, 0.3, 1.0, 7.0, 1e4])
-def test_the_slope_of_the_length_map_is_that_of_its_differences(
-    activation: Activation, q: float
-) -> None:
-    step = 1e-4 * q
-    high, low = length_map(activation, [q + step, q - step], 1.7)
-    # Rounding of the map over the step, its third derivative times the step squared, and kinks
-    # away from 0 that move by h = 0.01 between cells: see `gaussian`.
-    rounding = 1e-14 * float(high) / step
-    slack = 1e-4 if 0.0 not in activation.kinks and activation.kinks else 1e-6
-    found = float(length_slope(activation, q, 1.7))
-    assert found == pytest.approx(float(high - low) / (2 * step), rel=slack, abs=rounding)
-
-
-def test_the_slope_at_a_length_of_zero_is_the_limit() -> None:
-    # f(√q z)² = f₀² + (f₀'² + f₀f₀'') q + ..., with softplus: ln 2, 1/2, 1/4.
-    assert float(length_slope(tanh, 0.0, 1.0)) == pytest.approx(1, abs=1e-9)
-    softplus = 1 / 4 + math.log(2) / 4
-    # Rounding of f₀ f₀' E z, over the root of 1e-10.
-    assert float(length_slope(activations.softplus, 0.0, 1.0)) == pytest.approx(softplus, abs=1e-9)
-    assert float(length_slope(relu, [0.0, 1e8], 2.0)[1]) == pytest.approx(1, abs=1e-9)
-
-
 # Published values
 
 
@@ -356,8 +331,6 @@ def test_he_keeps_the_mean_energy_at_any_width() -> None:
         (lambda: mean_square_slope(tanh, math.inf), "q must be finite, got inf"),
         (lambda: length_map(tanh, 1.0, -1.0), "sigma_w2 must not be negative"),
         (lambda: length_map(tanh, 1.0, 1.0, -1.0), "sigma_b2 must not be negative"),
-        (lambda: length_slope(tanh, -1.0, 1.0), "q must not be negative"),
-        (lambda: length_slope(tanh, 1.0, -1.0), "sigma_w2 must not be negative"),
         (lambda: chi(tanh, 1.0, [1.0, -1.0]), "sigma_w2 must not be negative"),
         (lambda: propagate(tanh, 0, 1.0), "depth must be an integer of at least 1, got 0"),
         (lambda: propagate(tanh, 3, 1.0, input_mean_square=-1.0), "input_mean_square must not be"),
