@@ -84,7 +84,7 @@ class Limits:
     they are fitted on. The others are stated.
 
     Attributes:
-        deltas: Decades of δ between any two layers, the largest fall or rise; truth calls 2 a fault.
+        deltas: Decades of δ between any two layers, the largest fall or rise; 2 are a fault.
         ratios: The same of weights' gradients over the activations that entered.
         norms: The same of normalizations' shifts, where no path leads around them: in a branch they
             see the share of δ that enters it.
