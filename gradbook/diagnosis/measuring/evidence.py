@@ -93,8 +93,7 @@ class Limits:
         weights: The same of weights, in which activations that shrink make up for a δ that does.
         silent: The share of hidden units with a gradient of exactly 0; healthy ones come near 1/2.
         small: Decades by which the weights alone, with slopes of 1, shrink a gradient.
-        flat: Decades up to which what stands in for δ is flat; from there to its threshold it says
-            nothing.
+        flat: Decades up to which what stands in for δ is flat; above, only its threshold counts.
         pulls: Decades by which the layers' ⟨W, dL/dW⟩ may differ if they are equal but for rounding
             in float32. Then biases follow δ, unless all examples have become alike.
         similar: The same where they are equal but for slopes between 1/2 and 1 or so.
