@@ -25,6 +25,9 @@ class Solver(nn.Module):
         self.stem, self.head = nn.Linear(16, width), nn.Linear(width, CLASSES)
         self.slope = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, width))
         self.factor = 10 ** (decades / self.steps)
+        with torch.no_grad():  # states that grow begin small: saturated, a slope vanishes besides
+            for tensor in self.stem.parameters():
+                tensor.mul_(10 ** min(-decades, 0.0))
 
     def step(self, h: Tensor) -> Tensor:
         d, f = 1 / self.steps, self.slope
