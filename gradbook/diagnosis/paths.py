@@ -194,7 +194,8 @@ class _Ways:
         if v.picks and v is self.picks.get(u.module):  # steps between two that it picks get little
             return max(log_ratio(self.size[u.name], self.size[v.name]), 0.0)
         # A sum that all paths cross is the state itself, and a cell is not what enters it.
-        whole = self.around.get(u.name) == v.name and self.main[v.name] == u.name and not v.layer
+        whole = self.around.get(u.name) == v.name and self.main[v.name] == u.name
+        whole &= not (u.layer or v.layer)
         alike = whole or self.on.get(u.name) == self.on.get(v.name)
         change = step(u, v) if alike else 0.0
         # A rise from 0 came another way, and of many calls a state of 0 lets nothing by in one.

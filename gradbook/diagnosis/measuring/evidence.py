@@ -94,8 +94,7 @@ class Limits:
         silent: The share of hidden units with a gradient of exactly 0; healthy ones come near 1/2.
         small: Decades by which the weights alone, with slopes of 1, shrink a gradient.
         flat: Decades up to which what stands in for δ is flat; above, only its threshold counts.
-        pulls: Decades by which the layers' ⟨W, dL/dW⟩ may differ if they are equal but for rounding
-            in float32. Then biases follow δ, unless all examples have become alike.
+        pulls: Decades by which ⟨W, dL/dW⟩ of layers may differ if they are equal but for rounding.
         similar: The same where they are equal but for slopes between 1/2 and 1 or so.
         frozen: The share of weights that stand still, as in the definition of truth.
     """
