@@ -45,6 +45,8 @@ def one_line(place: str) -> Iterator[None]:
     """Turn whatever goes wrong in a block into one line that names the place."""
     try:
         yield
+    except (AttributeError, NameError, AssertionError):
+        raise  # a fault of this code, and none of the file
     except Exception as error:  # whatever a library raises for a file that is not as it should be
         raise BadInput(f"{place}: {reason(error)}") from None
 

@@ -21,7 +21,7 @@ seven exceptions, because not every change of a size is a change of the gradient
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -156,17 +156,13 @@ class _Ways:
         first = partial(max, key=lambda n: (n in self.on, size[n]), default="")
         self.main = {name: first(before) for name, before in mine.items()}
         self.alive = {_called(p.name) for p in states if p.delta}
-        self.picks = dict(self._picked_from(p for p in states if p.picks))
+        # Modules over whose calls a maximum is taken, and what it picks.
+        picks = ((p, Counter(self.by_name[b].module for b in p.before)) for p in states if p.picks)
+        self.picks = {of: p for p, calls in picks for of, n in calls.items() if of and n >= CALLS}
         self.level, self.up = dict[str, float](), dict[str, str]()
         self.shares, self.spared = dict[str, float](), dict[str, float]()
         for u in reversed(states):
             self._compare(u)
-
-    def _picked_from(self, picks: Iterable[Place]) -> Iterator[tuple[str, Place]]:
-        """Yield modules over whose calls a maximum is taken, and what is picked."""
-        for place in picks:
-            calls = Counter(self.by_name[name].module for name in place.before)
-            yield from ((module, place) for module, n in calls.items() if module and n >= CALLS)
 
     def _compare(self, u: Place) -> None:
         ahead = [self.around[u.name]] if u.name in self.around else self.after[u.name]

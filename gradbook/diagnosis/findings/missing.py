@@ -46,8 +46,9 @@ def in_turns(known: Known) -> list[str]:
 
 def not_called(known: Known) -> str:
     """Say which of what may take turns was not called in this step."""
-    text = f" But {listed(in_turns(known))} were not called in this step, and others of their list "
-    return f"{text}were." if in_turns(known) else ""
+    idle = in_turns(known)
+    text = f" But {listed(idle)} were not called in this step, and others of their list were."
+    return text if idle else ""
 
 
 def _of_all(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | None:

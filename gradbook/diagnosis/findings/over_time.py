@@ -70,8 +70,7 @@ def in_time(known: Known) -> Finding | None:
 def _above_the_last_half(path: Profile) -> Profile:
     """Return the largest size from each step of the first half on."""
     from_here = [*accumulate(reversed(path.rms), max)][::-1]
-    half = len(from_here) // 2 + 1
-    return _over(from_here[:half])
+    return _over(from_here[: len(from_here) // 2 + 1])
 
 
 def _falls(path: Profile, steps: Steps, down: float, grows: bool) -> Finding:

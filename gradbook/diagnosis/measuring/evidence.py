@@ -79,9 +79,8 @@ class Evidence:
 class Limits:
     r"""The thresholds of a verdict; `python -m gradbook.book.diagnose.suite --fit` prints them.
 
-    Those from `deltas` to `silent` are fitted: they lie in the middle between the largest value of
-    a healthy network and the next larger one of a faulty network, in the half of the suite that
-    they are fitted on. The others are stated.
+    Those up to `silent` are in the middle between the largest value of a healthy network and the
+    next of a faulty one, in the half of the suite that they are fitted on; the others are stated.
 
     Attributes:
         deltas: Decades of δ between any two layers, the largest fall or rise; 2 are a fault.

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradbook.diagnosis.watching import modules
 from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
-from gradbook.diagnosis.watching.numbers import per_step, picks, size_of, units_shut
+from gradbook.diagnosis.watching.numbers import here_and_there, per_step, size_of, units_shut
 from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
 
 MADE_OF = ("weight_g", "weight_v", "weight_orig", "parametrizations")
@@ -139,13 +139,11 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
         every = len(steps) > 2 and all(any(s > 0 for s in row) for row in steps)
         if every and kept is not None and not modules.differentiating():
             lags = _lags(made, *kept, delta, axis)
-        lags = lags or made.loops[name].lags
-        picked = not every and picks(steps)
+        picked, seen = not every and here_and_there(steps), made.loops[name]
         # Read at its end alone, all but one step of the way back goes through one direction.
-        both = made.loops[name].both and any(s > 0 for row in steps[:-1] for s in row)
-        made.loops[name] = replace(
-            made.loops[name], every=every, lags=lags, both=both, picked=picked
-        )
+        both = seen.both and any(s > 0 for row in steps[:-1] for s in row)
+        lags = lags or seen.lags
+        made.loops[name] = replace(seen, every=every, lags=lags, both=both, picked=picked)
 
     data.register_hook(modules.compiler_off(arrived))
     out.register_hook(modules.compiler_off(direct))

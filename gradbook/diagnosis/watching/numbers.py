@@ -169,12 +169,12 @@ def _close(x: Any, y: Any) -> bool:
     return bool((x - y).abs().max() <= CLOSE * y.abs().max()) and bool(y.abs().max() > 0)
 
 
-def picks(steps: Sequence[Sequence[float]]) -> bool:
+def here_and_there(steps: Sequence[Sequence[float]]) -> bool:
     """Tell whether most examples are read at several steps, from the first half on.
 
     Examples:
-        >>> picks([[1.0], [0.0], [0.5], [0.0], [2.0]]), picks([[0.0], [0.0], [1.0]])
-        (True, False)
+        >>> [here_and_there([[s] for s in one]) for one in ([1, 0, 0.5, 0, 2], [0, 0, 1])]
+        [True, False]
     """
     examples = zip_longest(*steps, fillvalue=0.0)
     read = [[t for t, size in enumerate(one) if size > 0] for one in examples]

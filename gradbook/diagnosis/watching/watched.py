@@ -164,11 +164,16 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         picks=any(picks for s in found for picks in s.before.values()),
         state=last.state and not last.data,
         weak=last.weak and not last.data,
+        beside=last.beside,
+        module=last.module,
         asks=any(s.asks for s in found),
         norm=(squares / max(examples, 1)) ** 0.5 if count else None,
         out=sizes[-1] if any(map(math.isnan, sizes)) else max(sizes, default=None),
         also=tuple(sorted(last.also)),
-        **{n: getattr(last, n) for n in ("beside", "module", "normed", "layer", "bend", "half")},
+        normed=last.normed,
+        layer=last.layer,
+        bend=last.bend,
+        half=last.half,
         **numbers,
     )
 

@@ -10,6 +10,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 
 _SHEET = re.compile(r'<link rel="?stylesheet"? href="?([^">\s:]+\.css)"?\s*/?>\s*')
@@ -29,20 +30,25 @@ def bundled(pages: Mapping[str, str], site: Path) -> tuple[dict[str, str], dict[
         pages: Their HTML, by their files.
         site: The folder with the sheets.
     """
-    made, found = dict[str, str](), dict[str, str]()
+    made, found, one = dict[str, str](), dict[str, str](), cache(partial(_one, site))
     for name, page in pages.items():
         folder = posixpath.dirname(name)
         paths = [posixpath.normpath(posixpath.join(folder, x)) for x in _SHEET.findall(page)]
         found[name] = page
         if paths and all((site / path).is_file() for path in paths):  # an unknown address has none
-            text = "\n".join(_moved((site / path).read_text("utf-8"), path) for path in paths)
-            path = f"{FOLDER}/all.{hashlib.sha256(text.encode()).hexdigest()[:8]}.css"
+            path, text = one(tuple(paths))  # all pages of a book ask for the same
             made[path] = text
             link = posixpath.relpath(path, folder or ".")
             start = min(match.start() for match in _SHEET.finditer(page))
             rest = _SHEET.sub("", page[start:])
             found[name] = f'{page[:start]}<link rel="stylesheet" href="{link}">\n{rest}'
     return found, made
+
+
+def _one(site: Path, paths: tuple[str, ...]) -> tuple[str, str]:
+    """Return some sheets as one, with its file."""
+    text = "\n".join(_moved((site / path).read_text("utf-8"), path) for path in paths)
+    return f"{FOLDER}/all.{hashlib.sha256(text.encode()).hexdigest()[:8]}.css", text
 
 
 def _moved(sheet: str, path: str) -> str:
