@@ -126,7 +126,7 @@ def test_units_are_counted_behind_activations_alone(kind: str, share: float) -> 
     for before, part in pairwise(net.modules()):
         if isinstance(part, nn.ReLU) and isinstance(before, nn.Linear):
             nn.init.constant_(before.bias[: int(share * 64)], -50.0)
-    assert (classified(net).verdict is V.DEAD) == (share > 0.66)
+    assert (classified(net).verdict is V.DEAD) == (share > 0.75)
 
 
 def test_one_block_of_many_whose_units_are_all_off_is_named() -> None:

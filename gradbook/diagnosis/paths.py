@@ -201,23 +201,32 @@ class _Ways:
             change += log_ratio(u.out, v.out)
         if self.exits.get(u.name, 0.0) > self.size[v.name]:  # most comes there from a loss
             change = min(change, 0.0)
-        branch = u.name not in self.around and self.main[v.name] != u.name
-        return max(change, 0.0) if branch else change
+        most = self.main[v.name]
+        if u.name in self.around or most == u.name:
+            return change
+        # Of what is a branch all, each falls by as much as the one with the largest gradient.
+        all_fall = most and v.name not in self.around.values()
+        return max(change, min(self._change(self.by_name[most], v), 0.0) if all_fall else 0.0)
 
     def _but_its_share(self, u: Place, v: Place, change: float) -> float:
         """Return a change without as much of a fall as a mean makes on the path behind u."""
         if v.name not in self.shares:
-            behind = self.up.get(v.name, "")
-            self.shares[v.name] = share = self.shares.get(behind, 0.0)
-            # A sum that passes all on to a sum is a part of that one.
-            part = behind and _is_sum(v) and _is_sum(self.by_name[behind])
-            if not part or self.size[v.name] != self.size[behind]:
-                share = _share(_addends(v, self.by_name, self.size), self.size[v.name])
-            self.shares[v.name] = max(share, self.shares[v.name])
+            self.shares[v.name] = max(self.shares.get(self.up.get(v.name, ""), 0.0), self._mean(v))
         spared = self.spared.get(v.name, 0.0)
         spare = min(max(-change, 0.0), self.shares[v.name] - spared) if math.isfinite(change) else 0
         self.spared[u.name] = spared + spare
         return change + spare
+
+    def _mean(self, v: Place) -> float:
+        """Return by how many decades a place shrinks what comes to it, as the mean of many."""
+        behind = self.up.get(v.name, "")
+        # A sum that passes all on to a sum is a part of that one.
+        part = behind != "" and _is_sum(v) and _is_sum(self.by_name[behind])
+        # What each of as many others gets all of is no mean, but put beside one another.
+        beside = MANY <= len(v.before) <= len(self.after[v.before[0]])
+        if beside or (part and self.size[v.name] == self.size[behind]):
+            return 0.0
+        return _share(_addends(v, self.by_name, self.size), self.size[v.name])
 
 
 def _addends(place: Place, by_name: Mapping[str, Place], size: Mapping[str, float]) -> list[float]:

@@ -11,7 +11,7 @@ from gradbook.diagnosis.findings.missing import not_called
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates
 from gradbook.diagnosis.paths import CALLS, Profile
-from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.places import Place, log_ratio
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 from gradbook.diagnosis.watching.modules import PARAMETRIZED
 
@@ -57,13 +57,12 @@ STARVED = 3.0
 
 def sized(known: Known) -> Finding | None:
     """Judge the largest fall and the largest rise between any two places of a path."""
-    down, up = known.worst(-1), known.worst(1)
-    limit = RISE_NORMALIZED if known.normalized else RISE
-    if known.normalized and known.splits:
-        limit = max(limit, RISE_OF_BLOCK * _blocks(up))
-    falls = down.fall[0] >= FALL and down.fall[0] >= min(up.rise[0], limit)
-    if not falls and up.rise[0] < limit:
+    # What every path crosses comes before what happens in a branch.
+    trunk = [path for path, whole in known.paths.items() if whole]
+    found = _ill(known, trunk) or _ill(known, [*known.paths])
+    if found is None:
         return None
+    falls, down, up = found
     if known.normalized and (at := _made_alike(known)):
         text = f"All examples are alike at {at}: no gradient but rounding passes a normalization."
         return Finding(Verdict.CUT, text, since=at, hint="alike")
@@ -74,6 +73,27 @@ def sized(known: Known) -> Finding | None:
         return Finding(Verdict.VANISHING, text, down, down.since(-1), hint)
     text = f"From {start} back to {end} δ grows by {factor(size)}."
     return Finding(Verdict.EXPLODING, text, up, up.since(1), hint)
+
+
+def _ill(known: Known, paths: Sequence[Profile]) -> tuple[bool, Profile, Profile] | None:
+    """Return whether a fall is the fault, and the paths of the largest fall and rise."""
+    down = max(paths, key=lambda path: path.fall[0], default=Profile())
+    up = max(paths, key=lambda path: path.rise[0], default=Profile())
+    rise, limit = up.rise[0], RISE_NORMALIZED if known.normalized else RISE
+    if known.normalized and known.splits:
+        rise, limit = rise - _scaled(known, up), max(limit, RISE_OF_BLOCK * _blocks(up))
+    falls = down.fall[0] >= FALL and down.fall[0] >= min(rise, limit)
+    return (falls, down, up) if falls or rise >= limit else None
+
+
+def _scaled(known: Known, path: Profile) -> float:
+    """Return how many decades of a rise are those of a stream that grows and is normalized."""
+    _, start, end = path.rise
+    if not start or not known.by_name[end].weak:
+        return 0.0
+    names = path.names[path.names.index(end) : path.names.index(start) + 1]
+    first, *_, last = [known.by_name[end], *(p for n in names if (p := known.by_name[n]).weak)]
+    return max(log_ratio(last.out, first.out), 0.0) if last.out and first.out else 0.0
 
 
 def _made_alike(known: Known) -> str:

@@ -9,7 +9,7 @@ from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 from gradbook.diagnosis.watching.numbers import BOUNDED, FEW
 
-OFF = 0.66
+OFF = 0.75
 """Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
 
 FEW_LEFT, NARROW = 0.9, 8
