@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 
-from gradbook.diagnosis.places import Place, after_of, crossed, log_ratio, states_of, step
+from gradbook.diagnosis.places import CALLS, Place, after_of, crossed, log_ratio, states_of, step
 
 STARTS = 1.0
 """How many decades the size has moved where a fault starts."""
@@ -36,9 +36,6 @@ ENOUGH = 3
 
 MANY = 10
 """Of how many places a mean is taken so that the share of each is small for that alone."""
-
-CALLS = 4
-"""How many calls of one module make steps of time."""
 
 
 @dataclass(frozen=True)
@@ -260,11 +257,16 @@ def _handed_on(states: Sequence[Place]) -> dict[str, str]:
 
     With each comes the name that they share but for the number of the call.
     """
-    shared = {p.name: _called(p.name) for p in states}
-    shared = {p: name if name != "sum" else p for p, name in shared.items()}
+    shared = {p.name: _called(p.name) if p.module else _sum_with(p) for p in states}
     again = (shared[p.name] for p in states if shared[p.name] in {shared[n] for n in p.before})
     calls, beside = Counter(again), {shared[p.name] for p in states if len(p.before) > 1}
     return {p: name for p, name in shared.items() if calls[name] >= CALLS - 1 and name in beside}
+
+
+def _sum_with(place: Place) -> str:
+    """Return a name for all sums to which the same is added; its own if that is more than one."""
+    added = {_called(name) for name in place.before} - {"sum"}
+    return f"sum with {added.pop()}" if len(added) == 1 < len(place.before) else place.name
 
 
 def _called(name: str) -> str:

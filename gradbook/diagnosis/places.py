@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 PRIME = 2**61 - 1
 """A prime so large that sums of different paths are equal once in more than 10^15 networks."""
 
+CALLS = 4
+"""How many calls of one module make steps of time."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -169,7 +172,10 @@ def crossed(states: Sequence[Place]) -> dict[str, str]:
         {'h': 'k'}
     """
     draw = random.Random(0)
-    ways = {p.name: (*p.before, *[""] * (p.beside or not p.before)) for p in states}
+    # What a module reads beside at each of many calls, as data in time, begins no path.
+    calls = Counter(p.module for p in states)
+    begins = {p.name: p.beside and calls[p.module] < CALLS for p in states}
+    ways = {p.name: (*p.before, *[""] * (begins[p.name] or not p.before)) for p in states}
     drawn = {(b, name): draw.randrange(PRIME) for name, before in ways.items() for b in before}
     there, back = {"": 1}, dict[str, int]()
     for name, before in ways.items():

@@ -10,8 +10,8 @@ from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
 from gradbook.diagnosis.findings.missing import not_called
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates
-from gradbook.diagnosis.paths import CALLS, Profile
-from gradbook.diagnosis.places import Place, log_ratio
+from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.places import CALLS, Place, log_ratio
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 from gradbook.diagnosis.watching.modules import PARAMETRIZED
 

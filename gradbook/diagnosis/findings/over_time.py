@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import accumulate, zip_longest
 
 from gradbook.diagnosis.findings.known import Known
-from gradbook.diagnosis.paths import CALLS, Profile
-from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.places import CALLS, Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor
 from gradbook.diagnosis.watching.record import Steps
 
