@@ -48,6 +48,9 @@ back. Published networks at their own initialization rise by up to 5 decades in 
 (ConvMixer) and train: behind a normalization the size of a gradient does not matter.
 """
 
+SAME_FACTOR = 0.01
+"""By how many decades two factors differ at most that are one."""
+
 MOST_OF = 4
 """How many positions for each branch there are at least, so that a router could serve all."""
 
@@ -87,13 +90,21 @@ def _ill(known: Known, paths: Sequence[Profile]) -> tuple[bool, Profile, Profile
 
 
 def _scaled(known: Known, path: Profile) -> float:
-    """Return how many decades of a rise are those of a stream that grows and is normalized."""
+    """Return how many decades of a rise are those of a stream that is multiplied, then normalized.
+
+    What is multiplied by a number gets a gradient that is divided by it.
+    """
     _, start, end = path.rise
-    if not start or not known.by_name[end].weak:
-        return 0.0
-    names = path.names[path.names.index(end) : path.names.index(start) + 1]
-    first, *_, last = [known.by_name[end], *(p for n in names if (p := known.by_name[n]).weak)]
-    return max(log_ratio(last.out, first.out), 0.0) if last.out and first.out else 0.0
+    names = path.names[path.names.index(end) : path.names.index(start)] if start else ()
+    found = 0.0
+    for place in (known.by_name[name] for name in names):
+        source = known.by_name.get(place.before[0]) if len(place.before) == 1 else None
+        if source is None or not (place.weak and place.out and source.out):
+            continue
+        by = log_ratio(place.out, source.out)
+        change = log_ratio(source.delta or 0.0, place.delta or 0.0)
+        found += by if by > 0 and abs(by - change) < SAME_FACTOR else 0.0
+    return found
 
 
 def _made_alike(known: Known) -> str:
