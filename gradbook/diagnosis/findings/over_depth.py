@@ -82,11 +82,19 @@ def _ill(known: Known, paths: Sequence[Profile]) -> tuple[bool, Profile, Profile
     """Return whether a fall is the fault, and the paths of the largest fall and rise."""
     down = max(paths, key=lambda path: path.fall[0], default=Profile())
     up = max(paths, key=lambda path: path.rise[0], default=Profile())
-    rise, limit = up.rise[0], RISE_NORMALIZED if known.normalized else RISE
-    if known.normalized and known.splits:
+    normalized = known.normalized and _normed_behind(known, up.rise[2])
+    rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
+    if normalized and known.splits:
         rise, limit = rise - _scaled(known, up), max(limit, RISE_OF_BLOCK * _blocks(up))
     falls = down.fall[0] >= FALL and down.fall[0] >= min(rise, limit)
     return (falls, down, up) if falls or rise >= limit else None
+
+
+def _normed_behind(known: Known, name: str) -> bool:
+    """Tell whether a normalization is behind a place, as one of the data is not."""
+    names = [place.name for place in known.places]
+    normed = [i for i, place in enumerate(known.places) if place.normed]
+    return not (name and normed) or normed[-1] > names.index(name)
 
 
 def _scaled(known: Known, path: Profile) -> float:
