@@ -41,6 +41,12 @@ class Parameter:
     """The optimizer's learning rate for it, if it is known."""
     decay: float = 0.0
     """The share of itself that weight decay takes from it in a step."""
+    breaks: bool = False
+    """Whether its next step is not finite in its format, and it and its gradient are."""
+    divides: bool = False
+    """Whether the optimizer divides the gradient by its size, as Adam does."""
+    no_eps: bool = False
+    """Whether what it adds to that size is 0 in the format of the weight."""
     sample: tuple[float, ...] = ()
     """The first of its weights."""
 
