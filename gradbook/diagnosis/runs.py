@@ -63,8 +63,7 @@ class Run:
         if float(getattr(self._optimizer, "found_inf", None) or 0):
             return
         rates = (group.get("lr") for group in self._optimizer.param_groups)
-        told = [float(rate) for rate in rates if rate is not None]
-        self._rates.append(max(told, default=math.nan))
+        self._rates.append(max((float(r) for r in rates if r is not None), default=math.nan))
         if not self._told:
             self.step(loss)
         elif self.moments and self.moments[-1].step == self._steps:
