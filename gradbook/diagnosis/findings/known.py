@@ -43,10 +43,8 @@ class Parameter:
     """The share of itself that weight decay takes from it in a step."""
     breaks: bool = False
     """Whether its next step is not finite in its format, and it and its gradient are."""
-    divides: bool = False
-    """Whether the optimizer divides the gradient by its size, as Adam does."""
-    no_eps: bool = False
-    """Whether what it adds to that size is 0 in the format of the weight."""
+    hint: str | None = None
+    """The hint if its step is too large: `divides` as Adam does, or `wide` if by 0 in float16."""
     sample: tuple[float, ...] = ()
     """The first of its weights."""
 

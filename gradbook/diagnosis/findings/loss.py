@@ -31,7 +31,7 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
     if broken:
         names = listed([p.name for p in broken])
         text = f"The weights {names} are not finite: an earlier step broke them."
-        return text, broken[0].name, "eps" if any(p.no_eps for p in broken) else "step"
+        return text, broken[0].name, "wide" if any(p.hint == "wide" for p in broken) else "step"
     if known.record.bad_input:
         where = known.record.bad_input[0] or "the network"
         return f"What enters {where} is not finite: it is the data.", where, "data"

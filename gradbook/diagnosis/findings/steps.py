@@ -28,9 +28,8 @@ def breaking(known: Known) -> Finding | None:
         return None
     text = "All is finite, and behind the optimizer's next step it is not: that makes NaN or "
     text += f"infinity in {listed([p.name for p in found])}."
-    hint = "eps" if found[0].no_eps else None
-    text += " Its eps, which is added to what it divides by, is 0 in their format." if hint else ""
-    return Finding(Verdict.NON_FINITE, text, since=found[0].name, hint=hint)
+    text += " In float16 what it divides by is 0." if found[0].hint else ""
+    return Finding(Verdict.NON_FINITE, text, since=found[0].name, hint=found[0].hint)
 
 
 def large_step(known: Known) -> Finding | None:
@@ -43,7 +42,7 @@ def large_step(known: Known) -> Finding | None:
     more = f", and {len(found) - 1} more by at least {LARGE:g}" if len(found) > 1 else ""
     decay = "; most of it is weight decay" if _decays(top) else ""
     text = f"One step changes {top.name} by {top.ratio:.1e} times its size{more}{decay}."
-    hint = "decay" if decay else "divides" if top.divides else None
+    hint = "decay" if decay else top.hint
     return Finding(Verdict.LARGE_STEP, text, since=top.name, hint=hint)
 
 

@@ -19,6 +19,7 @@ from gradbook.diagnosis.measuring.updates import Update, update
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
 from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.watching.record import version_of
+from gradbook.precision import float16
 
 SAMPLE = 64
 """How many of its first weights are enough to tell a copy of it."""
@@ -37,6 +38,9 @@ BY_NUMBERS = ("SGD", "ASGD", *BY_SIZE)
 
 ONE_BY_ONE = {"foreach": False, "fused": False, "capturable": False}
 """How a step is computed that any device and format can do."""
+
+LOST = float16.smallest / 4
+"""What float16 rounds to 0."""
 
 DECAYS = ("weight_decay", "lambd")
 """What groups of optimizers call a decay, without which a step does not depend on the weight."""
@@ -117,7 +121,6 @@ def _parameter(
     shape = stored.shape if stored is not None else (found.shape or ())
     ratio = step.ratio if step is not None and math.isfinite(step.ratio) else None
     rate = None if group.get("lr") is None else float(group["lr"])
-    divides = net.way in BY_SIZE
     first = [] if stored is None else stored.storage.widen(stored.raw.flat[:sample]).tolist()
     return Parameter(
         name=name,
@@ -136,8 +139,7 @@ def _parameter(
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
         breaks=not lost and step is not None and step.gradient.nonfinite > 0,
-        divides=divides,
-        no_eps=divides and found.format == "float16" and not np.float16(group.get("eps", 1.0)),
+        hint=None if net.way not in BY_SIZE else "wide" if found.format == "float16" else "divides",
         sample=tuple(first),
     )
 
@@ -186,13 +188,13 @@ def _steps(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
     held = {name: net.weights[name] for name in kept if net.group(name)}
     held = {name: weight for name, weight in held.items() if weight.grad is not None}
     usable = {n: w for n, w in held.items() if not (w.grad.is_sparse or w.is_complex())}
-    # In it small numbers that optimizers add and keep are 0.
+    steps = _taken(net, usable)
+    # In it small numbers that optimizers add and keep are 0, and what is 0 for that is lost.
     half = {name: w for name, w in usable.items() if str(w.dtype) == "torch.float16"}
-    in_half = _taken(net, half, own=True)
-    for name, step in _taken(net, usable).items():
-        lasts = in_half.get(name, step).isfinite()
-        stored = as_tensor(name, _thin(usable[name]))
-        taken = as_tensor(name, step.where(lasts, math.nan))
+    for name, step in _taken(net, half, own=True).items():
+        steps[name] = step.double().where(step != 0, steps[name].clamp(-LOST, LOST))
+    for name, step in steps.items():
+        stored, taken = as_tensor(name, _thin(usable[name])), as_tensor(name, step)
         if stored is not None and taken is not None:
             yield update(stored, taken, lr=1.0)
 
@@ -225,7 +227,7 @@ def _taken(net: Net, weights: Mapping[str, Any], *, own: bool = False) -> dict[s
     step = type(copied).step
     try:
         getattr(step, "__wrapped__", step)(copied)  # without the hooks of others
-    except (RuntimeError, TypeError, KeyError):  # such as a state that is kept in other forms
+    except (RuntimeError, TypeError, KeyError, AssertionError):  # as of a state in other forms
         return {}
     return {name: before[name] - x.detach() for name, x in few.items()}
 

@@ -83,8 +83,8 @@ loss (diagnose): Look at the loss: a division by 0, log(0), or all labels masked
 step (clipping): Go back to the last weights that are finite; clip, lower the rate.
 back (diagnose): Look at what is done with it: log, root or division at 0, or a softmax of which
   all is masked, though what comes of it is masked, too, or left out by where.
-eps (clipping): Keep the weights in float32, as under autocast, or give the optimizer eps=1e-4: its
-  1e-8 is 0 in float16. Begin with weights that are finite.
+wide (clipping): Keep the weights in float32, as under autocast: in float16 the 1e-8 that Adam adds
+  to what it divides by is 0, and so are squares of small gradients.
 scale (clipping): Lower the loss scale, as a GradScaler does where it skips a step, and clear
   gradients at every step.
 underflow, half (clipping): Multiply the loss by a large number, as GradScaler does, and unscale
@@ -167,8 +167,8 @@ orthogonal (time-and-gates): Draw the recurrent weights of plain steps orthogona
 gates (time-and-gates): Open the gates: an LSTM with a large forget bias and its negative on the
   input gate, or a GRU with a large update bias.
 short (time-and-gates): Show that so long a memory is needed; truncate if it is not.
-wide (clipping, small): Keep the weights in float32, or give Adam eps=1e-4: in float16 the 1e-8 that
-  it adds to what it divides by is 0.
+wide (clipping, small): Keep the weights in float32: in float16 the 1e-8 that Adam adds to what it
+  divides by is 0.
 skip (clipping, small): Skip the step, and lower the loss scale if there is one.
 first NaN (exploding): Look for log, division and root at 0 where the first NaN appears.
 slower (clipping): Lower the learning rate, and clip the global norm.
