@@ -54,6 +54,15 @@ def test_a_page_waits_for_one_style_sheet_and_no_script(name: str) -> None:
     assert re.findall(r"<script\b[^>]*\bsrc=", head) == []
 
 
+def test_a_page_asks_at_once_for_the_font_of_its_mathematics() -> None:
+    """Lines would jump when it comes, and a page without any needs none."""
+    for name in set(PAGES) - {"404.html"}:
+        head, _, body = (SITE / name).read_text(encoding="utf-8").partition("</head>")
+        asked = re.findall(r'<link rel="preload" as="font"[^>]* href="([^"]+)"', head)
+        assert len(asked) == ("<math" in body), name
+        assert all((SITE / name).parent.joinpath(font).is_file() for font in asked)
+
+
 def test_loading_a_page_styles_it_once() -> None:
     """The theme has a rule for all elements while colors are set: it is taken out, or renamed."""
     [sheet] = (SITE / "assets").glob("all.*.css")

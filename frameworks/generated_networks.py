@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from generated_begun import alike, harmless, off, zeros
+from generated_cells import own_cells
 from generated_hand import by_hand
 from generated_lost import breaks, cuts, silences
 from generated_met import FAULTS_MET, met
@@ -29,6 +30,7 @@ def generated(size: int) -> Iterator[Case]:
     yield from _with(FAULTS, [*sound(size)], size)
     yield from _with(FAULTS_MET, [*met(size)], size)
     yield from by_hand(size)
+    yield from own_cells(size)
 
 
 def _with(faults: Sequence[Fault], cases: list[Case], size: int) -> Iterator[Case]:

@@ -148,6 +148,10 @@ class _Ways:
         self.by_name, self.exits = {p.name: p for p in states}, exits
         self.size = size = {p.name: p.delta or 0.0 for p in states}
         self.after, self.around, self.on = after_of(states), crossed(states), _handed_on(states)
+        # The first state of all is handed on, too, though nothing enters there.
+        first = (p.name for p in states if not p.module and p.name not in self.on)
+        goes = {name: self.on.get(self.around.get(name, "")) for name in first}
+        self.on |= {name: of for name, of in goes.items() if of}
         # A state goes on, whatever enters beside it.
         mine = {p.name: () if p.beside else p.before for p in states}
         first = partial(max, key=lambda n: (n in self.on, size[n]), default="")

@@ -173,7 +173,7 @@ def crossed(states: Sequence[Place]) -> dict[str, str]:
     """
     draw = random.Random(0)
     # What a module reads beside at each of many calls, as data in time, begins no path.
-    calls = Counter(p.module for p in states)
+    calls = Counter(p.module for p in states if p.module)
     begins = {p.name: p.beside and calls[p.module] < CALLS for p in states}
     ways = {p.name: (*p.before, *[""] * (begins[p.name] or not p.before)) for p in states}
     drawn = {(b, name): draw.randrange(PRIME) for name, before in ways.items() for b in before}

@@ -48,6 +48,9 @@ back. Published networks at their own initialization rise by up to 5 decades in 
 (ConvMixer) and train: behind a normalization the size of a gradient does not matter.
 """
 
+SAME_FACTOR = 0.01
+"""By how many decades two factors differ at most that are one."""
+
 MOST_OF = 4
 """How many positions for each branch there are at least, so that a router could serve all."""
 
@@ -79,21 +82,37 @@ def _ill(known: Known, paths: Sequence[Profile]) -> tuple[bool, Profile, Profile
     """Return whether a fall is the fault, and the paths of the largest fall and rise."""
     down = max(paths, key=lambda path: path.fall[0], default=Profile())
     up = max(paths, key=lambda path: path.rise[0], default=Profile())
-    rise, limit = up.rise[0], RISE_NORMALIZED if known.normalized else RISE
-    if known.normalized and known.splits:
+    normalized = known.normalized and _normed_behind(known, up.rise[2])
+    rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
+    if normalized and known.splits:
         rise, limit = rise - _scaled(known, up), max(limit, RISE_OF_BLOCK * _blocks(up))
     falls = down.fall[0] >= FALL and down.fall[0] >= min(rise, limit)
     return (falls, down, up) if falls or rise >= limit else None
 
 
+def _normed_behind(known: Known, name: str) -> bool:
+    """Tell whether a normalization is behind a place, as one of the data is not."""
+    names = [place.name for place in known.places]
+    normed = [i for i, place in enumerate(known.places) if place.normed]
+    return not (name and normed) or normed[-1] > names.index(name)
+
+
 def _scaled(known: Known, path: Profile) -> float:
-    """Return how many decades of a rise are those of a stream that grows and is normalized."""
+    """Return how many decades of a rise are those of a stream that is multiplied, then normalized.
+
+    What is multiplied by a number gets a gradient that is divided by it.
+    """
     _, start, end = path.rise
-    if not start or not known.by_name[end].weak:
-        return 0.0
-    names = path.names[path.names.index(end) : path.names.index(start) + 1]
-    first, *_, last = [known.by_name[end], *(p for n in names if (p := known.by_name[n]).weak)]
-    return max(log_ratio(last.out, first.out), 0.0) if last.out and first.out else 0.0
+    names = path.names[path.names.index(end) : path.names.index(start)] if start else ()
+    found = 0.0
+    for place in (known.by_name[name] for name in names):
+        source = known.by_name.get(place.before[0]) if len(place.before) == 1 else None
+        if source is None or not (place.weak and place.out and source.out):
+            continue
+        by = log_ratio(place.out, source.out)
+        change = log_ratio(source.delta or 0.0, place.delta or 0.0)
+        found += by if by > 0 and abs(by - change) < SAME_FACTOR else 0.0
+    return found
 
 
 def _made_alike(known: Known) -> str:

@@ -162,10 +162,10 @@ deep norm (normalization, normalized, not paths): Gradients explode in deep netw
 warm (clipping, normalized, paths): Its size is no fault behind a normalization: warm the learning
   rate up, and clip.
 clip (clipping): Clip the global norm of the gradients; log it before the clip.
-orthogonal (time-and-gates): Draw the recurrent weights of plain steps orthogonal, or
-  as the identity with ReLU.
-gates (time-and-gates): Open the gates: an LSTM with a large forget bias and its negative on the
-  input gate, or a GRU with a large update bias.
+orthogonal (time-and-gates): If its steps are plain, as in nn.RNN, draw the recurrent weights
+  orthogonal, or as the identity with ReLU.
+gates (time-and-gates): If they have gates, open them: an LSTM with a large forget bias and its
+  negative on the input gate; a GRU with a large bias on the gate that keeps the state.
 short (time-and-gates): Show that so long a memory is needed; truncate if it is not.
 wide (clipping, small): Keep the weights in float32: in float16 the 1e-8 that Adam adds to what it
   divides by is 0.

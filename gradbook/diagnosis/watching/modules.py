@@ -214,7 +214,7 @@ def _gates_data(node: Any) -> bool:
     """Tell whether a factor asks for no gradient and is as wide as data: a mask of rows is not."""
     sides = zip(node.next_functions, ("_saved_self", "_saved_other"), strict=True)
     quiet = [getattr(node, side, None) for (edge, _), side in sides if edge is None]
-    return any(x is None or not x.ndim or x.shape[-1] > 1 for x in quiet)
+    return any(x is None or (x.ndim and x.shape[-1] > 1) for x in quiet)
 
 
 def _weight(leaf: Any, reader: Any) -> Weight:

@@ -13,7 +13,7 @@ from mkdocs.utils.yaml import yaml_load
 
 from gradbook.press.binding import as_text, heads, listing, pace, policies
 from gradbook.press.binding.cards import card
-from gradbook.press.binding.first_paint import bundled, unhindered
+from gradbook.press.binding.first_paint import bundled, hastened, unhindered
 from gradbook.press.binding.footer import foot, footed
 from gradbook.press.binding.lost import led_on
 from gradbook.press.binding.sheet import UNKNOWN, Sheet, built, sheets
@@ -83,7 +83,8 @@ class Binder:
         finished = {sheet.name: self._finished(sheet) for sheet in given}
         pages, styles = bundled(finished, self.site)
         as_text.write(self.site, styles)
-        if not self.offline:
+        if not self.offline:  # from a folder a browser asks for no font before it needs it
+            pages = {name: hastened(page, name) for name, page in pages.items()}
             as_text.write(self.site, {"_headers": policies.headers(pages.values())})
         rules = policies.FROM_A_FOLDER if self.offline else ""
         guarded = {
