@@ -1,15 +1,15 @@
 """What only a run tells: what is missing between its steps, and what came before the end."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from statistics import median
 from typing import Any
 
-from gradbook.diagnosis.findings.about import UNLIKE
+from gradbook.diagnosis.findings.about import CLOSE, UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
-from gradbook.diagnosis.places import log_ratio
+from gradbook.diagnosis.places import Place, log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
 from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report
@@ -60,11 +60,22 @@ def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
     return None
 
 
+def piled(places: Iterable[Place], held: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Tell whether the gradient of the first bias has grown by just the sum of this pass's δ.
+
+    What a penalty adds to it is no sum with an earlier step's.
+    """
+    names = ((f"{p.module}.bias".lstrip("."), p.total) for p in places if p.layer and p.total)
+    both = ((total, held[n] - before[n]) for n, total in names if n in held and n in before)
+    return any(abs(norm_of([more]) - total) <= CLOSE * total for total, more in islice(both, 1))
+
+
 def summed(moments: Sequence[Moment]) -> Finding | None:
     """Find that each step but the first is taken with gradients of earlier ones in it."""
-    own = [not any(UNLIKE in note for note in moment.report.notes) for moment in moments]
-    held = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
-    if len(own) < OFTEN or not own[0] or any(own[1:]) or not held:
+    unlike = [any(UNLIKE in note for note in moment.report.notes) for moment in moments]
+    told = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
+    later = all(m.piled and other for m, other in zip(moments[1:], unlike[1:], strict=True))
+    if len(moments) < OFTEN or unlike[0] or not later or not told:
         return None
     text = "At the first step the gradients are those of its backward pass, at each later one they "
     text += "are not: they are not cleared, and every step is taken with the sum of all before."

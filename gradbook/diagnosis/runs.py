@@ -36,6 +36,7 @@ class Run:
         self._deltas: Watched = watch(net)
         self._steps, self._told, self._age = 0, False, 0
         self._rates: list[float] = []
+        self._held: dict[str, Any] = {}  # the gradients of biases when the last step was taken
         self._stepped, self._emptied = 0, 0
         self._hook: Any = None
         self.moments: list[Moment] = []
@@ -67,7 +68,11 @@ class Run:
             self.step(loss)
         elif self.moments and self.moments[-1].step == self._steps:
             self._look_again()
-        self._told = False
+        self._told, self._held = False, self._biases()
+
+    def _biases(self) -> dict[str, Any]:
+        named = ((n, p.grad) for n, p in self._net.named_parameters() if p.ndim == 1)
+        return {name: grad.detach().clone() for name, grad in named if grad is not None}
 
     def _look_again(self) -> None:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
@@ -77,7 +82,7 @@ class Run:
         if 0 < held < CLIPPED * moment.norm:
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
-            self.moments[-1] = replace(seen, norm=moment.norm)
+            self.moments[-1] = replace(seen, norm=moment.norm, piled=moment.piled)
 
     @property
     def _scale(self) -> float:
@@ -125,6 +130,7 @@ class Run:
             updates={row.name: row.update for row in report.rows if row.update is not None},
             report=report,
             weights=median(map(run_findings.norm_of, matrices or [[]])),
+            piled=run_findings.piled(self._deltas.record.places, self._biases(), self._held),
         )
 
     def close(self) -> None:

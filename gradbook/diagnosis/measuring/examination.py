@@ -32,6 +32,7 @@ class Examined:
     facts: tuple[Facts, ...]
     notes: tuple[str, ...] = ()
     """What the reader should know about how it was measured."""
+    gradients: Tensors | None = None
     weights: Tensors | None = None
     evidence: Evidence = field(default_factory=Evidence)
     lr: float | None = None
@@ -72,7 +73,9 @@ def measured_of(
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
-    found = Examined(layers, measured, updates, facts, weights=known, lr=lr, loss_scale=scale)
+    found = Examined(
+        layers, measured, updates, facts, gradients=tensors, weights=known, lr=lr, loss_scale=scale
+    )
     notes += _notes(found, order.sorted_by_number, len(snapshots))
     return replace(found, notes=tuple(notes))
 
