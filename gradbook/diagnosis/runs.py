@@ -162,9 +162,10 @@ class Run:
         total = {float(m.step): m.norm for m in self.moments}
         report = run_findings.joined(moment.report, *self._later(moment, total))
         high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
-        step = f"Step {moment.step} of {self._steps}."
-        notes = step, *changes_of(self.moments), *high, *run_findings.below(self.moments)
-        report = run_findings.seen_from_the_start(_noted(report, *notes), self.moments)
+        step = f"Step {moment.step} of {self._steps}. {' '.join(changes_of(self.moments))}"
+        # A terminal shows the first of what was known at the last step, too.
+        notes = *run_findings.below(self.moments), step, *report.notes, *high
+        report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
         return run_findings.slowed(report, self._rates)
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:

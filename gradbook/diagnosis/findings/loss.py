@@ -3,6 +3,7 @@
 import math
 
 from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.findings.steps import SLOW
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
@@ -92,7 +93,9 @@ def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
         return None
     at = listed([p.name for p in ends])
     text = f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
-    text += "saturated or at its minimum; it is not your layers."
+    text += "saturated, at its minimum or multiplied by a small number; it is not your layers."
+    most = max((p.ratio or 0.0 for p in known.matrices if not p.zero), default=0.0)
+    text += f" A step changes weights by {most:.0e} of their size all the same." * (most >= SLOW)
     return Finding(Verdict.LOSS, text, since=ends[-1].name)
 
 
