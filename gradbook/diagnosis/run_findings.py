@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice, takewhile
+from itertools import takewhile
 from statistics import median
 from typing import Any
 
@@ -61,21 +61,18 @@ def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
 
 
 def piled(places: Iterable[Place], held: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Tell whether the gradient of the first bias has grown by just the sum of this pass's δ.
-
-    What a penalty adds to it is no sum with an earlier step's.
-    """
-    names = ((f"{p.module}.bias".lstrip("."), p.total) for p in places if p.layer and p.total)
-    both = ((total, held[n] - before[n]) for n, total in names if n in held and n in before)
-    return any(abs(norm_of([more]) - total) <= CLOSE * total for total, more in islice(both, 1))
+    """Tell whether a bias's gradient is that of before and the sum of δ, and no penalty's."""
+    named = ((f"{p.module}.bias".lstrip("."), p.total) for p in places if p.layer and p.total)
+    name, total = next((pair for pair in named if pair[0] in held and pair[0] in before), ("", 0.0))
+    return bool(name) and abs(norm_of([held[name] - before[name]]) - total) <= CLOSE * total
 
 
 def summed(moments: Sequence[Moment]) -> Finding | None:
     """Find that each step but the first is taken with gradients of earlier ones in it."""
-    unlike = [any(UNLIKE in note for note in moment.report.notes) for moment in moments]
-    told = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
-    later = all(m.piled and other for m, other in zip(moments[1:], unlike[1:], strict=True))
-    if len(moments) < OFTEN or unlike[0] or not later or not told:
+    own = [not any(UNLIKE in note for note in moment.report.notes) for moment in moments]
+    held = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
+    held = held and all(moment.piled for moment in moments[1:])
+    if len(own) < OFTEN or not own[0] or any(own[1:]) or not held:
         return None
     text = "At the first step the gradients are those of its backward pass, at each later one they "
     text += "are not: they are not cleared, and every step is taken with the sum of all before."
@@ -91,11 +88,9 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
     still = [r for r in last.report.rows if all(r.name in names for names in zero)]
     if all(r.kind == "bias" for r in still):
         return None
-    text = (
-        f"{listed([r.name for r in still])} got a gradient of exactly 0 at each of {len(moments)} "
-        "steps, and others something: what lies behind has a slope of 0, or the loss sends nothing "
-        "there."
-    )
+    names = listed([r.name for r in still])
+    text = f"{names} got a gradient of exactly 0 at each of {len(moments)} steps, and others "
+    text += "something: what lies behind has a slope of 0, or the loss sends nothing there."
     return Finding(Verdict.CUT, text, since=still[-1].name, hint="still")
 
 

@@ -77,10 +77,8 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     data = {p.name for p in known.places if p.name.startswith("input") and not p.before}
     if any(p.delta for p in known.places if p.name not in data):
         return _behind_the_last(known)
-    text = (
-        f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
-    )
-    text += "stands between the last one and the loss."
+    text = f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at "
+    text += "what stands between the last one and the loss."
     text += " The gradients that weights hold come from elsewhere." if held else ""
     text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
     hint = "half" if half else "second" if known.record.differentiated else None

@@ -39,7 +39,7 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     if deltas is None:
         return Evidence()
     sizes = _sizes(deltas)
-    if len(sizes) < min(2, max(len(_weighted(layers)) - 1, 1) if layers else 2):
+    if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         raise BadInput(
             f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of all "
             "hidden layers, first to last"
@@ -97,13 +97,10 @@ def _hidden(tree: Any, names: list[str], layers: Sequence[Layer]) -> tuple[list[
     """Return the names of hidden layers in order, and that of the output layer if it is there."""
     if not isinstance(tree, Mapping) or not names:
         return names, []
-    output = _weighted(layers)[-1:]
+    weighted = [x.name for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
+    output = weighted[-1:]
     names = _in_order(names, layers, output)
     return (names[:-1], output) if names[-1:] == output else (names, [])
-
-
-def _weighted(layers: Sequence[Layer]) -> list[str]:
-    return [x.name for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
 
 
 def _in_order(names: list[str], layers: Sequence[Layer], output: list[str]) -> list[str]:

@@ -73,11 +73,9 @@ def measured_of(
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
-    found = Examined(
-        layers, measured, updates, facts, gradients=tensors, weights=known, lr=lr, loss_scale=scale
-    )
+    found = Examined(layers, measured, updates, facts, weights=known, lr=lr, loss_scale=scale)
     notes += _notes(found, order.sorted_by_number, len(snapshots))
-    return replace(found, notes=tuple(notes))
+    return replace(found, gradients=tensors, notes=tuple(notes))
 
 
 def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:

@@ -119,8 +119,7 @@ def hidden(facts: Sequence[Facts]) -> list[Facts]:
     """Return the layers of the most frequent kind, but for the network's last."""
     named = (Kind.NORM, Kind.BIAS, Kind.SCALAR, Kind.EMBEDDING, Kind.RECURRENT)
     weighted = [layer for layer in facts if layer.kind not in named]
-    # Of some layers a log has the biases alone.
-    rest = (weighted or [layer for layer in facts if layer.kind is Kind.BIAS])[:-1]
+    rest = (weighted or [layer for layer in facts if layer.kind is Kind.BIAS])[:-1]  # biases alone
     kinds = [layer.kind for layer in rest]
     main = max(kinds, key=kinds.count, default=None)
     return [layer for layer in rest if layer.kind is main]

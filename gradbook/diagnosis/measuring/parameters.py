@@ -107,6 +107,7 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
     rate = float(group["lr"]) if "lr" in group else None
     first = [] if stored is None else stored.storage.widen(stored.raw.flat[:sample]).tolist()
     alike = stored is not None and _is_alike(stored)
+    pull = _read(whole.gradients, name) if alike else None
     return Parameter(
         name=name,
         trainable=weight is None or bool(weight.requires_grad),
@@ -115,7 +116,7 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
         finite=not lost,
         zero=None if stored is None else _is_zero(stored),
         alike=alike,
-        pulled_alike=alike and len(shape) > 1 and _is_pulled_alike(_read(whole.gradients, name)),
+        pulled_alike=pull is not None and len(shape) > 1 and _is_pulled_alike(pull),
         broken=lost and stored is not None and not np.isfinite(stored.values()).all(),
         ratio=ratio,
         gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
@@ -152,10 +153,8 @@ def _is_alike(tensor: Tensor) -> bool:
     return bool((rows == rows[:1]).all() or (rows == rows[:, :1]).all())
 
 
-def _is_pulled_alike(gradient: Tensor | None) -> bool:
+def _is_pulled_alike(gradient: Tensor) -> bool:
     """Tell whether all units get the same gradient."""
-    if gradient is None:
-        return False
     values = gradient.values().astype(np.float64)
     # They are the rows of what PyTorch and Equinox call a weight, elsewhere the columns.
     first = values.take([0], 0 if "weight" in gradient.name else -1)
