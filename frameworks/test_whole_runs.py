@@ -190,6 +190,39 @@ def test_gradients_that_nobody_clears(net: Callable[[], nn.Module]) -> None:
     assert "zero_grad" in report.steps[0].text
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("from_start", [False, True])
+def test_a_penalty_that_is_zero_at_first_is_no_gradient_of_earlier_steps(
+    from_start: bool, seed: int
+) -> None:
+    """That of what the weights have moved, or of biases that begin with 0: all are cleared."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4))
+    for layer in (net[0], net[2], net[4]):
+        nn.init.zeros_(layer.bias)
+    first = [p.detach().clone() if from_start else 0 * p.detach() for p in net.parameters()]
+    optimizer, told = torch.optim.Adam(net.parameters(), 1e-2), []
+    x, y = torch.randn(64, 8), torch.randint(4, (64,))
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(12):
+            optimizer.zero_grad()
+            pairs = zip(net.parameters(), first, strict=True)
+            penalty = 0.05 * sum(((p - q) ** 2).sum() for p, q in pairs)
+            (loss := F.cross_entropy(net(x), y) + penalty).backward()
+            run.step(loss)
+            optimizer.step()
+            told.append(loss.item())
+    assert told[-1] < told[0]
+    assert run.report().verdict is V.HEALTHY
+
+
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_gradients_that_are_clipped_and_never_cleared(clip: float | None) -> None:
+    made = perceptron()
+    report, _ = after(made, torch.optim.SGD(made.parameters(), 0.1), 6, clear=False, clip=clip)
+    assert report.findings[0].hint == "summed"
+
+
 @pytest.mark.parametrize("tells", [False, True])
 def test_an_optimizer_of_another_network(tells: bool) -> None:
     """What it clears are gradients of others, and none of its steps moves this network."""

@@ -1,15 +1,15 @@
 """What only a run tells: what is missing between its steps, and what came before the end."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from statistics import median
 from typing import Any
 
-from gradbook.diagnosis.findings.about import UNLIKE
+from gradbook.diagnosis.findings.about import CLOSE, UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
-from gradbook.diagnosis.places import log_ratio
+from gradbook.diagnosis.places import Place, log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
 from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report
@@ -60,10 +60,18 @@ def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
     return None
 
 
+def piled(places: Iterable[Place], held: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Tell whether a bias's gradient is that of before and the sum of δ, and no penalty's."""
+    named = ((f"{p.module}.bias".lstrip("."), p.total) for p in places if p.layer and p.total)
+    name, total = next((pair for pair in named if pair[0] in held and pair[0] in before), ("", 0.0))
+    return bool(name) and abs(norm_of([held[name] - before[name]]) - total) <= CLOSE * total
+
+
 def summed(moments: Sequence[Moment]) -> Finding | None:
     """Find that each step but the first is taken with gradients of earlier ones in it."""
     own = [not any(UNLIKE in note for note in moment.report.notes) for moment in moments]
     held = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
+    held = held and all(moment.piled for moment in moments[1:])
     if len(own) < OFTEN or not own[0] or any(own[1:]) or not held:
         return None
     text = "At the first step the gradients are those of its backward pass, at each later one they "
@@ -80,11 +88,9 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
     still = [r for r in last.report.rows if all(r.name in names for names in zero)]
     if all(r.kind == "bias" for r in still):
         return None
-    text = (
-        f"{listed([r.name for r in still])} got a gradient of exactly 0 at each of {len(moments)} "
-        "steps, and others something: what lies behind has a slope of 0, or the loss sends nothing "
-        "there."
-    )
+    names = listed([r.name for r in still])
+    text = f"{names} got a gradient of exactly 0 at each of {len(moments)} steps, and others "
+    text += "something: what lies behind has a slope of 0, or the loss sends nothing there."
     return Finding(Verdict.CUT, text, since=still[-1].name, hint="still")
 
 

@@ -36,6 +36,7 @@ class Run:
         self._deltas: Watched = watch(net)
         self._steps, self._told, self._age = 0, False, 0
         self._rates: list[float] = []
+        self._held: dict[str, Any] = {}  # the gradients of biases when the last step was taken
         self._stepped, self._emptied = 0, 0
         self._hook: Any = None
         self.moments: list[Moment] = []
@@ -68,7 +69,11 @@ class Run:
             self.step(loss)
         elif self.moments and self.moments[-1].step == self._steps:
             self._look_again()
-        self._told = False
+        self._told, self._held = False, self._biases()
+
+    def _biases(self) -> dict[str, Any]:
+        named = ((n, p.grad) for n, p in self._net.named_parameters() if p.ndim == 1)
+        return {name: grad.detach().clone() for name, grad in named if grad is not None}
 
     def _look_again(self) -> None:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
@@ -78,7 +83,7 @@ class Run:
         if 0 < held < CLIPPED * moment.norm:
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
-            self.moments[-1] = replace(seen, norm=moment.norm)
+            self.moments[-1] = replace(seen, norm=moment.norm, piled=moment.piled)
 
     @property
     def _scale(self) -> float:
@@ -120,6 +125,7 @@ class Run:
             updates={row.name: row.update for row in report.rows if row.update is not None},
             report=report,
             weights=median(map(run_findings.norm_of, matrices or [[]])),
+            piled=run_findings.piled(self._deltas.record.places, self._biases(), self._held),
         )
 
     def close(self) -> None:
@@ -151,9 +157,10 @@ class Run:
         total = {float(m.step): m.norm for m in self.moments}
         report = run_findings.joined(moment.report, *self._later(moment, total))
         high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
-        step = f"Step {moment.step} of {self._steps}."
-        notes = step, *changes_of(self.moments), *high, *run_findings.below(self.moments)
-        report = run_findings.seen_from_the_start(_noted(report, *notes), self.moments)
+        step = f"Step {moment.step} of {self._steps}. {' '.join(changes_of(self.moments))}"
+        # A terminal shows the first of what was known at the last step, too.
+        notes = *run_findings.below(self.moments), step, *report.notes, *high
+        report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
         return run_findings.slowed(report, self._rates)
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:

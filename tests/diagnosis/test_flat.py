@@ -335,3 +335,22 @@ def test_a_network_that_ran_without_gradients_is_told_so() -> None:
     assert "no_grad" in next_steps(first)[0].text
     asking = known([None, None], [None, None])  # type: ignore[list-item]
     assert findings_of(asking)[0].hint == "outside"
+
+
+@pytest.mark.parametrize(("same", "alike"), [((0,), False), ((1,), False), ((0, 1), True)])
+def test_units_of_arrays_are_alike_if_what_reads_them_is(
+    same: tuple[int, ...], alike: bool
+) -> None:
+    """Two layers by hand: the first one's gradient is x' (δ W') and a slope."""
+    rng = np.random.default_rng(0)
+    w, v = rng.normal(size=(8, 16)) / 8, rng.normal(size=(16, 3)) / 16
+    for matrix in [(w, v)[index] for index in same]:
+        matrix[:] = 0.1
+    x, y = rng.normal(size=(32, 8)), rng.normal(size=(32, 3))
+    h = np.tanh(x @ w)
+    out = (h @ v - y) / len(x)
+    inner = (out @ v.T) * (1 - h**2)
+    pulls = x.T @ inner
+    assert np.allclose(pulls, pulls[:, :1]) is alike
+    found = diagnose({"a.W": pulls, "b.W": h.T @ out}, weights={"a.W": w, "b.W": v})
+    assert (found.verdict is V.SYMMETRIC) is alike

@@ -21,6 +21,7 @@ from gradbook.book.update_rule.freezing import freeze_depth
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log
 from gradbook.diagnosis.findings import Finding
 from gradbook.diagnosis.measuring.deltas import read_deltas
+from gradbook.diagnosis.measuring.rates import one_layer
 from gradbook.diagnosis.reporting.advice import Traits, next_steps
 from gradbook.diagnosis.reporting.report import LINES
 from gradbook.precision import float32
@@ -260,8 +261,35 @@ def test_every_verdict_has_next_steps_whose_pages_are_there(verdict: Verdict) ->
 )
 def test_deltas_that_cannot_be_used_are_named(deltas: Any, message: str) -> None:
     with pytest.raises(BadInput) as caught:
-        diagnose({"1.W": np.ones((2, 2))}, deltas=deltas)
+        diagnose({f"{i}.W": np.ones((2, 2)) for i in (1, 2, 3)}, deltas=deltas)
     assert message in str(caught.value)
+
+
+def test_one_hidden_layer_has_none_to_compare_with() -> None:
+    rng = np.random.default_rng(0)
+    w, v = rng.normal(size=(4, 8)), rng.normal(size=(8, 3))
+    report = diagnose([w, v], weights=[w, v], deltas=[np.ones((5, 8))])
+    assert report.verdict is Verdict.CANNOT_TELL
+    assert "one hidden layer alone" in report.reason
+
+
+def test_a_log_of_biases_alone_is_read() -> None:
+    """The same numbers say the same, with weights beside them or not."""
+    fall = [Entry(0.0, f"fc{i}.bias", 10.0 ** (0.64 * i)) for i in range(6)]
+    flat = [Entry(0.0, f"fc{i}.weight", 1.0) for i in range(6)]
+    alone, beside = diagnose_log(fall), diagnose_log([*fall, *flat])
+    assert alone.verdict is beside.verdict is Verdict.VANISHING
+    assert alone.reason == beside.reason
+    assert diagnose_log(fall[:2]).verdict is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize(("bad", "one"), [((4,), True), ((3, 6), False), ((2, 4, 6), False)])
+def test_one_layer_does_most_of_it_only_if_no_second_one_does(
+    bad: tuple[int, ...], one: bool
+) -> None:
+    steps = [100.0 if index in bad else 0.97 for index in range(8)]
+    sizes = np.cumprod([1.0, *steps])
+    assert one_layer(sizes) is one_layer(sizes[::-1]) is one
 
 
 def test_deltas_come_as_arrays_norms_or_one_array_of_norms() -> None:

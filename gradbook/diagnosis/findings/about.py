@@ -29,27 +29,21 @@ def notes_of(known: Known) -> Iterator[str]:
     if out := [p.name for p in known.asked if left_out(p) and not p.moved]:
         yield f"{listed(out)} get no gradient and are not in the optimizer: they stay as they are."
     for copy, source in copies(known).items():
-        yield (
-            f"{copy} ran without asking for a gradient, and its weights are an older copy of those "
-            f"of {source}: a network of targets. requires_grad_(False) would say so."
-        )
+        text = f"{copy} ran without asking for a gradient, and its weights are an older copy of "
+        yield f"{text}those of {source}: a network of targets. requires_grad_(False) would say so."
     still = [p.name for p in known.still if p.axes > 1] if any(p.norm for p in known.asked) else []
     if still and not exactly_zero(known) and not zero_start(known):
         yield f"{listed(still, 6)} get a gradient of exactly 0 in this step."
     if len(apart := _apart(known)) > 1:
-        yield (
-            f"Of what the loss sends {apart[0].name} gets more than {apart[-1].name} by "
-            f"{factor(log_ratio(apart[0].norm or 0, apart[-1].norm or 0))}: look at the weights of "
-            "its terms."
-        )
+        more = factor(log_ratio(apart[0].norm or 0, apart[-1].norm or 0))
+        text = f"Of what the loss sends {apart[0].name} gets more than {apart[-1].name} by {more}: "
+        yield f"{text}look at the weights of its terms."
     gone = [known.passed(p) for p in known.asked if p.norm is None]
     if (gone and all(gone) and len(gone) == len(known.asked)) or emptied(known):
         yield "No weight holds a gradient: they were cleared, or autograd.grad was used. δ is read."
     elif not gone and (wrong := _unlike(known)):
-        yield (
-            f"The gradient of {wrong} {UNLIKE}: gradients were summed over several passes, "
-            "clipped, scaled or are stale."
-        )
+        text = f"The gradient of {wrong} {UNLIKE}: gradients were summed over several passes, "
+        yield f"{text}clipped, scaled or are stale."
 
 
 def _apart(known: Known) -> list[Place]:

@@ -27,6 +27,8 @@ class Parameter:
     """Whether its weights are all 0; None if they are not known."""
     alike: bool = False
     """Whether all its units have the same weights, of a matrix such as are not 0."""
+    pulled_alike: bool = False
+    """Whether they get the same gradient as well."""
     broken: bool = False
     """Whether its weights are not finite."""
     ratio: float | None = None

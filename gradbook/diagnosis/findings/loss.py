@@ -3,6 +3,7 @@
 import math
 
 from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.findings.steps import SLOW
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
@@ -77,10 +78,8 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     data = {p.name for p in known.places if p.name.startswith("input") and not p.before}
     if any(p.delta for p in known.places if p.name not in data):
         return _behind_the_last(known)
-    text = (
-        f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at what "
-    )
-    text += "stands between the last one and the loss."
+    text = f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at "
+    text += "what stands between the last one and the loss."
     text += " The gradients that weights hold come from elsewhere." if held else ""
     text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
     hint = "half" if half else "second" if known.record.differentiated else None
@@ -93,7 +92,9 @@ def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
         return None
     at = listed([p.name for p in ends])
     text = f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
-    text += "saturated or at its minimum; it is not your layers."
+    text += "saturated, at its minimum or multiplied by a small number; it is not your layers."
+    most = max((p.ratio or 0.0 for p in known.matrices if not p.zero), default=0.0)
+    text += f" A step changes weights by {most:.0e} of their size all the same." * (most >= SLOW)
     return Finding(Verdict.LOSS, text, since=ends[-1].name)
 
 

@@ -208,10 +208,8 @@ def _arrives(known: Known, found: Profile) -> str:
     if len(found.names) < 2:
         return f"The gradient arrives at {listed(names)}: there is no deeper layer."
     down, up = known.worst(-1).fall[0], known.worst(1).rise[0]
-    return (
-        f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
-        f"{factor(down)} and grows by no more than {factor(up)}."
-    )
+    text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
+    return f"{text}{factor(down)} and grows by no more than {factor(up)}."
 
 
 def unseen(known: Known) -> Finding | None:

@@ -76,11 +76,11 @@ def passing(total: Mapping[float, float]) -> str:
     bad = [step for step, norm in total.items() if not math.isfinite(norm)]
     if not bad or len(bad) > SHARE * len(total) or max(total) in bad:
         return ""
-    return (
-        f"The norms of {len(bad)} of {len(total)} steps are not finite, the last at step "
+    text = f"The norms of {len(bad)} of {len(total)} steps are not finite, the last at step "
+    text += (
         f"{bad[-1]:g}, and later ones are: such steps were not taken, as with a loss scale that "
-        "is lowered until nothing overflows."
     )
+    return f"{text}is lowered until nothing overflows."
 
 
 def peaks(total: Mapping[float, float]) -> Iterator[str]:

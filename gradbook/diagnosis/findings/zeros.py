@@ -41,14 +41,18 @@ def _share(known: Known) -> str:
 
 
 def symmetric(known: Known) -> Finding | None:
-    """Find layers whose units all have the same weights and biases, and so will stay alike."""
+    """Find layers whose units have the same weights and get the same gradient: they stay alike."""
     apart = {p.layer for p in known.parameters if p.axes == 1 and not p.alike}
-    alike = [p.name for p in known.matrices if p.alike and p.layer not in apart]
+    alike = [p for p in known.matrices if p.alike and p.layer not in apart]
+    # Through weights that are all the same softmax sends back no more than rounding leaves.
+    if len(alike) < max(2, sum(p.axes > 1 for p in known.parameters)):
+        alike = [p for p in alike if p.pulled_alike]
     if not alike or len(alike) < MOST * len(known.matrices):
         return None
-    text = f"In {len(alike)} of {len(known.matrices)} layers all units have the same weights: they "
-    text += f"compute the same, get the same gradient and stay alike ({listed(alike)})."
-    return Finding(Verdict.SYMMETRIC, text, since=alike[0])
+    names = [p.name for p in alike]
+    text = f"In {len(names)} of {len(known.matrices)} layers all units have the same weights: they "
+    text += f"compute the same, get the same gradient and stay alike ({listed(names)})."
+    return Finding(Verdict.SYMMETRIC, text, since=names[0])
 
 
 def zero_start(known: Known) -> Finding | None:

@@ -39,7 +39,7 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     if deltas is None:
         return Evidence()
     sizes = _sizes(deltas)
-    if len(sizes) < 2:
+    if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         raise BadInput(
             f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of all "
             "hidden layers, first to last"

@@ -32,6 +32,7 @@ class Examined:
     facts: tuple[Facts, ...]
     notes: tuple[str, ...] = ()
     """What the reader should know about how it was measured."""
+    gradients: Tensors | None = None
     weights: Tensors | None = None
     evidence: Evidence = field(default_factory=Evidence)
     lr: float | None = None
@@ -74,7 +75,7 @@ def measured_of(
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
     found = Examined(layers, measured, updates, facts, weights=known, lr=lr, loss_scale=scale)
     notes += _notes(found, order.sorted_by_number, len(snapshots))
-    return replace(found, notes=tuple(notes))
+    return replace(found, gradients=tensors, notes=tuple(notes))
 
 
 def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:

@@ -108,7 +108,7 @@ def gather(
         frozen=frozen_share(updates),
         recurrent=any(layer.kind is Kind.RECURRENT for layer in facts),
         normalized=bool(norms),
-        blocks=any(in_a_block(x.name) for x in weighted),
+        blocks=any(in_a_block(x.name) for x in weighted or main),
         gain=sum(gain for gain in gains if gain is not None) if told else None,
         bends=max(len(weighted) - 2, 0) * math.log10(2) / 2,
         pulls=_pulls(weighted),
@@ -116,9 +116,10 @@ def gather(
 
 
 def hidden(facts: Sequence[Facts]) -> list[Facts]:
-    """Return the layers of the most frequent kind that has weights, but for the network's last."""
+    """Return the layers of the most frequent kind, but for the network's last."""
     named = (Kind.NORM, Kind.BIAS, Kind.SCALAR, Kind.EMBEDDING, Kind.RECURRENT)
-    rest = [layer for layer in facts if layer.kind not in named][:-1]
+    weighted = [layer for layer in facts if layer.kind not in named]
+    rest = (weighted or [layer for layer in facts if layer.kind is Kind.BIAS])[:-1]  # biases alone
     kinds = [layer.kind for layer in rest]
     main = max(kinds, key=kinds.count, default=None)
     return [layer for layer in rest if layer.kind is main]

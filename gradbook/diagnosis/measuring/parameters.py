@@ -30,6 +30,9 @@ ENOUGH = 2**12
 PATIENCE = 32
 """How often weights are written to until those that another optimizer holds must have been, too."""
 
+SAME = 1e-3
+"""By which share of their size gradients of units that get the same differ, by rounding."""
+
 BY_SIZE = ("Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Rprop")
 """Optimizers of PyTorch that divide each gradient by its own size, so that a clip does nothing."""
 
@@ -101,27 +104,27 @@ def parameters_of(found: Examined, net: Net | None = None) -> tuple[Parameter, .
     """Return what findings need to know of each tensor, tied ones once."""
     kept = [m for m in found.measured.values() if m.tied_to is None]
     sample = SAMPLE if any(one.statistics is None for one in kept) else 0
-    stored = ((one, _read(found.weights, one.name), found.updates.get(one.name)) for one in kept)
-    return tuple(_parameter(*known, net or Net({}), sample) for known in stored)
+    return tuple(_parameter(one, found, net or Net({}), sample) for one in kept)
 
 
-def _read(weights: Tensors | None, name: str) -> Tensor | None:
+def _read(tensors: Tensors | None, name: str) -> Tensor | None:
     try:
-        return None if weights is None else weights.get(name)
+        return None if tensors is None else tensors.get(name)
     except Odd:
         return None
 
 
-def _parameter(
-    found: Measured, stored: Tensor | None, step: Update | None, net: Net, sample: int
-) -> Parameter:
+def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Parameter:
     name, numbers = found.name, found.statistics
+    stored, step = _read(whole.weights, name), whole.updates.get(name)
     weight, group = net.weights.get(name), net.group(name)
     lost = numbers is not None and numbers.nonfinite > 0
     shape = stored.shape if stored is not None else (found.shape or ())
     ratio = step.ratio if step is not None and math.isfinite(step.ratio) else None
     rate = None if group.get("lr") is None else float(group["lr"])
     first = [] if stored is None else stored.storage.widen(stored.raw.flat[:sample]).tolist()
+    alike = stored is not None and _is_alike(stored)
+    pull = _read(whole.gradients, name) if alike else None
     return Parameter(
         name=name,
         trainable=weight is None or bool(weight.requires_grad),
@@ -129,7 +132,8 @@ def _parameter(
         norm=None if numbers is None else numbers.norm,
         finite=not lost,
         zero=None if stored is None else _is_zero(stored),
-        alike=stored is not None and _is_alike(stored),
+        alike=alike,
+        pulled_alike=pull is not None and len(shape) > 1 and _is_pulled_alike(pull),
         broken=lost and stored is not None and not np.isfinite(stored.values()).all(),
         ratio=ratio,
         gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
@@ -166,6 +170,14 @@ def _is_alike(tensor: Tensor) -> bool:
     if rows[0, 0] != rows[1, 0] and rows[0, 0] != rows[0, 1]:
         return False
     return bool((rows == rows[:1]).all() or (rows == rows[:, :1]).all())
+
+
+def _is_pulled_alike(gradient: Tensor) -> bool:
+    """Tell whether all units get the same gradient."""
+    values = gradient.values().astype(np.float64)
+    # They are the rows of what PyTorch and Equinox call a weight, elsewhere the columns.
+    first = values.take([0], 0 if "weight" in gradient.name else -1)
+    return bool(np.linalg.norm(values - first) <= SAME * np.linalg.norm(values))
 
 
 def stepped(found: Examined, net: Net) -> Examined:

@@ -86,9 +86,10 @@ def _exp(x: float) -> float:
 
 
 def one_layer(rms: Sequence[float] | Array) -> bool:
-    """Tell whether a single step makes more than half of a change over at least `ONE_OF`."""
+    """Tell whether one step of at least `ONE_OF` makes half of a change, and twice any other."""
     sizes = np.asarray(float_array("rms", rms), np.float64)
     if sizes.size <= ONE_OF or not np.all((sizes > 0) & np.isfinite(sizes)):
         return False
     steps = np.diff(np.log(sizes))
-    return bool(np.abs(steps).max() > abs(float(steps.sum())) / 2)
+    second, first = np.sort(np.abs(steps))[-2:]
+    return bool(first > max(abs(float(steps.sum())) / 2, 2 * second))

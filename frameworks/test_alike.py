@@ -1,0 +1,80 @@
+"""Units that are alike stay so only if what reads them treats them alike: training tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import gradbook
+from gradbook.diagnosis import Verdict as V
+
+STEPS = 60
+
+
+def trained(sizes: Sequence[int], same: Sequence[int], seed: int) -> tuple[V, float]:
+    """Return the verdict at the first step, and the share of layers that are alike after all."""
+    torch.manual_seed(seed)
+    parts = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.Tanh())]
+    net = nn.Sequential(*parts[:-1])
+    layers = [m for m in net if isinstance(m, nn.Linear)]
+    for index in same:
+        nn.init.constant_(layers[index].weight, 0.1)
+        nn.init.zeros_(layers[index].bias)
+    x, y = torch.randn(64, sizes[0]), torch.randint(max(sizes[-1], 2), (64,))
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    deltas, found = gradbook.watch(net), V.CANNOT_TELL
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        out = net(x)
+        loss = F.cross_entropy(out, y) if sizes[-1] > 1 else F.mse_loss(out[:, 0], x[:, 0])
+        loss.backward()
+        if not step:
+            found = gradbook.diagnose(net, deltas=deltas).verdict
+            deltas.remove()
+        optimizer.step()
+    rows = (layer.weight.detach() for layer in layers if len(layer.weight) > 1)
+    apart = [float((w - w.mean(0)).norm() / w.norm()) for w in rows]
+    return found, sum(size < 1e-3 for size in apart) / len(layers)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("sizes", "same"),
+    [
+        ((8, 16, 4), [0]),
+        ((8, 16, 4), [1]),
+        ((8, 16, 1), [1]),
+        ((8, 16, 16, 4), [2]),
+        ((8, 16, 16, 4), [0, 1]),
+        ((8, 16, 16, 16, 4), [0, 2]),
+        ((8, 4), [0]),
+    ],
+)
+def test_units_that_training_tells_apart(
+    sizes: Sequence[int], same: Sequence[int], seed: int
+) -> None:
+    found, alike = trained(sizes, same, seed)
+    assert alike < 0.5
+    assert found is not V.SYMMETRIC
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("sizes", "same"),
+    [
+        ((8, 16, 4), [0, 1]),
+        ((8, 7, 10), [0, 1]),
+        ((8, 7, 7, 10), [0, 1, 2]),
+        ((8, 16, 1), [0, 1]),
+        ((8, 16, 16, 16, 4), [0, 1, 2]),
+    ],
+)
+def test_units_that_stay_alike(sizes: Sequence[int], same: Sequence[int], seed: int) -> None:
+    found, alike = trained(sizes, same, seed)
+    assert alike >= 0.5
+    assert found is V.SYMMETRIC
