@@ -359,5 +359,7 @@ def test_weights_of_float16_that_adam_breaks_are_to_be_kept_wide() -> None:
             run.step(loss)
             optimizer.step()
     report = run.report()
-    assert (report.verdict, report.findings[0].hint) == (V.NON_FINITE, "step")
-    assert any("float32" in step.text for step in report.steps)
+    assert (report.verdict, report.findings[0].hint) == (V.NON_FINITE, "wide")
+    assert "next step" in report.reason
+    assert report.notes[0] == "Step 1 of 3."
+    assert "float32" in report.steps[0].text

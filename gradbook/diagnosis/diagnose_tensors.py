@@ -10,10 +10,10 @@ from gradbook.diagnosis.findings.about import notes_of
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.missing import cut, not_stepped, without_any
-from gradbook.diagnosis.findings.steps import large_step
+from gradbook.diagnosis.findings.steps import breaking, large_step
 from gradbook.diagnosis.findings.zeros import symmetric
 from gradbook.diagnosis.measuring import examination
-from gradbook.diagnosis.measuring.parameters import ENOUGH, Net, innermost, parameters_of, steps_of
+from gradbook.diagnosis.measuring.parameters import ENOUGH, Net, innermost, parameters_of, stepped
 from gradbook.diagnosis.reporting.compose import in_order, report_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding
@@ -42,7 +42,7 @@ def diagnose(
             of dicts and lists as in JAX; None for a parameter that the loss does not use.
         weights: The weights under the same names; those of a network are known.
         lr: The learning rate of plain descent, for the updates and the frozen share.
-        optimizer: The network's optimizer, instead: it knows its steps, also those of Adam.
+        optimizer: The network's optimizer, instead: of PyTorch's own, as Adam, it knows the steps.
         deltas: What `gradbook.watch` has found. Or $\partial L/\partial h_l$ or
             $\partial L/\partial z_l$, one array or norm for each layer: a list, hidden layers first
             to last, or a mapping by the layers' names, in which the output layer is set apart. For
@@ -63,7 +63,8 @@ def diagnose(
     record, versions = None, dict[str, int]()
     if isinstance(deltas, Watched):
         record, versions = deltas.record, deltas.versions
-    net = Net(weights_of(grads), innermost(optimizer), versions) if is_network(grads) else None
+    whole = is_network(grads)
+    net = Net(weights_of(grads), innermost(optimizer), versions, loss_scale) if whole else None
     if net is not None:
         weights = net.weights if weights is None else weights
         grads = {name: parameter.grad for name, parameter in net.weights.items()}
@@ -82,13 +83,11 @@ def diagnose(
         look=record is None,
     )
     if net is not None and net.optimizer is not None:
-        steps = {step.name: step for step in steps_of(net, found.measured.values())}
-        note = "Updates and frozen shares are those of the optimizer's next step."
-        found = replace(found, updates=steps, notes=(*found.notes, note))
+        found = stepped(found, net)
     parameters = parameters_of(found, net)
     if record is None:
         found = examination.with_signals(found, deltas=deltas, activations=activations)
-        return report_of(found, _judged(found, parameters, net is not None))
+        return report_of(found, _judged(found, parameters, whole))
     found = examination.with_signals(found)
     e = found.evidence
     known = _came(Known(record, parameters, loss_scale, e.frozen, e.normalized, deltas.came))
@@ -117,6 +116,6 @@ def _judged(
 ) -> tuple[Finding, ...]:
     """Judge what was not watched by its sizes, and by what is known of its weights."""
     known = Known(Record(), parameters)
-    finders = (cut, not_stepped, symmetric, large_step) if whole else (symmetric, large_step)
+    finders = (*((cut, not_stepped) if whole else ()), breaking, symmetric, large_step)
     first = (without_any(known) if whole else None) or decide(found.evidence)
     return in_order(filter(None, [first, *(find(known) for find in finders)]))

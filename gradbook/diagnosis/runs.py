@@ -63,7 +63,8 @@ class Run:
         # A fused optimizer gets scaled gradients, and skips a step, or unscales them, by itself.
         if float(getattr(self._optimizer, "found_inf", None) or 0):
             return
-        self._rates.append(max(float(group["lr"]) for group in self._optimizer.param_groups))
+        rates = (group.get("lr") for group in self._optimizer.param_groups)
+        self._rates.append(max((float(r) for r in rates if r is not None), default=math.nan))
         if not self._told:
             self.step(loss)
         elif self.moments and self.moments[-1].step == self._steps:
@@ -89,15 +90,9 @@ class Run:
         return float(getattr(self._optimizer, "grad_scale", None) or 1)
 
     def _diagnosed(self) -> Report:
-        weights = self._net.parameters() if self._scale != 1 else ()
-        held = [(weight, weight.grad) for weight in weights if weight.grad is not None]
-        try:
-            for weight, grad in held:
-                weight.grad = grad / self._scale
-            return diagnose(self._net, deltas=self._deltas, optimizer=self._optimizer)
-        finally:
-            for weight, grad in held:
-                weight.grad = grad
+        return diagnose(
+            self._net, deltas=self._deltas, optimizer=self._optimizer, loss_scale=self._scale
+        )
 
     def step(self, loss: Any = None) -> Report | None:
         """Look at a step, behind its backward pass; with an optimizer it is done by itself.

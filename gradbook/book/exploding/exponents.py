@@ -9,8 +9,8 @@ Examples:
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gradbook.book.polygamma import digamma
 from gradbook.checks import Array, positive, positive_int
-from gradbook.theory.polygamma import digamma
 from gradbook.theory.products import stretches
 
 

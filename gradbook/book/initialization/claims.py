@@ -12,6 +12,7 @@ from gradbook.activations import relu, sigmoid, tanh
 from gradbook.backpropagation import backprop, backprop_from
 from gradbook.book.claims.keeping import measured_once
 from gradbook.book.claims.record import Claim, ClaimKind, Measurement, Rival
+from gradbook.book.finite_width import active_probabilities, relu_energy
 from gradbook.book.four_classes import CLASSES, DIMENSION
 from gradbook.book.initialization import deep_linear, vgg
 from gradbook.book.sources import (
@@ -39,7 +40,6 @@ from gradbook.layers import Layer
 from gradbook.losses import half_squared_error, softmax_cross_entropy
 from gradbook.measure import Recipe, boundary_norms
 from gradbook.networks import plain
-from gradbook.theory.finite_width import active_probabilities, relu_energy
 from gradbook.training import Training, train
 
 CHAPTER = "initialization"

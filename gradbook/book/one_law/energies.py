@@ -1,11 +1,11 @@
-"""Draw the energies behind ReLU networks, by the law of `theory.finite_width`."""
+"""Draw the energies behind ReLU networks, by the law of `finite_width`."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from gradbook.book.finite_width import layer_sizes
 from gradbook.checks import Array, generator, non_negative, positive_int
-from gradbook.theory.finite_width import layer_sizes
 
 
 def draw_relu_energies(

@@ -15,14 +15,14 @@ from gradbook.diagnosis.findings.loss import loss_sends_nothing, non_finite
 from gradbook.diagnosis.findings.missing import cut, not_stepped, unregistered
 from gradbook.diagnosis.findings.over_depth import healthy, sized, starved
 from gradbook.diagnosis.findings.over_time import every_step, forgotten, in_time, stacked
-from gradbook.diagnosis.findings.steps import frozen, large_step
+from gradbook.diagnosis.findings.steps import breaking, frozen, large_step
 from gradbook.diagnosis.measuring.evidence import LIMITS, Limits
 from gradbook.diagnosis.verdicts import Finding, Verdict
 
 __all__ = ["FINDINGS", "LIMITS", "Finding", "Known", "Limits", "Parameter", "decide", "findings_of"]
 
 FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
-    *(non_finite, loss_sends_nothing, cut, unregistered, not_stepped, forgotten),
+    *(non_finite, breaking, loss_sends_nothing, cut, unregistered, not_stepped, forgotten),
     *(zeros.stuck, zeros.symmetric, zeros.dead, zeros.exactly_zero),
     *(stacked, in_time, sized, starved, large_step, frozen),
 )

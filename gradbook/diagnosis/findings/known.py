@@ -43,6 +43,10 @@ class Parameter:
     """The optimizer's learning rate for it, if it is known."""
     decay: float = 0.0
     """The share of itself that weight decay takes from it in a step."""
+    breaks: bool = False
+    """Whether its next step is not finite in its format, and it and its gradient are."""
+    hint: str | None = None
+    """The hint if its step is too large: `divides` as Adam does, or `wide` if by 0 in float16."""
     sample: tuple[float, ...] = ()
     """The first of its weights."""
 

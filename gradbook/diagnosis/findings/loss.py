@@ -28,10 +28,11 @@ def _bad(size: float | None) -> bool:
 
 
 def _forward(known: Known) -> tuple[str, str, str] | None:
-    broken = [p.name for p in known.parameters if p.broken]
+    broken = [p for p in known.parameters if p.broken]
     if broken:
-        text = f"The weights {listed(broken)} are not finite: an earlier step broke them."
-        return text, broken[0], "step"
+        names = listed([p.name for p in broken])
+        text = f"The weights {names} are not finite: an earlier step broke them."
+        return text, broken[0].name, "wide" if any(p.hint == "wide" for p in broken) else "step"
     if known.record.bad_input:
         where = known.record.bad_input[0] or "the network"
         return f"What enters {where} is not finite: it is the data.", where, "data"

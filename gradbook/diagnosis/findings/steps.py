@@ -21,6 +21,17 @@ NEAR = 1e-6
 """Sixteen times the smallest number of float16: of numbers of that size many are rounded to 0."""
 
 
+def breaking(known: Known) -> Finding | None:
+    """Find that all is finite, and will not be behind the step that is to be taken."""
+    found = [p for p in known.asked if p.breaks]
+    if not found or not all(p.finite for p in known.asked):
+        return None
+    text = "All is finite, and behind the optimizer's next step it is not: that makes NaN or "
+    text += f"infinity in {listed([p.name for p in found])}."
+    text += " In float16 what it divides by is 0." if found[0].hint else ""
+    return Finding(Verdict.NON_FINITE, text, since=found[0].name, hint=found[0].hint)
+
+
 def large_step(known: Known) -> Finding | None:
     """Find a step that is as large as the weights themselves."""
     found = [p for p in known.matrices if not p.zero and (p.ratio or 0.0) >= LARGE]
@@ -31,7 +42,8 @@ def large_step(known: Known) -> Finding | None:
     more = f", and {len(found) - 1} more by at least {LARGE:g}" if len(found) > 1 else ""
     decay = "; most of it is weight decay" if _decays(top) else ""
     text = f"One step changes {top.name} by {top.ratio:.1e} times its size{more}{decay}."
-    return Finding(Verdict.LARGE_STEP, text, since=top.name, hint="decay" if decay else None)
+    hint = "decay" if decay else top.hint
+    return Finding(Verdict.LARGE_STEP, text, since=top.name, hint=hint)
 
 
 def _decays(weight: Parameter) -> bool:

@@ -5,7 +5,7 @@ import gc
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from gradbook.diagnosis.measuring.updates import Update, update
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
 from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.watching.record import version_of
+from gradbook.precision import float16
 
 SAMPLE = 64
 """How many of its first weights are enough to tell a copy of it."""
@@ -29,14 +30,20 @@ ENOUGH = 2**12
 PATIENCE = 32
 """How often weights are written to until those that another optimizer holds must have been, too."""
 
-BY_NUMBERS = (
-    *("SGD", "ASGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax"),
-    *("RMSprop", "Adagrad", "Adadelta", "Rprop"),
-)
-"""Optimizers of PyTorch whose step for one number is made of nothing but what belongs to it."""
+BY_SIZE = ("Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Rprop")
+"""Optimizers of PyTorch that divide each gradient by its own size, so that a clip does nothing."""
+
+BY_NUMBERS = ("SGD", "ASGD", *BY_SIZE)
+"""Those whose step for one number is made of nothing but what belongs to it."""
 
 ONE_BY_ONE = {"foreach": False, "fused": False, "capturable": False}
 """How a step is computed that any device and format can do."""
+
+LOST = float16.smallest / 4
+"""What float16 rounds to 0."""
+
+DECAYS = ("weight_decay", "lambd")
+"""What groups of optimizers call a decay, without which a step does not depend on the weight."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,16 @@ class Net:
     optimizer: Any = None
     versions: Mapping[str, int] = field(default_factory=dict)
     """What they were when they were watched first, if they were."""
+    scale: float = 1.0
+    """What the loss was multiplied by."""
+
+    @cached_property
+    def way(self) -> str:
+        """The optimizer of `BY_NUMBERS` that takes the step, as it is or under another name."""
+        step: Any = getattr(type(self.optimizer), "step", None)
+        name = getattr(step, "__qualname__", "").partition(".")[0]
+        own = getattr(step, "__module__", "").startswith("torch.optim")
+        return name if own and name in BY_NUMBERS else ""
 
     def group(self, name: str) -> Mapping[str, Any]:
         """Return what the optimizer does with a weight; nothing if it does not hold it."""
@@ -101,7 +118,7 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
     lost = numbers is not None and numbers.nonfinite > 0
     shape = stored.shape if stored is not None else (found.shape or ())
     ratio = step.ratio if step is not None and math.isfinite(step.ratio) else None
-    rate = float(group["lr"]) if "lr" in group else None
+    rate = None if group.get("lr") is None else float(group["lr"])
     first = [] if stored is None else stored.storage.widen(stored.raw.flat[:sample]).tolist()
     alike = stored is not None and _is_alike(stored)
     pull = _read(whole.gradients, name) if alike else None
@@ -122,6 +139,8 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
         or id(weight) in net.elsewhere,
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
+        breaks=not lost and step is not None and step.gradient.nonfinite > 0,
+        hint=None if net.way not in BY_SIZE else "wide" if found.format == "float16" else "divides",
         sample=tuple(first),
     )
 
@@ -158,27 +177,35 @@ def _is_pulled_alike(gradient: Tensor) -> bool:
     return bool(np.linalg.norm(values - first) <= 1e-3 * np.linalg.norm(values))  # of rounding
 
 
-def steps_of(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
-    r"""Return what the optimizer's next step does to each weight, from a sample of its numbers.
+def stepped(found: Examined, net: Net) -> Examined:
+    """Add what the optimizer's next step does to each weight, or that nobody knows it."""
+    note = "Updates and frozen shares are those of the optimizer's next step."
+    if not net.way:
+        name = type(net.optimizer).__name__
+        note = f"What a step of {name} does is not known: compare weights before and after one."
+    steps = {step.name: step for step in _steps(net, found.measured.values())}
+    return replace(found, updates=steps, notes=(note, *found.notes))
 
-    A copy of the optimizer takes the step, if it is one of PyTorch's that treats each number by
-    itself. Of others it is Adam's $\eta \hat m / (\sqrt{\hat v} + \epsilon)$ where they keep such a
-    state, $\eta$ times the sign of the gradient before the first one, or plain descent.
+
+def _steps(net: Net, measured: Iterable[Measured]) -> Iterator[Update]:
+    """Yield what the next step does to each weight, from a sample of its numbers.
+
+    A copy of the optimizer takes it, if it is one of PyTorch's that treats each number by itself.
+    What any other does nobody knows before it is done.
     """
     kept = (m.name for m in measured if m.statistics is not None and m.tied_to is None)
     held = {name: net.weights[name] for name in kept if net.group(name)}
-    usable = {n: w for n, w in held.items() if w.grad is not None and not w.grad.is_sparse}
-    steps = _taken(net.optimizer, usable) if type(net.optimizer).__name__ in BY_NUMBERS else {}
-    for name, weight in usable.items():
-        step = steps.get(name)
-        if step is None or not step.all():
-            rough = _step(net.optimizer, weight, net.group(name))
-            # A step of less than 1e-16 of its weight is lost in the difference, and is a step.
-            step = rough if step is None else step.where(step != 0, rough.double())
-        thin = _thin(weight)
-        stored, taken = as_tensor(name, thin), as_tensor(name, step.to(thin.dtype))
+    held = {name: weight for name, weight in held.items() if weight.grad is not None}
+    usable = {n: w for n, w in held.items() if not (w.grad.is_sparse or w.is_complex())}
+    steps = _taken(net, usable)
+    # In it small numbers that optimizers add and keep are 0, and what is 0 for that is lost.
+    half = {name: w for name, w in usable.items() if str(w.dtype) == "torch.float16"}
+    for name, step in _taken(net, half, own=True).items():
+        steps[name] = step.double().where(step != 0, steps[name].clamp(-LOST, LOST))
+    for name, step in steps.items():
+        stored, taken = as_tensor(name, _thin(usable[name])), as_tensor(name, step)
         if stored is not None and taken is not None:
-            yield update(stored, taken, lr=1.0, own=True)
+            yield update(stored, taken, lr=1.0)
 
 
 def _thin(x: Any) -> Any:
@@ -186,58 +213,43 @@ def _thin(x: Any) -> Any:
     return flat[:: flat.numel() // ENOUGH | 1] if flat.numel() > ENOUGH else flat
 
 
-def _taken(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
-    """Have a copy of the optimizer take a step with a few numbers of each weight, in float64."""
-    if not type(optimizer).__module__.startswith("torch.optim") or not weights:
+def _taken(net: Net, weights: Mapping[str, Any], *, own: bool = False) -> dict[str, Any]:
+    """Have a copy take a step with a few numbers of each weight, in float64 or their `own` format.
+
+    Without weight decay they begin at 0, of which a difference of any size can be told.
+    """
+    if not net.way or not weights:
         return {}
-    few = {name: _few(weight) for name, weight in weights.items() if not weight.is_complex()}
+    few = {n: _few(w, own, net.group(n), net.scale) for n, w in weights.items()}
     before = {name: x.detach().clone() for name, x in few.items()}
     mine = {id(weights[name]): x for name, x in few.items()}
-    own = copy.copy(optimizer)
-    own.param_groups = [
-        {**group, "params": [mine[id(p)] for p in group["params"] if id(p) in mine], **ONE_BY_ONE}
-        for group in optimizer.param_groups
+    copied, way = copy.copy(net.optimizer), {} if own else ONE_BY_ONE
+    vars(copied).update(grad_scale=None, found_inf=None)
+    copied.param_groups = [
+        {**group, **way, "params": [mine[id(p)] for p in group["params"] if id(p) in mine]}
+        for group in net.optimizer.param_groups
     ]
-    own.state = defaultdict(dict)
+    copied.state = defaultdict(dict)
     for name, x in few.items():
-        state = optimizer.state.get(weights[name], {})
-        own.state[x] = {k: _thin_state(v, weights[name]) for k, v in state.items()}
-    step = type(own).step
+        state = net.optimizer.state.get(weights[name], {})
+        copied.state[x] = {k: _thin_state(v, weights[name], x) for k, v in state.items()}
+    step = type(copied).step
     try:
-        getattr(step, "__wrapped__", step)(own)  # without the hooks of others
-    except (RuntimeError, TypeError, KeyError):  # such as a state that is kept in other forms
+        getattr(step, "__wrapped__", step)(copied)  # without the hooks of others
+    except (RuntimeError, TypeError, KeyError, AssertionError):  # as of a state in other forms
         return {}
     return {name: before[name] - x.detach() for name, x in few.items()}
 
 
-def _few(weight: Any) -> Any:
+def _few(weight: Any, own: bool, group: Mapping[str, Any], scale: float) -> Any:
     """Return a leaf of some numbers of a weight, with their gradients."""
-    x = _thin(weight).double().clone().requires_grad_()
-    x.grad = _thin(weight.grad).double()
+    x, g = (_thin(t) if own else _thin(t).double() for t in (weight, weight.grad))
+    x = (x * any(group.get(name) for name in DECAYS)).requires_grad_()
+    x.grad = g / scale
     return x
 
 
-def _thin_state(value: Any, weight: Any) -> Any:
+def _thin_state(value: Any, weight: Any, few: Any) -> Any:
     if getattr(value, "shape", None) == weight.shape:
-        return _thin(value).double().clone()
+        return _thin(value).to(few.dtype, copy=True)
     return value.clone() if hasattr(value, "clone") else copy.copy(value)
-
-
-def _step(optimizer: Any, weight: Any, group: Mapping[str, Any]) -> Any:
-    """Return roughly what an optimizer does that is not known."""
-    state, name = optimizer.state.get(weight, {}), type(optimizer).__name__.lower()
-    decay, eps = float(group.get("weight_decay") or 0.0), group.get("eps", 1e-8)
-    g, w = _thin(weight.grad).float(), _thin(weight).float()
-    apart = "adamw" in name or "lion" in name or group.get("decoupled_weight_decay")
-    direction = g if apart else g + decay * w
-    if "exp_avg" in state and "exp_avg_sq" in state:
-        t = float(state.get("step", 1))
-        first, second = group.get("betas", (0.9, 0.999))
-        m = _thin(state["exp_avg"]).float() / (1 - first**t)
-        direction = m / ((_thin(state["exp_avg_sq"]).float() / (1 - second**t)).sqrt() + eps)
-    elif state.get("momentum_buffer") is not None:
-        buffer = _thin(state["momentum_buffer"]).float()
-        direction = direction + group.get("momentum", 0.0) * buffer
-    elif "adam" in name or "lion" in name:
-        direction = direction / (direction.abs() + eps)
-    return float(group["lr"]) * (direction + decay * w if apart else direction)

@@ -135,14 +135,11 @@ def require_one_shape(weight: Tensor, gradient: Tensor) -> None:
         raise BadInput(f"{text}, got {weight.shape}")
 
 
-def update(
-    weight: Tensor, gradient: Tensor, lr: float, most: int | None = None, *, own: bool = False
-) -> Update:
+def update(weight: Tensor, gradient: Tensor, lr: float, most: int | None = None) -> Update:
     r"""Compare a tensor of weights with its gradient, in one pass over both.
 
     Args:
         most: How many numbers are enough; of a larger tensor every k-th is looked at.
-        own: Whether to count in the format that the weights are stored in alone.
 
     Examples:
         >>> from gradbook.diagnosis.reading.arrays import as_tensor
@@ -155,7 +152,7 @@ def update(
     if most is not None and weight.raw.size > most:
         weight, gradient = _thinned(most, weight, gradient)
     mine = tuple(fmt for fmt in ALL if fmt.name == weight.storage.name)
-    still, total = dict.fromkeys(mine if own else FORMATS + mine, 0), 0
+    still, total = dict.fromkeys(FORMATS + mine, 0), 0
     of_weight, of_gradient = [], []
     for w, g in chunks(weight, gradient):
         of_weight.append(of_chunk(w))

@@ -83,6 +83,8 @@ loss (diagnose): Look at the loss: a division by 0, log(0), or all labels masked
 step (clipping): Go back to the last weights that are finite; clip, lower the rate.
 back (diagnose): Look at what is done with it: log, root or division at 0, or a softmax of which
   all is masked, though what comes of it is masked, too, or left out by where.
+wide (clipping): Keep the weights in float32, as under autocast: in float16 the 1e-8 that Adam adds
+  to what it divides by is 0, and so are squares of small gradients.
 scale (clipping): Lower the loss scale, as a GradScaler does where it skips a step, and clear
   gradients at every step.
 underflow, half (clipping): Multiply the loss by a large number, as GradScaler does, and unscale
@@ -240,6 +242,8 @@ def next_steps(finding: Finding, traits: Traits | None = None) -> tuple[Advice, 
     traits, verdict = traits or Traits(), finding.verdict
     sized = (Verdict.VANISHING, Verdict.EXPLODING)
     steps = [a for a in (IN_TIME if traits.recurrent else DEEP)[verdict] if a.fits(traits)]
+    if finding.hint == "divides":  # which a clip does not change
+        steps.remove(_SAID["clip"])
     if finding.hint in HINTS:
         steps = [HINTS[finding.hint], *(steps if finding.hint in BESIDE else [])]
     if traits.single and not traits.recurrent and verdict in sized:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradbook.activations import identity, relu, sigmoid, tanh
+from gradbook.book.finite_width import relu_energy
 from gradbook.book.survey import (
     ACTIVATIONS,
     OWN,
@@ -20,7 +21,6 @@ from gradbook.book.survey import (
 )
 from gradbook.initializers import he, lecun, orthogonal, orthogonal_with, torch_linear
 from gradbook.measure import Recipe, gradient_norms
-from gradbook.theory.finite_width import relu_energy
 
 
 @pytest.mark.parametrize(("initializer", "chi"), [(torch_linear, 1 / 6), (lecun, 1 / 2), (he, 1)])

@@ -10,10 +10,10 @@ import pytest
 
 from gradbook.activations import relu
 from gradbook.backpropagation import backprop_from
+from gradbook.book.finite_width import active_probabilities, relu_energy
 from gradbook.book.one_law.energies import draw_relu_energies
 from gradbook.initializers import scaled
 from gradbook.networks import plain
-from gradbook.theory.finite_width import active_probabilities, relu_energy
 
 
 def networks(widths: list[int], draws: int, w2: float) -> tuple[np.ndarray, np.ndarray]:

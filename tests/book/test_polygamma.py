@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradbook.theory.polygamma import digamma, trigamma
+from gradbook.book.polygamma import digamma, trigamma
 
 reproducible = settings(derandomize=True, deadline=None)
 GAMMA = np.euler_gamma

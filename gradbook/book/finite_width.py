@@ -33,8 +33,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradbook.book.polygamma import digamma, trigamma
 from gradbook.checks import Array, positive, positive_int
-from gradbook.theory.polygamma import digamma, trigamma
 
 
 @dataclass(frozen=True)
