@@ -104,11 +104,11 @@ def _came(known: Known) -> Known:
     held = any(p.norm is not None for p in known.asked) and any(place.asks for place in places)
     if places and (came or not held):
         return known
-    raise BadInput(
-        "deltas must hold what the backward pass found, got none: call gradbook.watch before "
+    text = "deltas must hold what the backward pass found, got none: call gradbook.watch before "
+    text += (
         "the forward pass of the same network, then backward (and torch.compiler.reset() behind "
-        "gradbook.watch, if it has run compiled)"
     )
+    raise BadInput(f"{text}gradbook.watch, if it has run compiled)")
 
 
 def _judged(

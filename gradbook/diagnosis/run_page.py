@@ -91,10 +91,8 @@ def _figure(title: str, steps: Sequence[int], series: Mapping[str, Sequence[floa
         drawn += f'<polyline fill="none" stroke="{color}" stroke-width="2" points="{line}"/>'
         legend.append(f'<span style="color:{color}">■</span> {html.escape(name)}')
     over = f"{html.escape(title)} over steps {first} to {last}, 10^{low} to 10^{high}"
-    return (
-        f'<h2>{html.escape(title)}</h2><svg role="img" aria-label="{over}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}">{drawn}</svg><p>{" ".join(legend)}</p>'
-    )
+    svg = f'<svg role="img" aria-label="{over}" viewBox="0 0 {WIDTH} {HEIGHT}">{drawn}</svg>'
+    return f"<h2>{html.escape(title)}</h2>{svg}<p>{' '.join(legend)}</p>"
 
 
 def _word(x: int, y: int, anchor: str, word: str) -> str:

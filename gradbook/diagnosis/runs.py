@@ -148,10 +148,9 @@ class Run:
             if not self.moments:
                 return run_findings.joined(report, self._never_moved(since + 1))
         if not self.moments:
-            raise BadInput(
-                "run must have looked at a step, got none: call run.step(loss) behind each "
-                "backward pass, or hand over the optimizer, and train the network that is watched"
-            )
+            text = "run must have looked at a step, got none: call run.step(loss) behind each "
+            text += "backward pass, or hand over the optimizer, and train the network that is "
+            raise BadInput(f"{text}watched")
         bad = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
         moment = next(bad, self.moments[-1])
         total = {float(m.step): m.norm for m in self.moments}

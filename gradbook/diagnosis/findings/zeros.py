@@ -50,8 +50,8 @@ def symmetric(known: Known) -> Finding | None:
     if not alike or len(alike) < MOST * len(known.matrices):
         return None
     names = [p.name for p in alike]
-    text = f"In {len(names)} of {len(known.matrices)} layers all units have the same weights: they "
-    text += f"compute the same, get the same gradient and stay alike ({listed(names)})."
+    text = f"In {len(names)} of {len(known.matrices)} layers all units have the same weights: "
+    text += f"hidden ones compute the same, get the same gradient and stay alike ({listed(names)})."
     return Finding(Verdict.SYMMETRIC, text, since=names[0])
 
 

@@ -40,10 +40,8 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
         return Evidence()
     sizes = _sizes(deltas)
     if len(sizes) < 2 and len(sizes) + 1 != len(layers):
-        raise BadInput(
-            f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of all "
-            "hidden layers, first to last"
-        )
+        text = f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of "
+        raise BadInput(f"{text}all hidden layers, first to last")
     hidden, output = _hidden(deltas, list(sizes), layers)
     names = [*hidden, *output]
     return Evidence(
@@ -139,10 +137,9 @@ def _listed(deltas: Any) -> list[Any]:
     """Return one array as a list: of norms, or, stacked, of the arrays at each index."""
     tensor = as_tensor("norms", deltas, "deltas")
     if tensor is None or not tensor.shape:
-        raise BadInput(
-            "deltas must be a mapping or a list, one entry per layer or step, or one array of "
-            f"norms, got {'none' if tensor is None else f'shape {tensor.shape}'}"
-        )
+        got = "none" if tensor is None else f"shape {tensor.shape}"
+        text = "deltas must be a mapping or a list, one entry per layer or step, or one array of "
+        raise BadInput(f"{text}norms, got {got}")
     return list(tensor.values())
 
 

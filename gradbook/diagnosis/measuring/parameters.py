@@ -30,9 +30,6 @@ ENOUGH = 2**12
 PATIENCE = 32
 """How often weights are written to until those that another optimizer holds must have been, too."""
 
-SAME = 1e-3
-"""By which share of their size gradients of units that get the same differ, by rounding."""
-
 BY_SIZE = ("Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Rprop")
 """Optimizers of PyTorch that divide each gradient by its own size, so that a clip does nothing."""
 
@@ -177,7 +174,7 @@ def _is_pulled_alike(gradient: Tensor) -> bool:
     values = gradient.values().astype(np.float64)
     # They are the rows of what PyTorch and Equinox call a weight, elsewhere the columns.
     first = values.take([0], 0 if "weight" in gradient.name else -1)
-    return bool(np.linalg.norm(values - first) <= SAME * np.linalg.norm(values))
+    return bool(np.linalg.norm(values - first) <= 1e-3 * np.linalg.norm(values))  # of rounding
 
 
 def stepped(found: Examined, net: Net) -> Examined:

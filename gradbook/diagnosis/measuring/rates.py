@@ -91,5 +91,5 @@ def one_layer(rms: Sequence[float] | Array) -> bool:
     if sizes.size <= ONE_OF or not np.all((sizes > 0) & np.isfinite(sizes)):
         return False
     steps = np.diff(np.log(sizes))
-    second, first = np.sort(np.abs(steps))[-2:]
-    return bool(first > max(abs(float(steps.sum())) / 2, 2 * second))
+    *_, second, first = sorted(np.abs(steps))
+    return bool(first > max(abs(steps.sum()) / 2, 2 * second))

@@ -131,10 +131,8 @@ class Update:
 def require_one_shape(weight: Tensor, gradient: Tensor) -> None:
     """Raise unless a weight and its gradient have one shape."""
     if weight.shape != gradient.shape:
-        raise BadInput(
-            f"weights[{weight.name!r}] must have the shape of its gradient, {gradient.shape}, got "
-            f"{weight.shape}"
-        )
+        text = f"weights[{weight.name!r}] must have the shape of its gradient, {gradient.shape}"
+        raise BadInput(f"{text}, got {weight.shape}")
 
 
 def update(weight: Tensor, gradient: Tensor, lr: float, most: int | None = None) -> Update:

@@ -109,10 +109,8 @@ def _norm(column: str, cell: Any) -> float:
         return _of_histogram(column, cell)
     norm = _number(column, cell)
     if norm < 0:
-        raise BadInput(
-            f"{column!r} must be a norm, got {cell!r}: a mean is none, for its numbers cancel; log "
-            "p.grad.norm() instead, and leave out what is no norm"
-        )
+        text = f"{column!r} must be a norm, got {cell!r}: a mean is none, for its numbers cancel; "
+        raise BadInput(f"{text}log p.grad.norm() instead, and leave out what is no norm")
     return norm
 
 

@@ -123,10 +123,9 @@ class Report:
         table = self.table()
         rows = [[c.replace("$", r"\$") if isinstance(c, str) else c for c in r] for r in table.rows]
         layers = replace(table, rows=rows, landmark=False)._repr_html_()
-        return (
-            f'<div class="gb-report"><p><strong>Verdict: {self.verdict.value}</strong></p>{lines}'
-            f"{layers}<p>Next steps:</p>{tried}{notes}</div>"
-        )
+        verdict = f"<p><strong>Verdict: {self.verdict.value}</strong></p>"
+        shown = f"{verdict}{lines}{layers}<p>Next steps:</p>{tried}{notes}"
+        return f'<div class="gb-report">{shown}</div>'
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """Write the report as JSON; NaN and infinity become null."""
