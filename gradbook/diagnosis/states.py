@@ -60,10 +60,10 @@ class States:
     def on(self) -> Mapping[str, str]:
         """Those that go on from call to call, or from sum to sum, and the name that they share."""
         found = _handed_on(self.all)
-        # The first of all is handed on, too, though nothing enters there.
-        begin = (p.name for p in self.all if not p.module and p.name not in found)
-        goes = {name: found.get(self.around.get(name, "")) for name in begin}
-        return found | {name: of for name, of in goes.items() if of}
+        # The first of sums is handed on, too, though nothing enters there.
+        sums = {place.name for place in self.all if not place.module}
+        ahead = {name: self.around.get(name, "") for name in sums - found.keys()}
+        return found | {a: found[b] for a, b in ahead.items() if b in sums & found.keys()}
 
     @cached_property
     def main(self) -> Mapping[str, str]:
