@@ -7,7 +7,7 @@ READY := .venv/ready
 export SOURCE_DATE_EPOCH ?= 315532800
 export NO_MKDOCS_2_WARNING := 1
 # What was computed is kept here, by the hash of all it depends on, and computed once.
-export GRADBOOK_CACHE ?= $(CURDIR)/.cache/press
+export GRADBOOK_CACHE ?= $(CURDIR)/.results/press
 # The book's matrices are small: threads cost more than they bring, eight times on two cores.
 export OPENBLAS_NUM_THREADS ?= 1
 # What one pass frees serves the next: glibc would hand it back, and a page fault is paid for every 4 KB.
@@ -131,4 +131,4 @@ $(READY): requirements.txt pyproject.toml package.json package-lock.json tools/e
 	$(environment) .venv requirements.txt --then gradbook.press assets
 
 clean:
-	rm -rf .venv .venv.old node_modules docs/assets/vendor site build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv.old node_modules docs/assets/vendor site build dist .cache .results .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-BUILT = (".cache", "build", "dist", "site")
+BUILT = (".cache", ".results", "build", "dist", "site")
 
 # What is asked for is on this machine, whatever proxy leads out of it.
 _open = build_opener(ProxyHandler({})).open

@@ -70,10 +70,13 @@ class States:
         """Of what goes into a state the one that goes on, else the one with the largest δ."""
         # A state goes on, whatever enters beside it.
         mine = {p.name: () if p.beside else p.before for p in self.all}
-        return {
-            name: max(before, key=lambda n: (n in self.on, self.size[n]), default="")
-            for name, before in mine.items()
-        }
+        return {name: max(before, key=self._rank, default="") for name, before in mine.items()}
+
+    def _rank(self, name: str) -> tuple[bool, bool, float]:
+        # What enters at many steps, as data that are prepared before a loop, is not what goes on.
+        sums = [n for n in self.after[name] if not self.by_name[n].module]
+        few = len(sums) < 2 * CALLS and self.size[name] > 0
+        return name in self.on, few, self.size[name]
 
     @cached_property
     def picks(self) -> Mapping[str, Place]:

@@ -20,8 +20,9 @@ CACHE_VARIABLE = "GRADBOOK_CACHE"
 
 
 def folder() -> Path:
-    """Return the folder of results: what the environment names, or `.cache/press`."""
-    return Path(os.environ.get(CACHE_VARIABLE) or ROOT / ".cache" / "press")
+    """Return the folder of results: what the environment names, or `.results/press`."""
+    # Not in `.cache`, which Zensical empties before a clean build.
+    return Path(os.environ.get(CACHE_VARIABLE) or ROOT / ".results" / "press")
 
 
 def package_now() -> Package:

@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 _EPILOG = f"""\
 What is measured is kept, and an interrupted run goes on where it stopped. By default that is in
-.cache/claims, or in the folder claims of ${CACHE_VARIABLE}, where the build of the book looks, too.
+.results/claims, or in the folder claims of ${CACHE_VARIABLE}: the build of the book looks there, too.
 
 On a cluster every worker needs the same gradbook, and gradbook[claims,cluster]:
   dask scheduler                  on one machine; it prints its address
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    cache = Path(os.environ.get(CACHE_VARIABLE) or ".cache") / "claims"
+    cache = Path(os.environ.get(CACHE_VARIABLE) or ".results") / "claims"
     add = parser.add_argument
     add("--full", action="store_true", help="more draws, tighter error bars")
     add("--jobs", type=int, metavar="N", help="claims at the same time; -1: all cores; default: 1")

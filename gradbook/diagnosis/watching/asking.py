@@ -46,6 +46,10 @@ def _counted(counter: dict[str, int], name: str) -> str:
 
 def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> None:
     """Find what goes into a place: other places, and weights."""
+    same = made.places.get(made.nodes.get(start, ""))
+    if same is not None and not same.module:  # a sum that was seen on the way to what it goes into
+        place.come_from({same.name: modules.Way(None, False)})
+        return
     before, weights, sums = modules.graph_below(start, made.nodes)
     for name, way in before.items():
         _count_off(made, made.places[name], way.reader)

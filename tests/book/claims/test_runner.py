@@ -264,7 +264,7 @@ def test_the_command_prints_the_board_and_fails_with_a_claim(
         "1 of 2 claims agree with their theory. These do not stand: planted."
         in capsys.readouterr().out
     )
-    assert (tmp_path / ".cache" / "claims").is_dir()
+    assert (tmp_path / ".results" / "claims").is_dir()
 
 
 def test_fresh_measures_again_and_only_then(
