@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from generated_cells import Own, decayed, leaky, lerped, mixed, moved, renewed
-from generated_many import Stacked, beside_another
+from generated_many import Ensemble, Stacked, beside_another
 from test_hand import LABELS, decades, said
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -96,3 +96,78 @@ def test_a_normalization_of_the_data_does_not_bear_a_rise_behind_it(normalized: 
     rise = decades([first, h := net[2:-1](first)], F.cross_entropy(net[-1](h), LABELS))
     assert 2 < rise < 3.2
     assert said(net, x) == "exploding"
+
+
+class LSTM(nn.Module):
+    """One step of an LSTM, which hands on two states."""
+
+    def __init__(self, width: int, forget: float) -> None:
+        super().__init__()
+        self.gates, self.forget = nn.Linear(8 + width, 4 * width), forget
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        h, c = state
+        put, keep, out, new = self.gates(torch.cat([x, h], 1)).chunk(4, 1)
+        c = torch.sigmoid(keep + self.forget) * c + torch.sigmoid(put) * torch.tanh(new)
+        return torch.sigmoid(out) * torch.tanh(c), c
+
+
+class InALoop(nn.Module):
+    """A cell that is called step by step, with a head that is asked at each of them."""
+
+    def __init__(self, forget: float) -> None:
+        super().__init__()
+        self.cell, self.head = LSTM(24, forget), nn.Linear(24, 4)
+
+    def forward(self, x: Tensor, kept: list[Tensor] | None = None) -> Tensor:
+        h = c = x.new_zeros(len(x), 24)
+        for row in x.unbind(1):
+            h, c = self.cell(row, (h, c))
+            if kept is not None:
+                kept.append(torch.cat([h, c], 1))
+                h, c = kept[-1].chunk(2, 1)
+            said = self.head(h)
+        return said
+
+
+@pytest.mark.parametrize(("forget", "steps"), [(-2.0, 8), (0.0, 40), (4.0, 8), (4.0, 40)])
+def test_a_cell_that_hands_on_two_states_is_judged_by_them(forget: float, steps: int) -> None:
+    """A head within the loop that is read once is no cut, either."""
+    torch.manual_seed(2)
+    net, kept = InALoop(forget).double(), list[Tensor]()
+    x = torch.randn(16, steps, 8, dtype=torch.float64)
+    change = decades(kept, F.cross_entropy(net(x, kept), LABELS))
+    assert said(net, x) == in_words(change)
+
+
+class Prepared(nn.Module):
+    """A recurrent network whose data are multiplied for all steps at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.into, self.back, self.head = nn.Linear(8, 24), nn.Linear(24, 24), nn.Linear(24, 4)
+
+    def forward(self, x: Tensor, kept: list[Tensor] | None = None) -> Tensor:
+        rows, h = self.into(x), x.new_zeros(len(x), 24)
+        for row in rows.unbind(1):
+            h = torch.tanh(row + self.back(h))
+            if kept is not None:
+                kept.append(h)
+        return self.head(h)
+
+
+def test_data_that_are_prepared_before_the_loop_are_not_what_goes_on() -> None:
+    torch.manual_seed(0)
+    net, kept = Prepared().double(), list[Tensor]()
+    x = torch.randn(16, 14, 8, dtype=torch.float64)
+    change = decades(kept, F.cross_entropy(net(x, kept), LABELS))
+    assert said(net, x) == in_words(change)
+
+
+@pytest.mark.parametrize("count", [3, 6, 9])
+def test_the_share_of_a_mean_of_a_few_is_no_fall(count: int) -> None:
+    torch.manual_seed(0)
+    net, x = Ensemble(3, count), torch.randn(16, 16)
+    assert said(net, x) == "healthy"
+    states, out = beside_another(net, x)
+    assert abs(decades(states, F.cross_entropy(out, LABELS))) < 1

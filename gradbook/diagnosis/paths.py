@@ -1,7 +1,7 @@
 """The ways that a gradient goes back through a network, from state to state.
 
-How it changes between two is told in `states`. Of ten places or more of which the mean goes on each
-gets its share: so much of one fall on a way does not count.
+How it changes between two is told in `states`. Of three places or more of which the mean goes on,
+each gets its share: so much of one fall on a way does not count.
 """
 
 import math
@@ -19,7 +19,7 @@ STARTS = 1.0
 ENOUGH = 3
 """How many places make a path that can be judged without what only normalizations read."""
 
-MANY = 10
+MANY = 3
 """Of how many places a mean is taken so that the share of each is small for that alone."""
 
 

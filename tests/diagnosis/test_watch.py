@@ -203,7 +203,7 @@ def test_zeros_are_called_what_they_are() -> None:
     both = (Parameter("1.weight", norm=0.0, zero=True), Parameter("2.weight", norm=0.0, zero=True))
     known = Known(Record(tuple(shut), owned=owned), (*both, Parameter("3.weight", norm=1.0)))
     assert findings_of(known)[0].verdict is V.STUCK
-    alike = [Parameter(f"{i}.weight", norm=1.0, alike=True) for i in range(3)]
+    alike = [Parameter(f"{i}.weight", norm=1.0, alike=True, pulled_alike=True) for i in range(3)]
     assert said(chain([1.0, 1.0, 1.0]), *alike) == [V.SYMMETRIC]
 
 

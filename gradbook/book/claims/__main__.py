@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 _EPILOG = f"""\
 What is measured is kept, and an interrupted run goes on where it stopped. By default that is in
-.results/claims, or in the folder claims of ${CACHE_VARIABLE}: the build of the book looks there, too.
+.results/claims, or in the folder claims of ${CACHE_VARIABLE}: the build of the book looks there.
 
 On a cluster every worker needs the same gradbook, and gradbook[claims,cluster]:
   dask scheduler                  on one machine; it prints its address

@@ -82,7 +82,7 @@ def _ill(known: Known, paths: Sequence[Profile]) -> tuple[bool, Profile, Profile
     """Return whether a fall is the fault, and the paths of the largest fall and rise."""
     down = max(paths, key=lambda path: path.fall[0], default=Profile())
     up = max(paths, key=lambda path: path.rise[0], default=Profile())
-    normalized = known.normalized and _normed_behind(known, up.rise[2])
+    normalized = known.normalized and _behind_norms(known, up).rise[0] < RISE
     rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
     if normalized and known.splits:
         rise, limit = rise - _scaled(known, up), max(limit, RISE_OF_BLOCK * _blocks(up))
@@ -90,11 +90,12 @@ def _ill(known: Known, paths: Sequence[Profile]) -> tuple[bool, Profile, Profile
     return (falls, down, up) if falls or rise >= limit else None
 
 
-def _normed_behind(known: Known, name: str) -> bool:
-    """Tell whether a normalization is behind a place, as one of the data is not."""
-    names = [place.name for place in known.places]
-    normed = [i for i, place in enumerate(known.places) if place.normed]
-    return not (name and normed) or normed[-1] > names.index(name)
+def _behind_norms(known: Known, path: Profile) -> Profile:
+    """Return the part of a path behind the last normalization, which bears no rise there."""
+    order = {place.name: i for i, place in enumerate(known.places)}
+    last = max((order[place.name] for place in known.places if place.normed), default=None)
+    kept = [i for i, name in enumerate(path.names) if last is not None and order[name] > last]
+    return Profile("δ", path.names[kept[0] :], path.rms[kept[0] :]) if kept else Profile()
 
 
 def _scaled(known: Known, path: Profile) -> float:

@@ -159,7 +159,9 @@ def forgotten(known: Known) -> Finding | None:
         if place.layer and place.asks and place.module:
             calls.setdefault(place.module, []).append(place)
     for module, (*before, last) in calls.items():
-        came = any(p.delta is not None for p in before)
+        # A head within the loop hands nothing on: what it reads gets a gradient at earlier calls.
+        read = {name for place in before for name in place.before}.difference(last.before)
+        came = any(p.delta is not None for p in (*before, *map(known.by_name.__getitem__, read)))
         if len(before) + 1 >= CALLS and last.delta is not None and not came:
             text = f"{module} was called {len(before) + 1} times, and nothing comes back to any "
             text += "call but the last: what it hands on is detached, so that nothing is learned "

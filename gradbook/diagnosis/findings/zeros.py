@@ -19,6 +19,9 @@ where chance does not shut them all, if paths lead around."""
 SAME = 1e-6
 """By which share of their size unlike examples differ."""
 
+ROUNDED = 1e-5
+"""The share of the largest gradient below which others may be made of rounding alone."""
+
 LEFT = 1e-20
 """The least δ of which no smooth layer leaves exactly 0 in float32; in float16 it is `CLEAR`."""
 
@@ -45,8 +48,9 @@ def symmetric(known: Known) -> Finding | None:
     apart = {p.layer for p in known.parameters if p.axes == 1 and not p.alike}
     alike = [p for p in known.matrices if p.alike and p.layer not in apart]
     # Through weights that are all the same softmax sends back no more than rounding leaves.
-    if len(alike) < max(2, sum(p.axes > 1 for p in known.parameters)):
-        alike = [p for p in alike if p.pulled_alike]
+    least = max((p.norm or 0.0 for p in alike), default=0.0) * ROUNDED
+    all_are = len(alike) >= max(2, sum(p.axes > 1 for p in known.parameters))
+    alike = [p for p in alike if p.pulled_alike or (all_are and (p.norm or 0.0) <= least)]
     if not alike or len(alike) < MOST * len(known.matrices):
         return None
     names = [p.name for p in alike]

@@ -148,8 +148,8 @@ one layer (initialization): One layer does most of it: look at the weights next 
 sigmoids (activations, sigmoids, not differentiated): Replace the sigmoids by ReLU, its weights
   drawn with variance 2/n for n inputs, or put BatchNorm before them: no usual variance saves them.
 weights (initialization, not normalized, not made, not differentiated, not sigmoids): Draw the
-  weights for the activation: of n inputs with variance 2/n for ReLU, 1/n for tanh; replace sigmoids
-  that are no gates.
+  weights of n inputs with the variance for the activation, 2/n for ReLU, 1/n for tanh; replace
+  sigmoids that are no gates.
 smooth (initialization, differentiated): Draw the weights for tanh with variance 1/n; ReLU has no
   second derivative.
 norm (normalization, not normalized, not differentiated, not sigmoids): Normalize each layer before
