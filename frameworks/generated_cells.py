@@ -14,7 +14,10 @@ from planted_truth import Case
 from torch import Tensor, nn
 
 Mix = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Make the next state of the last one, a gate and what is new."""
+"""Make the next state of the last one, a gate and what is new.
+
+Where no gate is used it is added 0 times, or half of the weights would get no gradient.
+"""
 
 
 def mixed(h: Tensor, z: Tensor, new: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from generated_cells import Own, decayed, leaky, lerped, mixed, moved, renewed
 from generated_many import Ensemble, Stacked, beside_another
-from test_hand import LABELS, decades, said
+from test_hand import LABELS, decades, learns, said
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,6 +81,7 @@ def test_a_stream_that_is_multiplied_and_then_normalized_does_not_explode(factor
     rise = decades(h, F.cross_entropy(net[5](net[4](h[-1])), LABELS))
     assert rise == pytest.approx(3 * math.log10(factor), abs=0.8)
     assert said(net, x) == "healthy"
+    assert learns(net, x)
 
 
 @pytest.mark.parametrize("normalized", [False, True])

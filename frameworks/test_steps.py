@@ -216,3 +216,14 @@ def test_to_clip_is_advised_where_a_clip_shortens_the_step(made: Any, helps: boo
     for one in (report, of_run):
         assert one.verdict is V.LARGE_STEP
         assert any("Clip the global norm" in advice.text for advice in one.steps) is helps
+
+
+@pytest.mark.parametrize("rate", [1e308, math.inf])
+def test_a_step_that_is_infinite_for_its_rate_is_told_as_such(rate: float) -> None:
+    torch.manual_seed(0)
+    net = net_of()
+    taken = asked_and_taken(net, torch.optim.Adam(net.parameters(), rate))
+    assert not taken.finite
+    assert taken.report.verdict is V.NON_FINITE
+    assert "float16" not in taken.report.reason
+    assert taken.report.steps

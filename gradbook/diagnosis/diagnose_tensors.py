@@ -105,10 +105,8 @@ def _came(known: Known) -> Known:
     if places and (came or not held):
         return known
     text = "deltas must hold what the backward pass found, got none: call gradbook.watch before "
-    text += (
-        "the forward pass of the same network, then backward (and torch.compiler.reset() behind "
-    )
-    raise BadInput(f"{text}gradbook.watch, if it has run compiled)")
+    text += "the forward pass of the same network, then backward (and torch.compiler.reset() "
+    raise BadInput(f"{text}behind gradbook.watch, if it has run compiled)")
 
 
 def _judged(

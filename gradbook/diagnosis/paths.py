@@ -20,7 +20,7 @@ ENOUGH = 3
 """How many places make a path that can be judged without what only normalizations read."""
 
 MANY = 3
-"""Of how many places a mean is taken so that the share of each is small for that alone."""
+"""Of how many places a mean is taken at least of which a share is known from a fall."""
 
 
 @dataclass(frozen=True)

@@ -69,11 +69,12 @@ class Run:
             self.step(loss)
         elif self.moments and self.moments[-1].step == self._steps:
             self._look_again()
-        self._told, self._held = False, self._biases()
+        self._told = False
+        self._held = {name: grad.detach().clone() for name, grad in self._biases().items()}
 
     def _biases(self) -> dict[str, Any]:
         named = ((n, p.grad) for n, p in self._net.named_parameters() if p.ndim == 1)
-        return {name: grad.detach().clone() for name, grad in named if grad is not None}
+        return {name: grad for name, grad in named if grad is not None}
 
     def _look_again(self) -> None:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""

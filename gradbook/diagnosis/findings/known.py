@@ -108,9 +108,14 @@ class Known:
         owned = ((self.by_name.get(name), ws) for name, ws in self.record.owned.items())
         return {weight: place for place, ws in owned if place is not None for weight in ws}
 
-    def worst(self, sign: int) -> Profile:
-        """Return the path with the largest fall or, with sign 1, with the largest rise."""
-        return max(self.paths, key=lambda p: (p.fall if sign < 0 else p.rise)[0], default=Profile())
+    def worst(self, sign: int, *, trunk: bool = False) -> Profile:
+        """Return the path with the largest fall or, with sign 1, with the largest rise.
+
+        Args:
+            trunk: Whether only those count that begin where the network does.
+        """
+        paths = (path for path, whole in self.paths.items() if whole or not trunk)
+        return max(paths, key=lambda p: (p.fall if sign < 0 else p.rise)[0], default=Profile())
 
     def upstream(self, place: Place) -> Iterator[Place]:
         """Yield all that goes into a place, and what goes into that."""

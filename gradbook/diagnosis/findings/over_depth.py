@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
@@ -61,8 +61,7 @@ STARVED = 3.0
 def sized(known: Known) -> Finding | None:
     """Judge the largest fall and the largest rise between any two places of a path."""
     # What every path crosses comes before what happens in a branch.
-    trunk = [path for path, whole in known.paths.items() if whole]
-    found = _ill(known, trunk) or _ill(known, [*known.paths])
+    found = _ill(known, trunk=True) or _ill(known, trunk=False)
     if found is None:
         return None
     falls, down, up = found
@@ -78,10 +77,9 @@ def sized(known: Known) -> Finding | None:
     return Finding(Verdict.EXPLODING, text, up, up.since(1), hint)
 
 
-def _ill(known: Known, paths: Sequence[Profile]) -> tuple[bool, Profile, Profile] | None:
+def _ill(known: Known, *, trunk: bool) -> tuple[bool, Profile, Profile] | None:
     """Return whether a fall is the fault, and the paths of the largest fall and rise."""
-    down = max(paths, key=lambda path: path.fall[0], default=Profile())
-    up = max(paths, key=lambda path: path.rise[0], default=Profile())
+    down, up = known.worst(-1, trunk=trunk), known.worst(1, trunk=trunk)
     normalized = known.normalized and _behind_norms(known, up).rise[0] < RISE
     rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
     if normalized and known.splits:
@@ -92,10 +90,11 @@ def _ill(known: Known, paths: Sequence[Profile]) -> tuple[bool, Profile, Profile
 
 def _behind_norms(known: Known, path: Profile) -> Profile:
     """Return the part of a path behind the last normalization, which bears no rise there."""
-    order = {place.name: i for i, place in enumerate(known.places)}
-    last = max((order[place.name] for place in known.places if place.normed), default=None)
-    kept = [i for i, name in enumerate(path.names) if last is not None and order[name] > last]
-    return Profile("δ", path.names[kept[0] :], path.rms[kept[0] :]) if kept else Profile()
+    behind = {p.name for p in takewhile(lambda p: not p.normed, reversed(known.places))}
+    kept = [i for i, name in enumerate(path.names) if name in behind]
+    if not kept or len(behind) == len(known.places):
+        return Profile()
+    return Profile("δ", path.names[kept[0] :], path.rms[kept[0] :])
 
 
 def _scaled(known: Known, path: Profile) -> float:

@@ -77,10 +77,8 @@ def passing(total: Mapping[float, float]) -> str:
     if not bad or len(bad) > SHARE * len(total) or max(total) in bad:
         return ""
     text = f"The norms of {len(bad)} of {len(total)} steps are not finite, the last at step "
-    text += (
-        f"{bad[-1]:g}, and later ones are: such steps were not taken, as with a loss scale that "
-    )
-    return f"{text}is lowered until nothing overflows."
+    text += f"{bad[-1]:g}, and later ones are: such steps were not taken, as with a loss scale "
+    return f"{text}that is lowered until nothing overflows."
 
 
 def peaks(total: Mapping[float, float]) -> Iterator[str]:

@@ -28,7 +28,7 @@ def breaking(known: Known) -> Finding | None:
         return None
     text = "All is finite, and behind the optimizer's next step it is not: that makes NaN or "
     text += f"infinity in {listed([p.name for p in found])}."
-    text += " In float16 what it divides by is 0." if found[0].hint else ""
+    text += " In float16 what it divides by is 0." if found[0].hint == "wide" else ""
     return Finding(Verdict.NON_FINITE, text, since=found[0].name, hint=found[0].hint)
 
 

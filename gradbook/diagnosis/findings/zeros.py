@@ -10,7 +10,7 @@ from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 from gradbook.diagnosis.watching.numbers import BOUNDED, FEW
 
 OFF = 0.75
-"""Fitted, as in `LIMITS`: the share of units that are 0 for every example."""
+"""The share of units that are 0 for every example: as the book defines *dead*, not fitted."""
 
 FEW_LEFT, NARROW = 0.9, 8
 """The share of one layer's units from which on little passes it, and how many there are at least

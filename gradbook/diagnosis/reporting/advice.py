@@ -243,7 +243,7 @@ def next_steps(finding: Finding, traits: Traits | None = None) -> tuple[Advice, 
     sized = (Verdict.VANISHING, Verdict.EXPLODING)
     steps = [a for a in (IN_TIME if traits.recurrent else DEEP)[verdict] if a.fits(traits)]
     if finding.hint == "divides":  # which a clip does not change
-        steps.remove(_SAID["clip"])
+        steps = [step for step in steps if step is not _SAID["clip"]]
     if finding.hint in HINTS:
         steps = [HINTS[finding.hint], *(steps if finding.hint in BESIDE else [])]
     if traits.single and not traits.recurrent and verdict in sized:
