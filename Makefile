@@ -10,6 +10,11 @@ export NO_MKDOCS_2_WARNING := 1
 export GRADBOOK_CACHE ?= $(CURDIR)/.results/press
 # The book's matrices are small: threads cost more than they bring, eight times on two cores.
 export OPENBLAS_NUM_THREADS ?= 1
+# OpenBLAS and NumPy choose their loops by the processor: those that all have give all the same numbers.
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+export OPENBLAS_CORETYPE ?= Haswell
+export NPY_DISABLE_CPU_FEATURES ?= X86_V4 AVX512_ICL AVX512_SPR
+endif
 # What one pass frees serves the next: glibc would hand it back, and a page fault is paid for every 4 KB.
 export MALLOC_TRIM_THRESHOLD_ ?= 268435456
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432

@@ -6,11 +6,6 @@ the browser; its inline values are evaluated last, as the press does.
 
 from __future__ import annotations
 
-import os
-
-# Before NumPy is loaded, and for the processes that tests start: small matrices need no threads.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 from collections.abc import Iterator
 
 import pytest

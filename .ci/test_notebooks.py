@@ -24,9 +24,6 @@ NOTEBOOKS = sorted((SITE / "notebooks").glob("*.ipynb"))
 SAME = [f"{name}=={version(name)}" for name in ("ipykernel", "matplotlib", "numpy")]
 """The versions that the pages were built with: another one may print a number otherwise."""
 
-# Small matrices need no threads, and two notebooks run side by side.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 
 @pytest.fixture(scope="session")
 def kernels(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> KernelSpecManager:

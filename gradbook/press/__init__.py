@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gradbook.press.arithmetic import settle
+
 if TYPE_CHECKING:
     from gradbook.press.extension import Press
+
+# Whatever computes pages or checks them comes by here, before it loads NumPy.
+settle()
 
 
 def makeExtension(**options: Any) -> Press:

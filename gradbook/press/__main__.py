@@ -22,12 +22,8 @@ from gradbook.press.readme import FIGURE, story
 from gradbook.press.results import CACHE_VARIABLE
 
 GENERATORS = ("mkdocs", "zensical")
-_DEFAULTS = {
-    # 1980, the first year a zip file can name: two builds are the same, byte for byte.
-    "SOURCE_DATE_EPOCH": "315532800",
-    # The book's matrices are small: threads cost more than they bring.
-    "OPENBLAS_NUM_THREADS": "1",
-}
+# 1980, the first year a zip file can name: two builds are the same, byte for byte.
+_DEFAULTS = {"SOURCE_DATE_EPOCH": "315532800"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,8 +87,6 @@ def _file(text: str) -> Path:
 
 def check(pages: Sequence[Path], *, numbers: bool, every_number: bool, draws: bool) -> int:
     """Proofread pages, print their faults and return the exit code."""
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
     from gradbook.press.proofreading import proofread  # noqa: PLC0415 - a build does without
     from gradbook.press.redraws import redrawn_pages  # noqa: PLC0415 - a build does without
 
@@ -118,8 +112,7 @@ def serve(port: int) -> int:
         except OSError:
             print(f"port {port} is busy: try make serve PORT={port + 1}", file=sys.stderr)
             return 1
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    os.environ.update(_DEFAULTS | os.environ)
     from gradbook.press.serving import serve as serve_pages  # noqa: PLC0415 - a build does without
 
     serve_pages(ROOT / "mkdocs.yml", port, open_browser=_has_display())

@@ -210,8 +210,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
-            # The book's matrices are small: threads cost more than they bring.
-            env={"OPENBLAS_NUM_THREADS": "1"} | os.environ | {CACHE_VARIABLE: str(folder())},
+            env=os.environ | {CACHE_VARIABLE: str(folder())},
         )
 
     def _stop(self) -> None:

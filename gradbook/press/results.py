@@ -11,6 +11,7 @@ from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from gradbook.press.arithmetic import SETTINGS
 from gradbook.press.places import PACKAGE, ROOT
 from gradbook.press.reach import Package, imports, stamp
 from gradbook.press.slices import needed
@@ -111,4 +112,4 @@ def _seal(html: str) -> str:
 def _platform() -> str:
     versions = [f"{name} {version(name)}" for name in ("numpy", "matplotlib")]
     lock = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
-    return " ".join([sys.version, *versions, lock])
+    return " ".join([sys.version, *versions, *SETTINGS.values(), lock])

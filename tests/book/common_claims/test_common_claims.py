@@ -243,7 +243,8 @@ class TestCasesAgainstClosedForms:
                     product = product @ W * (1 - h**2)
             found.append(float(np.linalg.norm(product)) / 10)  # of a random direction
         assert min(found) > 100
-        assert min(found) / 5 < growth < 5 * max(found)
+        # One direction gets less than the mean of all, and in chaos each rounding is another draw.
+        assert min(found) / 20 < growth < 20 * max(found)
         assert growth < 3.0**40
 
     def test_float32_overflows_where_the_product_exceeds_its_largest_number(self) -> None:

@@ -305,7 +305,6 @@ class TestRemedies:
         drawn = {
             (patients.FORGETFUL, remedies.lstm),
             (patients.UNSTABLE, remedies.orthogonal_steps),
-            (patients.SMALL, remedies.other_activation),
         }
         for pairs, verdict in (
             (helps, RemedyVerdict.HELPS),
