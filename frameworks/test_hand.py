@@ -142,3 +142,93 @@ def test_a_mask_of_rows_hides_no_fall(kind: str, steps: int, expected: str) -> N
     change = decades(kept, loss)
     assert (change < -2) == (expected == "vanishing")
     assert said(net, x) == expected
+
+
+class Told(nn.Module):
+    """A cell of one's own in a loop, with a head and a loss at each step."""
+
+    def __init__(self, gain: float, inside: bool) -> None:
+        super().__init__()
+        self.i, self.h, self.o = nn.Linear(5, 32), nn.Linear(32, 32), nn.Linear(32, 2)
+        self.inside, self.states = inside, list[Tensor]()
+        nn.init.orthogonal_(self.h.weight, gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, outs = x.new_zeros(x.shape[1], 32), list[Tensor]()
+        self.states = []
+        for row in x:
+            h = torch.tanh(self.i(row) + self.h(h))
+            self.states.append(h)
+            outs.append(self.o(h) if self.inside else h)
+        return torch.stack(outs) if self.inside else self.o(torch.stack(outs))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("steps", [8, 20, 40])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_loss_at_each_step_of_a_cell_of_ones_own_is_no_fall(
+    inside: bool, steps: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    net, x = Told(1.0, inside).double(), torch.randn(steps, 16, 5).double()
+    labels = (x.cumsum(0)[..., 0] > 0).long()
+    deltas = gradbook.watch(net)
+    loss = F.cross_entropy(net(x).flatten(0, 1), labels.flatten())
+    assert abs(decades(net.states, loss)) < 0.5
+    F.cross_entropy(net(x).flatten(0, 1), labels.flatten()).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict.value == "healthy"
+    # The rate that is printed is that of the states: a tenth a step would be another network's.
+    rate = report.rate
+    assert not inside or rate is None or 0.9 < rate.factor < 1.2
+
+
+class Pooled(nn.Module):
+    """Layers at each of many positions, whose outputs are summed, or averaged, before the head."""
+
+    def __init__(self, depth: int, bend: type[nn.Module], way: str) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(depth))
+        self.bend, self.head, self.way, self.states = bend(), nn.Linear(16, 4), way, list[Tensor]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.states = []
+        for layer in self.layers:
+            x = self.bend(layer(x))
+            self.states.append(x)
+        return self.head(x.sum(1) if self.way == "sum" else x.mean(1))
+
+
+@pytest.mark.parametrize("way", ["sum", "mean"])
+@pytest.mark.parametrize(
+    ("depth", "bend", "positions"),
+    [(5, nn.Sigmoid, 20), (5, nn.Sigmoid, 50), (2, nn.Tanh, 20_000), (3, nn.Tanh, 200)],
+)
+def test_a_sum_over_positions_keeps_the_size_and_a_mean_shares_it(
+    depth: int, bend: type[nn.Module], positions: int, way: str
+) -> None:
+    torch.manual_seed(0)
+    net, x = Pooled(depth, bend, way).double(), torch.randn(16, positions, 16).double()
+    out = net(x)
+    change = decades(net.states, F.cross_entropy(out, LABELS))
+    assert abs(change) < 0.5 or change < -2.2
+    assert said(net, x) == ("healthy" if abs(change) < 0.5 else "vanishing")
+
+
+@pytest.mark.parametrize("way", ["sum", "mean"])
+@pytest.mark.parametrize("count", [4, 8, 16])
+def test_towers_that_are_stacked_and_summed_get_each_all(count: int, way: str) -> None:
+    torch.manual_seed(0)
+    towers = [
+        [m for _ in range(5) for m in (nn.Linear(16, 16), nn.Sigmoid())] for _ in range(count)
+    ]
+    net: Any = nn.Module()
+    net.towers, net.head = nn.ModuleList(nn.Sequential(*t) for t in towers), nn.Linear(16, 4)
+
+    def forward(x: Tensor) -> Any:
+        outs = torch.stack([tower(x) for tower in net.towers])
+        return net.head(outs.sum(0) if way == "sum" else outs.mean(0))
+
+    net.forward = forward
+    # Five sigmoids lose half a decade each: of the last state's gradient 10^-2 is left.
+    assert said(net.double(), torch.randn(16, 16).double()) == "vanishing"

@@ -136,6 +136,36 @@ def test_lightning_calls_it(
     assert (tmp_path / "run.html").is_file()
 
 
+class Broken(lightning.LightningModule):
+    """A training that ends in an error at its third step."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def training_step(self, pair: Any, index: int) -> Tensor:
+        if index == 2:
+            raise ZeroDivisionError
+        return F.cross_entropy(self.net(pair[0]), pair[1])
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), 0.01)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_of_a_training_that_ends_in_an_error_the_page_is_written_too(tmp_path: Path) -> None:
+    net, pairs = mlp(), [*zip(*batch(), strict=True)]
+    callback = lightning_callback(html=tmp_path / "run.html")
+    told = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = lightning.Trainer(
+        max_steps=9, callbacks=[callback], accelerator="cpu", enable_model_summary=False, **told
+    )
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(Broken(net), torch.utils.data.DataLoader(pairs, batch_size=4))
+    assert (tmp_path / "run.html").is_file()
+    assert not any(module._forward_hooks for module in net.modules())
+
+
 @pytest.mark.parametrize("by_name", [False, True])
 @pytest.mark.parametrize("tells", [False, True])
 @pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.LBFGS])

@@ -66,6 +66,9 @@ def lightning_callback(every: int = 1, html: str | Path | None = None) -> Any:
         def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
             self.kept.end()
 
+        def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+            self.kept.end()
+
     return Diagnosis()
 
 

@@ -39,6 +39,8 @@ class Profile:
     """The places, layers or steps, first to last."""
     rms: tuple[float, ...] = ()
     """The sizes; along a path of a network without what does not count."""
+    sent: tuple[float, ...] = ()
+    """By how many decades more a loss made them from the last one on, which is no rise."""
 
     @property
     def decades(self) -> float:
@@ -69,8 +71,13 @@ class Profile:
         """The largest rise, likewise."""
         return self._largest(1)
 
+    def _signed(self, sign: int) -> list[float]:
+        """The levels up or down, a rise without what a loss sent."""
+        sent = self.sent if self.sent and sign > 0 else (0.0,) * len(self.rms)
+        return [sign * (level - by) for level, by in zip(self.levels, sent, strict=True)]
+
     def _largest(self, sign: int) -> tuple[float, str, str]:
-        levels = [sign * level for level in self.levels]
+        levels = self._signed(sign)
         found, start = (0.0, "", ""), len(levels) - 1
         for i in reversed(range(len(levels))):
             start = i if levels[i] < levels[start] else start
@@ -88,10 +95,10 @@ class Profile:
 
     def since(self, sign: int) -> str | None:
         """Return where on the way back its fall, or with sign 1 its rise, is `STARTS` decades."""
-        levels = self.levels
+        levels = self._signed(sign)
         _, begin, end = self._largest(sign)
         high, low = self.names.index(begin), self.names.index(end)
-        moved = ((i, sign * (levels[i] - levels[high])) for i in range(low, high))
+        moved = ((i, levels[i] - levels[high]) for i in range(low, high))
         off = [i for i, by in takewhile(lambda pair: pair[1] >= STARTS, moved)]
         return self.names[off[-1]] if off else None
 
@@ -115,24 +122,28 @@ def paths_of(places: Sequence[Place]) -> dict[Profile, bool]:
 
 def _paths(places: Sequence[Place], weak: bool = False) -> Iterator[tuple[Profile, bool]]:
     states = States(*states_of(places, weak))
-    level, up = _ways(states)
+    level, up, sent = _ways(states)
     inner = set(up.values())
     for first in (place for place in states.all if place.name not in inner):
         names = [first.name]
         while names[-1] in up:
             names.append(up[names[-1]])
         rms = (10 ** min(level[name], 308.0) for name in names)
-        yield Profile("δ", tuple(names), tuple(rms)), not first.before
+        found = Profile("δ", tuple(names), tuple(rms), tuple(sent[name] for name in names))
+        yield found, not first.before
 
 
-def _ways(states: States) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the decades at each state, and the state behind it that it is compared with."""
-    level, up = dict[str, float](), dict[str, str]()
+def _ways(states: States) -> tuple[dict[str, float], dict[str, str], dict[str, float]]:
+    """Return the decades at each state, the state behind it that it is compared with, and rises.
+
+    The rises are those that losses make on the way there.
+    """
+    level, up, sent = dict[str, float](), dict[str, str](), dict[str, float]()
     shares, spared = dict[str, float](), dict[str, float]()
     for u in reversed(states.all):
         v = states.behind(u)
         if v is None:
-            level[u.name] = log_ratio(states.size[u.name], 1.0)
+            level[u.name], sent[u.name] = log_ratio(states.size[u.name], 1.0), 0.0
             continue
         if v.name not in shares:
             behind = up.get(v.name, "")
@@ -141,8 +152,9 @@ def _ways(states: States) -> tuple[dict[str, float], dict[str, str]]:
         change, so_far = states.change(u, v), spared.get(v.name, 0.0)
         spare = min(max(-change, 0.0), shares[v.name] - so_far) if math.isfinite(change) else 0.0
         spared[u.name], up[u.name], above = so_far + spare, v.name, level[v.name]
+        sent[u.name] = sent[v.name] + states.sent(u, v, change)
         level[u.name] = above + change + spare if math.isfinite(above) else above
-    return level, up
+    return level, up, sent
 
 
 def _mean(states: States, v: Place, behind: str) -> float:
@@ -151,7 +163,7 @@ def _mean(states: States, v: Place, behind: str) -> float:
     part = behind != "" and is_sum(v) and is_sum(states.by_name[behind])
     # What each of as many others gets all of is no mean, but put beside one another.
     beside = MANY <= len(v.before) <= len(states.after[v.before[0]])
-    if beside or (part and states.size[v.name] == states.size[behind]):
+    if v.summed or beside or (part and states.size[v.name] == states.size[behind]):
         return 0.0
     return _share(states.addends(v), states.size[v.name])
 

@@ -32,6 +32,8 @@ class Place:
     """The places that go into it."""
     picks: bool = False
     """Whether it is picked from those, as by a maximum."""
+    summed: bool = False
+    """Whether it is the sum of those over positions or branches, not weighted."""
     state: bool = True
     """Whether a layer reads it, so that it is compared with others."""
     module: str = ""
@@ -124,7 +126,7 @@ def step(u: Place, v: Place) -> float:
 
     Where a layer changes the number of positions from $n_u$ to $n_v$, as one of stride 2 does, the
     root of the mean square falls by $\sqrt{n_u/n_v}$ in a healthy network; where some are chosen it
-    does so, too, and where they are averaged it falls by $n_u/n_v$.
+    does so, too, where they are averaged it falls by $n_u/n_v$, and where they are summed it stays.
 
     Examples:
         >>> large, small = Place("u", 0.5, 64, 16), Place("v", 1.0, 16, 4, fed=4)
@@ -136,7 +138,7 @@ def step(u: Place, v: Place) -> float:
     if not math.isfinite(size) or u.count == v.count or u.rows == between == v.rows:
         return size
     by_weights = -math.log10(u.rows / between) / 2
-    by_pooling = -math.log10(between / v.rows)
+    by_pooling = 0.0 if v.summed else -math.log10(between / v.rows)
     low, high = sorted((by_weights + by_pooling / 2, by_weights + by_pooling))
     return round(min(size - low, 0.0) + max(size - high, 0.0), 12)
 

@@ -169,7 +169,8 @@ class Run:
         yield from (run_findings.standing(self.moments), run_findings.lost(self.moments))
         yield self._never_moved(self._steps)
         if self._hook is not None:
-            if moment.report.verdict not in (Verdict.CUT, Verdict.LOSS):
+            known = moment.report.verdict in (Verdict.CUT, Verdict.LOSS, Verdict.STUCK)
+            if not known and any(p.requires_grad for p in self._net.parameters()):
                 yield run_findings.cleared(self.moments, self._stepped, self._emptied)
             if self._stepped == len(self._rates) > 0:
                 yield run_findings.summed(self.moments)

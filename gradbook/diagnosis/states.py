@@ -134,8 +134,11 @@ class States:
             change = 0.0
         if v.normed and not self.after[v.name] and u.out and v.out and math.isfinite(change):
             change += log_ratio(u.out, v.out)
-        # Most comes there from a loss.
-        return min(change, 0.0) if self.exits.get(u.name, 0.0) > self.size[v.name] else change
+        return change
+
+    def sent(self, u: Place, v: Place, change: float) -> float:
+        """Return the part of a change that is a rise as most comes there straight from a loss."""
+        return max(change, 0.0) if self.exits.get(u.name, 0.0) > self.size[v.name] else 0.0
 
     def addends(self, place: Place) -> list[float]:
         """Return the sizes at all that is added up to a place.

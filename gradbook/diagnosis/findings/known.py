@@ -22,6 +22,8 @@ class Parameter:
     """How many it has."""
     norm: float | None = None
     """The norm of its gradient; None if there is none."""
+    written: bool = True
+    """Whether that may have been written to since it came, as to clear it."""
     finite: bool = True
     zero: bool | None = None
     """Whether its weights are all 0; None if they are not known."""

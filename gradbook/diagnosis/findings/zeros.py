@@ -144,7 +144,7 @@ def exactly_zero(known: Known) -> Finding | None:
 def emptied(known: Known) -> bool:
     """Tell that all gradients are 0 though δ came to their weights: they were cleared since."""
     held = [p for p in known.asked if p.norm is not None]
-    return not any(p.norm for p in held) and any(_comes(known, p) for p in held)
+    return not any(p.norm for p in held) and any(p.written and _comes(known, p) for p in held)
 
 
 def _comes(known: Known, parameter: Parameter) -> bool:

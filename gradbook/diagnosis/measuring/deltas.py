@@ -44,12 +44,14 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
         raise BadInput(f"{text}all hidden layers, first to last")
     hidden, output = _hidden(deltas, list(sizes), layers)
     names = [*hidden, *output]
+    stacks = _apart(hidden, sizes, layers, _sorts(deltas)) if isinstance(deltas, Mapping) else ()
+    alone = len(stacks) == 1 < len(stacks[0].names)
     return Evidence(
-        deltas=_profile(hidden, sizes),
+        deltas=stacks[0] if alone else _profile(hidden, sizes),
         output=sizes[output[0]] if output else None,
         nonfinite=tuple(f"δ of {name}" for name in names if not math.isfinite(sizes[name])),
         turned=names != list(sizes),
-        apart=_apart(hidden, sizes, layers) if isinstance(deltas, Mapping) else (),
+        apart=() if alone else stacks,
     )
 
 
@@ -72,11 +74,15 @@ def _profile(names: Sequence[str], sizes: Mapping[str, float]) -> Profile:
 
 
 def _apart(
-    names: list[str], sizes: Mapping[str, float], layers: Sequence[Layer]
+    names: list[str], sizes: Mapping[str, float], layers: Sequence[Layer], loose: bool
 ) -> tuple[Profile, ...]:
     """Split names that came in the order of the alphabet into the stacks that they count.
 
-    The numbers within a stack tell its order; which of two stacks comes first only a network knows.
+    The numbers within a stack tell its order; which of two stacks comes first, or of a stack and a
+    layer beside it, only a network knows.
+
+    Args:
+        loose: Whether the order is known to be the alphabet's, as that of JAX is.
     """
     given = [layer.name for layer in layers]
     told = len(given) > 1 and given != sorted(given, key=number_key)
@@ -85,10 +91,17 @@ def _apart(
     stacks: dict[str, list[str]] = {}
     for name in names:
         stacks.setdefault(uncounted(name), []).append(name)
-    several = [found for found in stacks.values() if len(found) > 1]
-    blocks = {re.split(r"\d+", found[0])[0] for found in several}
+    blocks = {re.split(r"\d+", name)[0].rstrip("_.") for name in names}
     # Of one beginning they are but parts of the same numbered blocks.
-    return tuple(_profile(found, sizes) for found in several) if len(blocks) > 1 else ()
+    several = [found for found in stacks.values() if len(found) > 1]
+    found = several or ([[name] for name in names] if loose else [])
+    return tuple(_profile(one, sizes) for one in found) if len(blocks) > 1 else ()
+
+
+def _sorts(deltas: Mapping[str, Any]) -> bool:
+    """Tell whether what made a mapping sorts its names, as JAX and `.safetensors` files do."""
+    jax = any(type(value).__module__.startswith("jax") for value in deltas.values())
+    return jax or not getattr(deltas, "ordered", True)
 
 
 def _hidden(tree: Any, names: list[str], layers: Sequence[Layer]) -> tuple[list[str], list[str]]:
@@ -130,7 +143,8 @@ def _sizes(deltas: Any) -> dict[str, float]:
     for name, value in named.items():
         if value < 0:
             raise BadInput(f"deltas[{str(name)!r}] must be a norm, got {value}")
-    return {str(name): float(value) for name, value in named.items()}
+    found = {str(name): float(value) for name, value in named.items()}
+    return {name: found[name] for name in network_order(found).names}
 
 
 def _listed(deltas: Any) -> list[Any]:

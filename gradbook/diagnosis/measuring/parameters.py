@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradbook.diagnosis.bad_input import Odd
+from gradbook.diagnosis.bad_input import BadInput, Odd
 from gradbook.diagnosis.findings.known import Parameter
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.sizes import Measured
@@ -94,6 +94,9 @@ def innermost(optimizer: Any) -> Any:
     """Return the optimizer that others are laid around, as by accelerate and Lightning."""
     while hasattr(getattr(optimizer, "optimizer", None), "param_groups"):
         optimizer = optimizer.optimizer
+    if optimizer is not None and not hasattr(optimizer, "param_groups"):
+        got = type(optimizer).__name__
+        raise BadInput(f"optimizer must be one optimizer of PyTorch, got {got}: watch each apart")
     return optimizer
 
 
@@ -127,6 +130,7 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
         trainable=weight is None or bool(weight.requires_grad),
         axes=len(shape),
         norm=None if numbers is None else numbers.norm,
+        written=weight is None or weight.grad is None or version_of(weight.grad) > 0,
         finite=not lost,
         zero=None if stored is None else _is_zero(stored),
         alike=alike,
@@ -161,20 +165,24 @@ def _is_alike(tensor: Tensor) -> bool:
     shape = tensor.shape
     if len(shape) == 1:
         return bool((tensor.raw == tensor.raw[:1]).all())
-    if len(shape) < 2 or min(shape[:2]) < 2 or _is_zero(tensor):
+    if len(shape) < 2 or max(shape) < 2 or _is_zero(tensor):
         return False
     rows = tensor.raw.reshape(shape[0], -1)
-    if rows[0, 0] != rows[1, 0] and rows[0, 0] != rows[0, 1]:
-        return False
-    return bool((rows == rows[:1]).all() or (rows == rows[:, :1]).all())
+    # One row, or one column, is like itself.
+    by_row = len(rows) > 1 and rows[0, 0] == rows[1, 0]
+    by_column = len(rows[0]) > 1 and rows[0, 0] == rows[0, 1]
+    alike = by_row and (rows == rows[:1]).all()
+    return bool(alike or (by_column and (rows == rows[:, :1]).all()))
 
 
 def _is_pulled_alike(gradient: Tensor) -> bool:
     """Tell whether all units get the same gradient."""
     values = gradient.values().astype(np.float64)
-    # They are the rows of what PyTorch and Equinox call a weight, elsewhere the columns.
-    first = values.take([0], 0 if "weight" in gradient.name else -1)
-    return bool(np.linalg.norm(values - first) <= 1e-3 * np.linalg.norm(values))  # of rounding
+    # They are the rows of what PyTorch and Equinox call a weight, elsewhere mostly the columns.
+    axes = [0] if "weight" in gradient.name else [0, -1]
+    wide = [axis for axis in axes if values.shape[axis] > 1] or [1]
+    apart = min(float(np.linalg.norm(values - values.take([0], axis))) for axis in wide)
+    return bool(apart <= 1e-3 * np.linalg.norm(values))  # of rounding
 
 
 def stepped(found: Examined, net: Net) -> Examined:

@@ -76,6 +76,10 @@ def columns_of(names: list[str]) -> Columns:
     if set(lower) == {"wall time", "step", "value"}:
         return Columns(step, {lower["value"]: ""}, ("Wall time",))
     rest = [n for n in names if n != step and not n.endswith(("__MIN", "__MAX"))]
+    runs = sorted({run for n in rest for run, dash, _ in [n.rpartition(" - ")] if dash})
+    if len(runs) > 1:
+        text = f"must be the log of one run, got {len(runs)}: {', '.join(map(repr, runs[:5]))}; "
+        raise BadInput(f"{text}export one of them, or leave the columns of the others out")
     whole = [n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))]
     # As many as these are layers', each under a name of its own.
     total = whole[0] if whole and (len(whole) < 3 or not all(map(ENDING.search, whole))) else None

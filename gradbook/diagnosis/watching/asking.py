@@ -30,7 +30,7 @@ def see(made: Pass, name: str, tensor: Any, *, module: str, returned_by: Any = N
         own = set() if returned_by is None else set(map(id, own_weights(returned_by)))
     if tensor.requires_grad and not place.asks:
         place.asks = True
-        tensor.register_hook(modules.compiler_off(lambda delta: made.take(place, delta)))
+        made.hook(tensor, lambda delta: made.take(place, delta))
         if tensor.grad_fn is not None:
             _find(made, place, (tensor.grad_fn, tensor.output_nr), own | made.inner)
         elif not modules.backwards():  # there a checkpoint begins anew with what came to it
@@ -149,8 +149,8 @@ def listen(made: Pass, name: str, module: Any, x: Any, output: Any) -> None:
         lags = lags or seen.lags
         made.loops[name] = replace(seen, every=every, lags=lags, both=both, picked=picked)
 
-    data.register_hook(modules.compiler_off(arrived))
-    out.register_hook(modules.compiler_off(direct))
+    made.hook(data, arrived)
+    made.hook(out, direct)
 
 
 def _reach(module: Any, depth: int) -> float:

@@ -94,10 +94,11 @@ SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", 
 SUMS = ("Add", "Sub", "Lerp", "Addcmul")
 BY_NUMBER = (*SUMS, "Mul", "Div")
 ROWS = ("Select", "Unbind")
+PLAIN = ("Sum", "Stack", "Cat", "Clone", *SHAPES, *BENDS)
 PICKS = ("Max", "Amax", "Maximum", "Topk", "MaxPool2DWithIndices", "AdaptiveMaxPool2D")
 """What nodes of autograd are called: activations, layers of weights, what only rearranges numbers,
-what brings paths together, what is done to each number by itself, what takes rows, and what picks
-the largest numbers."""
+what brings paths together, what is done to each number by itself, what takes rows, what weights
+nothing, and what picks the largest numbers."""
 
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,10 +163,13 @@ class Weight(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How one comes to a place: what reads it, and whether something on the way picks from it."""
+    """How one comes to a place: what reads it, and what is done on the way."""
 
     reader: Any
     picks: bool
+    """Whether something picks from it."""
+    summed: bool | None = False
+    """Whether it is summed up over positions and no more; None if it is weighted, too."""
 
 
 def graph_below(
@@ -179,29 +183,37 @@ def graph_below(
     """
     before, seen = dict[str, Way](), set[Any]()
     weights, sums = list[Weight](), list[Any]()
-    stack = [(edge, start[0], kind_of(start[0]) in PICKS) for edge in start[0].next_functions]
+    kind = kind_of(start[0])
+    way = Way(start[0], kind in PICKS, _summed(False, kind))
+    stack = [(edge, way) for edge in start[0].next_functions]
     while stack:
-        edge, reader, picks = stack.pop()
+        edge, way = stack.pop()
         leaf = getattr(edge[0], "variable", None)
         if edge[0] is None or (edge in seen and leaf is None):  # a loop reads one again and again
             continue
         seen.add(edge)
         if (name := known.get(edge, known.get(("leaf", id(leaf))))) is not None:
-            before[name] = Way(reader, picks)
+            before[name] = way
         elif leaf is not None:
-            weights.append(_weight(leaf, reader))
+            weights.append(_weight(leaf, way.reader))
         else:
             edges = [one for one in edge[0].next_functions if one[0] is not None]
             if kind_of(edge[0]) in SUMS and not any(hasattr(e[0], "variable") for e in edges):
                 sums.append(edge[0])
             # A transposed or converted weight is read by what reads the result.
             passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
-            reader = reader if passes else edge[0]
+            reader, kind = way.reader if passes else edge[0], kind_of(edge[0])
             # One of several scales that lie in one tensor is none, either.
-            row = kind_of(edge[0]) in ROWS and kind_of(reader) in BY_NUMBER
-            picks |= kind_of(edge[0]) in PICKS
-            stack += [(one, None if row else reader, picks) for one in edges]
+            row = kind in ROWS and kind_of(reader) in BY_NUMBER
+            way = Way(
+                None if row else reader, way.picks or kind in PICKS, _summed(way.summed, kind)
+            )
+            stack += [(one, way) for one in edges]
     return before, weights, sums
+
+
+def _summed(before: bool | None, kind: str) -> bool | None:
+    return before or kind == "Sum" if before is not None and kind in PLAIN else None
 
 
 def is_beside(node: Any) -> bool:

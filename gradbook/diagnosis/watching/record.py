@@ -3,11 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.watching.modules import Way, differentiating
+from gradbook.diagnosis.watching.modules import Way, compiler_off, differentiating
 from gradbook.diagnosis.watching.numbers import size_of, taken_again
 
 
@@ -68,6 +69,7 @@ class Seen:
     asks: bool = False
     state: bool = False
     weak: bool = False
+    summed: bool = False
     beside: bool = False  # whether something that asks for no gradient comes in there
     layer: bool = False
     normed: bool = False
@@ -88,6 +90,7 @@ class Seen:
     def come_from(self, before: Mapping[str, Way]) -> None:
         """Keep what goes into it, and nothing of the graph."""
         self.before.update((name, way.picks) for name, way in before.items())
+        self.summed |= any(way.summed for way in before.values())
 
     def take(self, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back."""
@@ -109,6 +112,7 @@ class Pass:
     inner: set[int]  # the `id` of those that a recurrent layer looks at step by step
     # Who is told that something came back is not kept alive.
     told: Callable[[], Callable[["Pass", bool], None] | None]
+    leaves: ExitStack  # takes off hooks of what outlives the graph
     places: dict[str, Seen] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     again: Counter[str] = field(default_factory=Counter)
@@ -139,6 +143,12 @@ class Pass:
                 place.take(delta.detach())
             place.beside &= place.shape in self.silent  # a mask, or a mere number, has another
             self.hear()
+
+    def hook(self, tensor: Any, act: Callable[[Any], None]) -> None:
+        """Call a function with the gradient of a tensor; of a leaf until the next step begins."""
+        handle = tensor.register_hook(compiler_off(act))
+        if tensor.grad_fn is None:
+            self.leaves.callback(handle.remove)
 
     def hear(self) -> None:
         """Tell who watches that something came back."""

@@ -37,7 +37,8 @@ class Watched(Mapping[str, Any]):
         self.age = 0
         self._open: Pass | None = None
         self._passes: list[Pass] = []
-        self._hooks = ExitStack()
+        self._hooks, self._leaves = ExitStack(), ExitStack()
+        self._hooks.callback(self._leaves.close)
         self._data: frozenset[int] | None = None
         weakref.finalize(self, self._hooks.close).atexit = False
 
@@ -80,8 +81,9 @@ class Watched(Mapping[str, Any]):
         if made is None or (made.heard and not backwards()):
             if any(p.heard and p.era == self.age for p in self._passes):
                 self.age += 1
+                self._leaves.close()
             told = weakref.WeakMethod(self._heard)
-            made = self._open = Pass(self.age, self._names, self._inner, told)
+            made = self._open = Pass(self.age, self._names, self._inner, told, self._leaves)
             for one in self._passes:
                 one.drop() if one.era < self.age else one.nodes.clear()
             self._passes = [p for p in self._passes if p.heard or p.era == self.age] + [made]
@@ -91,13 +93,15 @@ class Watched(Mapping[str, Any]):
     def _heard(self, made: Pass, again: bool) -> None:
         made.differentiated |= again
         if not again and not made.heard:
-            made.heard = True
+            # A pass of before, as with an attack in between, comes back together with this one.
+            made.heard, made.era = True, self.age
             for place in made.places.values():  # what came back only to be differentiated
                 if place.inner:
                     place.delta = None
                     place.numbers.pop("total", None)
             made.nodes.clear()
-            self._passes = [p for p in self._passes if p.era == made.era]
+            others = (p for p in self._passes if p.era == made.era and p is not made)
+            self._passes = [*others, made]
         self.__dict__.pop("record", None)
 
     def _ended(self, *_: Any) -> None:
@@ -164,6 +168,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         picks=any(picks for s in found for picks in s.before.values()),
         state=last.state and not last.data,
         weak=last.weak and not last.data,
+        summed=last.summed,
         beside=last.beside,
         module=last.module,
         asks=any(s.asks for s in found),

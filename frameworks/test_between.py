@@ -1,0 +1,138 @@
+"""What goes on between passes: inner gradients, tensors that outlive a step, exact zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import gradbook
+from gradbook.diagnosis import BadInput
+from gradbook.diagnosis import Verdict as V
+
+LABELS = torch.arange(16) % 4
+
+
+def perceptron() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 4)
+    )
+
+
+def attacked(net: Callable[[Tensor], Tensor], x: Tensor, steps: int) -> Tensor:
+    """Return inputs that raise the loss, as for adversarial training."""
+    moved = x.clone()
+    for _ in range(steps):
+        moved = moved.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(net(moved), LABELS), moved)
+        moved = moved + 0.1 * slope.sign()
+    return moved.detach()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("clean_first", [False, True])
+def test_a_gradient_taken_between_two_passes_of_one_loss_hides_neither(
+    steps: int, clean_first: bool
+) -> None:
+    net, x = perceptron(), torch.randn(16, 8)
+    deltas = gradbook.watch(net)
+    for _ in range(3):
+        clean = net(x) if clean_first else None
+        other = net(attacked(net, x, steps))
+        (
+            F.cross_entropy(net(x) if clean is None else clean, LABELS)
+            + F.cross_entropy(other, LABELS)
+        ).backward()
+        assert gradbook.diagnose(net, deltas=deltas).verdict is V.HEALTHY
+        # Both come back: as many examples as two batches have.
+        place = next(p for p in deltas.record.places if p.name == "2")
+        assert place.count == 2 * 16 * 32
+        net.zero_grad()
+
+
+class Asking(nn.Module):
+    """A network that is asked for a parameter's own gradient, as by queries or a hypernetwork."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries, self.body = nn.Parameter(torch.randn(16, 8)), perceptron()
+
+    def forward(self, x: Tensor) -> Any:
+        return self.body(self.queries) + self.body(x)
+
+
+@pytest.mark.parametrize("how", ["remove", "drop"])
+def test_hooks_on_what_outlives_a_step_are_taken_off(how: str) -> None:
+    net, x = Asking(), torch.randn(16, 8).requires_grad_()
+    deltas: Any = gradbook.watch(net)
+    for _ in range(20):
+        F.cross_entropy(net(x), LABELS).backward()
+    assert len(x._backward_hooks or ()) == len(net.queries._backward_hooks or ()) == 1
+    deltas.remove() if how == "remove" else None
+    del deltas
+    assert not x._backward_hooks
+    assert not net.queries._backward_hooks
+
+
+class Flat(nn.Module):
+    """A layer whose weights pass what has a slope of exactly 0."""
+
+    def __init__(self, round_by: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.weight, self.round_by = nn.Parameter(torch.randn(16, 16)), round_by
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.round_by(self.weight)) / 4
+
+
+@pytest.mark.parametrize("round_by", [torch.sign, torch.round])
+def test_weights_without_a_slope_get_nothing_and_were_not_cleared(round_by: Any) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(Flat(round_by), nn.Tanh(), Flat(round_by))
+    optimizer, deltas = torch.optim.SGD(net.parameters(), 0.1), gradbook.watch(net)
+    net(torch.randn(16, 16)).square().mean().backward()
+    assert all(not p.grad.any() for p in net.parameters() if p.grad is not None)
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is V.CUT
+    assert report.findings[0].hint == "flat"
+    optimizer.zero_grad(set_to_none=False)
+    assert "cleared" in " ".join(gradbook.diagnose(net, deltas=deltas).notes)
+
+
+@pytest.mark.parametrize("kind", ["stuck", "frozen", "flat"])
+def test_a_run_in_which_nothing_is_held_says_cleared_only_where_it_was(kind: str) -> None:
+    torch.manual_seed(0)
+    x: Any = torch.randn(16, 8)
+    net: nn.Module = perceptron()
+    if kind == "frozen":  # an input is trained, as in style transfer
+        net.requires_grad_(False)
+        x = x.requires_grad_()
+    elif kind == "flat":
+        net, x = nn.Sequential(Flat(torch.sign), nn.Tanh(), Flat(torch.sign)), torch.randn(16, 16)
+    else:
+        net = nn.Sequential(nn.Linear(8, 8, bias=False), nn.Linear(8, 4, bias=False))
+        for layer in net:
+            nn.init.zeros_(layer.weight)
+    moved = [x] if kind == "frozen" else list(net.parameters())
+    optimizer = torch.optim.SGD(moved, 0.1)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(6):
+            optimizer.zero_grad()
+            net(x)[:, :4].sub(F.one_hot(LABELS)).square().mean().backward()
+            optimizer.step()
+    expected = {"stuck": V.STUCK, "frozen": V.HEALTHY, "flat": V.CUT}[kind]
+    report = run.report()
+    assert report.verdict is expected
+    assert all(found.hint != "cleared" for found in report.findings)
+
+
+def test_several_optimizers_at_once_are_refused_in_one_line() -> None:
+    net = perceptron()
+    both = [torch.optim.SGD(layer.parameters(), 0.1) for layer in (net[0], net[2])]
+    with pytest.raises(BadInput, match="one optimizer of PyTorch, got list: watch each apart"):
+        gradbook.watching(net, optimizer=both).__enter__()

@@ -1,0 +1,93 @@
+"""δ in the order of the alphabet, as JAX and .safetensors give it: the network's, or none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+import gradbook
+from gradbook.checks import Array
+from gradbook.diagnosis import BadInput
+from gradbook.diagnosis import Verdict as V
+from gradbook.diagnosis.reading.arrays import Tensors, hand_over
+from gradbook.diagnosis.reading.log_columns import columns_of
+
+HIDDEN = 12
+STEMS = {
+    "one stack": [f"Dense_{i}" for i in range(HIDDEN + 1)],
+    "a head that comes first": [*(f"layer_{i}" for i in range(HIDDEN)), "classifier"],
+    "ends that come first and last": ["stem", *(f"hidden_{i}" for i in range(11)), "attend"],
+    "ends that begin alike": ["fc_in", *(f"fc_{i}" for i in range(11)), "fc_out"],
+    "an embedding": ["embed", *(f"blocks.{i}" for i in range(11)), "out"],
+}
+
+
+def sizes(change: float) -> Array:
+    """Return what a network's δ are, first to last: the output's comes last."""
+    return 10.0 ** np.linspace(change, 0.0, HIDDEN + 1)
+
+
+def handed(names: Sequence[str], change: float, *, output: bool) -> tuple[Tensors, Tensors]:
+    """Return gradients and δ with their names in the order of the alphabet, as a file sorts."""
+    rng = np.random.default_rng(0)
+    by_name = dict(zip(names, sizes(change), strict=True))
+    kept = sorted(names if output else names[:-1])
+    grads = {f"{n}/kernel": by_name[n] * rng.standard_normal((16, 16)) for n in sorted(names)}
+    deltas = {n: by_name[n] * rng.standard_normal((8, 16)) for n in kept}
+    return Tensors(hand_over(grads).readers, False), Tensors(hand_over(deltas).readers, False)
+
+
+@pytest.mark.parametrize("names", STEMS.values(), ids=STEMS)
+@pytest.mark.parametrize("output", [False, True])
+@pytest.mark.parametrize(
+    ("change", "verdict"), [(-5, V.VANISHING), (0, V.HEALTHY), (5, V.EXPLODING)]
+)
+def test_the_alphabet_is_not_taken_for_the_network(
+    names: list[str], output: bool, change: float, verdict: V
+) -> None:
+    grads, deltas = handed(names, change, output=output)
+    assert gradbook.diagnose(grads, deltas=deltas).verdict is verdict
+    norms = {name: float(np.linalg.norm(x.values())) for name, x in deltas.items() if x is not None}
+    shuffled = gradbook.diagnose(grads, deltas=norms)
+    assert shuffled.verdict is verdict
+
+
+@pytest.mark.parametrize("change", [-5.0, 5.0])
+def test_names_that_count_nothing_leave_it_open(change: float) -> None:
+    names = ["stem", *random.Random(0).sample(["body", "deep", "mid", "neck", "wide", "zoo"], 6)]
+    kept = dict(zip(names, 10.0 ** np.linspace(change, 0, len(names)), strict=True))
+    deltas = {name: np.full((4, 8), kept[name]) for name in sorted(kept)}
+    grads = {f"{name}/kernel": np.full((8, 8), kept[name]) for name in sorted(kept)}
+    handed_over = (Tensors(hand_over(one).readers, False) for one in (grads, deltas))
+    gradients, sizes_of = handed_over
+    report = gradbook.diagnose(gradients, deltas=sizes_of)
+    assert report.verdict is V.CANNOT_TELL
+    assert "order of the alphabet" in report.reason
+    # In an order of one's own they are taken as they come.
+    expected = V.VANISHING if change < 0 else V.EXPLODING
+    own = {name: np.full((4, 8), kept[name]) for name in names}
+    assert gradbook.diagnose({f"{n}/kernel": own[n] for n in names}, deltas=own).verdict is expected
+
+
+@pytest.mark.parametrize("level", [1e-2, 6e-5, 2e-6])
+def test_zeros_behind_even_sizes_are_a_cut_however_small_those_are(level: float) -> None:
+    deltas = {f"fc{i}": level * (i > 2) for i in range(8)}
+    grads = {f"fc{i}.weight": np.full((4, 4), level * (i > 2)) for i in range(9)}
+    report = gradbook.diagnose(grads, deltas=deltas)
+    assert report.verdict is V.CUT
+    # What shrinks from layer to layer may be left by underflow.
+    fading = {f"fc{i}": 10.0 ** (i - 9) * (i > 2) for i in range(8)}
+    assert gradbook.diagnose(grads, deltas=fading).verdict is not V.CUT
+
+
+def test_a_log_of_several_runs_is_refused_by_their_names() -> None:
+    names = ["step", *(f"run-{k} - train/grad_norm" for k in range(4))]
+    with pytest.raises(BadInput, match="must be the log of one run, got 4: 'run-0', 'run-1'"):
+        columns_of(names)
+    one = columns_of(["Step", "run - train/grad_norm", "run - train/grad_norm__MIN"])
+    assert list(one.norms) == ["run - train/grad_norm"]
+    layers = columns_of(["Step", "run - gradients/fc1", "run - gradients/fc2"])
+    assert list(layers.norms.values()) == ["fc1", "fc2"]
