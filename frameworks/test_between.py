@@ -136,3 +136,29 @@ def test_several_optimizers_at_once_are_refused_in_one_line() -> None:
     both = [torch.optim.SGD(layer.parameters(), 0.1) for layer in (net[0], net[2])]
     with pytest.raises(BadInput, match="one optimizer of PyTorch, got list: watch each apart"):
         gradbook.watching(net, optimizer=both).__enter__()
+
+
+def test_parameters_are_not_taken_for_gradients() -> None:
+    for given in (perceptron().parameters(), dict(perceptron().named_parameters())):
+        with pytest.raises(BadInput, match="got parameters: hand over the network itself"):
+            gradbook.diagnose(given)
+
+
+@pytest.mark.parametrize("scale", [2.0**16, None])
+def test_a_loss_scale_that_is_taken_off_is_no_clip(scale: float | None) -> None:
+    net, x = perceptron(), torch.randn(16, 8)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), LABELS)
+            (loss * (scale or 1.0)).backward()
+            run.step(loss)
+            if scale is None:
+                nn.utils.clip_grad_norm_(net.parameters(), 1e-4)
+            else:
+                for p in net.parameters():
+                    p.grad = None if p.grad is None else p.grad / scale
+            optimizer.step()
+    clipped = any("Gradients are clipped" in note for note in run.report().notes)
+    assert clipped == (scale is None)

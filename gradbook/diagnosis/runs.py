@@ -81,7 +81,7 @@ class Run:
         moment = self.moments[-1]
         held = run_findings.norm_of(p.grad for p in self._net.parameters()) / self._scale
         self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0)
-        if 0 < held < CLIPPED * moment.norm:
+        if 0 < held < CLIPPED * moment.norm and not _unscaled(moment.norm / held):
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
             self.moments[-1] = replace(seen, norm=moment.norm, piled=moment.piled)
@@ -200,6 +200,11 @@ class Run:
         """Write the run as one page that asks no other host."""
         report = self.report() if self._deltas.record.places else None
         Path(path).write_text(page_of(self.moments, report), encoding="utf-8")
+
+
+def _unscaled(by: float) -> bool:
+    """Tell that a loss scale was taken off before the step, a power of 2, and nothing clipped."""
+    return abs(math.log2(by) - round(math.log2(by))) < 1e-5
 
 
 def _noted(report: Report, *notes: str) -> Report:

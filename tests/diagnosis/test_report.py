@@ -413,3 +413,17 @@ def test_a_report_has_twenty_lines_whatever_the_network() -> None:
         assert len(str(report).splitlines()) <= LINES
         assert "report.table()" in str(report)
         assert len(report.table().rows) == len(report.rows) == 100
+
+
+def test_a_rate_of_what_leaves_it_open_is_said_of_what_it_is_of() -> None:
+    rng = np.random.default_rng(0)
+    flat = {f"fc{k}.weight": rng.standard_normal((8, 8)) for k in range(9)}
+    report = gradbook.diagnose(flat)
+    assert report.verdict.value == "cannot tell"
+    assert "each layer multiplies the size of gradients of weights by" in str(report)
+
+
+def test_weights_are_not_taken_for_gradients() -> None:
+    kept = {"bn.weight": np.ones(4), "bn.running_var": np.ones(4), "fc.weight": np.ones((4, 4))}
+    with pytest.raises(BadInput, match=r"'bn.running_var', which gets none: they are a file of we"):
+        gradbook.diagnose(kept)

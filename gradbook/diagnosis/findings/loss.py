@@ -31,7 +31,7 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
     broken = [p for p in known.parameters if p.broken]
     if broken:
         names = listed([p.name for p in broken])
-        text = f"The weights {names} are not finite: an earlier step broke them."
+        text = f"The weights {names} are not finite: an earlier step broke them, or they came so."
         return text, broken[0].name, "wide" if any(p.hint == "wide" for p in broken) else "step"
     if known.record.bad_input:
         where = known.record.bad_input[0] or "the network"

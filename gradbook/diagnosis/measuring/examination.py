@@ -60,6 +60,9 @@ def measured_of(
     watched = progress or (lambda items, _: items)
     scale = positive("loss_scale", loss_scale)
     tensors, notes = _usable(hand_over(grads), some=look)
+    if (buffer := next((n for n in tensors if n.endswith("running_var")), None)) is not None:
+        text = f"gradients hold {buffer!r}, which gets none: they are a file of weights. Save "
+        raise BadInput(f"{text}{{name: p.grad for name, p in net.named_parameters()}}")
     order = network_order(tensors, tensors.ordered)
     measured = {found.name: found for found in watched(measure(tensors, most), len(tensors))}
     for earlier in snapshots:

@@ -212,6 +212,8 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
         raise BadInput(f"{what} must be a mapping name → array, got {got}; {told}")
     readers: dict[str, Callable[[], Tensor | None]] = {}
     for name, value in (leaves := list(leaves_of(nest))):
+        if what == "gradients" and type(value).__name__ == "Parameter":
+            raise BadInput("gradients must be those, got parameters: hand over the network itself")
         if name in readers:
             raise BadInput(f"{what} must have distinct names, got {name!r} twice")
         readers[name] = partial(as_tensor, name, value, what)

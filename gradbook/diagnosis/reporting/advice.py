@@ -171,7 +171,8 @@ short (time-and-gates): Show that so long a memory is needed; truncate if it is 
 wide (clipping, small): Keep the weights in float32: in float16 the 1e-8 that Adam adds to what it
   divides by is 0.
 skip (clipping, small): Skip the step, and lower the loss scale if there is one.
-first NaN (exploding): Look for log, division and root at 0 where the first NaN appears.
+first NaN (exploding): Where the first NaN appears look for log, division and root at 0, exp of
+  what is large, or a softmax of which all is masked.
 slower (clipping): Lower the learning rate, and clip the global norm.
 print (diagnose): Print the loss, what enters it and its targets: perhaps every label is masked.
 behind (diagnose): Look for a ReLU or a saturated sigmoid behind the last layer, softmax over one
