@@ -131,3 +131,12 @@ def test_channels_that_stay_alike(channels: int, head: bool) -> None:
     # Behind a random head the last ones come apart; one layer of three is less than half.
     assert alike == (2 if head else 1)
     assert (found is V.SYMMETRIC) == head
+
+
+def test_a_kernel_of_one_channel_has_no_units_to_be_alike() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 1, 3, bias=False), nn.Flatten(), nn.Linear(64, 4))
+    nn.init.constant_(net[0].weight, 1 / 9)
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(torch.randn(16, 1, 10, 10)), torch.arange(16) % 4).backward()
+    assert gradbook.diagnose(net, deltas=deltas).verdict is V.HEALTHY

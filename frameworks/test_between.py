@@ -55,6 +55,16 @@ def test_a_gradient_taken_between_two_passes_of_one_loss_hides_neither(
         net.zero_grad()
 
 
+def test_of_passes_that_come_back_together_the_last_forward_is_the_last() -> None:
+    net: Any = perceptron()
+    deltas = gradbook.watch(net)
+    first, last = net(torch.randn(16, 8)), net(torch.full((16, 8), 1e6))
+    # Autograd goes back through the last one first.
+    (F.cross_entropy(first, LABELS) + F.cross_entropy(last, LABELS)).backward()
+    ends = [p.saturated for p in deltas.record.places if p.bend == "Tanh"]
+    assert ends[0] == 1.0
+
+
 class Asking(nn.Module):
     """A network that is asked for a parameter's own gradient, as by queries or a hypernetwork."""
 

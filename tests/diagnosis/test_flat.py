@@ -354,3 +354,19 @@ def test_units_of_arrays_are_alike_if_what_reads_them_is(
     assert np.allclose(pulls, pulls[:, :1]) is alike
     found = diagnose({"a.W": pulls, "b.W": h.T @ out}, weights={"a.W": w, "b.W": v})
     assert (found.verdict is V.SYMMETRIC) is alike
+
+
+@pytest.mark.parametrize(("head", "verdict"), [(1.0, V.HEALTHY), (1e-6, V.EXPLODING)])
+def test_what_a_head_sends_behind_a_normalization_is_no_rise_there(head: float, verdict: V) -> None:
+    places = (
+        Place("a", 10**2.2, before=()),
+        Place("n", 1.0, before=("a",), normed=True),
+        Place("b", 1.0, before=("n",)),
+        Place("h", head, before=("b",), state=False),
+        Place("d", 1e-3, before=("b",)),
+        Place("e", 1e-3, before=("d",), state=False),
+    )
+    weights = (Parameter("a.weight", norm=1.0),)
+    of = Known(Record(places, owned={"a": ("a.weight",)}), weights, normalized=True)
+    # Without the head those three decades are no loss's, and nothing bears them.
+    assert said(of)[0] is verdict

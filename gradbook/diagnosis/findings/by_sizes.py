@@ -112,7 +112,7 @@ def _lost(profile: Profile) -> Finding | None:
     """Find that some sizes are exactly 0, and not because one layer after another shrinks them."""
     still = [name for name, size in zip(profile.names, profile.rms, strict=True) if size == 0]
     beside = [max(a, b) for a, b in pairwise(profile.rms) if (a == 0) != (b == 0)]
-    # Where nothing has shrunk by a tenth on the way, a hundredth of that is clear, too.
+    # Where nothing has shrunk to a tenth on the way, a hundredth of that is clear, too.
     even = min(beside, default=0.0) > max(profile.rms) / 10
     if not still or min(beside, default=0.0) < (CLEAR / 100 if even else CLEAR):
         return None

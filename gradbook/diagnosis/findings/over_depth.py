@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise, takewhile
 
 from gradbook.diagnosis.findings.known import MOST, Known
@@ -94,7 +95,8 @@ def _behind_norms(known: Known, path: Profile) -> Profile:
     kept = [i for i, name in enumerate(path.names) if name in behind]
     if not kept or len(behind) == len(known.places):
         return Profile()
-    return Profile("δ", path.names[kept[0] :], path.rms[kept[0] :])
+    part = slice(kept[0], None)
+    return replace(path, names=path.names[part], rms=path.rms[part], sent=path.sent[part])
 
 
 def _scaled(known: Known, path: Profile) -> float:

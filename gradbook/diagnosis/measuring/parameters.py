@@ -165,7 +165,7 @@ def _is_alike(tensor: Tensor) -> bool:
     shape = tensor.shape
     if len(shape) == 1:
         return bool((tensor.raw == tensor.raw[:1]).all())
-    if len(shape) < 2 or max(shape) < 2 or _is_zero(tensor):
+    if len(shape) < 2 or max(shape[:2]) < 2 or _is_zero(tensor):
         return False
     rows = tensor.raw.reshape(shape[0], -1)
     # One row, or one column, is like itself.

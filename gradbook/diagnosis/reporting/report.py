@@ -74,8 +74,8 @@ class Report:
             if found.low is not None and found.high is not None:
                 interval = f"{found.low:.3g} to {found.high:.3g}"
                 sure = f" (95 % interval {interval}, from {found.steps} steps)"
-            left_open = self.verdict is Verdict.CANNOT_TELL and (read := self.profile) is not None
-            what = f"the size of {read.source}" if left_open and read else "it"
+            read = self.profile if self.verdict is Verdict.CANNOT_TELL else None
+            what = f"the size of {read.source}" if read else "it"
             lines.append(f"Going back, each layer multiplies {what} by {found.factor:.3g}{sure}.")
         if (back := self.freeze_depth) is not None:
             lines.append(

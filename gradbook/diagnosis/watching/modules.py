@@ -213,6 +213,7 @@ def graph_below(
 
 
 def _summed(before: bool | None, kind: str) -> bool | None:
+    """Tell whether a way with this node has a sum on it; None once it is weighted."""
     return before or kind == "Sum" if before is not None and kind in PLAIN else None
 
 

@@ -100,8 +100,8 @@ class Watched(Mapping[str, Any]):
                     place.delta = None
                     place.numbers.pop("total", None)
             made.nodes.clear()
-            others = (p for p in self._passes if p.era == made.era and p is not made)
-            self._passes = [*others, made]
+            passes = self._passes if made in self._passes else [made, *self._passes]
+            self._passes = [p for p in passes if p.era == made.era]
         self.__dict__.pop("record", None)
 
     def _ended(self, *_: Any) -> None:
