@@ -284,3 +284,45 @@ def test_a_loss_that_is_told_and_not_finite_is_found_though_its_gradient_is(adde
     assert report.verdict is Verdict.NON_FINITE
     assert f"The loss is {added:g} at step 6," in report.findings[0].reason
     assert report.steps[0].text.startswith("Look at the loss")
+
+
+@pytest.mark.parametrize("to_none", [True, False])
+@pytest.mark.parametrize("where", ["forward", "backward", "step", "end"])
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_wherever_in_the_loop_a_loss_is_told_a_network_that_trains_is_healthy(
+    where: str, to_none: bool, handed_over: bool
+) -> None:
+    net = mlp()
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    x, y = batch()
+    told = list[float]()
+    with gradbook.watching(net, optimizer=optimizer if handed_over else None) as run:
+        for _ in range(12):
+            loss = F.cross_entropy(net(x), y)
+            told.append(float(loss.detach()))
+            acts: dict[str, Callable[[], Any]] = {
+                "forward": lambda: None,
+                "backward": loss.backward,
+                "step": optimizer.step,
+                "end": lambda: optimizer.zero_grad(set_to_none=to_none),
+            }
+            for name, act in acts.items():
+                act()
+                if name == where:
+                    run.step(loss)
+    assert told[-1] < told[0]
+    report = run.report()
+    assert report.verdict is Verdict.HEALTHY, report
+    if handed_over:
+        assert [m.loss for m in run.moments] == told
+        assert all(moment.norm > 0 for moment in run.moments)
+
+
+def test_a_loss_that_is_told_late_and_is_not_finite_is_kept() -> None:
+    net = mlp()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with gradbook.watching(net, optimizer=optimizer, every=10) as run:
+        train(net, optimizer, 5)
+        run.step(math.nan)
+    assert run.report().verdict is Verdict.NON_FINITE
+    assert run.moments[-1].step == 5

@@ -60,11 +60,11 @@ def diagnose(
         >>> report.verdict.value, f"{report.rate.factor:.2f}", report.since
         ('vanishing', '0.10', '6')
     """
-    record, versions = None, dict[str, int]()
+    record, seen = None, ({}, frozenset[int]())
     if isinstance(deltas, Watched):
-        record, versions = deltas.record, deltas.versions
+        record, seen = deltas.record, (deltas.versions, deltas.elsewhere)
     whole = is_network(grads)
-    net = Net(weights_of(grads), innermost(optimizer), versions, loss_scale) if whole else None
+    net = Net(weights_of(grads), innermost(optimizer), loss_scale, *seen) if whole else None
     if net is not None:
         weights = net.weights if weights is None else weights
         grads = {name: parameter.grad for name, parameter in net.weights.items()}
@@ -94,6 +94,7 @@ def diagnose(
     findings = findings_of(known)
     found = replace(found, notes=(*notes_of(known), *found.notes))
     deltas.came.update(p.name for p in parameters if p.norm)
+    deltas.elsewhere = frozenset() if net is None else net.elsewhere
     return report_of(found, findings, known)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from gradbook.diagnosis import run_findings
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
+from gradbook.diagnosis.findings.about import CLEARED
 from gradbook.diagnosis.findings.over_steps import ceasing, growing, peaks
 from gradbook.diagnosis.measuring.parameters import innermost
 from gradbook.diagnosis.reporting.report import Report, finite
@@ -35,6 +36,7 @@ class Run:
         self._optimizer = innermost(optimizer)  # what is laid around it has no hooks of its own
         self._deltas: Watched = watch(net)
         self._steps, self._told, self._age = 0, False, 0
+        self._returns, self._waits = 0, math.nan  # a loss told before what it sends back
         self._rates: list[float] = []
         self._held: dict[str, Any] = {}  # the gradients of biases when the last step was taken
         self._stepped, self._emptied = 0, 0
@@ -66,7 +68,7 @@ class Run:
         rates = (group.get("lr") for group in self._optimizer.param_groups)
         self._rates.append(max((float(r) for r in rates if r is not None), default=math.nan))
         if not self._told:
-            self.step(loss)
+            self._look(_number(loss))
         elif self.moments and self.moments[-1].step == self._steps:
             self._look_again()
         self._told = False
@@ -98,18 +100,38 @@ class Run:
     def step(self, loss: Any = None) -> Report | None:
         """Look at a step, behind its backward pass; with an optimizer it is done by itself.
 
-        Called before the optimizer's step it may tell the loss, and sees gradients unclipped.
+        Called between backward pass and optimizer's step it sees gradients unclipped, and may tell
+        the loss. Elsewhere in the loop it tells the loss alone, if there is an optimizer.
         """
+        size = _number(loss)
+        if self._hook is None or self._deltas.returns > self._returns:
+            return self._look(size)
+        if size is not None:
+            self._tell(size)
+        return None
+
+    def _tell(self, loss: float) -> None:
+        """Keep a loss for the look that comes, or add it to the one that has been."""
+        last = self.moments[-1] if self.moments else None
+        if self._deltas.waits:
+            self._waits = loss
+        elif last is not None and last.step == self._steps:
+            self.moments[-1] = replace(last, loss=loss)
+        elif last is not None and not math.isfinite(loss):
+            self.moments.append(self._moment(loss, self._diagnosed()))
+
+    def _look(self, loss: float | None) -> Report | None:
         self._steps, self._told = self._steps + 1, self._optimizer is not None
-        self._age = self._deltas.age
-        size = None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
+        self._age, self._returns = self._deltas.age, self._deltas.returns
+        if loss is None and not math.isnan(self._waits):
+            loss, self._waits = self._waits, math.nan
         # The second step shows what a start at zero hides in the first.
         due = self._steps == 2 or (self._steps - 1) % self._every == 0
-        if not due and (size is None or math.isfinite(size)):
+        if not due and (loss is None or math.isfinite(loss)):
             return None
         if all(place.delta is None for place in self._deltas.record.places):
             return None
-        self.moments.append(self._moment(size, self._diagnosed()))
+        self.moments.append(self._moment(loss, self._diagnosed()))
         return self.moments[-1].report
 
     def _moment(self, loss: float | None, report: Report) -> Moment:
@@ -117,6 +139,8 @@ class Run:
             ends = (p for p in self._deltas.record.places if not p.module and p.count == 1)
             loss = next((p.out for p in ends), None)
         lost = any(row.nonfinite for row in report.rows)
+        # Without an optimizer it may be behind its step that gradients were cleared.
+        lost |= self._hook is None and any(CLEARED in note for note in report.notes)
         matrices = [[p] for p in self._net.parameters() if p.ndim > 1]
         return Moment(
             step=self._steps,
@@ -200,6 +224,10 @@ class Run:
         """Write the run as one page that asks no other host."""
         report = self.report() if self._deltas.record.places else None
         Path(path).write_text(page_of(self.moments, report), encoding="utf-8")
+
+
+def _number(loss: Any) -> float | None:
+    return None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
 
 
 def _unscaled(by: float) -> bool:

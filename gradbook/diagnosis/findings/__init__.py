@@ -12,7 +12,7 @@ from gradbook.diagnosis.findings import zeros
 from gradbook.diagnosis.findings.by_sizes import decide
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.loss import loss_sends_nothing, non_finite
-from gradbook.diagnosis.findings.missing import cut, not_stepped, unregistered
+from gradbook.diagnosis.findings.missing import cut, not_stepped, unregistered, untrained
 from gradbook.diagnosis.findings.over_depth import healthy, sized, starved
 from gradbook.diagnosis.findings.over_time import every_step, forgotten, in_time, stacked
 from gradbook.diagnosis.findings.steps import breaking, frozen, large_step
@@ -40,7 +40,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
     finders = (find for find in FINDINGS if find not in hidden)
     found = [one for find in finders if (one := find(seen if find is sized else known))]
     if not found and (by_design is None or _reaches_inside(known)):
-        found = [every_step(known) or healthy(seen) or _nothing()]
+        found = [every_step(known) or healthy(seen) or untrained(known) or _nothing()]
     return (*found, *([by_design] if by_design else []))
 
 

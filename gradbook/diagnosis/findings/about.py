@@ -12,6 +12,9 @@ from gradbook.diagnosis.verdicts import factor, listed
 UNLIKE = "is not the sum of this pass's δ"
 """What is said of a gradient in which there is something else."""
 
+CLEARED = "No weight holds a gradient"
+"""What is said of a step of which δ alone is left."""
+
 APART = 2.0
 """Decades between the outputs' δ from which on one term of the loss hides another."""
 
@@ -40,7 +43,7 @@ def notes_of(known: Known) -> Iterator[str]:
         yield f"{text}look at the weights of its terms."
     gone = [known.passed(p) for p in known.asked if p.norm is None]
     if (gone and all(gone) and len(gone) == len(known.asked)) or emptied(known):
-        yield "No weight holds a gradient: they were cleared, or autograd.grad was used. δ is read."
+        yield f"{CLEARED}: they were cleared, or autograd.grad was used. δ is read."
     elif not gone and (wrong := _unlike(known)):
         text = f"The gradient of {wrong} {UNLIKE}: gradients were summed over several passes, "
         yield f"{text}clipped, scaled or are stale."

@@ -121,11 +121,19 @@ def _silent(known: Known, place: Place) -> bool:
 
 def without_any(known: Known) -> Finding | None:
     """Say of a network without any gradient that there is none; it was not watched."""
-    if not known.asked or any(p.norm is not None for p in known.asked):
+    if any(p.norm is not None for p in known.parameters):
         return None
     text = f"No tensor holds a gradient: {_NOT_CALLED}, gradients were cleared before they were "
     text += "read, or the loss does not depend on what the network returns."
-    return Finding(Verdict.CANNOT_TELL, text, hint="unknown")
+    return untrained(known) or Finding(Verdict.CANNOT_TELL, text, hint="unknown")
+
+
+def untrained(known: Known) -> Finding | None:
+    """Say of a network of which nothing is to be trained that this is so."""
+    if known.asked or not known.parameters:
+        return None
+    text = f"All {len(known.parameters)} tensors have requires_grad False, and nothing came back: "
+    return Finding(Verdict.CANNOT_TELL, f"{text}nothing is there to train.", hint="untrained")
 
 
 def left_out(parameter: Parameter) -> bool:

@@ -95,6 +95,8 @@ outside (diagnose): Call backward() behind this forward pass. If you did, look b
 off (diagnose): Look around forward for no_grad, inference_mode or set_grad_enabled(False).
 aside (diagnose): Take no_grad, inference_mode or set_grad_enabled(False) away around it, or give a
   checkpoint use_reentrant=False; if it makes targets or features alone, requires_grad_(False).
+untrained (diagnose): Call requires_grad_(True) on what is to be trained, such as the last layer,
+  and make the optimizer behind that.
 optimizer (diagnose): Hand all parameters to the optimizer, unless another one has them.
 stack (residual): Lay a path around each recurrent layer, or stack fewer.
 lag (time-and-gates): Ask once with the last step's loss alone.

@@ -25,8 +25,10 @@ class Watched(Mapping[str, Any]):
 
     Attributes:
         age: How many passes have come back, those that were one step together counted once.
+        returns: How many have come back.
         versions: By name what changes when a weight is written to, as it was when this began.
         came: At how many of the looks so far a weight had a gradient.
+        elsewhere: The `id` of weights that another optimizer holds, as far as it was looked for.
     """
 
     def __init__(self, names: Mapping[int, str], inner: set[int]) -> None:
@@ -34,7 +36,8 @@ class Watched(Mapping[str, Any]):
         self._names, self._inner = names, inner
         self.versions: dict[str, int] = {}
         self.came = Counter[str]()
-        self.age = 0
+        self.elsewhere = frozenset[int]()
+        self.age, self.returns = 0, 0
         self._open: Pass | None = None
         self._passes: list[Pass] = []
         self._hooks, self._leaves = ExitStack(), ExitStack()
@@ -59,6 +62,11 @@ class Watched(Mapping[str, Any]):
     def remove(self) -> None:
         """Take the hooks off the network; what was found stays."""
         self._hooks.close()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a pass has gone forward, and not come back."""
+        return self._open is not None and not self._open.heard
 
     @cached_property
     def record(self) -> Record:
@@ -95,6 +103,7 @@ class Watched(Mapping[str, Any]):
         if not again and not made.heard:
             # A pass of before, as with an attack in between, comes back together with this one.
             made.heard, made.era = True, self.age
+            self.returns += 1
             for place in made.places.values():  # what came back only to be differentiated
                 if place.inner:
                     place.delta = None
