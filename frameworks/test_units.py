@@ -197,3 +197,42 @@ def test_weights_of_zero_before_a_relu_are_flat_and_no_chance() -> None:
 def test_a_side_branch_of_many_units_that_is_shut_is_named() -> None:
     report = ask(*squeezed(16, 1))
     assert (report.verdict, report.since) == (V.DEAD, "1.down")
+
+
+class Words(nn.Module):
+    """Tokens, of which 0 is padding, averaged."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self.words = nn.Embedding(30, 8, padding_idx=0)
+        self.rest = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU())
+        self.out = nn.Linear(16, 4)
+        for layer in self.rest[::2]:
+            layer.bias.data *= bias  # type: ignore[operator, union-attr]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.rest(self.words(x).mean(1)))
+
+
+def normed() -> nn.Module:
+    image = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+    return nn.Sequential(*image, nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(128, 4))
+
+
+EMPTY: list[tuple[Callable[[], nn.Module], Tensor]] = [
+    (lambda: nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)), torch.zeros(32, 8)),
+    (normed, torch.zeros(32, 3, 8, 8)),
+    (lambda: Words(bias=True), torch.zeros(32, 5, dtype=torch.long)),
+    (lambda: Words(bias=False), torch.zeros(32, 5, dtype=torch.long)),
+]
+
+
+@pytest.mark.parametrize(("made", "x"), EMPTY)
+def test_where_all_that_enters_is_0_the_batch_is_looked_at(
+    made: Callable[[], nn.Module], x: Tensor
+) -> None:
+    report = ask(made(), x)
+    assert (report.verdict, report.findings[0].hint) == (V.CUT, "enters"), report
+    assert report.steps[0].text.startswith("Look at the batch")
+    full = torch.randint(30, x.shape) if x.dtype is torch.long else torch.randn(x.shape)
+    assert ask(made(), full).verdict is not V.CUT

@@ -509,6 +509,24 @@ def test_what_cannot_be_watched_is_said() -> None:
         gradbook.diagnose(net, deltas=deltas)
 
 
+def test_deltas_of_another_network_are_refused_and_those_of_what_is_in_it_are_not() -> None:
+    old, new = chain(), chain()
+    deltas = gradbook.watch(old)
+    old(torch.randn(5, 3)).sum().backward()
+    with pytest.raises(BadInput, match=r"deltas must be those of .*watch\(net\) again where"):
+        gradbook.diagnose(new, deltas=deltas)
+    assert gradbook.diagnose(nn.Sequential(old), deltas=deltas)
+
+
+def test_a_network_of_which_nothing_is_to_be_trained_is_told_so() -> None:
+    net = chain().requires_grad_(False)
+    deltas = gradbook.watch(net)
+    net(torch.randn(5, 3))
+    for report in (gradbook.diagnose(net, deltas=deltas), gradbook.diagnose(net)):
+        assert "requires_grad False" in report.reason
+        assert report.steps[0].text.startswith("Call requires_grad_(True)")
+
+
 OUTSIDE: list[Callable[[Tensor], Tensor | None]] = [
     lambda out: None,
     lambda out: torch.tensor(out.square().mean().item(), requires_grad=True),

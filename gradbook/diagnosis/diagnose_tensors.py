@@ -64,6 +64,9 @@ def diagnose(
     if isinstance(deltas, Watched):
         record, seen = deltas.record, (deltas.versions, deltas.elsewhere)
     whole = is_network(grads)
+    if whole and record is not None and not deltas.has_any(weights_of(grads).values()):
+        text = "deltas must be those of the network that is diagnosed, got those of another one: "
+        raise BadInput(f"{text}call gradbook.watch(net) again where the network is made anew")
     net = Net(weights_of(grads), innermost(optimizer), loss_scale, *seen) if whole else None
     if net is not None:
         weights = net.weights if weights is None else weights

@@ -208,7 +208,7 @@ def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
     follows = SIZED | {Verdict.NON_FINITE, Verdict.LOSS}
     if first.verdict.is_problem:
         # Too large a step can make a network saturated, off or lost, and break no data.
-        flat = first.verdict is Verdict.CUT and first.hint == "flat"
+        flat = first.verdict is Verdict.CUT and first.hint in ("flat", "enters")
         if not flat and (first.verdict not in follows or first.hint == "data"):
             return None
         before = [*takewhile(lambda m: first.verdict not in _verdicts(m), moments)]

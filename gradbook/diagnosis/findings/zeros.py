@@ -107,7 +107,10 @@ def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
     last = {name for end in known.ends if not end.state for name in end.before}
     inner = (p for p in unlike if p.state or (p.name not in last and p.out))  # no weights of 0
-    return {p.name: p.off for p in inner if p.off is not None}
+    off = [p for p in inner if p.off is not None]
+    empty = [p for p in off if p.off == 1 and p.before]
+    empty = [p for p in empty if not any(o.out for o in known.upstream(p))]  # nothing enters
+    return {p.name: p.off or 0.0 for p in off if p not in empty}
 
 
 def saturates(known: Known) -> str:
@@ -130,15 +133,26 @@ def exactly_zero(known: Known) -> Finding | None:
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
     names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]
-    if len(passed_by) >= enough:
+    begun, hint = [p for p in known.places if not p.before], "enters"
+    if begun and all(p.out == 0 for p in begun):
+        places = [p.name.removesuffix(" (z)") for p in begun]
+        since, text = places[0], f"All that leaves {listed(places)} is 0."
+    elif len(passed_by) >= enough:
         since, text = passed_by[0], f"δ comes to {listed(passed_by)}, and they get nothing of it: "
-        text += "what is made of them is flat, all that enters is 0, or a hook returns 0."
+        hint = "flat" if any(_is_entered(known, name) for name in passed_by) else hint
+        text += "all that enters is 0, " * (hint == "enters")
+        text += "what is made of them is flat, or a hook returns 0."
     elif between := next((pair for p in still if (pair := _lost(known, p))), None):
         since, text = between[0], "Nothing is cut, but exactly nothing of what comes to "
-        text += f"{between[1]} gets to {since}: what lies between has a slope of 0."
+        text, hint = f"{text}{between[1]} gets to {since}: what lies between has a slope of 0.", "flat"
     else:
         return None
-    return Finding(Verdict.CUT, f"{_share(known)}: {names}. {text}", since=since, hint="flat")
+    return Finding(Verdict.CUT, f"{_share(known)}: {names}. {text}", since=since, hint=hint)
+
+
+def _is_entered(known: Known, parameter: str) -> bool:
+    """Tell whether something is known to enter where a weight is."""
+    return any(known.by_name[name].out for name in known.place_of[parameter].before)
 
 
 def emptied(known: Known) -> bool:

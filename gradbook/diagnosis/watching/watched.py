@@ -4,7 +4,7 @@ import math
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -62,6 +62,10 @@ class Watched(Mapping[str, Any]):
     def remove(self) -> None:
         """Take the hooks off the network; what was found stays."""
         self._hooks.close()
+
+    def has_any(self, weights: Iterable[Any]) -> bool:
+        """Tell whether some of these weights are those that were watched; a wrapper has them."""
+        return any(id(weight) in self._names for weight in weights)
 
     @property
     def waits(self) -> bool:
