@@ -245,6 +245,46 @@ def test_a_loss_that_sends_nothing_in_a_run_is_no_gradient_that_was_cleared() ->
     assert [found.verdict for found in report.findings] == [V.LOSS]
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_labels_that_are_all_masked_are_no_gradients_that_were_cleared(told: bool) -> None:
+    """As of a network that returns its loss, as those of transformers do."""
+
+    class Returning(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.cross_entropy(self.body(x), torch.full((16,), -100), reduction="sum")
+
+    net, x = Returning(), torch.randn(16, 8)
+    optimizer = torch.optim.Adam(net.parameters())
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(6):
+            optimizer.zero_grad()
+            loss = net(x)
+            loss.backward()
+            run.step(loss) if told else run.step()
+            optimizer.step()
+    assert [found.verdict for found in run.report().findings] == [V.LOSS]
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_frozen_weights_that_an_optimizer_holds_are_a_fault_and_others_are_none(held: bool) -> None:
+    net = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1)).requires_grad_(False)
+    x = torch.randn(16, 8, requires_grad=True)
+    optimizer = torch.optim.Adam([*net.parameters(), x] if held else [x])
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(6):
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step()
+    report = run.report()
+    assert report.verdict is (V.CUT if held else V.HEALTHY)
+    assert "requires_grad False" in report.reason
+    assert report.steps[0].text.startswith("Call requires_grad_(True)")
+
+
 def test_a_run_that_is_never_finite_has_a_report() -> None:
     net, x = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1)), torch.randn(16, 8)
     report = run_of(net, lambda: (net(x) - net(x)).square().sum().sqrt())

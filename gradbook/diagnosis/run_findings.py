@@ -7,7 +7,7 @@ from itertools import takewhile
 from statistics import median
 from typing import Any
 
-from gradbook.diagnosis.findings.about import CLOSE, UNLIKE
+from gradbook.diagnosis.findings.about import CLEARED, CLOSE, UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
 from gradbook.diagnosis.places import Place, log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
@@ -40,9 +40,9 @@ def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | 
 
     It was taken after so many of the moments, and at some of these no gradient was there any more.
     """
-    came = [moment for moment in moments if any(moment.norms.values())]
-    gone = emptied or sum(moment.norm == 0 for moment in came)
-    if not came or gone < (stepped if emptied else len(moments)):
+    held = [not any(CLEARED in note for note in moment.report.notes) for moment in moments]
+    gone = emptied or held.count(False)
+    if not gone or gone < (stepped if emptied else len(moments)):
         return None
     text = f"At none of {gone} steps a weight held a gradient when the optimizer's step was taken, "
     text += "though δ came to the layers: gradients are cleared between backward() and step()."

@@ -82,7 +82,7 @@ class Run:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
         moment = self.moments[-1]
         held = run_findings.norm_of(p.grad for p in self._net.parameters()) / self._scale
-        self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0)
+        self._stepped, self._emptied = self._stepped + 1, self._emptied + (held == 0 < moment.norm)
         if 0 < held < CLIPPED * moment.norm and not _unscaled(moment.norm / held):
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))

@@ -22,7 +22,7 @@ from gradbook.diagnosis.verdicts import Finding, Verdict
 __all__ = ["FINDINGS", "LIMITS", "Finding", "Known", "Limits", "Parameter", "decide", "findings_of"]
 
 FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
-    *(non_finite, breaking, loss_sends_nothing, cut, unregistered, not_stepped, forgotten),
+    *(non_finite, breaking, loss_sends_nothing, untrained, cut, unregistered, not_stepped, forgotten),
     *(zeros.stuck, zeros.symmetric, zeros.dead, zeros.exactly_zero),
     *(stacked, in_time, sized, starved, large_step, frozen),
 )
@@ -40,7 +40,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
     finders = (find for find in FINDINGS if find not in hidden)
     found = [one for find in finders if (one := find(seen if find is sized else known))]
     if not found and (by_design is None or _reaches_inside(known)):
-        found = [every_step(known) or healthy(seen) or untrained(known) or _nothing()]
+        found = [every_step(known) or healthy(seen) or _nothing()]
     return (*found, *([by_design] if by_design else []))
 
 

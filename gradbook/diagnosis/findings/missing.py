@@ -129,11 +129,18 @@ def without_any(known: Known) -> Finding | None:
 
 
 def untrained(known: Known) -> Finding | None:
-    """Say of a network of which nothing is to be trained that this is so."""
-    if known.asked or not known.parameters:
+    """Say that nothing is to be trained, where nothing came back or an optimizer is to do it."""
+    came = any(place.delta is not None for place in known.places)
+    if known.asked or not known.parameters or (came and not any(p.stepped for p in known.parameters)):
         return None
-    text = f"All {len(known.parameters)} tensors have requires_grad False, and nothing came back: "
-    return Finding(Verdict.CANNOT_TELL, f"{text}nothing is there to train.", hint="untrained")
+    text = f"All {len(known.parameters)} tensors have requires_grad False: no step moves them."
+    return Finding(Verdict.CUT, text, hint="untrained")
+
+
+def only_passed(known: Known) -> str:
+    """Say of a network that the gradient passes and leaves as it is, as where an input is made."""
+    text = f" But all {len(known.parameters)} tensors have requires_grad False: none of them learns."
+    return "" if known.asked or not known.parameters else text
 
 
 def left_out(parameter: Parameter) -> bool:

@@ -8,7 +8,7 @@ from itertools import pairwise, takewhile
 
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
-from gradbook.diagnosis.findings.missing import not_called
+from gradbook.diagnosis.findings.missing import not_called, only_passed
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates
 from gradbook.diagnosis.paths import Profile
@@ -192,6 +192,7 @@ def healthy(known: Known) -> Finding | None:
     buts = (
         ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
+        ("untrained", only_passed(known)),
         ("idle", not_called(known)),
         ("underflow", underflows(known)),
         ("loss", masked(known)),

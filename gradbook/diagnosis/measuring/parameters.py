@@ -84,7 +84,9 @@ class Net:
         written = (version_of(w) - self.versions.get(n, version_of(w)) for n, w in weights)
         known = self.others.union(self._groups)
         left = any(w.requires_grad and id(w) not in known for _, w in weights)
-        if self.optimizer is None or not left or max(written) > PATIENCE:
+        if self.optimizer is None or max(written) > PATIENCE:
+            return frozenset()
+        if not left:
             return self.others
         living = (x for x in gc.get_objects() if hasattr(type(x), "add_param_group"))
         groups = (getattr(x, "param_groups", ()) for x in living)

@@ -105,7 +105,8 @@ list (diagnose): Keep layers in nn.ModuleList or nn.ModuleDict, not in a plain l
 flat (activations): Look there for round, sign, a comparison, one-hot, clamp, an activation or a
   softmax at its ends, dropout of 1, or a hook: let a straight-through estimate or a slope pass.
 enters (diagnose): Look at the batch: it may be padding alone, images that were divided as integers,
-  or features that no example has; else look there for round, sign, one-hot, clamp or a hook.
+  or features that no example has. Else look in front for a dropout of 1, a normalization of one
+  number, round, sign, one-hot, clamp or a hook.
 alike (diagnose): See if a batch holds one example many times, or a normalization one number.
 few left (activations): If the loss still has to fall, give the off side a slope: leaky ReLU, ELU.
 second (activations): The loss takes derivatives of the network, and a second one of ReLU is 0:
