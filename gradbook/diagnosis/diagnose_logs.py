@@ -7,7 +7,15 @@ from itertools import pairwise
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.findings.by_sizes import decide
-from gradbook.diagnosis.findings.over_steps import FIFTH, ceasing, falls, growing, passing, peaks
+from gradbook.diagnosis.findings.over_steps import (
+    FIFTH,
+    burst,
+    ceasing,
+    falls,
+    growing,
+    passing,
+    peaks,
+)
 from gradbook.diagnosis.measuring.deltas import read_deltas
 from gradbook.diagnosis.measuring.evidence import Facts
 from gradbook.diagnosis.measuring.examination import Examined
@@ -15,6 +23,7 @@ from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
 from gradbook.diagnosis.reading.logs import Entry, Log
+from gradbook.diagnosis.reporting.advice import HINTS
 from gradbook.diagnosis.reporting.compose import in_order, report_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
@@ -50,9 +59,13 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
     if first.verdict is Verdict.CANNOT_TELL:
-        first = _idle(norms) or first
+        first = _idle(norms, total) or first
     findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
-    return report_of(found, findings)
+    report = report_of(found, findings)
+    said = {finding.verdict for finding in findings}
+    if not said.issuperset((Verdict.NON_FINITE, Verdict.GROWING)):
+        return report
+    return replace(report, steps=(HINTS["grew"], *report.steps))
 
 
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
@@ -104,13 +117,18 @@ def _when(entry: Entry) -> str:
     return f"{at} of {entry.name}" if entry.name else f"{at}: the norm of all gradients"
 
 
-def _idle(norms: Mapping[str, Sequence[float]]) -> Finding | None:
+def _idle(norms: Mapping[str, Sequence[float]], total: Mapping[float, float]) -> Finding | None:
     """Find that some layers get nothing at most steps, and others something."""
     still = [name for name, found in norms.items() if len(found) > 1 and _mean(found) == 0]
     if not still or len(still) == len(norms):
         return None
     text = f"{len(still)} of {len(norms)} norms are exactly 0 at most steps: {listed(still)}."
-    return Finding(Verdict.CUT, f"{text} No gradient comes there.", since=still[-1], hint="idle 0")
+    if not all(norms[name][0] for name in still):
+        return Finding(Verdict.CUT, f"{text} No gradient comes there.", since=still[-1], hint="idle 0")
+    text += " At first they were not."
+    if grew := burst(total):
+        return Finding(Verdict.GROWING, f"{grew} {text}", since=still[-1])
+    return Finding(Verdict.CUT, text, since=still[-1], hint="ceased")
 
 
 def _of_total(total: Mapping[float, float]) -> Finding:

@@ -40,6 +40,21 @@ def test_norms_that_become_zero_are_told_with_their_step() -> None:
     assert ceasing({0.0: 1.0, 1.0: 0.0}) is None
 
 
+@pytest.mark.parametrize("grows", [True, False])
+@pytest.mark.parametrize("end", [0.0, math.nan])
+def test_what_grew_before_it_was_lost_is_told_first(end: float, grows: bool) -> None:
+    """As where too large a step shuts all units of a hidden layer, or breaks the weights."""
+    sizes = [10.0**s if grows else 1.0 for s in range(4)]
+    hidden = [*sizes, *[end] * 8]
+    log = [Entry(float(s), "fc1", norm) for s, norm in enumerate(hidden)]
+    log += [Entry(float(s), "fc2", norm or 1.0) for s, norm in enumerate(hidden)]
+    report = diagnose_log(log)
+    assert ("Lower the learning rate" in report.steps[0].text) is grows
+    if end == 0.0:
+        assert report.verdict is (V.GROWING if grows else V.CUT)
+        assert "At first they were not." in report.reason
+
+
 def test_norms_that_fall_far_are_told() -> None:
     assert "falls by a factor of 10^" in total(lambda s: 10 ** (-s / 7)).reason
     assert falls({float(s): 10 ** (-s / 25) for s in range(50)}) == ""

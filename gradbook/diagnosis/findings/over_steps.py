@@ -48,6 +48,15 @@ def growing(total: Mapping[float, float]) -> Finding | None:
     return Finding(Verdict.GROWING, text, since=f"step {begin:g}")
 
 
+def burst(total: Mapping[float, float]) -> str:
+    """Say that the norm of all gradients has grown at once, whatever it is at the end."""
+    sizes = {step: norm for step, norm in total.items() if math.isfinite(norm) and norm > 0}
+    first, at = min(sizes, default=0.0), max(sizes, key=sizes.__getitem__, default=0.0)
+    if not sizes or (grown := log_ratio(sizes[at], sizes[first])) < GROWS:
+        return ""
+    return f"The norm of all gradients has grown by {factor(grown)} by step {at:g}."
+
+
 def ceasing(total: Mapping[float, float]) -> Finding | None:
     """Find that the norm of all gradients becomes exactly 0."""
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
@@ -57,6 +66,8 @@ def ceasing(total: Mapping[float, float]) -> Finding | None:
     since = min(s for s in total if s > begin)
     text = f"From step {since:g} on the norm of all gradients is exactly 0, so that nothing is "
     text += "learned: all units off, a saturated loss, or numbers too small for their format."
+    if grew := burst(total):
+        return Finding(Verdict.FROZEN, f"{grew} {text}", since=f"step {since:g}", hint="grew")
     return Finding(Verdict.FROZEN, text, since=f"step {since:g}", hint="ceased")
 
 

@@ -109,7 +109,7 @@ def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     inner = (p for p in unlike if p.state or (p.name not in last and p.out))  # no weights of 0
     off = [p for p in inner if p.off is not None]
     empty = [p for p in off if p.off == 1 and p.before]
-    empty = [p for p in empty if not any(o.out for o in known.upstream(p))]  # nothing enters
+    empty = [p for p in empty if all(o.out == 0 for o in known.upstream(p))]  # nothing enters
     return {p.name: p.off or 0.0 for p in off if p not in empty}
 
 

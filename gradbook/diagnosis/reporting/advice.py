@@ -106,7 +106,7 @@ flat (activations): Look there for round, sign, a comparison, one-hot, clamp, an
   softmax at its ends, dropout of 1, or a hook: let a straight-through estimate or a slope pass.
 enters (diagnose): Look at the batch: it may be padding alone, images that were divided as integers,
   or features that no example has. Else look in front for a dropout of 1, a normalization of one
-  number, round, sign, one-hot, clamp or a hook.
+  number, a hook, or round, sign, one-hot and clamp, which need a straight-through estimate.
 alike (diagnose): See if a batch holds one example many times, or a normalization one number.
 few left (activations): If the loss still has to fall, give the off side a slope: leaky ReLU, ELU.
 second (activations): The loss takes derivatives of the network, and a second one of ReLU is 0:
@@ -124,6 +124,7 @@ steps (time-and-gates): Detach the state where a new sequence begins, and not at
 exactly (diagnose): Look there for stop_gradient, detach, round, argmax or a comparison; give the
   activations to see whether units are off.
 diverged (update-rule): Lower the learning rate: steps were as large as the weights before.
+grew (update-rule): Lower the learning rate, and begin again: the gradients grew before.
 again (update-rule): Lower the learning rate, and begin again with weights from before those steps.
 made (update-rule): If the loss has not fallen, training made it so: lower the learning rate, or
   warm it up; clip; then look at the weight decay.
