@@ -362,3 +362,41 @@ def test_a_network_that_ran_compiled_before_it_was_watched(whole: bool) -> None:
     torch.compiler.reset()
     net(x).square().mean().backward()
     assert gradbook.diagnose(net, deltas=deltas).verdict is V.VANISHING
+
+
+class Modulated(nn.Module):
+    """A scale and a shift are made of a condition by weights that begin with `size`."""
+
+    def __init__(self, size: float, width: int = 32) -> None:
+        super().__init__()
+        self.x, self.out = nn.Linear(8, width), nn.Linear(width, 8)
+        self.time = nn.Sequential(nn.Linear(8, width), nn.SiLU(), nn.Linear(width, width))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.made = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width))
+        for layer in (self.made[1], self.out):
+            nn.init.normal_(layer.weight, std=size)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale, shift = self.made(self.time(x.cos())).chunk(2, 1)
+        return self.out(self.norm(self.x(x)) * (1 + scale) + shift)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-4])
+def test_a_fall_at_weights_that_began_with_0_is_none_while_they_grow(rate: float) -> None:
+    """Truth is that it trains; the same sizes that nobody has made grow are a fall."""
+    net, x = Modulated(0.0), torch.randn(64, 8)
+    optimizer = torch.optim.Adam(net.parameters(), rate)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        losses = []
+        for _ in range(60):
+            optimizer.zero_grad()
+            losses.append(F.mse_loss(net(x), x.sin()))
+            losses[-1].backward()
+            optimizer.step()
+    told = [moment.report for moment in run.moments]
+    assert losses[-1] < 0.9 * losses[0]
+    assert {report.verdict for report in told[1:]} == {V.HEALTHY}
+    assert "began with 0" in told[2].reason
+    small = Modulated(3e-4)
+    assert ask(small, lambda: F.mse_loss(small(x), x.sin())).verdict is V.VANISHING

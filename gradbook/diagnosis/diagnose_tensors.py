@@ -93,7 +93,8 @@ def diagnose(
         return report_of(found, _judged(found, parameters, whole))
     found = examination.with_signals(found)
     e = found.evidence
-    known = _came(Known(record, parameters, loss_scale, e.frozen, e.normalized, deltas.came))
+    of_net = Known(record, parameters, loss_scale, e.frozen, e.normalized)
+    known = _came(replace(of_net, came=deltas.came, begun=deltas.begun))
     findings = findings_of(known)
     found = replace(found, notes=(*notes_of(known), *found.notes))
     deltas.came.update(p.name for p in parameters if p.norm)

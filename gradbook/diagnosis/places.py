@@ -67,6 +67,8 @@ class Place:
     """The activation that it comes from, if a layer reads it and the graph tells."""
     half: bool = False
     """Whether its gradient is one of float16."""
+    begun: bool = False
+    """Whether all that reads it are weights that began with 0, and still grow."""
 
 
 def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place], dict[str, float]]:

@@ -13,6 +13,7 @@ exceptions, because not every change of a size is a change of the gradient:
   the products of both are compared;
 - where a maximum over the calls of a module picks what goes on, steps in between get little, which
   is no fall: its states are compared with what is picked;
+- a fall at weights that began with 0, and still grow, is one of the first steps alone;
 - of a module that is called over and over, as a cell is in time, and of sums to which the same is
   added over and over, states are compared with the next of their own alone: what enters beside, and
   what is read of it, is of another size at each step.
@@ -114,6 +115,8 @@ class States:
         if v.picks and v is self.picks.get(u.module):  # steps between two that it picks get little
             return max(log_ratio(self.size[u.name], self.size[v.name]), 0.0)
         change, most = self._alone(u, v), self.main[v.name]
+        if u.begun:
+            return max(change, 0.0)
         if u.name in self.around or most == u.name:
             return change
         # Of what is a branch all, each falls by as much as the one with the largest gradient.

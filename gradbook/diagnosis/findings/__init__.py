@@ -36,6 +36,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
     """Return all that was found, what matters most first."""
     by_design = zeros.zero_start(known)
     seen = _without_zeros(known) if by_design or any(zeros.all_off(known).values()) else known
+    seen = _while_they_grow(seen) if known.growing else seen
     hidden = SIZES if non_finite(known) else ()
     finders = (find for find in FINDINGS if find not in hidden)
     found = [one for find in finders if (one := find(seen if find is sized else known))]
@@ -48,6 +49,16 @@ def _without_zeros(known: Known) -> Known:
     """Leave out places that get exactly 0 as something begins with 0, or chance has shut it."""
     places = (replace(p, state=False, weak=False) if p.delta == 0 else p for p in known.places)
     return replace(known, record=replace(known.record, places=tuple(places)))
+
+
+def _while_they_grow(known: Known) -> Known:
+    """Mark what only weights read that began with 0, and still grow."""
+    places = [known.place_of.get(p.name) for p in known.growing]
+    grow = {place.name for place in places if place is not None}
+    others = {name for p in known.places if p.name not in grow for name in p.before}
+    begun = {name for p in known.places if p.name in grow for name in p.before} - others
+    marked = (replace(p, begun=p.name in begun) for p in known.places)
+    return replace(known, record=replace(known.record, places=tuple(marked)))
 
 
 def _reaches_inside(known: Known) -> bool:

@@ -12,6 +12,10 @@ MOST = 0.5
 """The share of matrices from which on what they have in common is the network's."""
 
 
+GROWS = 0.01
+"""The share of weights by which a step changes them in the first hundred from 0."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A tensor of weights with what is known of its gradient."""
@@ -74,6 +78,9 @@ class Known:
     came: Mapping[str, int] = field(default_factory=dict)
     """At how many earlier looks a weight had a gradient, as what takes turns has at some."""
 
+    begun: frozenset[str] = frozenset()
+    """The names of matrices that were 0 when they were watched first."""
+
     @property
     def places(self) -> Sequence[Place]:
         """The places of the network, in the order of its forward pass."""
@@ -98,6 +105,12 @@ class Known:
     def still(self) -> list[Parameter]:
         """Those that get a gradient of exactly 0."""
         return [p for p in self.asked if p.norm == 0 and p.finite]
+
+    @cached_property
+    def growing(self) -> list[Parameter]:
+        """Those that began with 0, and that a step still changes by no small share."""
+        begun = (p for p in self.matrices if p.name in self.begun and p.norm and not p.zero)
+        return [p for p in begun if p.ratio is None or p.ratio >= GROWS]
 
     @cached_property
     def by_name(self) -> Mapping[str, Place]:

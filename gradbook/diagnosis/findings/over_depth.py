@@ -10,7 +10,7 @@ from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
 from gradbook.diagnosis.findings.missing import not_called, only_passed
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
-from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates
+from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates, still_small
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import CALLS, Place, log_ratio
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
@@ -200,6 +200,7 @@ def healthy(known: Known) -> Finding | None:
         ("few left", mostly_off(known)),
         ("rate", at_rest(known)),
         ("slow", too_slow(known)),
+        ("begun", still_small(known)),
     )
     hint, but = next((pair for pair in buts if pair[1]), (None, ""))
     sizes = found if found.names else None

@@ -73,6 +73,13 @@ def zero_start(known: Known) -> Finding | None:
     return Finding(Verdict.ZERO_START, f"{text}Nothing is dead.", since=names[0])
 
 
+def still_small(known: Known) -> str:
+    """Say that weights that began with 0 let little past them, and still grow."""
+    names = listed([p.name for p in known.growing if p.name in known.place_of])
+    text = f" But {names} began with 0, and what gets past them grows with them."
+    return text if names and any(place.begun for place in known.places) else ""
+
+
 def dead(known: Known) -> Finding | None:
     """Find that units are off: that what comes out of them is 0 for every example."""
     shut = all_off(known)

@@ -108,6 +108,7 @@ enters (diagnose): Look at the batch: it may be padding alone, images that were 
   or features that no example has. Else look in front for a dropout of 1, a normalization of one
   number, a hook, or round, sign, one-hot and clamp, which need a straight-through estimate.
 alike (diagnose): See if a batch holds one example many times, or a normalization one number.
+begun (diagnose): If the loss falls, go on, and ask again after a hundred steps.
 few left (activations): If the loss still has to fall, give the off side a slope: leaky ReLU, ELU.
 second (activations): The loss takes derivatives of the network, and a second one of ReLU is 0:
   take tanh, SiLU or a sine.

@@ -46,6 +46,7 @@ def watch(net: Any) -> Watched:
     inside = (p for m in net.modules() if modules.is_loop(m) for p in modules.own_weights(m))
     watched = Watched({id(p): name for name, p in weights.items()}, set(map(id, inside)))
     watched.versions = {name: version_of(p) for name, p in weights.items()}
+    watched.begun = frozenset(name for name, p in weights.items() if modules.is_empty(p))
     _hook(watched, net.register_forward_pre_hook, Watched._begin)
     for name, module in net.named_modules():
         if type(module).__name__ in BOUNDED:

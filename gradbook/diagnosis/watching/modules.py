@@ -44,6 +44,13 @@ def own_weights(module: Any) -> list[Any]:
     return found if made is None else [*found, *made.parameters()]
 
 
+def is_empty(weight: Any) -> bool:
+    """Tell whether a matrix is all 0; nearly always its first number tells."""
+    known = type(weight).__name__ != "UninitializedParameter" and weight.device.type != "meta"
+    whole = known and weight.ndim > 1 and weight.numel() and not weight.is_sparse
+    return bool(whole and not weight.detach()[(0,) * weight.ndim] and not weight.detach().any())
+
+
 def axes_of(module: Any) -> int:
     """Return the number of axes of a module's own weights, 0 if it has none."""
     if module not in _AXES:

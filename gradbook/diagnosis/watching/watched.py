@@ -28,6 +28,7 @@ class Watched(Mapping[str, Any]):
         returns: How many have come back.
         versions: By name what changes when a weight is written to, as it was when this began.
         came: At how many of the looks so far a weight had a gradient.
+        begun: The names of matrices that were all 0 then.
         elsewhere: The `id` of weights that another optimizer holds, as far as it was looked for.
     """
 
@@ -35,6 +36,7 @@ class Watched(Mapping[str, Any]):
         """Begin with nothing."""
         self._names, self._inner = names, inner
         self.versions: dict[str, int] = {}
+        self.begun = frozenset[str]()
         self.came = Counter[str]()
         self.elsewhere = frozenset[int]()
         self.age, self.returns = 0, 0
