@@ -172,3 +172,47 @@ def test_the_share_of_a_mean_of_a_few_is_no_fall(count: int) -> None:
     assert said(net, x) == "healthy"
     states, out = beside_another(net, x)
     assert abs(decades(states, F.cross_entropy(out, LABELS))) < 1
+
+
+class Beside(nn.Module):
+    """Cells that lay input and state beside one another in one tensor, as tutorials do."""
+
+    def __init__(self, kind: str, width: int = 24) -> None:
+        super().__init__()
+        count = {"gru": 2, "lstm": 4, "minimal": 1}[kind]
+        self.gates, self.kind, self.width = nn.Linear(8 + width, count * width), kind, width
+        self.new = nn.Linear(8 + width, width) if kind != "lstm" else nn.Identity()
+        self.out = nn.Linear(width, 4)
+
+    def forward(self, x: Tensor, kept: list[Tensor] | None = None) -> Any:
+        h = c = x.new_zeros(len(x), self.width)
+        for step in x.unbind(1):
+            gates = self.gates(torch.cat([step, h], 1))
+            if self.kind == "lstm":
+                i, f, g, o = gates.chunk(4, 1)
+                c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+                h = o.sigmoid() * c.tanh()
+            else:
+                both = 2 * [gates] if self.kind == "minimal" else gates.chunk(2, 1)
+                keep, reset = (gate.sigmoid() for gate in both)
+                new = self.new(torch.cat([step, reset * h], 1)).tanh()
+                h = c = (1 - keep) * new + keep * h
+            if kept is not None:
+                c.retain_grad()
+                kept.append(c)
+        return self.out(h)
+
+
+@pytest.mark.parametrize("width", [8, 24, 64])
+@pytest.mark.parametrize(("kind", "short"), [("gru", 4), ("gru", 6), ("lstm", 5), ("minimal", 5)])
+@pytest.mark.parametrize("long", [False, True])
+def test_the_first_gates_of_a_cell_begin_no_path(
+    kind: str, short: int, width: int, long: bool
+) -> None:
+    """They read data alone: what comes to them is a share of what comes to the state."""
+    torch.manual_seed(0)
+    net, kept = Beside(kind, width).double(), list[Tensor]()
+    x = torch.randn(16, 24 if long else short, 8, dtype=torch.float64)
+    change = decades(kept, F.cross_entropy(net(x, kept), LABELS))
+    assert change < -2.5 if long else change > -1.5
+    assert said(net, x) == ("vanishing" if long else "healthy")

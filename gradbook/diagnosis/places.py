@@ -89,6 +89,8 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
     often = Counter(n for p in places for n in p.before)
     joined = {n for p in places if len(p.before) > 1 for n in p.before}
     by_name = {place.name: place for place in places}
+    calls = Counter(place.module for place in places if place.layer)
+    gates_first = set[str]()  # what a cell makes of its first input, before it has a state
     for place in places:
         inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
@@ -100,6 +102,10 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         beside = place.beside and not gate
         reads = place.state or beside or (often[place.name] > 1 and place.name in joined)
         reads |= place.weak and (weak or len(place.before) > 1)
+        begins = gates_first.issuperset(place.before) and calls[place.module] > 1
+        if begins and (place.beside or (place.layer and not place.state)):
+            gates_first.add(place.name)
+            reads = False
         through[place.name] = inner
         if reads and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
