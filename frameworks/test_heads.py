@@ -400,3 +400,73 @@ def test_a_fall_at_weights_that_began_with_0_is_none_while_they_grow(rate: float
     assert "began with 0" in told[2].reason
     small = Modulated(3e-4)
     assert ask(small, lambda: F.mse_loss(small(x), x.sin())).verdict is V.VANISHING
+
+
+class Coded(nn.Module):
+    """A variational autoencoder; with `sample` nothing comes back through the draw."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.code = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
+        self.mean, self.log, self.way = nn.Linear(32, 4), nn.Linear(32, 4), way
+        self.made = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 8))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        code = self.code(x)
+        mean, log = self.mean(code), self.log(code)
+        draw = getattr(torch.distributions.Normal(mean, (log / 2).exp()), self.way)()
+        return self.made(draw), mean, log
+
+
+@pytest.mark.parametrize(("way", "verdict"), [("sample", V.CUT), ("rsample", V.HEALTHY)])
+def test_an_encoder_that_gets_exactly_zero_is_cut_where_another_term_is_times_0(
+    way: str, verdict: V
+) -> None:
+    net, x = Coded(way), torch.randn(32, 8)
+
+    def loss() -> Tensor:
+        made, mean, log = net(x)
+        divergence = (mean.square() + log.exp() - 1 - log).sum(1).mean()
+        return F.mse_loss(made, x) + 0.0 * divergence
+
+    report = ask(net, loss)
+    zero = [not p.grad.any() for p in net.parameters() if p.grad is not None]
+    assert sum(zero) == (8 if way == "sample" else 0)
+    assert report.verdict is verdict
+    assert way != "sample" or "sample()" in report.steps[0].text
+
+
+def test_what_is_divided_between_two_layers_is_named_by_what_it_enters() -> None:
+    """Neither the layer nor its ReLU returns what is not finite."""
+
+    class Divided(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = F.relu(self.first(x))
+            return self.second(h / h.norm(dim=1, keepdim=True))
+
+    net, x = Divided(), torch.randn(16, 8)
+    with torch.no_grad():
+        x[3] = 0
+        net.first.bias.fill_(-0.01)
+    report = ask(net, lambda: F.cross_entropy(net(x), torch.randint(4, (16,))))
+    assert (report.verdict, report.since) == (V.NON_FINITE, "second")
+    assert "what enters second is the first that is not finite" in report.reason
+
+
+@pytest.mark.parametrize("clears", [True, False])
+def test_gradients_that_are_not_cleared_are_told_at_the_second_look(clears: bool) -> None:
+    net, x = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 4)), torch.randn(16, 8)
+    deltas, optimizer = gradbook.watch(net), torch.optim.SGD(net.parameters(), 0.1)
+    for _ in range(2):
+        if clears:
+            optimizer.zero_grad()
+        F.cross_entropy(net(x), torch.arange(16) % 4).backward()
+        report = gradbook.diagnose(net, deltas=deltas, optimizer=optimizer)
+        optimizer.step()
+    assert report.verdict is V.HEALTHY
+    assert ("times the gradient that this pass sent" in report.reason) is not clears
+    assert ("zero_grad" in report.steps[0].text) is not clears

@@ -326,3 +326,20 @@ def test_a_loss_that_is_told_late_and_is_not_finite_is_kept() -> None:
         run.step(math.nan)
     assert run.report().verdict is Verdict.NON_FINITE
     assert run.moments[-1].step == 5
+
+
+def test_a_run_over_several_cells_needs_no_block() -> None:
+    net = mlp()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    run = gradbook.watching(net, optimizer=optimizer)
+    train(net, optimizer, 3)
+    run.close()
+    train(net, optimizer, 3)
+    assert len(run.moments) == 3
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+@pytest.mark.parametrize("every", [0, 0.5])
+def test_every_must_be_a_number_of_steps(every: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="every must be an integer of at least 1"):
+        gradbook.watching(mlp(), every=every)

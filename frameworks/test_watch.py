@@ -497,6 +497,8 @@ def test_what_cannot_be_watched_is_said() -> None:
         gradbook.watch(torch.ones(3))
     with pytest.raises(ValueError, match="net must have weights, got none in ReLU"):
         gradbook.watch(nn.ReLU())
+    with pytest.raises(TypeError, match="net must be a network of PyTorch"):
+        gradbook.watch(nn.Linear)
     net = chain()
     deltas = gradbook.watch(net)
     with pytest.raises(BadInput, match=r"call gradbook\.watch before the forward pass"):
@@ -516,6 +518,8 @@ def test_deltas_of_another_network_are_refused_and_those_of_what_is_in_it_are_no
     with pytest.raises(BadInput, match=r"deltas must be those of .*watch\(net\) again where"):
         gradbook.diagnose(new, deltas=deltas)
     assert gradbook.diagnose(nn.Sequential(old), deltas=deltas)
+    with pytest.raises(BadInput, match=r"call diagnose\(net, deltas=deltas\)"):
+        gradbook.diagnose(deltas)
 
 
 def test_a_network_of_which_nothing_is_to_be_trained_is_told_so() -> None:

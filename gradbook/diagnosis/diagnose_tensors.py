@@ -60,14 +60,19 @@ def diagnose(
         >>> report.verdict.value, f"{report.rate.factor:.2f}", report.since
         ('vanishing', '0.10', '6')
     """
-    record, seen = None, ({}, frozenset[int]())
+    if isinstance(grads, Watched):
+        text = "grads must be the network, got what watches it: call diagnose(net, deltas=deltas)"
+        raise BadInput(text)
+    record, versions, elsewhere = None, dict[str, int](), frozenset[int]()
     if isinstance(deltas, Watched):
-        record, seen = deltas.record, (deltas.versions, deltas.elsewhere)
+        record, versions, elsewhere = deltas.record, deltas.versions, deltas.elsewhere
     whole = is_network(grads)
     if whole and record is not None and not deltas.has_any(weights_of(grads).values()):
         text = "deltas must be those of the network that is diagnosed, got those of another one: "
         raise BadInput(f"{text}call gradbook.watch(net) again where the network is made anew")
-    net = Net(weights_of(grads), innermost(optimizer), loss_scale, *seen) if whole else None
+    net = None
+    if whole:
+        net = Net(weights_of(grads), innermost(optimizer), loss_scale, versions, elsewhere)
     if net is not None:
         weights = net.weights if weights is None else weights
         grads = {name: parameter.grad for name, parameter in net.weights.items()}

@@ -3,12 +3,12 @@
 import json
 import math
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
+from gradbook.checks import positive_int
 from gradbook.diagnosis import run_findings
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
@@ -32,7 +32,7 @@ class Run:
 
     def __init__(self, net: Any, optimizer: Any = None, every: int = 1) -> None:
         """Watch a network from now on."""
-        self._net, self._every = net, max(int(every), 1)
+        self._net, self._every = net, positive_int("every", every)
         self._optimizer = innermost(optimizer)  # what is laid around it has no hooks of its own
         self._deltas: Watched = watch(net)
         self._steps, self._told, self._age = 0, False, 0
@@ -44,6 +44,14 @@ class Run:
         self.moments: list[Moment] = []
         if hasattr(self._optimizer, "register_step_pre_hook"):
             self._hook = self._optimizer.register_step_pre_hook(self._begin_step)
+
+    def __enter__(self) -> Self:
+        """Return itself: at the end of a `with` block its hooks are taken off."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take them off."""
+        self.close()
 
     def _begin_step(self, _: Any, args: Any, kwargs: Any) -> Any:
         """Look before a step, or, where it has a closure, behind what that sends back first."""
@@ -181,7 +189,8 @@ class Run:
         total = {float(m.step): m.norm for m in self.moments}
         report = run_findings.joined(moment.report, *self._later(moment, total))
         high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
-        step = f"Step {moment.step} of {self._steps}. {' '.join(changes_of(self.moments))}"
+        alone = "" if report.verdict is moment.report.verdict else "Each step by itself: "
+        step = f"Step {moment.step} of {self._steps}. {alone}{' '.join(changes_of(self.moments))}"
         # A terminal shows the first of what was known at the last step, too.
         notes = *run_findings.below(self.moments), step, *report.notes, *high
         report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
@@ -239,18 +248,18 @@ def _noted(report: Report, *notes: str) -> Report:
     return replace(report, notes=(*notes, *report.notes))
 
 
-@contextmanager
-def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Iterator[Run]:
+def watching(net: Any, *, optimizer: Any = None, every: int = 1) -> Run:
     """Watch a training of a PyTorch network.
 
         with gradbook.watching(net, optimizer=opt, every=10) as run:
             ...  # train
         run.html("run.html")
 
+    Over several cells of a notebook call `run.close()` at the end instead of `with`.
+
     Args:
         optimizer: Its optimizer; before each of its steps the gradients are looked at. Without one
             call `run.step(loss)` behind each backward pass.
         every: At each k-th step alone, and at the second.
     """
-    with closing(Run(net, optimizer, every)) as run:
-        yield run
+    return Run(net, optimizer, every)

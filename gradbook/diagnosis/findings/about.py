@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.missing import copies, left_out
 from gradbook.diagnosis.findings.zeros import emptied, exactly_zero, zero_start
 from gradbook.diagnosis.places import Place, log_ratio
@@ -20,6 +20,9 @@ APART = 2.0
 
 CLOSE = 0.01
 """How far the gradient of a bias may be off the sum of δ, as a share of it."""
+
+MORE = 1.2
+"""How many times what was sent is more than a penalty adds, or a rounding."""
 
 CANCELS = 1e-5
 """The share of what is summed below which a sum is what rounding has left of it."""
@@ -44,8 +47,10 @@ def notes_of(known: Known) -> Iterator[str]:
     gone = [known.passed(p) for p in known.asked if p.norm is None]
     if (gone and all(gone) and len(gone) == len(known.asked)) or emptied(known):
         yield f"{CLEARED}: they were cleared, or autograd.grad was used. δ is read."
-    elif not gone and (wrong := _unlike(known)):
-        text = f"The gradient of {wrong} {UNLIKE}: gradients were summed over several passes, "
+    elif not gone and (wrong := _unlike(known)) is not None:
+        text = (
+            f"The gradient of {wrong[0].name} {UNLIKE}: gradients were summed over several passes, "
+        )
         yield f"{text}clipped, scaled or are stale."
 
 
@@ -57,7 +62,15 @@ def _apart(known: Known) -> list[Place]:
     return ends if log_ratio(ends[0].norm, ends[-1].norm or 0.0) >= APART else []
 
 
-def _unlike(known: Known) -> str | None:
+def held_before(known: Known) -> str:
+    """Say that weights hold more than this pass has sent, as where gradients are not cleared."""
+    bias, total = _unlike(known) or (None, 0.0)
+    if bias is None or not bias.norm or bias.norm < MORE * total:
+        return ""
+    return f" But {bias.name} holds {bias.norm / total:.2g} times the gradient that this pass sent."
+
+
+def _unlike(known: Known) -> tuple[Parameter, float] | None:
     """Return the first bias whose gradient can be held against the sum of δ, if it is not it."""
     calls = Counter(place.module for place in known.places if place.layer)
     for bias in known.asked if not known.record.differentiated else ():
@@ -67,5 +80,5 @@ def _unlike(known: Known) -> str | None:
         own = bias.name == f"{place.module}.bias".lstrip(".") and calls[place.module] < 2
         if own and place.total >= CANCELS * (place.delta or 0.0) * place.rows:
             off = abs(bias.norm - place.total)
-            return bias.name if off > CLOSE * max(place.total, bias.norm) else None
+            return (bias, place.total) if off > CLOSE * max(place.total, bias.norm) else None
     return None

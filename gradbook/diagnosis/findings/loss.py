@@ -43,9 +43,15 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
     if into and first.count == 1 and not first.module:
         text = f"What the network returns, a single number, is not finite, and {into} is: if it is "
         return f"{text}the loss, that is at fault.", "the loss", "loss"
-    inner = f", though what goes into it, {into}, is" if into else ""
-    text = f"On the way forward {first.name} is the first that is not finite{inner}."
-    return text, first.name, "forward"
+    entered = into and first.state and not first.layer and first.module not in ("", first.name)
+    where = f"what enters {first.module}" if entered else first.name
+    inner = (
+        f", though what {'it is made of' if entered else 'goes into it'}, {into}, is"
+        if into
+        else ""
+    )
+    text = f"On the way forward {where} is the first that is not finite{inner}."
+    return text, first.module if entered else first.name, "forward"
 
 
 def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
@@ -56,7 +62,7 @@ def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:
         return f"{text}is the loss.", "the loss", "loss"
     first = next((p.name for p in reversed(known.places) if _bad(p.delta)), None)
     if first is not None:
-        text = "All that layers read and return is finite, and the loss. On the way back "
+        text = "All that layers read and return is finite. On the way back "
         return f"{text}{first} is the first that is not.", first, "back"
     text = f"All δ are finite, and the gradients of {listed(lost)} are not: they overflow, or an "
     return f"{text}earlier step's were added.", lost[0], "scale"

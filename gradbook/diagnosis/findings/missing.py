@@ -131,7 +131,8 @@ def without_any(known: Known) -> Finding | None:
 def untrained(known: Known) -> Finding | None:
     """Say that nothing is to be trained, where nothing came back or an optimizer is to do it."""
     came = any(place.delta is not None for place in known.places)
-    if known.asked or not known.parameters or (came and not any(p.stepped for p in known.parameters)):
+    held = any(p.stepped for p in known.parameters)
+    if known.asked or not known.parameters or (came and not held):
         return None
     text = f"All {len(known.parameters)} tensors have requires_grad False: no step moves them."
     return Finding(Verdict.CUT, text, hint="untrained")
@@ -139,7 +140,7 @@ def untrained(known: Known) -> Finding | None:
 
 def only_passed(known: Known) -> str:
     """Say of a network that the gradient passes and leaves as it is, as where an input is made."""
-    text = f" But all {len(known.parameters)} tensors have requires_grad False: none of them learns."
+    text = f" But all {len(known.parameters)} tensors have requires_grad False: none learns."
     return "" if known.asked or not known.parameters else text
 
 

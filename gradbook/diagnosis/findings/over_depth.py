@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise, takewhile
 
+from gradbook.diagnosis.findings.about import held_before
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
 from gradbook.diagnosis.findings.missing import not_called, only_passed
@@ -193,6 +194,7 @@ def healthy(known: Known) -> Finding | None:
         ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
         ("untrained", only_passed(known)),
+        ("held", held_before(known)),
         ("idle", not_called(known)),
         ("underflow", underflows(known)),
         ("loss", masked(known)),

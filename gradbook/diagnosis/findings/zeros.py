@@ -1,8 +1,10 @@
 """What is exactly 0: weights that begin so, units that are off, and what is flat on the way."""
 
+from collections.abc import Sequence
+
 from gradbook.diagnosis.findings.by_sizes import CLEAR
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
-from gradbook.diagnosis.findings.loss import loss_sends_nothing
+from gradbook.diagnosis.findings.loss import in_part, loss_sends_nothing
 from gradbook.diagnosis.findings.missing import UNUSED
 from gradbook.diagnosis.measuring.names import uncounted
 from gradbook.diagnosis.places import Place
@@ -139,27 +141,49 @@ def exactly_zero(known: Known) -> Finding | None:
     enough = UNUSED * len(known.matrices) + 2 * sum(all_off(known).values())
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
-    names, passed_by = listed([p.name for p in still]), [p.name for p in still if _comes(known, p)]
-    begun, hint = [p for p in known.places if not p.before], "enters"
+    found = _entered_by_0(known, still, enough) or _held_back(known, still)
+    if found is None:
+        return None
+    since, hint, text = found
+    text = f"{_share(known)}: {listed([p.name for p in still])}. {text}"
+    return Finding(Verdict.CUT, text, since=since, hint=hint)
+
+
+def _entered_by_0(
+    known: Known, still: Sequence[Parameter], enough: float
+) -> tuple[str, str, str] | None:
+    """Tell of weights that get nothing of what comes to them: where, the hint, and in words."""
+    begun = [p for p in known.places if not p.before]
     if begun and all(p.out == 0 for p in begun):
         places = [p.name.removesuffix(" (z)") for p in begun]
-        since, text = places[0], f"All that leaves {listed(places)} is 0."
-    elif len(passed_by) >= enough:
-        since, text = passed_by[0], f"δ comes to {listed(passed_by)}, and they get nothing of it: "
-        hint = "flat" if any(_is_entered(known, name) for name in passed_by) else hint
-        text += "all that enters is 0, " * (hint == "enters")
-        text += "what is made of them is flat, or a hook returns 0."
-    elif between := next((pair for p in still if (pair := _lost(known, p))), None):
-        since, text = between[0], "Nothing is cut, but exactly nothing of what comes to "
-        text, hint = f"{text}{between[1]} gets to {since}: what lies between has a slope of 0.", "flat"
-    else:
+        return places[0], "enters", f"All that leaves {listed(places)} is 0."
+    names = [p.name for p in still if _comes(known, p)]
+    if len(names) < enough:
         return None
-    return Finding(Verdict.CUT, f"{_share(known)}: {names}. {text}", since=since, hint=hint)
+    known_to = any(known.by_name[b].out for n in names for b in known.place_of[n].before)
+    text = f"δ comes to {listed(names)}, and they get nothing of it: "
+    text += "" if known_to else "all that enters is 0, "
+    text += "what is made of them is flat, or a hook returns 0."
+    return names[0], "flat" if known_to else "enters", text
 
 
-def _is_entered(known: Known, parameter: str) -> bool:
-    """Tell whether something is known to enter where a weight is."""
-    return any(known.by_name[name].out for name in known.place_of[parameter].before)
+def _held_back(known: Known, still: Sequence[Parameter]) -> tuple[str, str, str] | None:
+    """Tell, likewise, of weights to which nothing comes of what comes to others."""
+    if between := next((pair for p in still if (pair := _lost(known, p))), None):
+        text = f"Nothing is cut, but exactly nothing of what comes to {between[1]} gets to "
+        return between[0], "flat", f"{text}{between[0]}: what lies between has a slope of 0."
+    # A task whose turn it is not has a small part of the weights.
+    if len(_in_front(known, still)) < MOST * len(known.matrices):
+        return None
+    text = in_part(known).removeprefix(" But n").removesuffix(".")
+    return still[-1].name, "still", f"N{text}, and so to what is in front of it alone."
+
+
+def _in_front(known: Known, still: Sequence[Parameter]) -> list[Parameter]:
+    """Return those of the weights that get exactly 0 as an output behind them does."""
+    silent = [p for p in known.ends if p.delta == 0] if in_part(known) else []
+    over = {u.name for end in silent for u in known.upstream(end) if u.delta == 0}
+    return [p for p in still if p.name in known.place_of and known.place_of[p.name].name in over]
 
 
 def emptied(known: Known) -> bool:

@@ -229,7 +229,8 @@ def is_log(path: str | Path) -> bool:
     path = Path(path)
     if log_rows.reader_of(path) is None and path.suffix.lower() not in READERS:
         endings = (ending[1:] for ending in [*READERS, *log_rows.READERS])
-        raise BadInput(f"{path.name}: must end in {', '.join(endings)}")
+        text = f"must end in {', '.join(endings)}, or be an event file ({log_rows.MARK})"
+        raise BadInput(f"{path.name}: {text}")
     return log_rows.reader_of(path) is not None
 
 

@@ -72,14 +72,16 @@ def _read(table: str) -> dict[str, Advice]:
     found = dict[str, Advice]()
     for names, told, text in re.findall(r"(?m)^(\S[^(]*) \(([^)]+)\): (.+(?:\n .+)*)", table):
         page, *needs = told.split(", ")
-        advice = Advice(" ".join(text.split()), f"chapters/{page}.md", tuple(needs))
+        folder = "" if page == "what-do-i-try" else "chapters/"
+        advice = Advice(" ".join(text.split()), f"{folder}{page}.md", tuple(needs))
         found |= dict.fromkeys(names.split(", "), advice)
     return found
 
 
 HINTS = _read("""
 data (diagnose): Look at the batch: count what is not finite in it, and drop it.
-loss (diagnose): Look at the loss: a division by 0, log(0), or all labels masked.
+loss (diagnose): Look at the loss: what is not finite in its targets, a division by 0, log(0), a
+  root or norm of 0, a power of what is negative, or all labels masked.
 step (clipping): Go back to the last weights that are finite; clip, lower the rate.
 back (diagnose): Look at what is done with it: log, root or division at 0, or a softmax of which
   all is masked, though what comes of it is masked, too, or left out by where.
@@ -96,8 +98,9 @@ off (diagnose): Look around forward for no_grad, inference_mode or set_grad_enab
 aside (diagnose): Take no_grad, inference_mode or set_grad_enabled(False) away around it, or give a
   checkpoint use_reentrant=False; if it makes targets or features alone, requires_grad_(False).
 untrained (diagnose): Call requires_grad_(True) on what is to be trained, such as the last layer,
-  and make the optimizer behind that.
-optimizer (diagnose): Hand all parameters to the optimizer, unless another one has them.
+  and make the optimizer behind that. If an input alone is trained, look at the learning rate.
+optimizer (diagnose): Make the optimizer behind the network and all that replaces its layers, and
+  hand it all parameters, unless another one has them. If they are to stay: requires_grad_(False).
 stack (residual): Lay a path around each recurrent layer, or stack fewer.
 lag (time-and-gates): Ask once with the last step's loss alone.
 list (diagnose): Keep layers in nn.ModuleList or nn.ModuleDict, not in a plain list, and make them
@@ -116,9 +119,11 @@ unused (diagnose): If it is to be trained, look behind it for .detach(), .item()
   a comparison, and see whether the loss takes what it returns; else leave it out.
 compiled (diagnose): Call torch.compiler.reset() behind gradbook.watch, or watch before the network
   first runs, and without fullgraph=True.
-still (diagnose): See whether their term of the loss is 0, as with advantages of 0 or all labels
-  masked; else look behind them for a softmax over one number, rounding, clamp or a comparison.
-ceased (diagnose): Go back to weights from before, and ask gradbook.watch(net) at one step.
+still (diagnose): See whether their term of the loss is 0, as with a weight or advantages of 0 or
+  all labels masked; else look behind them for sample(), a softmax over one number, rounding, clamp
+  or a comparison.
+ceased (diagnose): Go back to weights from before, and ask gradbook.watch(net) at one step; if units
+  went off, lower the learning rate.
 idle 0 (diagnose): See whether they are frozen, cut off, or behind units that are off:
   gradbook.watch(net) at one step tells.
 steps (time-and-gates): Detach the state where a new sequence begins, and not at each step.
@@ -130,6 +135,8 @@ again (update-rule): Lower the learning rate, and begin again with weights from 
 made (update-rule): If the loss has not fallen, training made it so: lower the learning rate, or
   warm it up; clip; then look at the weight decay.
 untold (diagnose): Tell the loss: run.step(loss).
+held (update-rule): If you do not accumulate over several passes, call optimizer.zero_grad() before
+  each backward pass; else make the checks that come before gradients.
 summed (update-rule): Call optimizer.zero_grad() before each backward pass, or behind each step.
 saturated (initialization): Bring the inputs to mean 0 and variance 1, and draw smaller weights for
   sigmoid and tanh.
@@ -200,7 +207,8 @@ raise (update-rule): Raise the limit if gradients are clipped, else the learning
   below the gaps of the format.
 loss scale (clipping, small): Scale the loss if the gradients underflow, and unscale them.
 second step (diagnose): Take one step, and ask again: the second step shows the rest.
-arrive (update-rule): Gradients arrive: look at learning rate and data.
+arrive (what-do-i-try): Gradients arrive: make the checks that come before gradients, on data,
+  targets and the loss, and sweep the learning rate.
 delta (diagnose): Record δ, the gradient at each layer's output.
 by step (time-and-gates): Record the norm of ∂L/∂x_t for each step.
 """)

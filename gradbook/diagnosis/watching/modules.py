@@ -19,7 +19,8 @@ PARAMETRIZED = ".parametrizations"
 def is_network(net: Any) -> bool:
     """Tell whether something has the methods of a PyTorch network."""
     needed = ("named_parameters", "named_modules", "register_forward_hook")
-    return all(callable(getattr(net, method, None)) for method in needed)
+    whole = not isinstance(net, type)
+    return whole and all(callable(getattr(net, method, None)) for method in needed)
 
 
 def weights_of(net: Any) -> dict[str, Any]:

@@ -72,9 +72,12 @@ def plain(markup: str) -> str:
     Examples:
         >>> plain('<figure><svg><desc id="a">A bell.</desc><path/></svg><b>One</b></figure>')
         'A bell.\nOne'
+        >>> plain("by a factor of 10<sup>3.1</sup>")
+        'by a factor of 10^3.1'
     """
     text = _ALT.sub(lambda match: f"{match[1]}\n{match[0]}", markup)
     text = _LINE.sub("\n", re.sub(r"</t[dh]>\s*", " | ", _LEFT_OUT.sub("", text)))
+    text = text.replace("<sup>", "^").replace("<sub>", "_")  # 10 to the 3 is not 103
     lines = html.unescape(re.sub(r"<[^>]+>", "", text)).split("\n")
     return "\n".join(line.rstrip(" |") for line in lines if line.strip())
 
