@@ -180,9 +180,9 @@ def _held_back(known: Known, still: Sequence[Parameter]) -> tuple[str, str, str]
 
 
 def _in_front(known: Known, still: Sequence[Parameter]) -> list[Parameter]:
-    """Return those of the weights that get exactly 0 as an output behind them does."""
+    """Return those of the weights that get exactly 0 as the outputs that they lead to do."""
     silent = [p for p in known.ends if p.delta == 0] if in_part(known) else []
-    over = {u.name for end in silent for u in known.upstream(end) if u.delta == 0}
+    over = {u.name for end in silent for u in (end, *known.upstream(end)) if u.delta == 0}
     return [p for p in still if p.name in known.place_of and known.place_of[p.name].name in over]
 
 
