@@ -46,7 +46,7 @@ def test_what_overflows_in_float16_is_the_scale_and_no_division_by_0(
     assert (found.verdict, found.since) == (V.NON_FINITE, "the loss")
     assert ("float16 ends" in found.reason) is scale
     advised = next_steps(found)[0].text
-    assert advised.startswith("Lower the loss scale" if scale else "Look at the loss: a division")
+    assert advised.startswith("Lower the loss scale" if scale else "Look at the loss: what")
 
 
 def test_what_first_fails_on_the_way_back_may_have_failed_unseen_before() -> None:
