@@ -470,3 +470,21 @@ def test_gradients_that_are_not_cleared_are_told_at_the_second_look(clears: bool
     assert report.verdict is V.HEALTHY
     assert ("times the gradient that this pass sent" in report.reason) is not clears
     assert ("zero_grad" in report.steps[0].text) is not clears
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize(("first", "right"), [(True, True), (False, False)])
+def test_a_sequence_read_along_the_wrong_axis_is_told(kind: Any, first: bool, right: bool) -> None:
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.loop, self.out = kind(3, 16, batch_first=first), nn.Linear(16, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(self.loop(x)[0][:, -1])
+
+    net, x = Reader(), torch.randn(32, 6, 3)
+    report = ask(net, lambda: F.cross_entropy(net(x), torch.arange(32) % 4))
+    assert report.verdict is V.HEALTHY, report
+    assert ("of 6 sequences that loop reads one alone gets" in report.reason) is not right
+    assert ("batch_first" in report.steps[0].text) is not right

@@ -135,6 +135,17 @@ def every_step(known: Known) -> Finding | None:
     return None
 
 
+def one_sequence(known: Known) -> str:
+    """Say that of many sequences one alone gets a gradient, as where the wrong axis is read."""
+    for steps in known.record.steps:
+        counts = {len(row) for row in steps.sizes}
+        reached = sum(any(sizes) for sizes in zip(*steps.sizes, strict=False))
+        if counts and min(counts) == max(counts) >= CALLS and reached == 1:
+            text = f" But of {max(counts)} sequences that {steps.name or 'the network'} reads one "
+            return f"{text}alone gets a gradient."
+    return ""
+
+
 def _own_losses(known: Known, steps: Steps) -> bool:
     """Tell whether each step has a loss of its own, and does not see the whole sequence."""
     return steps.every and _at_once(known) >= sum(len(row) for row in steps.sizes)

@@ -135,6 +135,8 @@ again (update-rule): Lower the learning rate, and begin again with weights from 
 made (update-rule): If the loss has not fallen, training made it so: lower the learning rate, or
   warm it up; clip; then look at the weight decay.
 untold (diagnose): Tell the loss: run.step(loss).
+axis (diagnose): Look at the shapes: with batch_first=True a layer reads and returns batch, step,
+  feature; without it step, batch, feature.
 held (update-rule): If you do not accumulate over several passes, call optimizer.zero_grad() before
   each backward pass; else make the checks that come before gradients.
 summed (update-rule): Call optimizer.zero_grad() before each backward pass, or behind each step.
