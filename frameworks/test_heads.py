@@ -474,7 +474,9 @@ def test_gradients_that_are_not_cleared_are_told_at_the_second_look(clears: bool
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 @pytest.mark.parametrize(("first", "right"), [(True, True), (False, False)])
-def test_a_sequence_read_along_the_wrong_axis_is_told(kind: Any, first: bool, right: bool) -> None:
+def test_a_sequence_read_along_the_wrong_axis_is_told(
+    kind: type[nn.RNNBase], first: bool, right: bool
+) -> None:
     class Reader(nn.Module):
         def __init__(self) -> None:
             super().__init__()
