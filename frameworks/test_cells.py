@@ -14,6 +14,8 @@ from test_hand import LABELS, decades, learns, said
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import gradbook
+
 MARGIN = 0.6
 """How many decades about the limits of a verdict are left out: the first step is not compared."""
 
@@ -216,3 +218,32 @@ def test_the_first_gates_of_a_cell_begin_no_path(
     change = decades(kept, F.cross_entropy(net(x, kept), LABELS))
     assert change < -2.5 if long else change > -1.5
     assert said(net, x) == ("vanishing" if long else "healthy")
+
+
+@pytest.mark.parametrize("steps", [6, 12, 24])
+def test_of_a_plain_cell_each_step_counts(steps: int) -> None:
+    """All states are read by the cell but the last, which differs from its tanh's input."""
+    torch.manual_seed(0)
+
+    class Plain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.out = nn.Linear(8 + 24, 24), nn.Linear(24, 4)
+
+        def forward(self, x: Tensor, kept: list[Tensor] | None = None) -> Tensor:
+            h = x.new_zeros(len(x), 24)
+            for step in x.unbind(1):
+                h = self.cell(torch.cat([step, h], 1)).tanh()
+                if kept is not None:
+                    kept.append(h)
+            out: Tensor = self.out(h)
+            return out
+
+    net, kept = Plain().double(), list[Tensor]()
+    x = torch.randn(16, steps, 8, dtype=torch.float64)
+    change = decades(kept, F.cross_entropy(net(x, kept), LABELS))
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(x), LABELS).backward()
+    [profile] = [f.profile for f in gradbook.diagnose(net, deltas=deltas).findings if f.profile]
+    # One step is a third of a decade; where a state lies beside its input both are measured.
+    assert profile.fall[0] == pytest.approx(-change, abs=0.1)

@@ -90,6 +90,7 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
     joined = {n for p in places if len(p.before) > 1 for n in p.before}
     by_name = {place.name: place for place in places}
     calls = Counter(place.module for place in places if place.layer)
+    called = set[str]()
     gates_first = set[str]()  # what a cell makes of its first input, before it has a state
     for place in places:
         inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
@@ -102,8 +103,10 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         beside = place.beside and not gate
         reads = place.state or beside or (often[place.name] > 1 and place.name in joined)
         reads |= place.weak and (weak or len(place.before) > 1)
-        begins = gates_first.issuperset(place.before) and calls[place.module] > 1
-        if begins and (place.beside or (place.layer and not place.state)):
+        first = place.module not in called and calls[place.module] > 1
+        called |= {place.module} if place.layer else set()
+        made = place.beside or (place.layer and not place.state)
+        if first and made and gates_first.issuperset(place.before):
             gates_first.add(place.name)
             reads = False
         through[place.name] = inner
