@@ -382,17 +382,21 @@ class Modulated(nn.Module):
         return self.out(self.norm(self.x(x)) * (1 + scale) + shift)
 
 
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("rate", [1e-3, 1e-4])
-def test_a_fall_at_weights_that_began_with_0_is_none_while_they_grow(rate: float) -> None:
+def test_a_fall_at_weights_that_began_with_0_is_none_while_they_grow(
+    rate: float, known: bool
+) -> None:
     """Truth is that it trains; the same sizes that nobody has made grow are a fall."""
     net, x = Modulated(0.0), torch.randn(64, 8)
     optimizer = torch.optim.Adam(net.parameters(), rate)
-    with gradbook.watching(net, optimizer=optimizer) as run:
+    with gradbook.watching(net, optimizer=optimizer if known else None) as run:
         losses = []
         for _ in range(60):
             optimizer.zero_grad()
             losses.append(F.mse_loss(net(x), x.sin()))
             losses[-1].backward()
+            run.step()
             optimizer.step()
     told = [moment.report for moment in run.moments]
     assert losses[-1] < 0.9 * losses[0]
@@ -400,6 +404,19 @@ def test_a_fall_at_weights_that_began_with_0_is_none_while_they_grow(rate: float
     assert "began with 0" in told[2].reason
     small = Modulated(3e-4)
     assert ask(small, lambda: F.mse_loss(small(x), x.sin())).verdict is V.VANISHING
+
+
+def test_weights_that_began_with_0_and_stay_small_hold_back_in_the_end() -> None:
+    net, x = Modulated(0.0), torch.randn(64, 8)
+    deltas, verdicts = gradbook.watch(net), list[V]()
+    for size in (0.0, *(102 * [3e-4])):
+        nn.init.normal_(net.made[1].weight, std=size)
+        nn.init.normal_(net.out.weight, std=size)
+        net.zero_grad()
+        F.mse_loss(net(x), x.sin()).backward()
+        verdicts.append(gradbook.diagnose(net, deltas=deltas).verdict)
+    assert verdicts[1] is V.HEALTHY
+    assert verdicts[-1] is V.VANISHING
 
 
 class Coded(nn.Module):

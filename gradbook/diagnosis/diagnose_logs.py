@@ -124,9 +124,8 @@ def _idle(norms: Mapping[str, Sequence[float]], total: Mapping[float, float]) ->
         return None
     text = f"{len(still)} of {len(norms)} norms are exactly 0 at most steps: {listed(still)}."
     if not all(norms[name][0] for name in still):
-        return Finding(
-            Verdict.CUT, f"{text} No gradient comes there.", since=still[-1], hint="idle 0"
-        )
+        text += " No gradient comes there."
+        return Finding(Verdict.CUT, text, since=still[-1], hint="idle 0")
     text += " At first they were not."
     if grew := burst(total):
         return Finding(Verdict.GROWING, f"{grew} {text}", since=still[-1])

@@ -22,16 +22,8 @@ from gradbook.diagnosis.verdicts import Finding, Verdict
 __all__ = ["FINDINGS", "LIMITS", "Finding", "Known", "Limits", "Parameter", "decide", "findings_of"]
 
 FINDINGS: tuple[Callable[[Known], Finding | None], ...] = (
-    *(
-        non_finite,
-        breaking,
-        loss_sends_nothing,
-        untrained,
-        cut,
-        unregistered,
-        not_stepped,
-        forgotten,
-    ),
+    *(non_finite, breaking, loss_sends_nothing),
+    *(untrained, cut, unregistered, not_stepped, forgotten),
     *(zeros.stuck, zeros.symmetric, zeros.dead, zeros.exactly_zero),
     *(stacked, in_time, sized, starved, large_step, frozen),
 )

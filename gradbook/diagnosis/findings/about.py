@@ -48,10 +48,8 @@ def notes_of(known: Known) -> Iterator[str]:
     if (gone and all(gone) and len(gone) == len(known.asked)) or emptied(known):
         yield f"{CLEARED}: they were cleared, or autograd.grad was used. δ is read."
     elif not gone and (wrong := _unlike(known)) is not None:
-        text = (
-            f"The gradient of {wrong[0].name} {UNLIKE}: gradients were summed over several passes, "
-        )
-        yield f"{text}clipped, scaled or are stale."
+        text = f"The gradient of {wrong[0].name} {UNLIKE}: gradients were summed over several "
+        yield f"{text}passes, clipped, scaled or are stale."
 
 
 def _apart(known: Known) -> list[Place]:
@@ -63,11 +61,12 @@ def _apart(known: Known) -> list[Place]:
 
 
 def held_before(known: Known) -> str:
-    """Say that weights hold more than this pass has sent, as where gradients are not cleared."""
+    """Say that weights hold more than came to them, as where gradients are not cleared."""
     bias, total = _unlike(known) or (None, 0.0)
     if bias is None or not bias.norm or bias.norm < MORE * total:
         return ""
-    return f" But {bias.name} holds {bias.norm / total:.2g} times the gradient that this pass sent."
+    text = f" But {bias.name} holds {bias.norm / total:.2g} times the gradient that this pass sent"
+    return f"{text} through the network."
 
 
 def _unlike(known: Known) -> tuple[Parameter, float] | None:

@@ -11,7 +11,6 @@ from gradbook.diagnosis.watching.record import Record
 MOST = 0.5
 """The share of matrices from which on what they have in common is the network's."""
 
-
 GROWS = 0.01
 """The share of weights by which a step changes them in the first hundred from 0."""
 
@@ -77,7 +76,6 @@ class Known:
     """Whether there are normalizations."""
     came: Mapping[str, int] = field(default_factory=dict)
     """At how many earlier looks a weight had a gradient, as what takes turns has at some."""
-
     begun: frozenset[str] = frozenset()
     """The names of matrices that were 0 when they were watched first."""
 
@@ -110,7 +108,9 @@ class Known:
     def growing(self) -> list[Parameter]:
         """Those that began with 0, and that a step still changes by no small share."""
         begun = (p for p in self.matrices if p.name in self.begun and p.norm and not p.zero)
-        return [p for p in begun if p.ratio is None or p.ratio >= GROWS]
+        # Where steps are not known the looks are counted.
+        early = {p.name: GROWS * self.came.get(p.name, 0) < 1 for p in self.matrices}
+        return [p for p in begun if (early[p.name] if p.ratio is None else p.ratio >= GROWS)]
 
     @cached_property
     def by_name(self) -> Mapping[str, Place]:

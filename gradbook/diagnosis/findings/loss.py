@@ -45,13 +45,10 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
         return f"{text}the loss, that is at fault.", "the loss", "loss"
     entered = into and first.state and not first.layer and first.module not in ("", first.name)
     where = f"what enters {first.module}" if entered else first.name
-    inner = (
-        f", though what {'it is made of' if entered else 'goes into it'}, {into}, is"
-        if into
-        else ""
-    )
-    text = f"On the way forward {where} is the first that is not finite{inner}."
-    return text, first.module if entered else first.name, "forward"
+    inner = f"though what {'it is made of' if entered else 'goes into it'}, {into}, is"
+    text = f"On the way forward {where} is the first that is not finite{', ' * bool(into)}"
+    since = first.module if entered else first.name
+    return f"{text}{inner if into else ''}.", since, "forward"
 
 
 def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:

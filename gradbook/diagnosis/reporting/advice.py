@@ -137,8 +137,8 @@ made (update-rule): If the loss has not fallen, training made it so: lower the l
 untold (diagnose): Tell the loss: run.step(loss).
 axis (diagnose): Look at the shapes: with batch_first=True a layer reads and returns batch, step,
   feature; without it step, batch, feature.
-held (update-rule): If you do not accumulate over several passes, call optimizer.zero_grad() before
-  each backward pass; else make the checks that come before gradients.
+held (update-rule): If you do not accumulate over several passes, and no penalty is on the weights,
+  call optimizer.zero_grad() before each backward pass; else make the checks before gradients.
 summed (update-rule): Call optimizer.zero_grad() before each backward pass, or behind each step.
 saturated (initialization): Bring the inputs to mean 0 and variance 1, and draw smaller weights for
   sigmoid and tanh.
