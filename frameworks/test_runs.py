@@ -343,3 +343,16 @@ def test_a_run_over_several_cells_needs_no_block() -> None:
 def test_every_must_be_a_number_of_steps(every: Any) -> None:
     with pytest.raises((ValueError, TypeError), match="every must be an integer of at least 1"):
         gradbook.watching(mlp(), every=every)
+
+
+def test_a_run_of_a_network_that_was_made_anew_says_so() -> None:
+    net = mlp()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    run = gradbook.watching(net, optimizer=optimizer)
+    train(net, optimizer, 3, run)
+    assert run.report().verdict is Verdict.HEALTHY
+    other = mlp()
+    train(other, torch.optim.Adam(other.parameters(), 1e-3), 9, run)
+    run.close()
+    assert run.report().verdict is Verdict.CANNOT_TELL
+    assert run.report().reason.startswith("After step 3 losses were told")

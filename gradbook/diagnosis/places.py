@@ -89,9 +89,7 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
     often = Counter(n for p in places for n in p.before)
     joined = {n for p in places if len(p.before) > 1 for n in p.before}
     by_name = {place.name: place for place in places}
-    calls = Counter(place.module for place in places if place.layer)
-    called = set[str]()
-    gates_first = set[str]()  # what a cell makes of its first input, before it has a state
+    early = _before_a_state(places)
     for place in places:
         inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
@@ -103,14 +101,8 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         beside = place.beside and not gate
         reads = place.state or beside or (often[place.name] > 1 and place.name in joined)
         reads |= place.weak and (weak or len(place.before) > 1)
-        first = place.module not in called and calls[place.module] > 1
-        called |= {place.module} if place.layer else set()
-        made = place.beside or (place.layer and not place.state)
-        if first and made and gates_first.issuperset(place.before):
-            gates_first.add(place.name)
-            reads = False
         through[place.name] = inner
-        if reads and place.asks and place.delta is not None:
+        if reads and place.name not in early and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
             kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
             found.append(_fed(kept, alone))
@@ -120,6 +112,27 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         for state in through[name]:
             exits[state] = max(exits.get(state, 0.0), by_name[name].delta or 0.0)
     return found, exits
+
+
+def _before_a_state(places: Sequence[Place]) -> set[str]:
+    """Return what cells make of their first input, before they have a state.
+
+    A cell is called again with what it made before. In its first call gates read data alone, and
+    get a share of what comes to the first state, which is what the second call reads.
+    """
+    calls = Counter(place.module for place in places if place.layer)
+    made, called, again = set[str](), set[str](), False
+    for place in places:
+        known = place.module in called
+        begins = calls[place.module] > 1 and (place.layer or place.beside)
+        again |= known and not made.isdisjoint(place.before)
+        if not known and (place.before or begins) and made.issuperset(place.before):
+            made.add(place.name)
+        called |= {place.module} if place.layer else set()
+    goes_on = {name for place in places if place.name not in made for name in place.before}
+    found = (p for p in places if again and p.name in made)
+    gates = (p for p in found if p.beside or (p.layer and not p.state) or not p.module)
+    return {p.name for p in gates if p.module or p.name not in goes_on}
 
 
 def _fed(place: Place, source: Place | None) -> Place:

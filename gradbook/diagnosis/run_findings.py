@@ -134,6 +134,12 @@ def _first(report: Report, found: Finding) -> Report:
     return _instead(report, found, *also)
 
 
+def of_another(report: Report, steps: int) -> Report:
+    """Say that losses were told of which nothing came back, as of a network that was made anew."""
+    text = f"After step {steps} losses were told, and nothing came back of the network that is "
+    return _instead(report, Finding(Verdict.CANNOT_TELL, f"{text}watched.", hint="anew"))
+
+
 def losses_of(moments: Sequence[Moment]) -> list[float]:
     """Return the losses that were told."""
     return [moment.loss for moment in moments if moment.loss is not None]

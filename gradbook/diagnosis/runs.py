@@ -37,6 +37,7 @@ class Run:
         self._deltas: Watched = watch(net)
         self._steps, self._told, self._age = 0, False, 0
         self._returns, self._waits = 0, math.nan  # a loss told before what it sends back
+        self._idle = 0  # how often a loss was told, and nothing had come back
         self._rates: list[float] = []
         self._held: dict[str, Any] = {}  # the gradients of biases when the last step was taken
         self._stepped, self._emptied = 0, 0
@@ -121,6 +122,7 @@ class Run:
     def _tell(self, loss: float) -> None:
         """Keep a loss for the look that comes, or add it to the one that has been."""
         last = self.moments[-1] if self.moments else None
+        self._idle += 1
         if self._deltas.waits:
             self._waits = loss
         elif last is not None and last.step == self._steps:
@@ -130,7 +132,7 @@ class Run:
 
     def _look(self, loss: float | None) -> Report | None:
         self._steps, self._told = self._steps + 1, self._optimizer is not None
-        self._age, self._returns = self._deltas.age, self._deltas.returns
+        self._age, self._returns, self._idle = self._deltas.age, self._deltas.returns, 0
         if loss is None and not math.isnan(self._waits):
             loss, self._waits = self._waits, math.nan
         # The second step shows what a start at zero hides in the first.
@@ -194,6 +196,8 @@ class Run:
         # A terminal shows the first of what was known at the last step, too.
         notes = *run_findings.below(self.moments), step, *report.notes, *high
         report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
+        if self._idle > run_findings.OFTEN:
+            return run_findings.of_another(report, self._steps)
         return run_findings.slowed(report, self._rates)
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
