@@ -206,7 +206,7 @@ def test_a_head_that_begins_with_zeros_is_called_so() -> None:
         nn.init.zeros_(last.weight)
         report = ask(net, entropy(*rows()))
         assert report.verdict is V.ZERO_START
-        assert "first step alone" in report.reason
+        assert "first steps alone" in report.reason
 
 
 class Squeeze(nn.Module):

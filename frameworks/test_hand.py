@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -232,3 +233,41 @@ def test_towers_that_are_stacked_and_summed_get_each_all(count: int, way: str) -
     net.forward = forward
     # Five sigmoids lose half a decade each: of the last state's gradient 10^-2 is left.
     assert said(net.double(), torch.randn(16, 16).double()) == "vanishing"
+
+
+class Members(nn.Module):
+    """Several networks side by side, whose weights of three axes no module is called for."""
+
+    def __init__(self, how: str, bend: Any, layers: int = 7, width: int = 24) -> None:
+        super().__init__()
+        sizes = [8, *[width] * layers]
+        drawn = (torch.randn(4, a, b) / a**0.5 for a, b in pairwise(sizes))
+        self.weights = nn.ParameterList(drawn)
+        self.biases = nn.ParameterList(torch.zeros(4, 1, width) for _ in range(layers))
+        self.how, self.bend, self.out = how, bend, nn.Linear(width, 4)
+
+    def forward(self, x: Tensor, kept: list[Tensor] | None = None) -> Tensor:
+        h = x.expand(4, -1, -1)
+        for w, b in zip(self.weights, self.biases, strict=True):
+            if self.how == "einsum":
+                z = torch.einsum("ebi,eio->ebo", h, w) + b
+            else:
+                z = torch.baddbmm(b, h, w)
+            h = self.bend(z)
+            if kept is not None:
+                kept.append(h)
+        out: Tensor = self.out(h.mean(0))
+        return out
+
+
+@pytest.mark.parametrize("how", ["einsum", "baddbmm"])
+@pytest.mark.parametrize(("bend", "expected"), [("sigmoid", "vanishing"), ("tanh", "healthy")])
+def test_a_weight_that_is_rearranged_before_it_is_read_is_a_weight(
+    how: str, bend: str, expected: str
+) -> None:
+    torch.manual_seed(0)
+    net, kept = Members(how, getattr(torch, bend)).double(), list[Tensor]()
+    x = torch.randn(16, 8, dtype=torch.float64)
+    change = decades(kept, F.cross_entropy(net(x, kept), LABELS))
+    assert change < -3 if expected == "vanishing" else abs(change) < 1
+    assert said(net, x) == expected

@@ -99,7 +99,8 @@ def diagnose(
     found = examination.with_signals(found)
     e = found.evidence
     of_net = Known(record, parameters, loss_scale, e.frozen, e.normalized)
-    known = _came(replace(of_net, came=deltas.came, begun=deltas.begun))
+    held = frozenset() if net is None else net.held
+    known = _came(replace(of_net, came=deltas.came, held=held, begun=deltas.begun))
     findings = findings_of(known)
     found = replace(found, notes=(*notes_of(known), *found.notes))
     deltas.came.update(p.name for p in parameters if p.norm)

@@ -41,7 +41,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
     hidden = SIZES if non_finite(known) else ()
     finders = (find for find in FINDINGS if find not in hidden)
     found = [one for find in finders if (one := find(seen if find is sized else known))]
-    if not found and (by_design is None or _reaches_inside(known)):
+    if not found and (by_design is None or (_reaches_inside(known) and not known.growing)):
         found = [every_step(known) or healthy(seen) or _nothing()]
     return (*found, *([by_design] if by_design else []))
 

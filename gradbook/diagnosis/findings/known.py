@@ -76,6 +76,8 @@ class Known:
     """Whether there are normalizations."""
     came: Mapping[str, int] = field(default_factory=dict)
     """At how many earlier looks a weight had a gradient, as what takes turns has at some."""
+    held: frozenset[int] = frozenset()
+    """The `id` of the weights that the optimizer holds."""
     begun: frozenset[str] = frozenset()
     """The names of matrices that were 0 when they were watched first."""
 

@@ -161,7 +161,8 @@ def not_stepped(known: Known) -> Finding | None:
 
 def unregistered(known: Known) -> Finding | None:
     """Find weights that work in the network and that its `parameters()` do not hold."""
-    shapes = ["×".join(map(str, shape)) or "1" for shape in known.record.strangers.values()]
+    found = known.record.strangers
+    shapes = ["×".join(map(str, of)) or "1" for at, of in found.items() if at not in known.held]
     if not shapes:
         return None
     text = "Weights work in this network that were not among its parameters when it was watched, "

@@ -51,6 +51,9 @@ back. Published networks at their own initialization rise by up to 5 decades in 
 (ConvMixer) and train: behind a normalization the size of a gradient does not matter.
 """
 
+ROUNDING = 4.0
+"""Decades by which δ changes where rounding alone passes a normalization, at the least."""
+
 SAME_FACTOR = 0.01
 """By how many decades two factors differ at most that are one."""
 
@@ -68,7 +71,8 @@ def sized(known: Known) -> Finding | None:
     if found is None:
         return None
     falls, down, up = found
-    if known.normalized and (at := _made_alike(known)):
+    rounds = max(down.fall[0], up.rise[0]) >= ROUNDING
+    if known.normalized and rounds and (at := _made_alike(known)):
         text = f"All examples are alike at {at}: no gradient but rounding passes a normalization."
         return Finding(Verdict.CUT, text, since=at, hint="alike")
     size, start, end = down.fall if falls else up.rise
@@ -224,7 +228,10 @@ def unseen(known: Known) -> Finding | None:
     """Say that most layers ran where no hook is called, as in what was compiled before."""
     got = [p for p in known.matrices if p.norm and p.name in known.place_of]
     modules = {p.name: f".{p.layer}".partition(PARAMETRIZED)[0][1:] for p in got}
+    # What is done with a weight that no module is called for is a place of its name.
+    apart = {p.name.removesuffix(".weight") for p in got}
     silent = [p for p in got if modules[p.name] not in known.record.called]
+    silent = [p for p in silent if known.place_of[p.name].module not in apart]
     owners = Counter(known.place_of[p.name].name for p in silent)
     hidden = [p.layer for p in silent if owners[known.place_of[p.name].name] > 1]
     if not hidden or len(hidden) < MOST * len(got):

@@ -58,7 +58,7 @@ def frozen(known: Known) -> Finding | None:
         text = f"The learning rate of {len(none)} of {len(held)} trainable tensors is 0, so that "
         text += f"no step moves them: {listed(none)}."
         return Finding(Verdict.FROZEN, text, since=none[0], hint="rate")
-    if known.frozen is None or known.frozen < STILL:
+    if known.frozen is None or known.frozen < STILL or known.growing:  # behind them all is small
         return None
     text = f"{known.frozen:.0%} of the weights that a step is meant for are the same after the "
     text += "update, bit for bit: it is too small for the gaps of their number format."

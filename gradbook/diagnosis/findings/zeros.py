@@ -62,7 +62,7 @@ def symmetric(known: Known) -> Finding | None:
 
 
 def zero_start(known: Known) -> Finding | None:
-    """Say what begins with 0 by design, which hides others at the first step alone."""
+    """Say what begins with 0 by design, which hides others at the first steps alone."""
     # A weight that is added, as biases are, keeps nothing back.
     added = {p.name for p in known.asked if p.axes < 2 and "bias" in p.name.rpartition(".")[2]}
     zero = [p for p in known.asked if p.zero and p.norm and p.name not in added]
@@ -71,7 +71,7 @@ def zero_start(known: Known) -> Finding | None:
     names = [p.name for p in zero if p.axes > 1] or [p.name for p in zero]
     lora = all("lora" in name.lower() for name in names)
     what = "the second matrices of LoRA" if lora else listed(names)
-    text = f"{what} begin with 0: so {_share(known)}, which is true of the first step alone. "
+    text = f"{what} begin with 0: so {_share(known)}, which is true of the first steps alone. "
     return Finding(Verdict.ZERO_START, f"{text}Nothing is dead.", since=names[0])
 
 
@@ -160,6 +160,9 @@ def _entered_by_0(
     names = [p.name for p in still if _comes(known, p)]
     if len(names) < enough:
         return None
+    layers = {p.layer for p in still if p.name in names}
+    if layers <= known.record.empty:
+        return names[0], "enters", f"All that enters {listed(sorted(layers))} is 0."
     known_to = any(known.by_name[b].out for n in names for b in known.place_of[n].before)
     text = f"δ comes to {listed(names)}, and they get nothing of it: "
     text += "" if known_to else "all that enters is 0, "

@@ -72,6 +72,11 @@ class Net:
         """Return what the optimizer does with a weight; nothing if it does not hold it."""
         return self._groups.get(id(self.weights.get(name)), {})
 
+    @property
+    def held(self) -> frozenset[int]:
+        """The `id` of all weights that the optimizer holds."""
+        return frozenset(self._groups)
+
     @cached_property
     def _groups(self) -> Mapping[int, Mapping[str, Any]]:
         groups = () if self.optimizer is None else self.optimizer.param_groups

@@ -209,7 +209,7 @@ copy (clipping, small): Keep a float32 copy of the weights, and update that.
 raise (update-rule): Raise the limit if gradients are clipped, else the learning rate: the step is
   below the gaps of the format.
 loss scale (clipping, small): Scale the loss if the gradients underflow, and unscale them.
-second step (diagnose): Take one step, and ask again: the second step shows the rest.
+second step (diagnose): Take one step, and ask again: that shows the rest, or one more step does.
 arrive (what-do-i-try): Gradients arrive: make the checks that come before gradients, on data,
   targets and the loss, and sweep the learning rate.
 delta (diagnose): Record δ, the gradient at each layer's output.

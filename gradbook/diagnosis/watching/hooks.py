@@ -88,8 +88,11 @@ def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -
             continue
         # Data: it has no gradient and no place, but it may be what is wrong.
         made.silent.add(tuple(tensor.shape))
-        if position == 0 and not math.isfinite(size_of(tensor)):
+        size = size_of(tensor) if position == 0 else 1.0
+        if not math.isfinite(size):
             made.bad_input.append(name)
+        if size == 0:
+            made.empty.append(name)
         if name and {id(tensor), id(tensor._base)} & (made.data or set()):
             made.given.add(name)
     return fresh

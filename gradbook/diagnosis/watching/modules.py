@@ -99,6 +99,7 @@ CLIPS = (*RELUS[1:], "Hardtanh", "Maximum")
 BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Hardswish")
 LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
 SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
+MOVES = (*SHAPES, "T", "ReshapeAlias", "Clone", "Expand")
 SUMS = ("Add", "Sub", "Lerp", "Addcmul")
 BY_NUMBER = (*SUMS, "Mul", "Div")
 ROWS = ("Select", "Unbind")
@@ -178,6 +179,8 @@ class Way(NamedTuple):
     """Whether something picks from it."""
     summed: bool | None = False
     """Whether it is summed up over positions and no more; None if it is weighted, too."""
+    past: Any = None
+    """What reads it but for what only rearranges its numbers, as `einsum` does with a weight."""
 
 
 def graph_below(
@@ -192,7 +195,7 @@ def graph_below(
     before, seen = dict[str, Way](), set[Any]()
     weights, sums = list[Weight](), list[Any]()
     kind = kind_of(start[0])
-    way = Way(start[0], kind in PICKS, _summed(False, kind))
+    way = Way(start[0], kind in PICKS, _summed(False, kind), start[0])
     stack = [(edge, way) for edge in start[0].next_functions]
     while stack:
         edge, way = stack.pop()
@@ -203,7 +206,7 @@ def graph_below(
         if (name := known.get(edge, known.get(("leaf", id(leaf))))) is not None:
             before[name] = way
         elif leaf is not None:
-            weights.append(_weight(leaf, way.reader))
+            weights.append(_weight(leaf, way.past))
         else:
             edges = [one for one in edge[0].next_functions if one[0] is not None]
             if kind_of(edge[0]) in SUMS and not any(hasattr(e[0], "variable") for e in edges):
@@ -211,11 +214,11 @@ def graph_below(
             # A transposed or converted weight is read by what reads the result.
             passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
             reader, kind = way.reader if passes else edge[0], kind_of(edge[0])
+            past = way.past if passes or (len(edges) == 1 and kind in MOVES) else edge[0]
             # One of several scales that lie in one tensor is none, either.
-            row = kind in ROWS and kind_of(reader) in BY_NUMBER
-            way = Way(
-                None if row else reader, way.picks or kind in PICKS, _summed(way.summed, kind)
-            )
+            if kind in ROWS and kind_of(past) in BY_NUMBER:
+                reader = past = None
+            way = Way(reader, way.picks or kind in PICKS, _summed(way.summed, kind), past)
             stack += [(one, way) for one in edges]
     return before, weights, sums
 

@@ -48,6 +48,8 @@ class Record:
     """Those that read what the network was called with, as it is."""
     bad_input: tuple[str, ...] = ()
     """The modules whose input was not finite though it came from no other place."""
+    empty: frozenset[str] = frozenset()
+    """Those whose input was all 0."""
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each place the names of the weights between it and those before it."""
     twice: str = ""
@@ -121,6 +123,7 @@ class Pass:
     loops: dict[str, Steps] = field(default_factory=dict)
     kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # to send more back through
     bad_input: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
     data: frozenset[int] | None = None  # what it was called with, as long as it goes on
     given: set[str] = field(default_factory=set)
     strangers: dict[int, tuple[int, ...]] = field(default_factory=dict)

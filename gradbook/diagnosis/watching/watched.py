@@ -141,6 +141,7 @@ def record_of(passes: Sequence[Pass]) -> Record:
         called=frozenset(place.module for place in seen),
         given=frozenset().union(*(one.given for one in made)),
         bad_input=tuple(dict.fromkeys(name for one in made for name in one.bad_input)),
+        empty=frozenset(name for one in made for name in one.empty),
         owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
         twice=next((place.twice for place in seen if place.twice), ""),
         strangers={k: shape for one in made for k, shape in one.strangers.items()},
