@@ -129,5 +129,7 @@ def test_the_page_shows_an_exhibit_with_its_report_and_its_first_page(exhibit: S
     (name,) = [key for key, value in vars(gallery).items() if value is exhibit]
     (row,) = [line for line in PAGE.splitlines() if f"gallery.{name}.name" in line]
     assert f"    gallery.{name}.report\n" in PAGE
-    first = exhibit.report.steps[0].page.removeprefix("chapters/")
+    page = exhibit.report.steps[0].page
+    inside = page.startswith("chapters/")
+    first = page.removeprefix("chapters/") if inside else f"../{page}"
     assert f"]({first})" in row
