@@ -66,14 +66,13 @@ def diagnose(
     record, versions, elsewhere = None, dict[str, int](), frozenset[int]()
     if isinstance(deltas, Watched):
         record, versions, elsewhere = deltas.record, deltas.versions, deltas.elsewhere
-    whole = is_network(grads)
-    if whole and record is not None and not deltas.has_any(weights_of(grads).values()):
-        text = "deltas must be those of the network that is diagnosed, got those of another one: "
-        raise BadInput(f"{text}call gradbook.watch(net) again where the network is made anew")
-    net = None
+    whole, net = is_network(grads), None
     if whole:
-        net = Net(weights_of(grads), innermost(optimizer), loss_scale, versions, elsewhere)
-    if net is not None:
+        named = weights_of(grads)
+        if record is not None and not deltas.has_any(named.values()):
+            text = "deltas must be those of the network that is diagnosed, got another one's: call "
+            raise BadInput(f"{text}gradbook.watch(net) again where the network is made anew")
+        net = Net(named, innermost(optimizer), loss_scale, versions, elsewhere)
         weights = net.weights if weights is None else weights
         grads = {name: parameter.grad for name, parameter in net.weights.items()}
     if optimizer is not None and net is None:

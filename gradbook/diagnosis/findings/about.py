@@ -22,7 +22,7 @@ CLOSE = 0.01
 """How far the gradient of a bias may be off the sum of δ, as a share of it."""
 
 MORE = 1.2
-"""How many times what was sent is more than a penalty adds, or a rounding."""
+"""From how many times what was sent on a gradient is told to hold more than that."""
 
 CANCELS = 1e-5
 """The share of what is summed below which a sum is what rounding has left of it."""

@@ -110,9 +110,12 @@ class Known:
     def growing(self) -> list[Parameter]:
         """Those that began with 0, and that a step still changes by no small share."""
         begun = (p for p in self.matrices if p.name in self.begun and p.norm and not p.zero)
-        # Where steps are not known the looks are counted.
-        early = {p.name: GROWS * self.came.get(p.name, 0) < 1 for p in self.matrices}
-        return [p for p in begun if (early[p.name] if p.ratio is None else p.ratio >= GROWS)]
+        return [p for p in begun if self._grows(p)]
+
+    def _grows(self, begun: Parameter) -> bool:
+        if begun.ratio is None:  # where steps are not known the looks are counted
+            return GROWS * self.came.get(begun.name, 0) < 1
+        return begun.ratio >= GROWS
 
     @cached_property
     def by_name(self) -> Mapping[str, Place]:

@@ -141,10 +141,15 @@ def taken_amiss(known: Known) -> str:
     return f"{text}sends that takes {bend} of them once more." if bend else ""
 
 
-def in_part(known: Known) -> str:
-    """Say that of several outputs some get nothing from the loss, as with advantages of 0."""
+def silent_outputs(known: Known) -> list[str]:
+    """Name the outputs to which the loss sends exactly nothing, as with advantages of 0."""
     # Of what is called again and again, one call may lead nowhere, as from a state of 0.
     others = {p.module for p in known.places if p.delta and p.module}
-    silent = [p.name for p in known.ends if p.delta == 0 and p.module not in others]
+    return [p.name for p in known.ends if p.delta == 0 and p.module not in others]
+
+
+def in_part(known: Known) -> str:
+    """Say that of several outputs some get nothing from the loss."""
+    silent = silent_outputs(known)
     text = f" But nothing comes from the loss to {listed(silent)}: δ there is exactly 0."
     return text if silent else ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gradbook.diagnosis.findings.by_sizes import CLEAR
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
-from gradbook.diagnosis.findings.loss import in_part, loss_sends_nothing
+from gradbook.diagnosis.findings.loss import loss_sends_nothing, silent_outputs
 from gradbook.diagnosis.findings.missing import UNUSED
 from gradbook.diagnosis.measuring.names import uncounted
 from gradbook.diagnosis.places import Place
@@ -178,13 +178,13 @@ def _held_back(known: Known, still: Sequence[Parameter]) -> tuple[str, str, str]
     # A task whose turn it is not has a small part of the weights.
     if len(_in_front(known, still)) < MOST * len(known.matrices):
         return None
-    text = in_part(known).removeprefix(" But n").removesuffix(".")
-    return still[-1].name, "still", f"N{text}, and so to what is in front of it alone."
+    text = f"Nothing comes from the loss to {listed(silent_outputs(known))}: δ there is exactly 0, "
+    return still[-1].name, "still", f"{text}and so to what is in front of it alone."
 
 
 def _in_front(known: Known, still: Sequence[Parameter]) -> list[Parameter]:
     """Return those of the weights that get exactly 0 as the outputs that they lead to do."""
-    silent = [p for p in known.ends if p.delta == 0] if in_part(known) else []
+    silent = [p for p in known.ends if p.delta == 0] if silent_outputs(known) else []
     over = {u.name for end in silent for u in (end, *known.upstream(end)) if u.delta == 0}
     return [p for p in still if p.name in known.place_of and known.place_of[p.name].name in over]
 

@@ -88,7 +88,7 @@ def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -
             continue
         # Data: it has no gradient and no place, but it may be what is wrong.
         made.silent.add(tuple(tensor.shape))
-        size = size_of(tensor) if position == 0 else 1.0
+        size = float(size_of(tensor)) if position == 0 else 1.0  # asked of a device once
         if not math.isfinite(size):
             made.bad_input.append(name)
         if size == 0:

@@ -99,6 +99,7 @@ CLIPS = (*RELUS[1:], "Hardtanh", "Maximum")
 BENDS = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "Hardswish")
 LINEAR = ("Addmm", "Mm", "Bmm", "Convolution", "Linear")
 SHAPES = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Select", "Slice")
+# What `einsum` and `reshape` do with a weight; not T, which a second pass back does with each.
 MOVES = ("Permute", "View", "UnsafeView", "ReshapeAlias", "Clone", "Squeeze", "Unsqueeze", "Expand")
 SUMS = ("Add", "Sub", "Lerp", "Addcmul")
 BY_NUMBER = (*SUMS, "Mul", "Div")
