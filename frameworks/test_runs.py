@@ -356,3 +356,23 @@ def test_a_run_of_a_network_that_was_made_anew_says_so() -> None:
     run.close()
     assert run.report().verdict is Verdict.CANNOT_TELL
     assert run.report().reason.startswith("After step 3 losses were told")
+
+
+def test_a_run_whose_optimizer_was_made_anew_says_so_and_accumulation_is_not_that() -> None:
+    net = mlp()
+    optimizer = torch.optim.SGD(net.parameters(), 1e-2)
+    run = gradbook.watching(net, optimizer=optimizer)
+    train(net, optimizer, 3, run)
+    train(net, torch.optim.SGD(net.parameters(), 1e-2), 9, run)
+    report = run.report()
+    assert report.verdict is Verdict.CANNOT_TELL
+    assert report.reason == "At the last 9 looks the optimizer that was handed over took no step."
+    run.close()
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for number in range(23):  # a step for each eight passes, and the last of them not taken
+            net(torch.randn(8, 8)).square().mean().backward()
+            run.step()
+            if number % 8 == 7:
+                optimizer.step()
+                optimizer.zero_grad()
+    assert run.report().verdict is Verdict.HEALTHY

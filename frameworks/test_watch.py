@@ -522,6 +522,24 @@ def test_deltas_of_another_network_are_refused_and_those_of_what_is_in_it_are_no
         gradbook.diagnose(deltas)
 
 
+def test_deltas_that_were_removed_answer_for_their_own_gradients_alone() -> None:
+    net = chain()
+    deltas = gradbook.watch(net)
+    net(torch.randn(5, 3)).sum().backward()
+    first = gradbook.diagnose(net, deltas=deltas)
+    deltas.remove()
+    assert gradbook.diagnose(net, deltas=deltas).verdict is first.verdict
+    net.zero_grad()
+    net(torch.randn(5, 3)).sum().backward()
+    with pytest.raises(BadInput, match=r"a watch that was removed before: call gradbook\.watch"):
+        gradbook.diagnose(net, deltas=deltas)
+
+
+def test_weights_are_not_taken_for_gradients() -> None:
+    with pytest.raises(BadInput, match="got a state_dict: hand over the network itself"):
+        gradbook.diagnose(chain().state_dict())
+
+
 def test_a_network_of_which_nothing_is_to_be_trained_is_told_so() -> None:
     net = chain().requires_grad_(False)
     deltas = gradbook.watch(net)

@@ -15,6 +15,9 @@ from typing import Any, NoReturn
 from gradbook.diagnosis import BadInput, Report, diagnose, is_log, open_log, open_tensors
 from gradbook.diagnosis.diagnose_logs import diagnose_log, sizes_of
 
+OF_WEIGHTS = ("model.", "model-", "pytorch_model.", "adapter_model.", "diffusion_pytorch_model.")
+"""How the names of files begin into which libraries save weights."""
+
 BAD_INPUT = 2
 """The exit code for bad input or usage."""
 
@@ -39,13 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     found = commands.add_parser(
         "diagnose",
         help="say which gradient problem a network has, how strong, since where, what to try",
-        description="Exit codes: 0 healthy, 1 problem found, 2 bad input or usage, 3 cannot tell.",
+        description="Exit codes: 0 healthy or zero start, 1 problem found, 2 bad input or usage, "
+        "3 cannot tell.",
     )
     found.add_argument(
         "file",
         type=Path,
         metavar="FILE",
-        help="gradients by name (.npz, .safetensors), or a log of norms (.csv, .jsonl, .json)",
+        help="gradients by name (.npz, .safetensors), or a log of norms (.csv, .jsonl, .json, "
+        "TensorBoard's events)",
     )
     found.add_argument(
         "--weights", type=Path, metavar="FILE", help="the weights under the same names"
@@ -111,6 +116,9 @@ def _report(given: argparse.Namespace) -> Report:
         entries = open_log(given.file)
         deltas = None if given.deltas is None else _log_of(given.deltas)
         return diagnose_log(entries, deltas=deltas)
+    if given.file.suffix == ".safetensors" and given.file.name.startswith(OF_WEIGHTS):
+        text = f"{given.file.name}: libraries save weights under this name, and gradients are asked"
+        raise BadInput(f"{text} for: save them as grads.safetensors, name by name p.grad")
     with ExitStack() as stack:
 
         def opened(path: Path | None) -> Any:

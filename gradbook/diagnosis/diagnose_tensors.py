@@ -95,6 +95,13 @@ def diagnose(
     if record is None:
         found = examination.with_signals(found, deltas=deltas, activations=activations)
         return report_of(found, _judged(found, parameters, whole))
+    norms = [parameter.norm for parameter in parameters]
+    asked = deltas.returns, str(norms)
+    old = deltas.removed and deltas.asked[0] == asked[0] and deltas.asked != asked
+    if old and any(norms):  # else they were cleared
+        text = "deltas must be those of these gradients, got a watch that was removed before: call "
+        raise BadInput(f"{text}gradbook.watch(net) again before the forward pass")
+    deltas.asked = asked
     found = examination.with_signals(found)
     e = found.evidence
     of_net = Known(record, parameters, loss_scale, e.frozen, e.normalized)

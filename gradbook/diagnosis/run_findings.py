@@ -140,6 +140,12 @@ def of_another(report: Report, steps: int) -> Report:
     return _instead(report, Finding(Verdict.CANNOT_TELL, f"{text}watched.", hint="anew"))
 
 
+def by_another(report: Report, steps: int) -> Report:
+    """Say that the optimizer that was handed over steps no more, as where it was made anew."""
+    text = f"At the last {steps} looks the optimizer that was handed over took no step."
+    return _instead(report, Finding(Verdict.CANNOT_TELL, text, hint="anew"))
+
+
 def losses_of(moments: Sequence[Moment]) -> list[float]:
     """Return the losses that were told."""
     return [moment.loss for moment in moments if moment.loss is not None]

@@ -38,6 +38,7 @@ class Run:
         self._steps, self._told, self._age = 0, False, 0
         self._returns, self._waits = 0, math.nan  # a loss told before what it sends back
         self._idle = 0  # how often a loss was told, and nothing had come back
+        self._untaken, self._between = 0, 0  # looks since the optimizer's step, and the most ever
         self._rates: list[float] = []
         self._held: dict[str, Any] = {}  # the gradients of biases when the last step was taken
         self._stepped, self._unheld, self._emptied = 0, 0, 0
@@ -80,6 +81,7 @@ class Run:
             self._look(_number(loss))
         elif self.moments and self.moments[-1].step == self._steps:
             self._look_again()
+        self._between, self._untaken = max(self._between, self._untaken), 0
         self._told = False
         self._held = {name: grad.detach().clone() for name, grad in self._biases().items()}
 
@@ -133,6 +135,7 @@ class Run:
 
     def _look(self, loss: float | None) -> Report | None:
         self._steps, self._told = self._steps + 1, self._optimizer is not None
+        self._untaken += 1
         self._age, self._returns, self._idle = self._deltas.age, self._deltas.returns, 0
         if loss is None and not math.isnan(self._waits):
             loss, self._waits = self._waits, math.nan
@@ -199,6 +202,8 @@ class Run:
         report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
         if self._idle > run_findings.OFTEN:
             return run_findings.of_another(report, self._steps)
+        if self._rates and self._untaken > self._between + run_findings.OFTEN:
+            return run_findings.by_another(report, self._untaken)
         return run_findings.slowed(report, self._rates)
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:

@@ -247,7 +247,15 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main(["diagnose", "--help"])
     assert stop.value.code == 0
-    assert "0 healthy, 1 problem found, 2 bad input or" in capsys.readouterr().out
+    assert "0 healthy or zero start, 1 problem found, 2 bad input or" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model-00001-of-00002.safetensors"])
+def test_a_file_under_the_name_of_weights_is_not_taken_for_gradients(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["diagnose", str(tmp_path / name)]) == 2
+    assert "libraries save weights under this name" in complaint(capsys)
 
 
 class _Terminal:

@@ -52,6 +52,14 @@ def strict(report: Report) -> dict[str, Any]:
     return parsed
 
 
+def test_a_terminal_shows_the_row_whose_neighbor_differs_most() -> None:
+    sizes = [1.0 - 0.01 * i for i in range(40)]
+    sizes[:20] = [0.05 * size for size in sizes[:20]]  # between 19 and 20
+    sizes[5], sizes[30] = 0.02, 1.5  # the least and the largest of all
+    grads = {f"{i}.weight": np.full((8, 8), size) for i, size in enumerate(sizes)}
+    assert any(line.split()[0] == "19" for line in str(diagnose(grads)).splitlines() if line)
+
+
 def test_rows_hold_norms_ratios_and_decades_of_whole_layers() -> None:
     grads, weights = network(0.1)
     report = diagnose(grads, weights=weights, lr=0.01)

@@ -205,6 +205,8 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
     """
     if isinstance(tree, Tensors):
         return tree
+    if what == "gradients" and hasattr(tree, "_metadata"):  # PyTorch keeps its versions there
+        raise BadInput("gradients must be those, got a state_dict: hand over the network itself")
     nest = list(tree) if isinstance(tree, Iterator) else opened(tree)
     if not isinstance(nest, Mapping) and not is_nest(nest):
         told = "of JAX, jax.tree_util.tree_flatten_with_path(...)[0] makes one of any tree"

@@ -139,7 +139,7 @@ axis (diagnose): Look at the shapes: with batch_first=True a layer reads and ret
   feature; without it step, batch, feature.
 held (update-rule): If you do not accumulate over several passes, and no penalty is on the weights,
   call optimizer.zero_grad() before each backward pass; else make the checks before gradients.
-anew (diagnose): Call gradbook.watching again, behind what has made the network anew.
+anew (diagnose): Call gradbook.watching again, behind what has made network or optimizer anew.
 summed (update-rule): Call optimizer.zero_grad() before each backward pass, or behind each step.
 saturated (initialization): Bring the inputs to mean 0 and variance 1, and draw smaller weights for
   sigmoid and tanh.

@@ -88,13 +88,14 @@ class Report:
         return table_of(self.rows if most is None else self._telling(most))
 
     def _telling(self, most: int) -> list[Row]:
-        """Return the rows that tell most: the ends, where it starts, the least and the largest."""
+        """Return the rows that tell most: where it starts or jumps, the ends, least and largest."""
         rows, places = self.rows, range(len(self.rows))
         sized = [i for i in places if rows[i].count]
         by_size = sorted(sized, key=lambda i: rows[i].rms)
         since = [i for i in places if self.since and rows[i].name == self.since]
         bad = [i for i in sized if rows[i].nonfinite][:2]
-        first = [*since, *bad, *sized[:1], *sized[-1:], *by_size[:1], *by_size[-1:]]
+        jumps = sorted(sized, key=lambda i: -abs(math.log(rows[i].ratio or 1)))[:1]
+        first = [*since, *bad, *sized[:1], *sized[-1:], *jumps, *by_size[:1], *by_size[-1:]]
         kept = list(dict.fromkeys([*first, *places]))
         return [rows[i] for i in sorted(kept[:most])]
 

@@ -26,8 +26,10 @@ class Watched(Mapping[str, Any]):
     Attributes:
         age: How many passes have come back, those that were one step together counted once.
         returns: How many have come back.
+        removed: Whether its hooks were taken off, so that nothing more is seen.
         versions: By name what changes when a weight is written to, as it was when this began.
         came: At how many of the looks so far a weight had a gradient.
+        asked: What had come back at the last look, and how large the gradients were then.
         begun: The names of matrices that were all 0 then.
         elsewhere: The `id` of weights that another optimizer holds, as far as it was looked for.
     """
@@ -38,8 +40,9 @@ class Watched(Mapping[str, Any]):
         self.versions: dict[str, int] = {}
         self.begun = frozenset[str]()
         self.came = Counter[str]()
+        self.asked = (0, "")
         self.elsewhere = frozenset[int]()
-        self.age, self.returns = 0, 0
+        self.age, self.returns, self.removed = 0, 0, False
         self._open: Pass | None = None
         self._passes: list[Pass] = []
         self._hooks, self._leaves = ExitStack(), ExitStack()
@@ -64,6 +67,7 @@ class Watched(Mapping[str, Any]):
     def remove(self) -> None:
         """Take the hooks off the network; what was found stays."""
         self._hooks.close()
+        self.removed = True
 
     def has_any(self, weights: Iterable[Any]) -> bool:
         """Tell whether some of these weights are those that were watched; a wrapper has them."""
