@@ -44,8 +44,9 @@ def test_the_exit_codes_are_those_of_the_command() -> None:
     found = [diagnose({"W": np.ones((2, 2))}, deltas=[size[v], 1.0, 1.0]).exit_code for v in size]
     silent = diagnose({"W": np.ones((2, 2))}).exit_code
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    sound = [v.value for v in Verdict if not v.is_problem and v is not Verdict.CANNOT_TELL]
     assert (
-        f"The exit code is {found[0]} for healthy, {found[1]} for a problem, "
+        f"The exit code is {found[0]} for {' and '.join(sound[::-1])}, {found[1]} for a problem, "
         f"{cli.BAD_INPUT} for bad input, {silent} if it cannot be told."
     ) in text
 
