@@ -80,3 +80,29 @@ def test_the_text_names_every_page_and_leaves_nothing_unfilled() -> None:
     assert 'exec="on"' not in full
     for name in PAGES:
         assert (SITE / f"{name}.md").read_text(encoding="utf-8") in full, name
+
+
+SHOWN = re.compile(r"\s*([-*|`$>0-9!:]|\\\[|\?\?\?|#{6}|[a-z])|    ")
+"""How begins what a colon announces: a list, a table, code, a figure, or the sentence goes on."""
+
+
+def dangling(text: str) -> list[str]:
+    """Return the sentences of a text that end at a colon behind which nothing comes."""
+    parts = re.split(r"\n\s*\n", text)
+    pairs = zip(parts, [*parts[1:], ""], strict=True)
+    return [part for part, after in pairs if part.endswith(":") and not SHOWN.match(after)]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_colon_announces_comes(name: str) -> None:
+    """A block that prints nothing here or there would leave the sentence before it hanging."""
+    assert dangling((SITE / f"{name}.md").read_text(encoding="utf-8").strip()) == []
+
+
+def test_a_colon_with_nothing_behind_is_told() -> None:
+    """At a heading, at another sentence and at the end."""
+    assert dangling("One:\n\n# Two\n\nThree:\n\nFour.\n\n- five:\n\n    six\n\nSeven:") == [
+        "One:",
+        "Three:",
+        "Seven:",
+    ]
