@@ -35,14 +35,17 @@ def norm_of(tensors: Any) -> float:
     return math.hypot(*sizes)
 
 
-def cleared(moments: Sequence[Moment], stepped: int, emptied: int) -> Finding | None:
+def cleared(moments: Sequence[Moment], taken: Sequence[tuple[float, float]]) -> Finding | None:
     """Find that gradients come back at every step and none is there when the step is taken.
 
-    It was taken after so many of the moments, and at some of these no gradient was there any more.
+    Args:
+        taken: The norm of all gradients when a step was taken, and when they were seen before.
     """
     held = [not any(CLEARED in note for note in moment.report.notes) for moment in moments]
+    emptied = sum(seen > 0 for _, seen in taken)
     gone = emptied or held.count(False)
-    if not gone or gone < (stepped if emptied else len(moments)):
+    some = any(norm for norm, _ in taken)
+    if some or not gone or gone < (len(taken) if emptied else len(moments)):
         return None
     text = f"At none of {gone} steps a weight held a gradient when the optimizer's step was taken, "
     text += "though δ came to the layers: gradients are cleared between backward() and step()."

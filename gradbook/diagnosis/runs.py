@@ -41,7 +41,7 @@ class Run:
         self._untaken, self._between = 0, 0  # looks since the optimizer's step, and the most ever
         self._rates: list[float] = []
         self._held: dict[str, Any] = {}  # the gradients of biases when the last step was taken
-        self._stepped, self._unheld, self._emptied = 0, 0, 0
+        self._taken: list[tuple[float, float]] = []  # by step the gradients' norm, and as seen
         self._hook: Any = None
         self.moments: list[Moment] = []
         if hasattr(self._optimizer, "register_step_pre_hook"):
@@ -93,8 +93,7 @@ class Run:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
         moment = self.moments[-1]
         held = run_findings.norm_of(p.grad for p in self._net.parameters()) / self._scale
-        self._stepped, self._unheld = self._stepped + 1, self._unheld + (held == 0)
-        self._emptied += held == 0 < moment.norm
+        self._taken.append((held, moment.norm))
         if 0 < held < CLIPPED * moment.norm and not _unscaled(moment.norm / held):
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
@@ -213,10 +212,9 @@ class Run:
         yield self._never_moved(self._steps)
         if self._hook is not None:
             known = moment.report.verdict in (Verdict.CUT, Verdict.LOSS, Verdict.STUCK)
-            known |= self._unheld < self._stepped  # some step was taken with a gradient
             if not known and any(p.requires_grad for p in self._net.parameters()):
-                yield run_findings.cleared(self.moments, self._stepped, self._emptied)
-            if self._stepped == len(self._rates) > 0:
+                yield run_findings.cleared(self.moments, self._taken)
+            if len(self._taken) == len(self._rates) > 0:
                 yield run_findings.summed(self.moments)
 
     def _never_moved(self, looked: int) -> Finding | None:
