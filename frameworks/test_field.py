@@ -129,7 +129,7 @@ def test_what_is_frozen_on_purpose_is_a_note() -> None:
     net.blocks.requires_grad_(False)
     report = ask(net, entropy(*rows()))
     assert report.verdict is V.HEALTHY
-    assert any("frozen on purpose" in note for note in report.notes)
+    assert any("have requires_grad False" in note for note in report.notes)
 
 
 class Expert(nn.Module):

@@ -41,5 +41,5 @@ def test_a_run_says_in_a_terminal_what_is_frozen() -> None:
             optimizer.zero_grad()
             F.cross_entropy(net(torch.randn(64, 8)), torch.arange(64) % 4).backward()
             optimizer.step()
-    assert "3 of 4 tensors are frozen on purpose." in str(run.report())
+    assert "3 of 4 tensors have requires_grad False, and stay as they are: " in str(run.report())
     assert "Step 12 of 12." in str(run.report())

@@ -1,4 +1,4 @@
-// What CSS cannot do for a reader with a keyboard, a screen reader or a printer. A classic script,
+// What CSS cannot do for a reader with a keyboard or a screen reader. A classic script,
 // so that it runs from file://, where modules do not load. Pages are complete without it.
 (() => {
   "use strict";
@@ -97,7 +97,4 @@
     script.src = new URL("answer.js", document.currentScript.src);
     document.head.append(script);
   }
-
-  // A printed page shows the answers to its exercises.
-  window.addEventListener("beforeprint", () => each("details", (details) => { details.open = true; }));
 })();

@@ -1,11 +1,13 @@
-// The search's index weighs more than a page: it is fetched when a reader goes to the search field.
+// The search's index weighs more than a page: it is fetched when a reader goes to the search field,
+// or comes from there, for what was looked for is marked by means of it.
 (() => {
   "use strict";
   const wanted = new Promise((resolve) => {
     document.addEventListener("focusin", ({ target }) => {
       if (target.matches("[name=query]")) resolve();
     });
-    if (new URLSearchParams(location.search).has("q")) resolve();
+    const asked = new URLSearchParams(location.search);
+    if (asked.has("q") || asked.has("h")) resolve();
   });
   const { open, send } = XMLHttpRequest.prototype;
   XMLHttpRequest.prototype.open = function (method, address, ...rest) {

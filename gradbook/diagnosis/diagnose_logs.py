@@ -128,7 +128,7 @@ def _idle(norms: Mapping[str, Sequence[float]], total: Mapping[float, float]) ->
         return Finding(Verdict.CUT, text, since=still[-1], hint="idle 0")
     text += " At first they were not."
     if grew := burst(total):
-        return Finding(Verdict.GROWING, f"{grew} {text}", since=still[-1])
+        return Finding(Verdict.GROWING, f"{grew} {text}", since=still[-1], hint="grew")
     return Finding(Verdict.CUT, text, since=still[-1], hint="ceased")
 
 

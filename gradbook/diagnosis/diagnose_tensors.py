@@ -72,7 +72,8 @@ def diagnose(
         if record is not None and not deltas.has_any(named.values()):
             text = "deltas must be those of the network that is diagnosed, got another one's: call "
             raise BadInput(f"{text}gradbook.watch(net) again where the network is made anew")
-        net = Net(named, innermost(optimizer), loss_scale, versions, elsewhere)
+        tables = frozenset(id(m.weight) for m in grads.modules() if hasattr(m, "num_embeddings"))
+        net = Net(named, innermost(optimizer), loss_scale, versions, tables, elsewhere)
         weights = net.weights if weights is None else weights
         grads = {name: parameter.grad for name, parameter in net.weights.items()}
     if optimizer is not None and net is None:

@@ -185,6 +185,13 @@ def learned(moments: Sequence[Moment]) -> Finding | None:
     return Finding(Verdict.HEALTHY, text)
 
 
+def has_not_risen(moments: Sequence[Moment]) -> bool:
+    """Tell that the losses that were told are at the end no larger than they were at first."""
+    told = losses_of(moments)
+    ends = last_fifth(told), last_fifth(told[::-1])
+    return bool(told) and all(map(math.isfinite, told)) and median(ends[0]) <= max(ends[1])
+
+
 def rose(moments: Sequence[Moment]) -> bool:
     """Tell whether the loss was ever twice what it was at first, and does not fall to half."""
     told = losses_of(moments)

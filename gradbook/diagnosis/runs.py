@@ -207,7 +207,9 @@ class Run:
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
         """Yield what happened over the steps."""
-        yield from (growing(total), ceasing(total))
+        # Where a loss stays, gradients grow when learning begins, as behind a plateau.
+        yield None if run_findings.has_not_risen(self.moments) else growing(total)
+        yield ceasing(total)
         yield from (run_findings.standing(self.moments), run_findings.lost(self.moments))
         yield self._never_moved(self._steps)
         if self._hook is not None:

@@ -63,8 +63,13 @@ def _in_comment(csv: str) -> str:
     return html.escape(csv, quote=False).replace("-", "&#45;")  # two of them end a comment
 
 
+STILL = "Here it stands still: the controls that the text speaks of need a screen, and scripts."
+"""What is said of an explorer where it does not move."""
+
+
 def _explorer(value: Any, figure: str) -> str:
     """Put a figure into the element whose script brings it to life, with the data it needs."""
+    figure = figure.replace("</figcaption>", f'<span class="gb-still"> {STILL}</span></figcaption>')
     data = json.dumps(value.data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     # Between single quotes, so that the many double ones of the data stay single characters.
     quoted = html.escape(data, quote=False).replace("'", "&#39;")

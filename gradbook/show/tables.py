@@ -134,5 +134,5 @@ def _html_cell(column: int, side: str, cell: Cell, text: str) -> str:
     plain = text if isinstance(cell, str) or "$" in text else true_minus(text)
     names_row = column == 0 and text != ""
     tag, scope = ("th", ' scope="row"') if names_row else ("td", "")
-    whole = plain.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    whole = plain.replace(" ± ", "\N{NO-BREAK SPACE}± ")
     return f"<{tag}{scope}{_side(side)}>{inline_html(whole)}</{tag}>"

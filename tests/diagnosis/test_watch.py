@@ -444,7 +444,8 @@ def test_the_notes_tell_what_is_frozen_cleared_or_not_of_this_pass() -> None:
     (cleared,) = notes_of(Known(record, (replace(bias, norm=None),)))
     assert cleared.startswith("No weight holds a gradient")
     held = replace(bias, trainable=False)
-    assert list(notes_of(Known(record, (bias, held)))) == ["1 of 2 tensors are frozen on purpose."]
+    (frozen,) = notes_of(Known(record, (bias, held)))
+    assert frozen == "1 of 2 tensors have requires_grad False, and stay as they are: fc.bias."
     penalty = replace(record, differentiated=True)
     assert list(notes_of(Known(penalty, (replace(bias, norm=2.0),)))) == []
 

@@ -41,11 +41,14 @@ class Board:
 
     def _repr_html_(self) -> str:
         chapters = list(dict.fromkeys(outcome.claim.chapter for outcome in self.outcomes))
+        titles = {chapter: chapter.replace("-", " ").capitalize() for chapter in chapters}
         parts = [f"<p>{self.summary}</p>"]
+        if len(chapters) > 1:
+            links = (f'<a href="#{chapter}">{title}</a>' for chapter, title in titles.items())
+            parts.append(f"<p>{' · '.join(links)}</p>")
         for chapter in chapters:
             if len(chapters) > 1:
-                title = chapter.replace("-", " ").capitalize()
-                parts.append(f'<h2 id="{chapter}">{title}</h2>')
+                parts.append(f'<h2 id="{chapter}">{titles[chapter]}</h2>')
             parts += [_card(o) for o in self.outcomes if o.claim.chapter == chapter]
         return "\n".join(parts)
 

@@ -42,7 +42,7 @@ def findings_of(known: Known) -> tuple[Finding, ...]:
     finders = (find for find in FINDINGS if find not in hidden)
     found = [one for find in finders if (one := find(seen if find is sized else known))]
     if not found and (by_design is None or (_reaches_inside(known) and not known.growing)):
-        found = [every_step(known) or healthy(seen) or _nothing()]
+        found = [every_step(known) or healthy(seen) or _nothing(known)]
     return (*found, *([by_design] if by_design else []))
 
 
@@ -68,7 +68,11 @@ def _reaches_inside(known: Known) -> bool:
     return any(p.delta for p in inside)
 
 
-def _nothing() -> Finding:
+def _nothing(known: Known) -> Finding:
+    if any(p.norm for p in known.asked):
+        text = "What came back of this pass came to be differentiated: the loss goes through "
+        text += "derivatives of the network alone, and their δ is not seen."
+        return Finding(Verdict.CANNOT_TELL, text, hint="derivative")
     text = "No gradient has come back: call gradbook.watch before the forward pass, then backward, "
     text += "then gradbook.diagnose before the gradients are cleared."
     return Finding(Verdict.CANNOT_TELL, text)

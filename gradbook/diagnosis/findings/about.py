@@ -30,10 +30,13 @@ CANCELS = 1e-5
 
 def notes_of(known: Known) -> Iterator[str]:
     """Say what was watched, and what of it is to be known."""
-    if (held := len(known.parameters) - len(known.asked)) > 0:
-        yield f"{held} of {len(known.parameters)} tensors are frozen on purpose."
+    if held := [p.name for p in known.parameters if not p.trainable]:
+        text = f"{len(held)} of {len(known.parameters)} tensors have requires_grad False, and stay "
+        yield f"{text}as they are: {listed(held)}."
     if out := [p.name for p in known.asked if left_out(p) and not p.moved]:
         yield f"{listed(out)} get no gradient and are not in the optimizer: they stay as they are."
+    if unread := [p.name for p in known.asked if p.norm is None and known.unread(p)]:
+        yield f"{listed(unread)} get no gradient, and their layers' weights do: nothing reads them."
     for copy, source in copies(known).items():
         text = f"{copy} ran without asking for a gradient, and its weights are an older copy of "
         yield f"{text}those of {source}: a network of targets. requires_grad_(False) would say so."

@@ -150,6 +150,11 @@ class Known:
         place = self.place_of.get(parameter.name)
         return place is not None and place.delta is not None
 
+    def unread(self, bias: Parameter) -> bool:
+        """Tell that a bias got no gradient though its layer's weight did: it adds a constant."""
+        layer = (p for p in self.asked if p.layer == bias.layer and p.axes > 1)
+        return bias.axes == 1 and any(p.norm is not None for p in layer)
+
     @cached_property
     def ends(self) -> list[Place]:
         """The places that go into no other, and got a gradient."""

@@ -20,7 +20,7 @@ def cut(known: Known) -> Finding | None:
     """Find trainable weights that get no gradient, and between which places the graph is cut."""
     aside = tuple(f"{copy}." for copy in copies(known))
     lost = (p for p in known.asked if p.norm is None and p.name not in known.came)
-    lost = (p for p in lost if not known.passed(p) and not left_out(p))
+    lost = (p for p in lost if not (known.passed(p) or left_out(p) or known.unread(p)))
     waiting = in_turns(known)
     none = [p for p in lost if not p.name.startswith(aside) and p.name not in waiting]
     if not none or (len(none) == len(known.asked) and not known.places):

@@ -57,6 +57,8 @@ class Net:
     """What the loss was multiplied by."""
     versions: Mapping[str, int] = field(default_factory=dict)
     """What they were when they were watched first, if they were."""
+    tables: frozenset[int] = frozenset()
+    """The `id` of those of which rows are looked up, as in an embedding."""
     others: frozenset[int] = frozenset()
     """What `elsewhere` was at an earlier look: finding it takes a tenth of a second or two."""
 
@@ -147,7 +149,9 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
         pulled_alike=pull is not None and len(shape) > 1 and _is_pulled_alike(pull),
         broken=lost and stored is not None and not np.isfinite(stored.values()).all(),
         ratio=ratio,
-        gain=None if step is None or ratio is None else _gain(ratio * step.weight.rms, shape),
+        gain=None
+        if step is None or ratio is None
+        else _gain(ratio * step.weight.rms, () if id(weight) in net.tables else shape),
         stepped=None if net.optimizer is None or weight is None else bool(group),
         moved=(name in net.versions and version_of(weight) != net.versions[name])
         or id(weight) in net.elsewhere,

@@ -135,6 +135,7 @@ again (update-rule): Lower the learning rate, and begin again with weights from 
 made (update-rule): If the loss has not fallen, training made it so: lower the learning rate, or
   warm it up; clip; then look at the weight decay.
 untold (diagnose): Tell the loss: run.step(loss).
+derivative (diagnose): Tell a run its loss; or ask with a loss on what the network returns.
 axis (diagnose): Look at the shapes: with batch_first=True a layer reads and returns batch, step,
   feature; without it step, batch, feature.
 held (update-rule): If you do not accumulate over several passes, and no penalty is on the weights,
@@ -167,6 +168,8 @@ sigmoids (activations, sigmoids, not differentiated): Replace the sigmoids by Re
 weights (initialization, not normalized, not made, not differentiated, not sigmoids): Draw the
   weights of n inputs with the variance for the activation, 2/n for ReLU, 1/n for tanh; replace
   sigmoids that are no gates.
+drawn (initialization, not normalized, not made, not differentiated, not sigmoids): Draw the weights
+  of n inputs with the variance for the activation, 2/n for ReLU, 1/n for tanh.
 smooth (initialization, differentiated): Draw the weights for tanh with variance 1/n; ReLU has no
   second derivative.
 norm (normalization, not normalized, not differentiated, not sigmoids): Normalize each layer before
@@ -182,6 +185,7 @@ warm (clipping, normalized, paths): Its size is no fault behind a normalization:
 clip (clipping): Clip the global norm of the gradients; log it before the clip.
 orthogonal (time-and-gates): If its steps are plain, as in nn.RNN, draw the recurrent weights
   orthogonal, or as the identity with ReLU.
+smaller (initialization): If they have gates, draw the weights with variance 1/n for n units.
 gates (time-and-gates): If they have gates, open them: an LSTM with a large forget bias and its
   negative on the input gate; a GRU with a large bias on the gate that keeps the state.
 short (time-and-gates): Show that so long a memory is needed; truncate if it is not.
@@ -204,7 +208,8 @@ balance (residual): Balance what is sent to the branches: the router has collaps
 thousandth (update-rule): Lower the learning rate tenfold, and by factors of three until the loss
   falls: a step is a hundredth of the weights or a few at first, and later a thousandth.
 inputs (initialization): Bring the inputs to mean 0 and variance 1, and the targets.
-warm-up (update-rule): Lower the learning rate, or warm it up.
+risen (update-rule): Look at the loss. If it has risen, lower the learning rate, or warm it up. If
+  not, learning begins, as behind a plateau: go on.
 copy (clipping, small): Keep a float32 copy of the weights, and update that.
 raise (update-rule): Raise the limit if gradients are clipped, else the learning rate: the step is
   below the gaps of the format.
@@ -224,17 +229,17 @@ def _try(names: str) -> tuple[Advice, ...]:
 
 
 DEEP = {
-    Verdict.NON_FINITE: _try("wide, skip, first NaN, slower"),
+    Verdict.NON_FINITE: _try("skip, wide, first NaN, slower"),
     Verdict.LOSS: _try("print, behind"),
     Verdict.CUT: _try("cut"),
     Verdict.STUCK: _try("stuck"),
     Verdict.SYMMETRIC: _try("random"),
     Verdict.DEAD: _try("biases, off side, norm"),
     Verdict.VANISHING: _try("sigmoids, weights, smooth, path, norm, activation, scale"),
-    Verdict.EXPLODING: _try("sigmoids, weights, smooth, deep norm, path, scale, warm, norm, clip"),
+    Verdict.EXPLODING: _try("sigmoids, drawn, smooth, deep norm, path, scale, warm, norm, clip"),
     Verdict.STARVED: _try("balance"),
     Verdict.LARGE_STEP: _try("thousandth, inputs, clip"),
-    Verdict.GROWING: _try("warm-up, clip"),
+    Verdict.GROWING: _try("risen, clip"),
     Verdict.FROZEN: _try("copy, raise, loss scale"),
     Verdict.ZERO_START: _try("second step"),
     Verdict.HEALTHY: _try("arrive"),
@@ -244,7 +249,7 @@ DEEP = {
 
 IN_TIME = DEEP | {
     Verdict.VANISHING: _try("orthogonal, gates, short"),
-    Verdict.EXPLODING: _try("orthogonal, gates, clip"),
+    Verdict.EXPLODING: _try("orthogonal, smaller, gates, clip"),
     Verdict.CANNOT_TELL: _try("by step"),
 }
 """For the steps of recurrent networks."""

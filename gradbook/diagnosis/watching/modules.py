@@ -110,6 +110,16 @@ PICKS = ("Max", "Amax", "Maximum", "Topk", "MaxPool2DWithIndices", "AdaptiveMaxP
 what brings paths together, what is done to each number by itself, what takes rows, what weights
 nothing, and what picks the largest numbers."""
 
+LEAVES = (*LINEAR, "AccumulateGrad", "Embedding", "EmbeddingBag")
+UNBOUNDED = (
+    *("Mean", "Neg", "Pow", "Sum", "Stack", "Cat", "Clone", "Expand", "ReshapeAlias", "Relu"),
+    *("LeakyRelu", "AvgPool2D", "NativeDropout", "Split", "Index", "IndexSelect", "Gather"),
+    *(*SHAPES, *BY_NUMBER, *ROWS, *PICKS),
+)
+MOST = 1024
+"""What is made of nothing in a graph but weights; what is bounded only if what it is made of is;
+and how many nodes are looked at."""
+
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
     """Keep `torch.compile` from looking into a hook; without PyTorch there is nothing to do."""
@@ -155,13 +165,19 @@ def bent_by(node: Any, empty: bool = False) -> Any:
 
 
 def is_linear(node: Any) -> bool:
-    """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
-    # A layer adds its bias by itself where its input lies in pieces.
-    while kind_of(node) in SHAPES or (
-        kind_of(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
-    ):
-        node = node.next_functions[0][0]
-    return node is not None and kind_of(node) in LINEAR
+    """Tell whether a tensor is made of what layers return by sums, means, products and ReLUs alone.
+
+    That is within 0 and 1 by chance, and no probability by design.
+    """
+    waiting, seen = [node], 0
+    while waiting and node is not None:
+        node, seen = waiting.pop(), seen + 1
+        if kind_of(node) in LEAVES:
+            continue
+        if kind_of(node) not in UNBOUNDED or seen > MOST:
+            return False
+        waiting += [edge for edge, _ in node.next_functions if edge is not None]
+    return node is not None
 
 
 class Weight(NamedTuple):

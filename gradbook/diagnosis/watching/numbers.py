@@ -14,6 +14,7 @@ MOST = 64  # examples are enough; of pictures and texts 8 along each axis
 CLASSES = 2**16  # are looked at, at most
 FEW = 16  # positions tell of units: in 2 batches of 3 one that is on for 1 of 40 is off for all
 CLOSE = 1e-3  # the share by which δ may miss what a loss sends that takes probabilities for logits
+APART = 5 * CLOSE  # how far these differ at least: of equal ones many losses send the same
 
 
 def size_of(tensor: Any) -> Any:
@@ -150,9 +151,9 @@ def taken_again(shares: Shares, delta: Any) -> str:
     if not bool((scale >= 0).all()) or not _close(d, scale * expected):
         return ""
     if shares.axis is None:
-        return "sigmoid" if bool(q.std() > 0) else ""
+        return "sigmoid" if bool(q.std() > APART) else ""
     if q.shape[-1] == 2:
-        alike = _close(scale, scale.max() + 0 * scale) and bool(q[..., 0].std() > CLOSE)
+        alike = _close(scale, scale.max() + 0 * scale) and bool(q[..., 0].std() > APART)
     else:
         alike = _close(d.scatter(-1, label, 0.0), (scale * q).scatter(-1, label, 0.0))
     return "softmax" if alike else ""

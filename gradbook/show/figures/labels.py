@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from gradbook.checks import Array
 from gradbook.show.figures.style import ring_handle
 from gradbook.show.theme import TEXT_SIZE
 
-# Points that a letter and that a sample of a line takes, with the spaces about it.
+# Points that a letter and that a sample of a line takes, with the spaces about it; and by how much
+# of itself a letter is larger on a phone, where lines are not.
 _LETTER = 0.56 * TEXT_SIZE
+_LARGER = 0.2
 _HANDLE = 4.6 * TEXT_SIZE
 # A line of text needs 1.35 times its size, and the axes take some 0.78 of the figure's height.
 _LINE = 1.35 * TEXT_SIZE / 0.78
@@ -20,14 +24,18 @@ _LINE = 1.35 * TEXT_SIZE / 0.78
 def legend_above(figure: Figure, handles: Sequence[Line2D], theory_label: str = "") -> None:
     """Set the names in rows above the axes, as many to a row as fit."""
     entries = [*handles, *([ring_handle(theory_label)] if theory_label else [])]
-    sizes = [_HANDLE + _LETTER * len(str(entry.get_label())) for entry in entries]
+    letters = [len(str(entry.get_label())) for entry in entries]
+    more = _LARGER * _LETTER * max(letters)
+    sizes = [_HANDLE + more + _LETTER * count for count in letters]
     room = 72 * figure.get_figwidth()
     columns = len(entries)
     while columns > 1 and sum(max(sizes[n::columns]) for n in range(columns)) > room:
         columns -= 1
     # Matplotlib fills columns; names are read by rows.
     by_rows = [entry for first in range(columns) for entry in entries[first::columns]]
-    figure.legend(handles=by_rows, loc="outside upper left", ncols=columns)
+    between = rcParams["legend.columnspacing"] + more / TEXT_SIZE
+    with rc_context({"legend.columnspacing": between}):
+        figure.legend(handles=by_rows, loc="outside upper left", ncols=columns)
 
 
 def label_ends(figure: Figure, handles: Sequence[Line2D], theory_label: str = "") -> None:
@@ -36,6 +44,10 @@ def label_ends(figure: Figure, handles: Sequence[Line2D], theory_label: str = ""
     The limits of the figure's only axes must be settled. Rings are named above them.
     """
     (axes,) = figure.axes
+    more = _LARGER * _LETTER * max(len(str(handle.get_label())) for handle in handles)
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0, 0, 1 - more / (72 * figure.get_figwidth()), 1))
     to_axes = axes.transData + axes.transAxes.inverted()
     ends = np.array([to_axes.transform(_last_point(handle))[1] for handle in handles])
     gap = _LINE / (72 * figure.get_figheight())
