@@ -109,7 +109,7 @@ def diagnose(
     held = frozenset() if net is None else net.held
     known = _came(replace(of_net, came=deltas.came, held=held, begun=deltas.begun))
     findings = findings_of(known)
-    found = replace(found, notes=(*notes_of(known), *found.notes))
+    found = replace(found, notes=(*notes_of(known, findings[0].verdict), *found.notes))
     deltas.came.update(p.name for p in parameters if p.norm)
     deltas.elsewhere = frozenset() if net is None else net.elsewhere
     return report_of(found, findings, known)

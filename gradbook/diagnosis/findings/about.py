@@ -7,7 +7,7 @@ from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.missing import copies, left_out
 from gradbook.diagnosis.findings.zeros import emptied, exactly_zero, zero_start
 from gradbook.diagnosis.places import Place, log_ratio
-from gradbook.diagnosis.verdicts import factor, listed
+from gradbook.diagnosis.verdicts import Verdict, factor, listed
 
 UNLIKE = "is not the sum of this pass's δ"
 """What is said of a gradient in which there is something else."""
@@ -28,8 +28,15 @@ CANCELS = 1e-5
 """The share of what is summed below which a sum is what rounding has left of it."""
 
 
-def notes_of(known: Known) -> Iterator[str]:
-    """Say what was watched, and what of it is to be known."""
+BY_HAND = frozenset({Verdict.CUT, Verdict.VANISHING, Verdict.EXPLODING, Verdict.NON_FINITE})
+"""What a backward pass that somebody wrote may be at fault for."""
+
+
+def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
+    """Say what was watched, and what of it is to be known where that was found first."""
+    if verdict in BY_HAND and (own := known.record.functions):
+        text = "whether what it sends back is right, torch.autograd.gradcheck tells."
+        yield f"On the way is a torch.autograd.Function of your own, {listed(own)}: {text}"
     if held := [p.name for p in known.parameters if not p.trainable]:
         text = f"{len(held)} of {len(known.parameters)} tensors have requires_grad False, and stay "
         yield f"{text}as they are: {listed(held)}."

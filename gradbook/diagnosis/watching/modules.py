@@ -196,6 +196,8 @@ class Way(NamedTuple):
     """Whether something picks from it."""
     summed: bool | None = False
     """Whether it is summed up over positions and no more; None if it is weighted, too."""
+    function: str = ""
+    """The last `torch.autograd.Function` of somebody's own on it, by its name."""
     past: Any = None
     """What reads it but for what only rearranges its numbers, as `einsum` does with a weight."""
 
@@ -212,7 +214,7 @@ def graph_below(
     before, seen = dict[str, Way](), set[Any]()
     weights, sums = list[Weight](), list[Any]()
     kind = kind_of(start[0])
-    way = Way(start[0], kind in PICKS, _summed(False, kind), start[0])
+    way = Way(start[0], kind in PICKS, _summed(False, kind), _own_function(start[0]), start[0])
     stack = [(edge, way) for edge in start[0].next_functions]
     while stack:
         edge, way = stack.pop()
@@ -235,9 +237,17 @@ def graph_below(
             # One of several scales that lie in one tensor is none, either.
             if kind in ROWS and kind_of(past) in BY_NUMBER:
                 reader = past = None
-            way = Way(reader, way.picks or kind in PICKS, _summed(way.summed, kind), past)
+            own = _own_function(edge[0]) or way.function
+            way = Way(reader, way.picks or kind in PICKS, _summed(way.summed, kind), own, past)
             stack += [(one, way) for one in edges]
     return before, weights, sums
+
+
+def _own_function(node: Any) -> str:
+    """Name the `torch.autograd.Function` that a node is of, if no library of PyTorch's has it."""
+    function: Any = getattr(type(node), "_forward_cls", None)
+    own = function is not None and not function.__module__.startswith(("torch.", "torchvision."))
+    return str(function.__name__) if own else ""
 
 
 def _summed(before: bool | None, kind: str) -> bool | None:

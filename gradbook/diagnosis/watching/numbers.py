@@ -14,7 +14,7 @@ MOST = 64  # examples are enough; of pictures and texts 8 along each axis
 CLASSES = 2**16  # are looked at, at most
 FEW = 16  # positions tell of units: in 2 batches of 3 one that is on for 1 of 40 is off for all
 CLOSE = 1e-3  # the share by which δ may miss what a loss sends that takes probabilities for logits
-APART = 5 * CLOSE  # how far these differ at least: of equal ones many losses send the same
+APART = 2 * CLOSE  # how far these differ at least: of equal ones many losses send the same
 
 
 def size_of(tensor: Any) -> Any:

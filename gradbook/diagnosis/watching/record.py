@@ -54,6 +54,8 @@ class Record:
     """For each place the names of the weights between it and those before it."""
     twice: str = ""
     """What the loss takes of probabilities that it has already been taken of; or that it picks."""
+    functions: tuple[str, ...] = ()
+    """The names of `torch.autograd.Function`s of somebody's own on its ways."""
     strangers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """By `id` the shapes of weights that it made use of and that were not its own."""
     differentiated: bool = False
@@ -88,11 +90,13 @@ class Seen:
     again: bool = False  # whether something was: what the second pass sends enters at every layer
     shares: Any = None  # what a loss may take for logits, until that is known
     twice: str = ""
+    functions: set[str] = field(default_factory=set)  # of somebody's own, between it and before
 
     def come_from(self, before: Mapping[str, Way]) -> None:
         """Keep what goes into it, and nothing of the graph."""
         self.before.update((name, way.picks) for name, way in before.items())
         self.summed |= any(way.summed for way in before.values())
+        self.functions.update(way.function for way in before.values() if way.function)
 
     def take(self, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back."""

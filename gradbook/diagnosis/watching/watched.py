@@ -148,6 +148,7 @@ def record_of(passes: Sequence[Pass]) -> Record:
         empty=frozenset(name for one in made for name in one.empty),
         owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
         twice=next((place.twice for place in seen if place.twice), ""),
+        functions=tuple(sorted(frozenset().union(*(place.functions for place in seen)))),
         strangers={k: shape for one in made for k, shape in one.strangers.items()},
         differentiated=all(one.differentiated for one in made),
     )

@@ -1,0 +1,252 @@
+"""Sound networks that look ill: by chance, by design, or as learning begins."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torch.utils.checkpoint
+from torch import Tensor, nn
+
+import gradbook
+from gradbook.diagnosis import Report, Verdict
+from gradbook.diagnosis.findings.over_steps import growing
+
+V = Verdict
+
+
+def mlp(*sizes: int, bend: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    hidden = [part for a, b in pairwise(sizes[:-1]) for part in (nn.Linear(a, b), bend())]
+    return nn.Sequential(*hidden, nn.Linear(*sizes[-2:]))
+
+
+def looked(net: nn.Module, loss: Tensor, deltas: gradbook.diagnosis.Watched) -> Report:
+    loss.backward()
+    return gradbook.diagnose(net, deltas=deltas)
+
+
+class Clicks(nn.Module):
+    """Wide and deep, with products of its embeddings, as for recommendations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.words = nn.Embedding(300, 1), nn.Embedding(300, 8)
+        self.deep = mlp(48, 32, 1)
+        for table in (self.wide, self.words):
+            nn.init.normal_(table.weight, std=1e-4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        words = self.words(x)
+        pairs = words.sum(1).square() - words.square().sum(1)
+        return self.wide(x).sum(1) + self.deep(words.flatten(1)) + pairs.sum(1, keepdim=True) / 2
+
+
+class Pictures(nn.Module):
+    """A convolution of one number, and its mean over positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x).mean((2, 3))
+
+
+class Several(nn.Module):
+    """The mean of three networks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(mlp(20, 16, 1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([part(x) for part in self.parts]).mean(0) / 2
+
+
+LOGITS = {
+    "clicks": (Clicks, lambda: torch.randint(300, (16, 6)), lambda net: net.deep[-1].bias),
+    "pictures": (Pictures, lambda: torch.randn(16, 1, 8, 8), lambda net: net.body[-1].bias),
+    "several": (Several, lambda: torch.randn(16, 20), lambda net: net.parts[0][-1].bias),
+}
+
+
+@pytest.mark.parametrize("name", LOGITS)
+def test_logits_made_by_sums_means_and_products_are_no_probabilities(name: str) -> None:
+    """Though all lie within 0 and 1: nothing is there that could be left out."""
+    make, data, bias = LOGITS[name]
+    torch.manual_seed(0)
+    net, x = make(), data()
+    with torch.no_grad():  # into the middle, so that all do
+        for weight in net.parameters():
+            weight.div_(4 if weight.ndim > 1 else 1)
+        bias(net).add_(0.5 - net(x).mean() if name != "several" else 3.0)
+    deltas = gradbook.watch(net)
+    logits = net(x)
+    assert 0 < float(logits.detach().min()) < float(logits.detach().max()) < 1
+    report = looked(net, F.binary_cross_entropy_with_logits(logits[:, 0], torch.ones(16)), deltas)
+    assert "probabilities" not in report.reason
+
+
+@pytest.mark.parametrize("loss", ["entropy", "minimax", "squares"])
+def test_probabilities_that_are_all_alike_are_told_from_those_of_which_one_sigmoid_is_too_many(
+    loss: str,
+) -> None:
+    """As of a discriminator that is ahead: of equals many losses send the same."""
+    torch.manual_seed(0)
+    net, x = nn.Sequential(mlp(20, 32, 1), nn.Sigmoid()), torch.randn(64, 20)
+    nn.init.normal_(net[0][-1].weight, std=1e-4)
+    deltas = gradbook.watch(net)
+    p = net(x)
+    assert float(p.detach().std()) < 1e-4
+    size = {
+        "entropy": lambda: F.binary_cross_entropy(p, torch.ones(64, 1)),
+        "minimax": lambda: (1 - p).log().mean(),
+        "squares": lambda: (p - 1).square().mean(),
+    }[loss]()
+    assert looked(net, size, deltas).findings[0].hint != "twice"
+
+
+def factors(std: float) -> nn.ModuleList:
+    """Return what is multiplied to a table of ratings: at 0 there is a saddle."""
+    tables = nn.ModuleList([nn.Embedding(60, 8), nn.Embedding(50, 8)])
+    for table in tables:
+        nn.init.normal_(table.weight, std=std)
+    return tables
+
+
+@pytest.mark.parametrize(
+    ("seed", "tells"), [(0, True), (1, True), (2, True), (1, False), (2, False)]
+)
+def test_a_norm_that_grows_as_learning_begins_is_no_fault_where_the_loss_is_known(
+    seed: int, tells: bool
+) -> None:
+    """A tenth of the rate, which is advised where gradients grow, leaves it on its plateau."""
+    torch.manual_seed(seed)
+    i, j = torch.randint(60, (2000,)), torch.randint(50, (2000,))
+    ratings = (torch.randn(60, 3) @ torch.randn(3, 50))[i, j]
+
+    def trained(lr: float, steps: int) -> tuple[float, Report]:
+        torch.manual_seed(seed)
+        net = factors(1e-3)
+        optimizer = torch.optim.SGD(net.parameters(), lr)
+        with gradbook.watching(net, optimizer=optimizer, every=5) as run:
+            for _ in range(steps):
+                optimizer.zero_grad()
+                loss = ((net[0](i) * net[1](j)).sum(1) - ratings).square().mean()
+                loss.backward()
+                run.step(loss if tells else None)
+                optimizer.step()
+        return float(loss.detach()), run.report()
+
+    begun, report = trained(2.0, 60)
+    assert report.verdict is (V.HEALTHY if tells else V.GROWING)
+    if tells:
+        assert trained(2.0, 250)[0] < 0.1 < begun < 1.2 * trained(0.2, 250)[0]
+
+
+def test_a_norm_that_climbs_is_seen_through_the_noise_of_batches() -> None:
+    """And one that jumps once, or that settles again, is not called growing."""
+    rng = torch.Generator().manual_seed(0)
+    noise = (0.2 * torch.randn(200, generator=rng)).tolist()
+    climbs = {float(k): 10 ** (2.5 * k / 200 + noise[k]) for k in range(200)}
+    jumps = {float(k): 10 ** (2.5 * (k > 100) + noise[k]) for k in range(200)}
+    settles = {float(k): 10 ** (2.5 * (50 < k < 150) + noise[k]) for k in range(200)}
+    assert growing(climbs) is not None
+    assert growing(jumps) is None
+    assert growing(settles) is None
+
+
+@pytest.mark.parametrize("rows", [60, 6000])
+def test_a_table_of_embeddings_may_begin_with_next_to_nothing(rows: int) -> None:
+    """As that of a hash grid, whatever the number of its rows; one whose rows jump may not."""
+    for std, rate, said in ((1e-4, 1e-2, False), (1.0, 3.0, True)):
+        torch.manual_seed(0)
+        table, head = nn.Embedding(rows, 8), mlp(8, 32, 1)
+        nn.init.normal_(table.weight, std=std)
+        net = nn.Sequential(table, head)
+        optimizer = torch.optim.Adam(
+            [{"params": head.parameters(), "lr": 1e-3}, {"params": table.parameters(), "lr": rate}]
+        )
+        deltas = gradbook.watch(net)
+        net(torch.arange(rows)).square().mean().backward()
+        report = gradbook.diagnose(net, deltas=deltas, optimizer=optimizer)
+        assert (report.verdict is V.LARGE_STEP) is said
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("depth", [2, 4])
+def test_a_loss_on_the_derivative_alone_is_said_to_be_so(bias: bool, depth: int) -> None:
+    """As of a Hamiltonian network, whose last bias is a constant that no derivative reads."""
+    torch.manual_seed(0)
+    net, x = mlp(2, *[32] * depth, 1, bend=nn.Tanh), torch.randn(64, 2)
+    net[-1] = nn.Linear(32, 1, bias=bias)
+    deltas = gradbook.watch(net)
+    point = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(net(point).sum(), point, create_graph=True)
+    report = looked(net, (slope - x.flip(1)).square().mean(), deltas)
+    assert report.verdict is V.CANNOT_TELL
+    assert "derivatives of the network alone" in report.reason
+    assert any(f"{2 * depth}.bias" in note for note in report.notes) is bias
+
+
+class Forgets(torch.autograd.Function):
+    """A swish whose backward pass leaves out what comes back, or all."""
+
+    sends = True
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return z * z.sigmoid()
+
+    @staticmethod
+    def backward(ctx: Any, *came: Tensor) -> Tensor | None:
+        (z,) = ctx.saved_tensors
+        s = z.sigmoid()
+        return s * (1 + z * (1 - s)) if Forgets.sends else None
+
+
+class Swish(nn.Module):
+    def forward(self, z: Tensor) -> Tensor:
+        return Forgets.apply(z)
+
+
+@pytest.mark.parametrize(("sends", "said"), [(True, V.EXPLODING), (False, V.CUT)])
+def test_a_backward_pass_of_ones_own_is_named_where_it_may_be_at_fault(
+    sends: bool, said: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Forgets, "sends", sends)
+    torch.manual_seed(0)
+    net = mlp(20, 32, 32, 32, 10, bend=Swish)
+    deltas = gradbook.watch(net)
+    loss = F.cross_entropy(net(torch.randn(64, 20)), torch.arange(64) % 10)
+    report = looked(net, loss, deltas)
+    assert report.verdict is said
+    assert "Function of your own, Forgets: " in report.notes[0]
+    assert "gradcheck" in report.notes[0]
+    sound = mlp(20, 32, 10)
+    deltas = gradbook.watch(sound)
+    x = torch.randn(64, 20, requires_grad=True)
+    torch.utils.checkpoint.checkpoint(sound, x, use_reentrant=True).sum().backward()
+    assert deltas.record.places
+    assert not deltas.record.functions
+
+
+class Signs(nn.Linear):
+    """A layer whose weights are signs, and whose bias nobody reads."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        rounded = self.weight + (self.weight.sign() - self.weight).detach()
+        return F.linear(x, rounded) / 8
+
+
+def test_a_bias_that_its_layer_does_not_read_is_a_note() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(8, 64), nn.Tanh(), Signs(64, 64), nn.Tanh(), Signs(64, 3))
+    deltas = gradbook.watch(net)
+    report = looked(net, F.cross_entropy(net(torch.randn(32, 8)), torch.arange(32) % 3), deltas)
+    assert report.verdict is V.HEALTHY
+    assert any("2.bias, 4.bias get no gradient" in note for note in report.notes)
