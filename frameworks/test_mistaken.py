@@ -235,6 +235,37 @@ def test_a_backward_pass_of_ones_own_is_named_where_it_may_be_at_fault(
     assert not deltas.record.functions
 
 
+class Heads(nn.Module):
+    """A class and a number from one trunk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(20, 64), nn.ReLU())
+        self.kind, self.size = nn.Linear(64, 4), nn.Linear(64, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.body(x)
+        return self.kind(h), self.size(h)
+
+
+@pytest.mark.parametrize(("scale", "hint"), [(1.0, None), (3000.0, "terms")])
+def test_a_term_of_the_loss_that_hides_another_is_told_beside_healthy(
+    scale: float, hint: str | None
+) -> None:
+    """As where the targets of one are in thousands: the other is hardly learned."""
+    torch.manual_seed(0)
+    x, classes = torch.randn(64, 20), torch.arange(64) % 4
+    net = Heads()
+    deltas = gradbook.watch(net)
+    kind, size = net(x)
+    loss = F.cross_entropy(kind, classes) + F.mse_loss(size, scale * torch.randn(64, 1))
+    report = looked(net, loss, deltas)
+    assert (report.verdict, report.findings[0].hint) == (V.HEALTHY, hint)
+    assert ("size gets more than kind" in report.reason) is (hint is not None)
+    if hint:
+        assert report.steps[0].text.startswith("Bring the terms of the loss to one size")
+
+
 class Signs(nn.Linear):
     """A layer whose weights are signs, and whose bias nobody reads."""
 

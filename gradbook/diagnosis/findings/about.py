@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.missing import copies, left_out
 from gradbook.diagnosis.findings.zeros import emptied, exactly_zero, zero_start
-from gradbook.diagnosis.places import Place, log_ratio
+from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.verdicts import Verdict, factor, listed
 
 UNLIKE = "is not the sum of this pass's δ"
@@ -16,7 +16,10 @@ CLEARED = "No weight holds a gradient"
 """What is said of a step of which δ alone is left."""
 
 APART = 2.0
-"""Decades between the outputs' δ from which on one term of the loss hides another."""
+"""Decades between the outputs' δ from which on a note tells of it."""
+
+HIDES = 3.0
+"""Decades from which on one term of the loss hides another."""
 
 CLOSE = 0.01
 """How far the gradient of a bias may be off the sum of δ, as a share of it."""
@@ -50,10 +53,8 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
     still = [p.name for p in known.still if p.axes > 1] if any(p.norm for p in known.asked) else []
     if still and not exactly_zero(known) and not zero_start(known):
         yield f"{listed(still, 6)} get a gradient of exactly 0 in this step."
-    if len(apart := _apart(known)) > 1:
-        more = factor(log_ratio(apart[0].norm or 0, apart[-1].norm or 0))
-        text = f"Of what the loss sends {apart[0].name} gets more than {apart[-1].name} by {more}: "
-        yield f"{text}look at the weights of its terms."
+    if (told := apart(known)) and not (verdict is Verdict.HEALTHY and apart(known, HIDES)):
+        yield f"{told.lstrip()} Look at the weights of its terms."
     gone = [known.passed(p) for p in known.asked if p.norm is None]
     if (gone and all(gone) and len(gone) == len(known.asked)) or emptied(known):
         yield f"{CLEARED}: they were cleared, or autograd.grad was used. δ is read."
@@ -62,12 +63,19 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
         yield f"{text}passes, clipped, scaled or are stale."
 
 
-def _apart(known: Known) -> list[Place]:
-    """Return the outputs by the size of what they get, if they are far apart."""
+def apart(known: Known, decades: float = APART) -> str:
+    """Say that of what the loss sends one output gets far more than another."""
     ends = sorted((p for p in known.ends if p.layer), key=lambda p: -(p.norm or 0.0))
     if len({p.module for p in ends}) < len(ends) or not ends or not ends[0].norm:
-        return []
-    return ends if log_ratio(ends[0].norm, ends[-1].norm or 0.0) >= APART else []
+        return ""
+    more = log_ratio(ends[0].norm, ends[-1].norm or 0.0)
+    text = f" Of what the loss sends {ends[0].name} gets more than {ends[-1].name} by "
+    return f"{text}{factor(more)}." if more >= decades else ""
+
+
+def hides(known: Known) -> str:
+    """Say of a healthy network that one term of its loss hides another."""
+    return apart(known, HIDES).replace(" Of", " But of", 1)
 
 
 def held_before(known: Known) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise, takewhile
 
-from gradbook.diagnosis.findings.about import held_before
+from gradbook.diagnosis.findings.about import held_before, hides
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
 from gradbook.diagnosis.findings.missing import not_called, only_passed
@@ -203,6 +203,7 @@ def healthy(known: Known) -> Finding | None:
         ("held", held_before(known)),
         ("idle", not_called(known)),
         ("underflow", underflows(known)),
+        ("terms", hides(known)),
         ("loss", masked(known)),
         ("saturated", saturates(known)),
         ("few left", mostly_off(known)),

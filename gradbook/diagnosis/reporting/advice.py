@@ -134,6 +134,8 @@ grew (update-rule): Lower the learning rate, and begin again: the gradients grew
 again (update-rule): Lower the learning rate, and begin again with weights from before those steps.
 made (update-rule): If the loss has not fallen, training made it so: lower the learning rate, or
   warm it up; clip; then look at the weight decay.
+terms (what-do-i-try): Bring the terms of the loss to one size: divide targets by their standard
+  deviation, or weight the terms; unless one of them is to be small.
 untold (diagnose): Tell the loss: run.step(loss).
 derivative (diagnose): Tell a run its loss; or ask with a loss on what the network returns.
 axis (diagnose): Look at the shapes: with batch_first=True a layer reads and returns batch, step,
