@@ -454,9 +454,12 @@ async def test_the_figure_stays_on_paper_and_without_scripts(
     """There the picture stands alone."""
     async with visit(browser, page, "index.html", scripts=scripts) as seen:
         figures = seen.page.locator("[data-explorer] > figure > svg")
+        still = seen.page.locator(".gb-still")
         if scripts:
             await expect(figures.first).to_be_hidden()
+            await expect(still.first).to_be_hidden()
             await seen.page.emulate_media(media="print")
-        for figure in await figures.all():
-            await expect(figure).to_be_visible()
+        for shown in [*await figures.all(), *await still.all()]:
+            await expect(shown).to_be_visible()
+        assert await still.count() == await figures.count()
         await expect(seen.page.locator(".gb-explorer:visible")).to_have_count(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from leaves import Leaf, leaves
 from paper import paper, printed
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from visits import SITE
 
 CHAPTER = "chapters/vanishing/index.html"
@@ -52,6 +52,19 @@ async def test_answers_are_read_on_paper_too(browser: Browser, home: str) -> Non
     assert len(answers) >= 5
     assert min(answers) > 0
     assert max(await page.locator(".gb-folded pre").evaluate_all(shown)) == 0
+    await page.close()
+
+
+async def test_what_printing_opens_is_closed_again(browser: Browser, home: str) -> None:
+    """Else all answers stand open before whoever has printed a page, and goes on to read."""
+    page = await browser.new_page()
+    await page.goto(home + CHAPTER)
+    closed = page.locator("details:not([open])")
+    before = await closed.count()
+    made = await page.pdf()
+    await expect(closed).to_have_count(before)
+    assert before > 10
+    assert len(re.findall(rb"/Type /Page\b(?!s)", made)) < 16, "set-up and checks are printed, too"
     await page.close()
 
 

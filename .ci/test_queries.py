@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from visits import visit
 
 QUERIES = {
@@ -55,3 +55,12 @@ async def test_the_index_is_fetched_when_a_reader_searches(browser: Browser, hom
         assert not any("search_index" in address for address in asked)
         async with seen.page.expect_request("**/search_index.json"):
             await seen.page.keyboard.press("/")
+
+
+async def test_what_was_looked_for_is_marked_on_the_page_that_a_hit_leads_to(
+    browser: Browser, home: str
+) -> None:
+    """Though its index has to be fetched for that."""
+    async with visit(browser, home, "chapters/activations/index.html") as seen:
+        await seen.page.goto(f"{home}chapters/activations/index.html?h=dead+relu")
+        await expect(seen.page.locator("article mark").first).to_be_visible()
