@@ -235,17 +235,19 @@ def test_what_falls_over_the_calls_of_a_cell_is_advised_as_time() -> None:
     assert findings_of(replace(of, normalized=True))[0].hint is None
 
 
-def test_one_output_that_hides_another_is_a_note() -> None:
-    def of(second: float) -> list[str]:
+def test_one_output_that_gets_more_than_another_is_a_note_until_it_hides_it() -> None:
+    def of(second: float, verdict: Verdict = V.HEALTHY) -> list[str]:
         names = {"h": 1.0, "a": 1.0, "b": second}
         places = tuple(
             Place(n, s, before=("h",) if n != "h" else (), module=n, layer=True, norm=s)
             for n, s in names.items()
         )
-        return [note for note in notes_of(Known(Record(places))) if "terms" in note]
+        return [note for note in notes_of(Known(Record(places)), verdict) if "terms" in note]
 
     assert of(0.1) == []
-    assert "a gets more than b by a factor of 10^3.0" in of(1e-3)[0]
+    assert "a gets more than b by a factor of 10^2.5" in of(3e-3)[0]
+    assert of(1e-4) == []  # healthy says it
+    assert "a gets more than b by a factor of 10^4.0" in of(1e-4, V.VANISHING)[0]
 
 
 def test_numbers_at_the_end_of_float16_are_told() -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from gradbook.diagnosis.watching import asking, modules
-from gradbook.diagnosis.watching.modules import LISTS, PARAMETRIZED, compiler_off, is_linear
+from gradbook.diagnosis.watching.modules import LISTS, PARAMETRIZED, compiler_off
 from gradbook.diagnosis.watching.numbers import (
     BOUNDED,
     saturated_in,
@@ -139,6 +139,6 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
         place.also.add(name)
         may_wait = not name or (axes == 0 and tensor.device.type == "cpu")
         if may_wait:
-            place.shares = shares_in(tensor, is_linear(tensor.grad_fn))
+            place.shares = shares_in(tensor)
         place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
     asking.listen(made, name, module, asking.sequence(args, kwargs), output)

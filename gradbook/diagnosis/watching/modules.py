@@ -165,6 +165,16 @@ def bent_by(node: Any, empty: bool = False) -> Any:
 
 
 def is_linear(node: Any) -> bool:
+    """Tell whether a tensor comes straight from weights: it holds no probabilities by design."""
+    # A layer adds its bias by itself where its input lies in pieces.
+    while kind_of(node) in SHAPES or (
+        kind_of(node) == "Add" and hasattr(node.next_functions[1][0], "variable")
+    ):
+        node = node.next_functions[0][0]
+    return node is not None and kind_of(node) in LINEAR
+
+
+def is_unbounded(node: Any) -> bool:
     """Tell whether a tensor is made of what layers return by sums, means, products and ReLUs alone.
 
     That is within 0 and 1 by chance, and no probability by design.

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+from gradbook.diagnosis.watching.modules import is_linear, is_unbounded
+
 TINY, HUGE = 1e-15, 1e18  # between them float32 loses nothing to squares that under- or overflow
 
 BOUNDED = ("Sigmoid", "Tanh")
@@ -102,14 +104,14 @@ class Shares(NamedTuple):
     axis: int | None
 
 
-def shares_in(tensor: Any, straight: bool) -> Shares | None:
+def shares_in(tensor: Any) -> Shares | None:
     """Return some of what a network returns, if these are probabilities, or nothing of logits."""
     if not tensor.ndim or not tensor.is_floating_point() or not tensor.numel():
         return None
-    if straight:
+    if is_linear(tensor.grad_fn):
         return Shares(None, None)
     x = _part(tensor, None)
-    if not bool((x >= 0).all() & (x <= 1).all()):
+    if not bool((x >= 0).all() & (x <= 1).all()) or is_unbounded(tensor.grad_fn):
         return None
     torch = sys.modules["torch"]
     for axis in dict.fromkeys((tensor.ndim - 1, 1)) if tensor.ndim > 1 else ():
