@@ -139,3 +139,13 @@ def test_a_norm_of_zero_at_one_step_alone_is_no_cut() -> None:
     for steps, verdict in ((1, Verdict.CANNOT_TELL), (4, Verdict.CUT)):
         log = [Entry(s, f"fc{k}.weight", 0.1 * (k != 2)) for s in range(steps) for k in range(5)]
         assert diagnose_log(log).verdict is verdict
+
+
+@pytest.mark.parametrize("ending", [".rms", ".weight.rms", "/rms", ".norm"])
+def test_root_mean_squares_are_read_as_norms_are(ending: str) -> None:
+    """And of both the norm."""
+    layers = [f"fc{k}{ending}" for k in (1, 2, 3)]
+    named = list(columns_of(["step", *layers]).norms.values())
+    assert named == [layer.rpartition(ending[-4:])[0].rstrip("./") for layer in layers]
+    both = columns_of(["step", "fc1.norm", "fc1.rms", "fc2.norm", "fc2.rms"])
+    assert (list(both.norms), both.beside) == (["fc1.norm", "fc2.norm"], ("fc1.rms", "fc2.rms"))

@@ -43,10 +43,15 @@ BESIDE = re.compile(
 OF_WEIGHTS = re.compile(r"(?i).*(?:\d|weight|bias|grad)")
 """What is in most layers' names, and not in those of rewards or counts beside a total norm."""
 
-OF_LAYER = re.compile(r"(?i)(.*[/._-])(norm|mean|avg|std|var|min|max|median)")
-"""One of several columns of a layer: its norm is read, what begins as that does is left out."""
+OF_LAYER = re.compile(r"(?i)(.*[/._-])(norm|rms|mean|avg|std|var|min|max|median)")
+"""One of several columns of a layer: what is of `SIZES` is read, the rest of that layer is not."""
 
-ENDING = re.compile(r"(?i)[/._-](?:grad(?:ient)?s?[/._-]?)?(?:l2[/._-]?|[\d.]+[/._-])?norm$")
+SIZES = ("norm", "rms")
+"""Of these the first that is there."""
+
+ENDING = re.compile(
+    r"(?i)[/._-](?:grad(?:ient)?s?[/._-]?)?(?:(?:l2[/._-]?|[\d.]+[/._-])?norm|rms)$"
+)
 """What stands behind all layers' names where a tool says so what of them it logs."""
 
 
@@ -95,8 +100,9 @@ def columns_of(names: list[str]) -> Columns:
 def _norms_of(layers: dict[str, str]) -> dict[str, str]:
     """Leave out what stands beside a layer's norm, and behind all layers' names."""
     parts = {n: m for n in layers if (m := OF_LAYER.fullmatch(n))}
-    normed = {m[1] for m in parts.values() if m[2].lower() == "norm"}
-    beside = {n for n, m in parts.items() if m[1] in normed and m[2].lower() != "norm"}
+    said = {(m[1], m[2].lower()) for m in parts.values()}
+    read = {layer: next(s for s in SIZES if (layer, s) in said) for layer, s in said if s in SIZES}
+    beside = {n for n, m in parts.items() if read.get(m[1], m[2].lower()) != m[2].lower()}
     kept = {n: called for n, called in layers.items() if n not in beside}
     if len(kept) > 1 and all(map(ENDING.search, kept.values())):
         return {n: ENDING.sub("", called) for n, called in kept.items()}

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 from mkdocs.utils.meta import get_data
 
@@ -23,6 +24,7 @@ _LEFT_OUT = re.compile(r"<(svg|script|style)\b.*?</\1>", re.DOTALL)
 _ALT = re.compile(r'<svg\b[^>]*><desc id="[^"]*">(.*?)</desc>', re.DOTALL)
 _LOOK = re.compile(r"(?m)^</?div\b[^>]*>\n|(?<=\))\{ ?\.[\w -]+\}")
 _INCLUDED = re.compile(r'(?m)^--8<-- "([\w.]+)"$')
+_MATH = re.compile(r"<math\b[^>]*>.*?</math>", re.DOTALL)
 _LINE = re.compile(r"</(?:tr|p|figcaption|caption|li|div)>")
 
 
@@ -74,12 +76,43 @@ def plain(markup: str) -> str:
         'A bell.\nOne'
         >>> plain("by a factor of 10<sup>3.1</sup>")
         'by a factor of 10^3.1'
+        >>> plain("<math><msqrt><mi>a</mi><msup><mi>b</mi><mn>2</mn></msup></msqrt></math>")
+        '√(ab^2)'
     """
     text = _ALT.sub(lambda match: f"{match[1]}\n{match[0]}", markup)
+    text = _MATH.sub(lambda match: html.escape(_formula(match[0])), text)
     text = _LINE.sub("\n", re.sub(r"</t[dh]>\s*", " | ", _LEFT_OUT.sub("", text)))
     text = text.replace("<sup>", "^").replace("<sub>", "_")  # 10 to the 3 is not 103
     lines = html.unescape(re.sub(r"<[^>]+>", "", text)).split("\n")
     return "\n".join(line.rstrip(" |") for line in lines if line.strip())
+
+
+def _formula(markup: str) -> str:
+    # Between a function and what it is of stands a sign that nobody sees.
+    said = re.sub("\N{FUNCTION APPLICATION}(?=[(])", "", _said(ElementTree.fromstring(markup)))
+    return said.replace("\N{FUNCTION APPLICATION}", " ")
+
+
+def _said(part: ElementTree.Element) -> str:
+    """Return what a part of a formula says in one line."""
+    inner = [_said(one) for one in part]
+    if part.tag == "msqrt":
+        root = "".join(inner)
+        return f"√{root}" if len(root) == 1 else f"√({root})"
+    if part.tag == "mfrac":
+        return "/".join(map(_grouped, inner))
+    if part.tag not in ("msup", "msub", "msubsup"):
+        return (part.text or "") + "".join(inner)
+    marks = {"msup": "^", "msub": "_", "msubsup": "_^"}[part.tag]
+    above = inner[-1].lstrip("′") if marks[-1] == "^" else inner[-1]
+    primes = inner[-1].removesuffix(above)
+    ends = [*inner[1:-1], above]
+    pairs = zip(marks, ends, strict=True)
+    return inner[0] + primes + "".join(mark + _grouped(end) for mark, end in pairs if end)
+
+
+def _grouped(text: str) -> str:
+    return text if len(text) < 2 or text.isalnum() else f"({text})"
 
 
 def write(folder: Path, texts: Mapping[str, str]) -> None:
