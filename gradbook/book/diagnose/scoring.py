@@ -64,9 +64,10 @@ def kinds(seen: Seen) -> Table:
         # The networks are the same, whatever is given of them.
         rows.append([*row[:4], *row[5:]])
     return Table(
-        ["truth", "networks", "with δ: right", "harmful", "weights alone: right", "harmful"],
+        ["truth", "networks", "with all: right", "harmful", "gradients alone: right", "harmful"],
         rows,
-        caption="Shares of networks on which nothing was fitted, with 95 % intervals. Harmful: "
+        caption="Shares of networks on which nothing was fitted, with 95 % intervals. All: δ, all "
+        "gradients, weights and the rate; alone: the gradients of weights. Harmful: "
         "ill called healthy, healthy called ill, or the wrong illness. What is left is "
         "cannot tell.",
         align="lrrrrr",
