@@ -155,6 +155,7 @@ def test_a_card_has_the_size_of_a_preview_and_the_same_bytes_every_time(tmp_path
 def test_the_page_for_unknown_addresses_leads_home() -> None:
     page = '<a href="/b/." title="book" class="md-header__button md-logo"></a><h1>404</h1>'
     assert '<a href="/b/.">the first page</a>' in led_on(page)
+    assert "<title>No such page - b</title>" in led_on(f"<title>b</title>{page}")
     assert led_on("<h1>404</h1>") == "<h1>404</h1>"
 
 

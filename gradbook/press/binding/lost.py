@@ -21,4 +21,5 @@ def led_on(page: str) -> str:
         "<p>The book has no page at this address. The menu lists its pages, the search knows "
         f'their words, and <a href="{home[1]}">the first page</a> is where it begins.</p>'
     )
+    page = page.replace("<title>", "<title>No such page - ", 1)
     return _HEADLINE.sub(f"</h1>\n{line}", page, count=1)
