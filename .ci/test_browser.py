@@ -82,6 +82,7 @@ async def test_the_keyboard_opens_the_contents_on_a_phone(
         assert await chapter.first.inner_text() in names, "Tab does not come to the open chapters"
         await seen.page.keyboard.press("Escape")
         await expect(chapter.first).not_to_be_visible()
+        await expect(seen.page.get_by_role("button", name="Navigation")).to_be_focused()
 
 
 async def test_the_keyboard_changes_the_colors_and_the_choice_stays(

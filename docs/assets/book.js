@@ -40,7 +40,9 @@
     narrow.addEventListener("change", settle);
     document.addEventListener("change", settle);
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && drawer.checked) drawer.click();
+      if (event.key !== "Escape" || !drawer.checked) return;
+      drawer.click();
+      document.querySelector("button[for=__drawer]")?.focus();
     });
   }
 
