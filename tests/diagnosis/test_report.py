@@ -52,6 +52,12 @@ def strict(report: Report) -> dict[str, Any]:
     return parsed
 
 
+def test_what_explodes_in_time_is_advised_to_clip_and_not_to_open_gates() -> None:
+    steps = next_steps(Finding(Verdict.EXPLODING, ""), Traits(recurrent=True))
+    assert any(step.text.startswith("Clip the global norm") for step in steps)
+    assert not any("open them" in step.text for step in steps)
+
+
 def test_a_terminal_shows_the_row_whose_neighbor_differs_most() -> None:
     sizes = [1.0 - 0.01 * i for i in range(40)]
     sizes[:20] = [0.05 * size for size in sizes[:20]]  # between 19 and 20

@@ -251,7 +251,7 @@ DEEP = {
 
 IN_TIME = DEEP | {
     Verdict.VANISHING: _try("orthogonal, gates, short"),
-    Verdict.EXPLODING: _try("orthogonal, smaller, gates, clip"),
+    Verdict.EXPLODING: _try("orthogonal, smaller, clip"),
     Verdict.CANNOT_TELL: _try("by step"),
 }
 """For the steps of recurrent networks."""
