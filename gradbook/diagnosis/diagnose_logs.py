@@ -154,7 +154,5 @@ def _notes(entries: Sequence[Entry], total: Mapping[float, float], whole: bool) 
     if often and (whole or min(sizes) < top / 2):
         yield f"Most norms are {top:.3g}: they were logged behind a clip. Log them before it."
     yield from peaks(total)
-    text = (
-        f"Sizes are as logged, geometric means over {len(total)} steps; a log tells no shapes, so "
-    )
-    yield f"{text}layers of different sizes are compared as they are."
+    text = f"Sizes are as logged, geometric means over {len(total)} steps; a log tells no shapes, "
+    yield f"{text}so layers of different sizes are compared as they are."

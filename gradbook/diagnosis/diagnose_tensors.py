@@ -96,13 +96,7 @@ def diagnose(
     if record is None:
         found = examination.with_signals(found, deltas=deltas, activations=activations)
         return report_of(found, _judged(found, parameters, whole))
-    norms = [parameter.norm for parameter in parameters]
-    asked = deltas.returns, str(norms)
-    old = deltas.removed and deltas.asked[0] == asked[0] and deltas.asked != asked
-    if old and any(norms):  # else they were cleared
-        text = "deltas must be those of these gradients, got a watch that was removed before: call "
-        raise BadInput(f"{text}gradbook.watch(net) again before the forward pass")
-    deltas.asked = asked
+    _refuse_later(deltas, parameters)
     found = examination.with_signals(found)
     e = found.evidence
     of_net = Known(record, parameters, loss_scale, e.frozen, e.normalized)
@@ -113,6 +107,17 @@ def diagnose(
     deltas.came.update(p.name for p in parameters if p.norm)
     deltas.elsewhere = frozenset() if net is None else net.elsewhere
     return report_of(found, findings, known)
+
+
+def _refuse_later(deltas: Watched, parameters: tuple[Parameter, ...]) -> None:
+    """Refuse gradients that came when nobody watched any more; those that were cleared did not."""
+    norms = [parameter.norm for parameter in parameters]
+    asked = deltas.returns, str(norms)  # as text: NaN is not equal to itself
+    nothing_seen = deltas.removed and deltas.returns == deltas.asked[0]
+    if nothing_seen and deltas.asked != asked and any(norms):
+        text = "deltas must be those of these gradients, got a watch that was removed before: call "
+        raise BadInput(f"{text}gradbook.watch(net) again before the forward pass")
+    deltas.asked = asked
 
 
 def _came(known: Known) -> Known:

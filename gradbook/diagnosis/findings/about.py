@@ -53,8 +53,9 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
     still = [p.name for p in known.still if p.axes > 1] if any(p.norm for p in known.asked) else []
     if still and not exactly_zero(known) and not zero_start(known):
         yield f"{listed(still, 6)} get a gradient of exactly 0 in this step."
-    if (told := apart(known)) and not (verdict is Verdict.HEALTHY and apart(known, HIDES)):
-        yield f"{told.lstrip()} Look at the weights of its terms."
+    more, told = _apart(known)
+    if more >= APART and not (verdict is Verdict.HEALTHY and more >= HIDES):
+        yield f"Of {told} Look at the weights of its terms."
     gone = [known.passed(p) for p in known.asked if p.norm is None]
     if (gone and all(gone) and len(gone) == len(known.asked)) or emptied(known):
         yield f"{CLEARED}: they were cleared, or autograd.grad was used. δ is read."
@@ -63,19 +64,20 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
         yield f"{text}passes, clipped, scaled or are stale."
 
 
-def apart(known: Known, decades: float = APART) -> str:
-    """Say that of what the loss sends one output gets far more than another."""
+def _apart(known: Known) -> tuple[float, str]:
+    """Return by how many decades one output gets more than another, and that in words."""
     ends = sorted((p for p in known.ends if p.layer), key=lambda p: -(p.norm or 0.0))
     if len({p.module for p in ends}) < len(ends) or not ends or not ends[0].norm:
-        return ""
+        return 0.0, ""
     more = log_ratio(ends[0].norm, ends[-1].norm or 0.0)
-    text = f" Of what the loss sends {ends[0].name} gets more than {ends[-1].name} by "
-    return f"{text}{factor(more)}." if more >= decades else ""
+    text = f"what the loss sends {ends[0].name} gets more than {ends[-1].name} by "
+    return more, f"{text}{factor(more)}."
 
 
 def hides(known: Known) -> str:
     """Say of a healthy network that one term of its loss hides another."""
-    return apart(known, HIDES).replace(" Of", " But of", 1)
+    more, told = _apart(known)
+    return f" But of {told}" if more >= HIDES else ""
 
 
 def held_before(known: Known) -> str:
