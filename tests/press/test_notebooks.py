@@ -149,9 +149,16 @@ def test_checks_and_answers_that_the_page_checks_are_left_out_and_that_is_said()
 def test_an_answer_opens_around_its_code() -> None:
     texts = [cell["source"] for cell in made()]
     at = texts.index("n + 1")
-    details = "<details><summary>Answer</summary>\n\n{}\n\n</details>"
-    assert texts[at - 1] == details.format("It is $n$:")
-    assert texts[at + 1 :] == [details.format("As said."), "```text\nas it stands\n```"]
+    details = "<details><summary>{}</summary>\n\n{}\n\n</details>"
+    assert texts[at - 1] == details.format("Answer", "It is $n$:")
+    assert texts[at + 1] == details.format("Answer, continued", "As said.")
+    assert texts[at + 2 :] == ["```text\nas it stands\n```"]
+
+
+def test_an_answer_s_code_and_what_it_shows_are_folded_away_as_on_the_page() -> None:
+    folds = {cell["source"]: cell["metadata"].get("jupyter") for cell in made()}
+    assert folds["n + 1"] == {"source_hidden": True, "outputs_hidden": True}
+    assert folds["print(k)"] is None  # which stands in the open on the page, too
 
 
 def test_what_only_the_book_has_is_written_out_before_it_is_imported() -> None:

@@ -105,7 +105,8 @@ class _Maker:
             folded = ("source", "none") in fence.options
             outputs = piece.outputs if code.shows else ()
             raises = bool(piece.example and piece.example.exc_msg)
-            yield Cell(code.source.strip("\n"), True, folded, outputs, raises)
+            in_answer = bool(fence.indent)
+            yield Cell(code.source.strip("\n"), True, folded, in_answer, outputs, raises)
         if not code.shows:
             yield from self._left_out(piece, fence)
 

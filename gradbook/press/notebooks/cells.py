@@ -23,6 +23,7 @@ class Cell:
         source: Its Markdown or code.
         is_code: Which of the two.
         hidden: Whether its code is folded away until it is asked for.
+        answers: Whether what it shows is folded away, too.
         outputs: What it shows, as the file has it.
         raises: Whether it is meant to raise.
     """
@@ -30,6 +31,7 @@ class Cell:
     source: str
     is_code: bool = False
     hidden: bool = False
+    answers: bool = False
     outputs: tuple[dict[str, Any], ...] = ()
     raises: bool = False
 
@@ -74,7 +76,9 @@ def _cell(cell: Cell, seen: Counter[str]) -> dict[str, Any]:
     kind = "code" if cell.is_code else "markdown"
     name = hashlib.sha256(f"{kind} {cell.source}".encode()).hexdigest()[:12]
     seen[name] += 1
-    metadata: dict[str, Any] = {"jupyter": {"source_hidden": True}} if cell.hidden else {}
+    folds = {"source_hidden": cell.hidden or cell.answers, "outputs_hidden": cell.answers}
+    folds = {name: True for name, is_folded in folds.items() if is_folded}
+    metadata: dict[str, Any] = {"jupyter": folds} if folds else {}
     if cell.raises:
         metadata["tags"] = ["raises-exception"]
     told: dict[str, Any] = {"cell_type": kind, "id": f"{name}-{seen[name]}", "metadata": metadata}

@@ -71,7 +71,7 @@ def parts(page: Page, value: Callable[[str], str], site: Site) -> Iterator[str |
     for box in _BOX.finditer(text):
         yield from _pieces(text[at : box.start()], site, str)
         body = textwrap.dedent(box["body"])
-        yield from _pieces(body, site, partial(_boxed, box["kind"], box["title"] or ""))
+        yield from _pieces(body, site, partial(_boxed, box["kind"], _titles(box["title"] or "")))
         at = box.end()
     yield from _pieces(text[at:], site, str)
 
@@ -107,7 +107,15 @@ def _prose(text: str, site: Site, wrap: Callable[[str], str]) -> Iterator[str]:
         yield wrap(linked)
 
 
-def _boxed(kind: str, title: str, text: str) -> str:
+def _titles(title: str) -> Iterator[str]:
+    """Yield the title of a box, and those of its parts behind code."""
+    yield title
+    while True:
+        yield f"{title}, continued"
+
+
+def _boxed(kind: str, titles: Iterator[str], text: str) -> str:
+    title = next(titles)
     if kind == "!!!":
         lines = [f"**{title}**", "", *text.split("\n")]
         return "\n".join(f"> {line}".rstrip() for line in lines)
