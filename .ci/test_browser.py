@@ -126,3 +126,33 @@ async def test_the_search_finds_every_page_and_the_keyboard_opens_it(
         name, title = list(titles(SITE).items())[-1]
         await expect(seen.page.locator("article h1")).to_contain_text(title)
         assert seen.page.url.startswith(home + name.removesuffix("index.html"))
+
+
+async def test_who_leaves_the_search_goes_on_from_where_they_were(
+    browser: Browser, home: str
+) -> None:
+    """Tab leads to what follows on the screen, and not back to the first entry of the menu."""
+    async with visit(browser, home, "chapters/vanishing/index.html") as seen:
+        await seen.page.locator("#remember").scroll_into_view_if_needed()
+        before = await seen.page.evaluate("scrollY")
+        await seen.page.keyboard.press("/")
+        await seen.page.keyboard.type("nan")
+        await seen.page.keyboard.press("Escape")
+        await expect(seen.page.locator("article > :focus")).to_be_in_viewport()
+        assert await seen.page.evaluate("scrollY") == before
+        await seen.page.keyboard.press("Tab")
+        await expect(seen.page.locator("article :focus")).to_have_count(1)
+
+
+async def test_on_a_phone_nothing_lies_on_the_code(browser: Browser, home: str) -> None:
+    """The button to copy it shows as soon as the code is touched, or Tab comes to it."""
+    async with visit(browser, home, "chapters/vanishing/index.html", width=PHONE) as seen:
+        code = seen.page.locator("article pre:has(> .md-code__nav):visible").first
+        button = code.locator("> .md-code__nav")
+        await expect(button).to_have_css("opacity", "0")
+        await code.hover()
+        await expect(button).to_have_css("opacity", "1")
+        await seen.page.mouse.move(0, 0)
+        await expect(button).to_have_css("opacity", "0")
+        await button.locator("button").focus()
+        await expect(button).to_have_css("opacity", "1")

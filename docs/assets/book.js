@@ -46,6 +46,20 @@
     });
   }
 
+  // Who leaves the search goes on from where they were on the page, and not from its beginning.
+  const search = document.getElementById("__search");
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !search?.checked) return;
+    setTimeout(() => {
+      const inView = (part) => part.getBoundingClientRect().bottom > 80;
+      const here = [...document.querySelectorAll("article > *")].find(inView);
+      if (!here || document.activeElement.closest("article")) return;
+      here.tabIndex = -1;
+      here.focus({ preventScroll: true });
+      here.addEventListener("blur", () => here.removeAttribute("tabindex"), { once: true });
+    });
+  }, true);
+
   // Every copy button, and every heading of the contents that has headings below it, lies in a nav
   // of its own, many of them of one name: they are no landmarks.
   const parts = ".md-code__nav, .md-nav--secondary .md-nav, .md-search__options";

@@ -67,6 +67,8 @@ class Place:
     """The activation that it comes from, if a layer reads it and the graph tells."""
     half: bool = False
     """Whether its gradient is one of float16."""
+    straight: float = 0.0
+    """Of an output that goes on within the network how much the loss sends straight to it."""
     begun: bool = False
     """Whether all that reads it are weights that began with 0, and still grow."""
 
@@ -90,6 +92,7 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
     joined = {n for p in places if len(p.before) > 1 for n in p.before}
     by_name = {place.name: place for place in places}
     early = _before_a_state(places)
+    norms = {n: p for p in places if p.normed for n in p.before}
     for place in places:
         inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
@@ -105,13 +108,24 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         if reads and place.name not in early and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
             kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
-            found.append(_fed(kept, alone))
+            norm = norms.get(place.name) if weak and not place.state else None
+            found.append(_fed(_in_units_of(norm, kept), alone))
     exits: dict[str, float] = {}
     ends = by_name.keys() - {p.name for p in found} - {n for p in places for n in p.before}
-    for name in ends:
+    sent = {n: by_name[n].delta or 0.0 for n in ends} | {
+        p.name: p.straight for p in places if p.straight
+    }
+    for name, size in sent.items():
         for state in through[name]:
-            exits[state] = max(exits.get(state, 0.0), by_name[name].delta or 0.0)
+            exits[state] = max(exits.get(state, 0.0), size)
     return found, exits
+
+
+def _in_units_of(norm: Place | None, place: Place) -> Place:
+    """Leave out of what a normalization alone reads the unit, which that takes away."""
+    if norm is None or not (place.out and norm.out and place.delta):
+        return place
+    return replace(place, delta=place.delta * place.out / norm.out, out=norm.out)
 
 
 def _before_a_state(places: Sequence[Place]) -> set[str]:

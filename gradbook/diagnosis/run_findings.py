@@ -1,7 +1,7 @@
 """What only a run tells: what is missing between its steps, and what came before the end."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from statistics import median
@@ -24,6 +24,12 @@ SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
 
 AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
 """What may be true of a network that has learned, and is no illness then."""
+
+EMPTIES = frozenset({Verdict.CUT, Verdict.LOSS})
+"""What one batch may seem to be of which a loss has nothing to say, as one without an object."""
+
+RISEN = 1.3
+"""How many times the loss of the first fifth that of the last is which has risen."""
 
 SHRUNK = 0.5
 """Decades by which half of the matrices become smaller that is more than training does."""
@@ -135,6 +141,37 @@ def _first(report: Report, found: Finding) -> Report:
         return replace(report, steps=(*next_steps(found), *report.steps))
     also = (f for f in report.findings if f.verdict.is_problem and f is not found)
     return _instead(report, found, *also)
+
+
+def last_of(moments: Sequence[Moment], trained: Collection[str]) -> Moment:
+    """Return the last look, or the one before if one batch alone sends nothing to some weights.
+
+    What is cut, and a loss that sends nothing, stay so; a batch without a target is one batch.
+
+    Args:
+        trained: The names of the weights that ask for a gradient.
+    """
+    last, before = moments[-1], moments[-2:][0]
+    got = {row.name for row in before.report.rows if row.norm > 0}
+    owners = {name.rpartition(".")[0] for name in trained}.union(trained)
+    lost = {row.name for row in last.report.rows if not row.norm > 0} & owners
+    if last.report.verdict not in EMPTIES or _verdicts(before) & EMPTIES or lost - got:
+        return last
+    note = f"So it was at step {before.step}. At step {last.step} alone: "
+    report = before.report
+    notes = (f"{note}{last.report.findings[0].reason}", *report.notes)
+    return replace(before, report=replace(report, notes=notes))
+
+
+def risen(report: Report, moments: Sequence[Moment]) -> Report:
+    """Say of a healthy gradient that the loss has risen all the same."""
+    told, first = losses_of(moments), report.findings[0]
+    if first.verdict is not Verdict.HEALTHY or len(told) < 2 * FIFTH or not told[0] > 0:
+        return report
+    ends = median(last_fifth(told[::-1])), median(last_fifth(told))
+    if not ends[1] >= RISEN * ends[0]:
+        return report
+    return _told(report, f" But the loss has risen from {ends[0]:.3g} to {ends[1]:.3g}.", "risen")
 
 
 def of_another(report: Report, steps: int) -> Report:

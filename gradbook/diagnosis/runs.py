@@ -190,7 +190,8 @@ class Run:
             text += "backward pass, or hand over the optimizer, and train the network that is "
             raise BadInput(f"{text}watched")
         bad = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
-        moment = next(bad, self.moments[-1])
+        trained = [name for name, p in self._net.named_parameters() if p.requires_grad]
+        moment = next(bad, run_findings.last_of(self.moments, trained))
         total = {float(m.step): m.norm for m in self.moments}
         report = run_findings.joined(moment.report, *self._later(moment, total))
         high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
@@ -203,7 +204,7 @@ class Run:
             return run_findings.of_another(report, self._steps)
         if self._rates and self._untaken > self._between + run_findings.OFTEN:
             return run_findings.by_another(report, self._untaken)
-        return run_findings.slowed(report, self._rates)
+        return run_findings.slowed(run_findings.risen(report, self.moments), self._rates)
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
         """Yield what happened over the steps."""

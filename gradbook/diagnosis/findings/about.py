@@ -1,12 +1,14 @@
 """What a reader should know of a watched step beside what was found."""
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gradbook.diagnosis.findings.known import Known, Parameter
 from gradbook.diagnosis.findings.missing import copies, left_out
 from gradbook.diagnosis.findings.zeros import emptied, exactly_zero, zero_start
-from gradbook.diagnosis.places import log_ratio
+from gradbook.diagnosis.places import Place, log_ratio
 from gradbook.diagnosis.verdicts import Verdict, factor, listed
 
 UNLIKE = "is not the sum of this pass's δ"
@@ -66,12 +68,25 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
 
 def _apart(known: Known) -> tuple[float, str]:
     """Return by how many decades one output gets more than another, and that in words."""
-    ends = sorted((p for p in known.ends if p.layer), key=lambda p: -(p.norm or 0.0))
+    ends = [p for p in known.ends if p.layer]
+    ends = sorted([*_within(known, ends), *ends], key=lambda p: -(p.norm or 0.0))
     if len({p.module for p in ends}) < len(ends) or not ends or not ends[0].norm:
         return 0.0, ""
     more = log_ratio(ends[0].norm, ends[-1].norm or 0.0)
     text = f"what the loss sends {ends[0].name} gets more than {ends[-1].name} by "
     return more, f"{text}{factor(more)}."
+
+
+def _within(known: Known, ends: Sequence[Place]) -> Iterator[Place]:
+    """Yield what the loss sends straight to the middle, if that is more than it sends to the ends.
+
+    It may be as small as one likes, as from a term that only regularizes.
+    """
+    most = max((p.norm or 0.0 for p in ends), default=math.inf)
+    for place in known.places:
+        if place.layer and place.straight and place.norm and place.delta:
+            norm = place.norm * place.straight / place.delta
+            yield from [replace(place, norm=norm)] if norm > most else []
 
 
 def hides(known: Known) -> str:

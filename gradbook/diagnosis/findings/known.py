@@ -109,7 +109,8 @@ class Known:
     @cached_property
     def growing(self) -> list[Parameter]:
         """Those that began with 0, and that a step still changes by no small share."""
-        begun = (p for p in self.matrices if p.name in self.begun and p.norm and not p.zero)
+        names = self.begun - self.record.added
+        begun = (p for p in self.matrices if p.name in names and p.norm and not p.zero)
         return [p for p in begun if self._grows(p)]
 
     def _grows(self, begun: Parameter) -> bool:

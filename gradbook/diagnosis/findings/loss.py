@@ -35,6 +35,9 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
         return text, broken[0].name, "wide" if any(p.hint == "wide" for p in broken) else "step"
     if known.record.bad_input:
         where = known.record.bad_input[0] or "the network"
+        if where in known.record.spoiled:
+            text = f"What enters {where} is not finite, though what the network was called with "
+            return f"{text}is: it is made in between.", where, "forward"
         return f"What enters {where} is not finite: it is the data.", where, "data"
     first = next((p for p in known.places if _bad(p.out)), None)
     if first is None:

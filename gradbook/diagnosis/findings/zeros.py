@@ -65,6 +65,7 @@ def zero_start(known: Known) -> Finding | None:
     """Say what begins with 0 by design, which hides others at the first steps alone."""
     # A weight that is added, as biases are, keeps nothing back.
     added = {p.name for p in known.asked if p.axes < 2 and "bias" in p.name.rpartition(".")[2]}
+    added |= known.record.added
     zero = [p for p in known.asked if p.zero and p.norm and p.name not in added]
     if not zero or not known.still:
         return None

@@ -150,6 +150,8 @@ cleared (update-rule): Call optimizer.zero_grad() before backward() or behind st
 no step (update-rule): Call optimizer.step() behind backward(), of the optimizer that you handed
   over.
 decay (update-rule): Lower the weight decay, or the learning rate.
+risen (update-rule): Lower the learning rate; if it rises at any, look for a wrong sign of the loss
+  or maximize=True; unless it is a loss that is to rise, as in a game of two networks.
 rate (update-rule): If a warm-up begins with 0, ask again at a later step; else look at the
   scheduler and at the optimizer's groups.
 twice (diagnose): Leave softmax or sigmoid out of the network: CrossEntropyLoss and

@@ -8,6 +8,7 @@ import sys
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gradbook.diagnosis.watching import modules
@@ -65,6 +66,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
             if weight.shape is not None and weight.id not in made.names:
                 made.strangers[weight.id] = weight.shape
     place.come_from(before)
+    made.added.update(made.names[w.id] for w in weights if w.id in made.names and w.is_added)
     place.owned.update(made.names[w.id] for w in weights if w.id in made.names)
     made.nodes[start] = place.name
 
@@ -108,6 +110,28 @@ def _see_operation(made: Pass, node: Any, weights: Sequence[modules.Weight]) -> 
     made.nodes[node, 0] = key
     node.register_prehook(lambda deltas: made.take(place, deltas[0]) if deltas else None)
     return place
+
+
+def separate(made: Pass, returned: Sequence[Any]) -> None:
+    """Tell apart, of what a network returns and goes on with, what its loss sends there straight.
+
+    That is what comes back in all, without what the operations send back that go on with it.
+    """
+    asking = [tensor for tensor in returned if tensor.grad_fn is not None]
+    seen = {(t.grad_fn, t.output_nr): p for t in asking if (p := made.known(t)) is not None}
+    inner = {name for place in made.places.values() for name in place.before}
+    seen = {edge: place for edge, place in seen.items() if place.name in inner}
+    if not seen or modules.backwards():
+        return
+    for node, position, edge in modules.readers_of([t.grad_fn for t in asking], seen):
+        place = seen[edge]
+        place.sent_on.append(None)
+        node.register_hook(partial(_sent_on, made, place, len(place.sent_on) - 1, position))
+
+
+def _sent_on(made: Pass, place: Seen, which: int, position: int, sent: Any, _: Any) -> None:
+    if made.told() is not None and not made.asking and sent[position] is not None:
+        place.sent_on[which] = size_of(sent[position])
 
 
 def sequence(args: Any, kwargs: Any) -> Any:

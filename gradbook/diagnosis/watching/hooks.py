@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -68,12 +68,16 @@ class _Hook:
 
     def __init__(self, watched: Watched | None = None, act: Any = None) -> None:
         self._watched, self._act = None if watched is None else weakref.ref(watched), act
+        self._hidden: Any = None
 
     @compiler_off
     def __call__(self, *given: Any) -> Any:
         watched = self._watched and self._watched()
+        if watched is None:
+            return None
         # The compiler may have come since this was defined.
-        return None if watched is None else compiler_off(self._act)(watched, *given)
+        self._hidden = self._hidden or compiler_off(self._act)
+        return self._hidden(watched, *given)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Hook, ()
@@ -91,11 +95,18 @@ def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -
         size = float(size_of(tensor)) if position == 0 else 1.0  # asked of a device once
         if not math.isfinite(size):
             made.bad_input.append(name)
+            made.spoiled |= {name} if _all_finite(made.called_with) else set()
         if size == 0:
             made.empty.append(name)
         if name and {id(tensor), id(tensor._base)} & (made.data or set()):
             made.given.add(name)
     return fresh
+
+
+def _all_finite(called_with: Iterable[Callable[[], Any]]) -> bool:
+    """Tell whether what the network was called with is known, and finite."""
+    tensors = [tensor() for tensor in called_with]
+    return bool(tensors) and all(t is not None and bool(t.isfinite().all()) for t in tensors)
 
 
 def _bent(_: Watched, module: Any, *given: Any) -> None:
@@ -142,3 +153,5 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
             place.shares = shares_in(tensor)
         place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
     asking.listen(made, name, module, asking.sequence(args, kwargs), output)
+    if not name:
+        asking.separate(made, list(modules.floats_in(output)))

@@ -5,7 +5,7 @@ No framework is imported.
 
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
@@ -196,6 +196,8 @@ class Weight(NamedTuple):
     id: int
     reader: Any
     shape: tuple[int, ...] | None = None
+    is_added: bool = False
+    """Whether it is added to something or laid beside it, as a token or a table of positions."""
 
 
 class Way(NamedTuple):
@@ -278,8 +280,24 @@ def _gates_data(node: Any) -> bool:
     return any(x is None or (x.ndim and x.shape[-1] > 1) for x in quiet)
 
 
+def readers_of(
+    starts: Sequence[Any], edges: Container[tuple[Any, int]]
+) -> Iterator[tuple[Any, int, tuple[Any, int]]]:
+    """Yield what reads some of a graph's tensors, with the position at which it does."""
+    stack, seen = list(starts), set(starts)
+    while stack:
+        node = stack.pop()
+        for position, edge in enumerate(node.next_functions):
+            if edge in edges:
+                yield node, position, edge
+            if edge[0] is not None and edge[0] not in seen:
+                seen.add(edge[0])
+                stack.append(edge[0])
+
+
 def _weight(leaf: Any, reader: Any) -> Weight:
     shape = tuple(leaf.shape) if type(leaf).__name__ == "Parameter" else None
     # A scale or a shift of each channel is none, whatever axes it has to fit an image.
     scales = leaf.numel() == max(leaf.shape, default=1) and kind_of(reader) in BY_NUMBER
-    return Weight(id(leaf), reader if leaf.ndim > 1 and not scales else None, shape)
+    added = kind_of(reader) in (*SUMS, "Cat", "Where")
+    return Weight(id(leaf), reader if leaf.ndim > 1 and not scales else None, shape, added)

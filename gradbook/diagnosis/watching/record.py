@@ -48,6 +48,10 @@ class Record:
     """Those that read what the network was called with, as it is."""
     bad_input: tuple[str, ...] = ()
     """The modules whose input was not finite though it came from no other place."""
+    spoiled: frozenset[str] = frozenset()
+    """Those of them that are not the data's fault: what the network was called with is finite."""
+    added: frozenset[str] = frozenset()
+    """The weights that are added to something or laid beside it, so that they keep nothing back."""
     empty: frozenset[str] = frozenset()
     """Those whose input was all 0."""
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -90,6 +94,7 @@ class Seen:
     again: bool = False  # whether something was: what the second pass sends enters at every layer
     shares: Any = None  # what a loss may take for logits, until that is known
     twice: str = ""
+    sent_on: list[Any] = field(default_factory=list)  # what comes back to an output, but the loss's
     functions: set[str] = field(default_factory=set)  # of somebody's own, between it and before
 
     def come_from(self, before: Mapping[str, Way]) -> None:
@@ -129,6 +134,9 @@ class Pass:
     bad_input: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     data: frozenset[int] | None = None  # what it was called with, as long as it goes on
+    called_with: tuple[Callable[[], Any], ...] = ()  # the same, not kept alive
+    spoiled: set[str] = field(default_factory=set)
+    added: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)
     strangers: dict[int, tuple[int, ...]] = field(default_factory=dict)
     silent: set[tuple[int, ...]] = field(default_factory=set)  # shapes of what asks for no gradient

@@ -48,6 +48,7 @@ class Watched(Mapping[str, Any]):
         self._hooks, self._leaves = ExitStack(), ExitStack()
         self._hooks.callback(self._leaves.close)
         self._data: frozenset[int] | None = None
+        self._called_with: tuple[Any, ...] = ()
         weakref.finalize(self, self._hooks.close).atexit = False
 
     def __getitem__(self, name: str) -> Any:
@@ -92,7 +93,9 @@ class Watched(Mapping[str, Any]):
         # An evaluation without gradients keeps what is; where a checkpoint computes something once
         # more on the way back, it is still the same pass.
         if sys.modules["torch"].is_grad_enabled() and not backwards():
-            self._open, self._data = None, frozenset(map(id, floats_in(given)))
+            floats = [*floats_in(given)]
+            self._open, self._data = None, frozenset(map(id, floats))
+            self._called_with = tuple(map(weakref.ref, floats))
 
     def _current(self) -> Pass:
         made = self._open
@@ -105,7 +108,7 @@ class Watched(Mapping[str, Any]):
             for one in self._passes:
                 one.drop() if one.era < self.age else one.nodes.clear()
             self._passes = [p for p in self._passes if p.heard or p.era == self.age] + [made]
-        made.data = self._data
+        made.data, made.called_with = self._data, self._called_with
         return made
 
     def _heard(self, made: Pass, again: bool) -> None:
@@ -127,6 +130,7 @@ class Watched(Mapping[str, Any]):
         if self._open is not None and not backwards():
             self._open.nodes.clear()
             self._data = self._open.data = None
+            self._called_with = self._open.called_with = ()
 
 
 def record_of(passes: Sequence[Pass]) -> Record:
@@ -145,6 +149,8 @@ def record_of(passes: Sequence[Pass]) -> Record:
         called=frozenset(place.module for place in seen),
         given=frozenset().union(*(one.given for one in made)),
         bad_input=tuple(dict.fromkeys(name for one in made for name in one.bad_input)),
+        spoiled=frozenset().union(*(one.spoiled for one in made)),
+        added=frozenset().union(*(one.added for one in made)),
         empty=frozenset(name for one in made for name in one.empty),
         owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
         twice=next((place.twice for place in seen if place.twice), ""),
@@ -200,8 +206,17 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         layer=last.layer,
         bend=last.bend,
         half=last.half,
+        straight=_straight(last),
         **numbers,
     )
+
+
+def _straight(seen: Seen) -> float:
+    """Return how much of δ at an output that the network goes on with is of the loss, at least."""
+    if not seen.sent_on or seen.delta is None:
+        return 0.0
+    on = sum(float(size) for size in seen.sent_on if size is not None)
+    return max(float(seen.delta) - on, 0.0)
 
 
 def _rows(seen: Seen) -> int:
