@@ -858,4 +858,6 @@ class ReferenceList:
             f"{source.where}. Used for: {source.used_for}.</li>"
             for source in self.sources
         ]
-        return "<ul>\n" + "\n".join(items) + "\n</ul>"
+        first = {source.label[0].upper(): source.anchor for source in reversed(self.sources)}
+        links = (f'<a href="#{first[letter]}">{letter}</a>' for letter in sorted(first))
+        return f"<p>{' · '.join(links)}</p>\n<ul>\n" + "\n".join(items) + "\n</ul>"

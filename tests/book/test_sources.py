@@ -65,3 +65,4 @@ def test_the_list_links_the_titles_it_can() -> None:
     shown = ReferenceList((known, unknown))._repr_html_()
     assert f'<a href="{known.address}" rel="noreferrer">{known.title}</a>' in shown
     assert f"<cite>{unknown.title}</cite>" in shown
+    assert f'<a href="#{known.anchor}">H</a>' in shown

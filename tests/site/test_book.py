@@ -155,6 +155,14 @@ def test_the_glossary_is_sorted_and_says_where_each_term_is_introduced() -> None
         assert any(term in defined_terms(text_of(DOCS / page)) for page in linked), term
 
 
+def test_the_glossary_s_letters_lead_to_their_first_terms() -> None:
+    first = dict[str, str]()
+    for term in glossary():
+        first.setdefault(term[0].upper(), re.sub(r"[^a-z0-9]+", "-", term.lower()).strip("-"))
+    letters = re.findall(r"\[([A-Z])\]\(#([\w-]+)\)", text_of(DOCS / "glossary.md"))
+    assert dict(letters) == first
+
+
 def math_symbols(text: str) -> set[str]:
     """Return the letters and Greek letters that a page's formulas use as symbols."""
     formulas = re.findall(r"(?s)\$\$(.+?)\$\$|\$([^$\n]+(?:\n[^$\n]+)?)\$", without_fences(text))
