@@ -68,15 +68,15 @@ class _Hook:
 
     def __init__(self, watched: Watched | None = None, act: Any = None) -> None:
         self._watched, self._act = None if watched is None else weakref.ref(watched), act
-        self._hidden: Any = None
+        self._hidden = act  # from the compiler, once it is there
 
     @compiler_off
     def __call__(self, *given: Any) -> Any:
         watched = self._watched and self._watched()
         if watched is None:
             return None
-        # The compiler may have come since this was defined.
-        self._hidden = self._hidden or compiler_off(self._act)
+        if self._hidden is self._act:
+            self._hidden = compiler_off(self._act)
         return self._hidden(watched, *given)
 
     def __reduce__(self) -> tuple[Any, ...]:
