@@ -283,3 +283,37 @@ def test_a_loss_that_rises_is_told_beside_a_healthy_gradient(maximize: bool) -> 
     assert report.verdict is V.HEALTHY
     assert ("But the loss has risen from 1.4" in report.reason) is maximize
     assert ("maximize=True" in report.steps[0].text) is maximize
+
+
+class Ladder(nn.Module):
+    """What an encoder makes is added to, or laid beside, what a decoder makes."""
+
+    def __init__(self, beside: bool) -> None:
+        super().__init__()
+        self.beside = beside
+        self.down = nn.ModuleList(nn.Linear(32, 32) for _ in range(6))
+        bottom = [part for _ in range(6) for part in (nn.Linear(32, 32), nn.Sigmoid())]
+        self.bottom = nn.Sequential(*bottom)
+        self.up = nn.ModuleList(nn.Linear(64 if beside else 32, 32) for _ in range(6))
+        self.last = nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = []
+        for layer in self.down:
+            kept.append(x)
+            x = torch.tanh(layer(x))
+        x = self.bottom(x)
+        for layer, other in zip(self.up, reversed(kept), strict=True):
+            x = torch.tanh(layer(torch.cat([x, other], 1) if self.beside else x + other))
+        out: Tensor = self.last(x)
+        return out
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_blocks_add_is_divided_only_where_they_add(beside: bool) -> None:
+    torch.manual_seed(0)
+    net = Ladder(beside)
+    report = looked(net, lambda: F.cross_entropy(net(torch.randn(64, 32)), CLASSES))
+    assert report.verdict is V.VANISHING
+    divides = any("Divide what each block adds" in step.text for step in report.steps)
+    assert divides is not beside

@@ -61,6 +61,8 @@ class Place:
     """Whether a normalization reads it."""
     beside: bool = False
     """Whether there comes in, beside what asks for a gradient, what asks for none."""
+    joined: bool = False
+    """Whether what comes in is laid beside one another, and not added."""
     layer: bool = False
     """Whether a layer with weights returns it."""
     bend: str = ""

@@ -24,6 +24,8 @@ class Traits:
     normalized: bool = False
     paths: bool = False
     """Whether paths lead around layers."""
+    sums: bool = False
+    """Whether what comes together is added, and not laid beside one another as in a U-Net."""
     small: bool = False
     """Whether numbers are kept in a format smaller than float32."""
     differentiated: bool = False
@@ -179,7 +181,7 @@ smooth (initialization, differentiated): Draw the weights for tanh with variance
 norm (normalization, not normalized, not differentiated, not sigmoids): Normalize each layer before
   its activation.
 path (residual, not paths): Lay a path around every block, and normalize what enters it.
-scale (residual, paths): Divide what each block adds by the root of their number.
+scale (residual, sums): Divide what each block adds by the root of their number.
 activation (activations, not differentiated, not normalized, not sigmoids): Replace sigmoid and tanh
   in hidden layers by ReLU or a relative.
 deep norm (normalization, normalized, not paths): Gradients explode in deep networks with batch
@@ -264,7 +266,8 @@ def next_steps(finding: Finding, traits: Traits | None = None) -> tuple[Advice, 
 
     Examples:
         >>> found = Finding(Verdict.VANISHING, "It falls.")
-        >>> [step.page for step in next_steps(found, Traits(paths=True, normalized=True))]
+        >>> traits = Traits(paths=True, sums=True, normalized=True)
+        >>> [step.page for step in next_steps(found, traits)]
         ['chapters/residual.md', 'what-do-i-try.md']
     """
     traits, verdict = traits or Traits(), finding.verdict

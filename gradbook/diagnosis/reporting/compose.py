@@ -29,10 +29,11 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
     if known is None:
         # More δ than tensors of weights are those of steps of time.
         in_time = e.deltas is not None and len(e.deltas.names) > len(found.measured) > 0
-        return replace(traits, recurrent=e.recurrent or in_time, paths=e.blocks)
+        return replace(traits, recurrent=e.recurrent or in_time, paths=e.blocks, sums=e.blocks)
     return replace(  # each finding tells whether it is about time
         traits,
         paths=known.splits,
+        sums=any(len(place.before) > 1 and not place.joined for place in known.places),
         differentiated=known.record.differentiated,
         sigmoids=known.sigmoids,
         made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),

@@ -55,6 +55,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
     for name, way in before.items():
         _count_off(made, made.places[name], way.reader)
     place.beside = modules.is_beside(start[0])
+    place.joined = modules.kind_of(start[0]) == "Cat"
     within = any(weight.id in own for weight in weights)
     if operations := _apart(made, weights, start[0], own) + ([] if within else sums[::-1]):
         seen = [_see_operation(made, one, weights) for one in operations]

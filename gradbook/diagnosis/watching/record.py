@@ -79,6 +79,7 @@ class Seen:
     weak: bool = False
     summed: bool = False
     beside: bool = False  # whether something that asks for no gradient comes in there
+    joined: bool = False  # whether what comes in is laid beside one another
     layer: bool = False
     normed: bool = False
     data: bool = False  # what the network is called with

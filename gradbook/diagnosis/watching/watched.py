@@ -197,6 +197,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         weak=last.weak and not last.data,
         summed=last.summed,
         beside=last.beside,
+        joined=last.joined,
         module=last.module,
         asks=any(s.asks for s in found),
         norm=(squares / max(examples, 1)) ** 0.5 if count else None,
