@@ -169,34 +169,7 @@ def _watched(items: Iterable[Any], total: int) -> Iterator[Any]:
 
 def _show(report: Report, as_json: bool) -> None:
     try:
-        if as_json or not sys.stdout.isatty() or not _show_richly(report):
-            print(report.to_json() if as_json else report)
+        print(report.to_json() if as_json else report)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough; what is left must not complain either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _show_richly(report: Report) -> bool:
-    """Print in color if that is possible; every text is taken as it stands, not as markup."""
-    try:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-    except ImportError:
-        return False
-    console, table = Console(), Table()
-    shown = report.table(ROWS)
-    for header, side in zip(shown.headers, shown.align, strict=True):
-        table.add_column(Text(header), justify="right" if side == "r" else "left")
-    for row in shown.rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    style = "bold red" if report.verdict.is_problem else "bold green"
-    console.print(Text(f"Verdict: {report.verdict.value}", style))
-    for line in report.summary:
-        console.print(Text(line))
-    console.print(table)
-    for number, step in enumerate(report.steps, start=1):
-        console.print(Text(f"{number}. {step.text} ({step.link})"))
-    for note in report.notes:
-        console.print(Text(note, "dim"))
-    return True

@@ -191,6 +191,13 @@ def losses_of(moments: Sequence[Moment]) -> list[float]:
     return [moment.loss for moment in moments if moment.loss is not None]
 
 
+def skipped(looks: int) -> Iterator[str]:
+    """Say that what was not finite was not taken, and that later steps were."""
+    if looks:
+        text = f"At {looks} looks what came back was not finite, and no step was taken with it: a "
+        yield f"{text}GradScaler does so until its scale is low enough."
+
+
 def below(moments: Sequence[Moment]) -> Iterator[str]:
     """Say that a loss that was told has fallen below what it cannot fall below by itself."""
     if (told := losses_of(moments)) and told[-1] < 0:

@@ -37,6 +37,7 @@ class Run:
         self._deltas: Watched = watch(net)
         self._steps, self._told, self._age = 0, False, 0
         self._returns, self._waits = 0, math.nan  # a loss told before what it sends back
+        self._passed = set[int]()  # looks at what was not finite, behind which no step was taken
         self._idle = 0  # how often a loss was told, and nothing had come back
         self._untaken, self._between = 0, 0  # looks since the optimizer's step, and the most ever
         self._rates: list[float] = []
@@ -77,7 +78,7 @@ class Run:
             return
         rates = (group.get("lr") for group in self._optimizer.param_groups)
         self._rates.append(max((float(r) for r in rates if r is not None), default=math.nan))
-        if not self._told:
+        if not self._told or self._deltas.returns > self._returns:  # of one that was skipped
             self._look(_number(loss))
         elif self.moments and self.moments[-1].step == self._steps:
             self._look_again()
@@ -133,6 +134,9 @@ class Run:
             self.moments.append(self._moment(loss, self._diagnosed()))
 
     def _look(self, loss: float | None) -> Report | None:
+        if self._untaken and self.moments and self.moments[-1].step == self._steps:
+            lost = self.moments[-1].report.verdict is Verdict.NON_FINITE
+            self._passed |= {self._steps} if lost and self._hook is not None else set()
         self._steps, self._told = self._steps + 1, self._optimizer is not None
         self._untaken += 1
         self._age, self._returns, self._idle = self._deltas.age, self._deltas.returns, 0
@@ -189,7 +193,8 @@ class Run:
             text = "run must have looked at a step, got none: call run.step(loss) behind each "
             text += "backward pass, or hand over the optimizer, and train the network that is "
             raise BadInput(f"{text}watched")
-        bad = (m for m in self.moments if m.report.verdict is Verdict.NON_FINITE)
+        looked = [m for m in self.moments if m.step not in self._passed] or self.moments
+        bad = (m for m in looked if m.report.verdict is Verdict.NON_FINITE)
         trained = [name for name, p in self._net.named_parameters() if p.requires_grad]
         moment = next(bad, run_findings.last_of(self.moments, trained))
         total = {float(m.step): m.norm for m in self.moments}
@@ -198,7 +203,8 @@ class Run:
         alone = "" if report.verdict is moment.report.verdict else "Each step by itself: "
         step = f"Step {moment.step} of {self._steps}. {alone}{' '.join(changes_of(self.moments))}"
         # A terminal shows the first of what was known at the last step, too.
-        notes = *run_findings.below(self.moments), step, *report.notes, *high
+        skipped = run_findings.skipped(len(self._passed))
+        notes = *run_findings.below(self.moments), step, *skipped, *report.notes, *high
         report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
         if self._idle > run_findings.OFTEN:
             return run_findings.of_another(report, self._steps)

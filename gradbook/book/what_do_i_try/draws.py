@@ -57,6 +57,19 @@ def agreed(patient: Patient, remedy: Remedy) -> RemedyVerdict:
     return said.pop() if len(said) == 1 else RemedyVerdict.DEPENDS
 
 
+def helped(patient: Patient, remedy: Remedy, *, a_little: bool = False) -> str:
+    """Say in how many of the draws a remedy helps; if asked, also those where it does so a little.
+
+    Examples:
+        >>> from gradbook.book.what_do_i_try import patients, remedies
+        >>> helped(patients.SMALL, remedies.pre_norm), helped(patients.SMALL, remedies.adam)
+        ('all draws', 'no draw')
+    """
+    good = {RemedyVerdict.HELPS, *([RemedyVerdict.LITTLE] if a_little else [])}
+    count = sum(verdict in good for verdict in of(patient, remedy))
+    return ("no draw", "one draw", "two draws", "all draws")[count]
+
+
 def measured(patient: Patient, remedy: Remedy) -> tuple[RemedyVerdict, ...]:
     """Train them all, and return the verdict of each draw."""
     return tuple(treat(patient, remedy, draw).verdict for draw in DRAWS)

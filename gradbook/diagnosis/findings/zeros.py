@@ -36,7 +36,7 @@ def stuck(known: Known) -> Finding | None:
     if len(still) > 1 and driven:
         text = f"{_share(known)}, and no step will change that: {listed(driven)} begin with 0, and "
         return Finding(Verdict.STUCK, f"{text}so do weights in front of them.", since=driven[0])
-    if len(zero) == len(known.matrices) > 1:
+    if len(zero) == len(known.matrices) > 1 and not any(p.norm for p in zero):
         return Finding(Verdict.STUCK, "All weights are 0, so that no gradient gets past them.")
     return None
 

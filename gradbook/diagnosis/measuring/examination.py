@@ -72,7 +72,8 @@ def measured_of(
     if known is not None and lr is not None:
         own = tensors.only(name for name, found in measured.items() if found.tied_to is None)
         steps = measure_updates(own, known, positive("lr", lr) / scale, most)
-        updates = {step.name: step for step in watched(steps, len(measured))}
+        found_of = {step.name: step for step in watched(steps, len(measured))}
+        updates = {name: found_of[name] for name in order.names if name in found_of}
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)

@@ -27,8 +27,12 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
     formats = {m.format for m in found.measured.values() if m.format is not None}
     traits = Traits(normalized=e.normalized, small=bool(formats - {"float32", "float64"}))
     if known is None:
-        # More δ than tensors of weights are those of steps of time.
-        in_time = e.deltas is not None and len(e.deltas.names) > len(found.measured) > 0
+        # More δ than tensors are those of steps of time, and a list of more than matrices.
+        names = () if e.deltas is None else e.deltas.names
+        tensors = [m.shape or () for m in found.measured.values()]
+        if all(name.isdigit() for name in names):
+            tensors = [shape for shape in tensors if len(shape) > 1]
+        in_time = len(names) > len(tensors) > 0
         return replace(traits, recurrent=e.recurrent or in_time, paths=e.blocks, sums=e.blocks)
     return replace(  # each finding tells whether it is about time
         traits,
@@ -70,7 +74,9 @@ def _printable(finding: Finding) -> Finding:
 def _freeze_depth(found: Examined, per_layer: Rate) -> int | None:
     """Predict how many layers back the last layer's update would be lost in float32."""
     falls = (per_layer.high or per_layer.factor) < 1
-    steps = [step for step in found.updates.values() if 0 < step.weight.rms < float32.largest]
+    matrices = {name for name, m in found.measured.items() if len(m.shape or ()) > 1}
+    steps = [step for name, step in found.updates.items() if name in matrices]
+    steps = [step for step in steps if 0 < step.weight.rms < float32.largest]
     # The weights of a recurrent network are those of all steps and freeze together.
     if found.lr is None or not steps or not falls or found.evidence.recurrent:
         return None

@@ -73,7 +73,7 @@ class _Hook:
     @compiler_off
     def __call__(self, *given: Any) -> Any:
         watched = self._watched and self._watched()
-        if watched is None:
+        if watched is None or modules.transformed():
             return None
         if self._hidden is self._act:
             self._hidden = compiler_off(self._act)

@@ -82,8 +82,9 @@ def tensors_in(value: Any) -> Iterator[Any]:
 
 
 def floats_in(value: Any) -> list[Any]:
-    """Return those that are not empty and may have a gradient."""
-    return [t for t in tensors_in(value) if (t.is_floating_point() or t.is_complex()) and t.numel()]
+    """Return those that are not empty, may have a gradient, and can be looked at."""
+    plain = (t for t in tensors_in(value) if not t.is_nested and str(t.layout) in LAYOUTS)
+    return [t for t in plain if (t.is_floating_point() or t.is_complex()) and t.numel()]
 
 
 def returned(output: Any, entered: Sequence[Any]) -> Any:
@@ -93,6 +94,9 @@ def returned(output: Any, entered: Sequence[Any]) -> Any:
     alike = (x for x in asking if entered and x.shape == entered[0].shape)
     return next(alike, asking[0] if asking else None)
 
+
+LAYOUTS = ("torch.strided", "torch.sparse_coo", "torch._mkldnn")
+"""How tensors lie that a norm can be taken of."""
 
 RELUS = ("Relu", "Threshold", "ClampMin", "Clamp")
 CLIPS = (*RELUS[1:], "Hardtanh", "Maximum")
@@ -126,6 +130,16 @@ def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
     disable: Any = getattr(sys.modules.get("torch._dynamo"), "disable", None)
     wrapped: Callable[..., Any] = act if disable is None else disable(act)
     return wrapped
+
+
+def transformed() -> bool:
+    """Tell whether PyTorch follows a network as a function, of which there are no numbers to see.
+
+    As `torch.func` does for each example, `torch.jit.trace` and `torch.export`.
+    """
+    torch = sys.modules["torch"]
+    level = getattr(torch._C._functorch, "maybe_current_level", None)
+    return torch.jit.is_tracing() or (level is not None and level() is not None)
 
 
 def backwards() -> bool:
