@@ -251,7 +251,8 @@ RELU = CommonClaim(
     ),
     _RATIO,
     proofs.relu_keeps_gradients,
-    "the variance of the weights is two over fan-in or more, and layers are wide against the depth",
+    "biases are zero, the variance of the weights is two over fan-in or more, and layers are wide "
+    "against the depth",
 )
 WEIGHT_GRADIENTS = CommonClaim(
     "Weight gradients of one size in all layers show that nothing vanishes",
@@ -267,7 +268,7 @@ DEFAULT_WEIGHTS = CommonClaim(
     proofs.default_weights,
 )
 TANH = CommonClaim(
-    "With Xavier weights the variance in a tanh network settles",
+    "With Xavier weights the variance in a tanh network settles at a quarter",
     (LIPPE_INITIALIZATION,),
     "variance of the pre-activations, said to settle at 0.25",
     proofs.tanh_settles,

@@ -41,7 +41,7 @@ def attention(
     sharp = np.array([p.max(axis=-1).mean() for p in weights])
     at = {s: int(np.argmin(np.abs(sizes - s))) for s in (1.0, 8.0)}
     told = "; ".join(
-        f"scores of size {s:g}: {middle[n]:.2f} in the median row, {low[n]:.2g} or less in one of "
+        f"scores of size {s:g}: {middle[n]:.2f} in the median row, {low[n]:.3g} or less in one of "
         f"ten, {100 * sharp[n]:.0f} % of the weight on one key"
         for s, n in at.items()
     )

@@ -54,8 +54,9 @@ def wall(
         alt=f"Without a clip the first step takes the weight from {start:g} to "
         f"{fixed_text(thrown, 2)} and the loss to {landing}; clipped, the loss is {end} after "
         f"{steps} steps.",
-        caption=rf"Descent on $\frac12\sum_{{k=0}}^{{{time - 1}}} (w^k - 1)^2$, {time} steps of "
-        rf"time, from $w = {start:g}$, where the slope is {fixed_text(slope, 0)}. "
+        caption=rf"Descent on $\frac12\sum_{{k=0}}^{{{time - 1}}} (w^k - 1)^2$, the loss of one "
+        rf"linear recurrent unit over {time} steps, from $w = {start:g}$, where the slope is "
+        rf"{fixed_text(slope, 0)}. "
         rf"At $\eta = {lr:g}$ the "
         f"first step throws the weight to {fixed_text(thrown, 2)}; clipped, steps longer than "
         rf"$\eta c = {lr * max_norm:g}$ are cut to that length.",

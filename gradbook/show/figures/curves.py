@@ -1,6 +1,6 @@
 """Curves: named series over one axis, measured beside theory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,11 +112,7 @@ def norms(
     looks("values", len(values))
     ensembles = {name: _ensemble(name, array) for name, array in values.items()}
     shares = [0.5, (1 - coverage) / 2, (1 + coverage) / 2]
-    # Without interpolation a quantile is one of the seeds, also where others are infinite.
-    quantiles = {
-        name: np.quantile(array, shares, axis=0, method="inverted_cdf")
-        for name, array in ensembles.items()
-    }
+    quantiles = {name: _quantiles(array, shares) for name, array in ensembles.items()}
     depth = max(array.shape[1] for array in ensembles.values())
     return lines(
         np.arange(1, depth + 1),
@@ -134,6 +130,15 @@ def norms(
         alt=alt,
         caption=caption,
     )
+
+
+def _quantiles(array: Array, shares: Sequence[float]) -> Array:
+    """Return quantiles over the seeds, the first of them, the median, as `numpy.median` has it."""
+    # Without interpolation a quantile is one of the seeds, also where others are infinite.
+    found = np.quantile(array, shares, axis=0, method="inverted_cdf")
+    whole = np.isfinite(array).all(axis=0)
+    found[0, whole] = np.median(array[:, whole], axis=0)
+    return found
 
 
 def _draw(axes: Axes, x: Array, curve: Curve) -> Line2D:
