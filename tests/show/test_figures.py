@@ -365,6 +365,13 @@ def test_norms_show_the_median_and_the_band_of_the_seeds():
     assert axes_of(picture).get_yscale() == "log"
 
 
+def test_the_median_that_is_drawn_is_the_one_that_captions_tell():
+    """Also of an even number of seeds, where a quantile without interpolation is another one."""
+    seeds = 10.0 ** np.random.default_rng(0).standard_normal((12, 3))
+    picture = figures.norms({"a": seeds}, **TEXTS)
+    np.testing.assert_array_equal(picture.figure.axes[0].lines[0].get_ydata(), np.median(seeds, 0))
+
+
 def test_one_network_has_no_band():
     picture = figures.norms({"a": [0.1, 1.0], "b": [[0.2, 1.0]]}, **TEXTS)
     assert not axes_of(picture).collections
