@@ -121,11 +121,24 @@ def observatory(of: Training) -> Callable[[], None]:
     return look
 
 
+def diag(of: Training) -> Callable[[], None]:
+    import torchdiag  # noqa: PLC0415
+
+    def look() -> None:
+        torchdiag.check_dead_neurons(of.net, of.x)
+        of.backward()
+        torchdiag.check_gradients(of.net)
+        of.optimizer.step()
+
+    return look
+
+
 WAYS: Mapping[str, tuple[Callable[[Training], Callable[[], None]], int]] = {
     "diagnosed": (one, 1),
     "and its optimizer": (lambda of: one(of, optimizer=of.optimizer), 1),
     "run": (run, STEPS),
     "run, every=4": (lambda of: run(of, every=STEPS), STEPS),
+    "torchdiag": (diag, 1),
     "torchmortem": (mortem, STEPS),
     "neural-observatory": (observatory, STEPS),
 }
