@@ -373,7 +373,7 @@ ADAM = CommonClaim(
     (Place(sources.KINGMA_BA, "the abstract", "https://arxiv.org/abs/1412.6980"),),
     "first step over the learning rate",
     proofs.adam_steps,
-    "the gradient is large against epsilon, and has had its size for many steps",
+    "the gradient is large against epsilon, and has kept its size so far",
 )
 
 ALL: tuple[CommonClaim, ...] = tuple(

@@ -240,7 +240,7 @@ DEEP = {
     Verdict.CUT: _try("cut"),
     Verdict.STUCK: _try("stuck"),
     Verdict.SYMMETRIC: _try("random"),
-    Verdict.DEAD: _try("biases, off side, norm"),
+    Verdict.DEAD: _try("biases, norm, off side"),
     Verdict.VANISHING: _try("sigmoids, weights, smooth, path, norm, activation, scale"),
     Verdict.EXPLODING: _try("sigmoids, drawn, smooth, deep norm, path, scale, warm, norm, clip"),
     Verdict.STARVED: _try("balance"),
