@@ -21,9 +21,6 @@ OF_WEIGHTS = ("model.", "model-", "pytorch_model.", "adapter_model.", "diffusion
 BAD_INPUT = 2
 """The exit code for bad input or usage."""
 
-ROWS = 6
-"""The most layers that a report in color shows."""
-
 LONG = 64
 """From how many tensors on progress is shown."""
 

@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -95,17 +95,17 @@ def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -
         size = float(size_of(tensor)) if position == 0 else 1.0  # asked of a device once
         if not math.isfinite(size):
             made.bad_input.append(name)
-            made.spoiled |= {name} if _all_finite(made.called_with) else set()
+            made.spoiled |= {name} if _all_finite(made.data or {}) else set()
         if size == 0:
             made.empty.append(name)
-        if name and {id(tensor), id(tensor._base)} & (made.data or set()):
+        if name and {id(tensor), id(tensor._base)} & (made.data or {}).keys():
             made.given.add(name)
     return fresh
 
 
-def _all_finite(called_with: Iterable[Callable[[], Any]]) -> bool:
+def _all_finite(data: Mapping[int, Callable[[], Any]]) -> bool:
     """Tell whether what the network was called with is known, and finite."""
-    tensors = [tensor() for tensor in called_with]
+    tensors = [tensor() for tensor in data.values()]
     return bool(tensors) and all(t is not None and bool(t.isfinite().all()) for t in tensors)
 
 

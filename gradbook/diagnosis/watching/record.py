@@ -134,8 +134,8 @@ class Pass:
     kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # to send more back through
     bad_input: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
-    data: frozenset[int] | None = None  # what it was called with, as long as it goes on
-    called_with: tuple[Callable[[], Any], ...] = ()  # the same, not kept alive
+    # What it was called with, as long as it goes on: by `id`, and not kept alive.
+    data: Mapping[int, Callable[[], Any]] | None = None
     spoiled: set[str] = field(default_factory=set)
     added: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)

@@ -47,8 +47,7 @@ class Watched(Mapping[str, Any]):
         self._passes: list[Pass] = []
         self._hooks, self._leaves = ExitStack(), ExitStack()
         self._hooks.callback(self._leaves.close)
-        self._data: frozenset[int] | None = None
-        self._called_with: tuple[Any, ...] = ()
+        self._data: Mapping[int, Any] | None = None
         weakref.finalize(self, self._hooks.close).atexit = False
 
     def __getitem__(self, name: str) -> Any:
@@ -93,9 +92,7 @@ class Watched(Mapping[str, Any]):
         # An evaluation without gradients keeps what is; where a checkpoint computes something once
         # more on the way back, it is still the same pass.
         if sys.modules["torch"].is_grad_enabled() and not backwards():
-            floats = [*floats_in(given)]
-            self._open, self._data = None, frozenset(map(id, floats))
-            self._called_with = tuple(map(weakref.ref, floats))
+            self._open, self._data = None, {id(x): weakref.ref(x) for x in floats_in(given)}
 
     def _current(self) -> Pass:
         made = self._open
@@ -108,7 +105,7 @@ class Watched(Mapping[str, Any]):
             for one in self._passes:
                 one.drop() if one.era < self.age else one.nodes.clear()
             self._passes = [p for p in self._passes if p.heard or p.era == self.age] + [made]
-        made.data, made.called_with = self._data, self._called_with
+        made.data = self._data
         return made
 
     def _heard(self, made: Pass, again: bool) -> None:
@@ -130,7 +127,6 @@ class Watched(Mapping[str, Any]):
         if self._open is not None and not backwards():
             self._open.nodes.clear()
             self._data = self._open.data = None
-            self._called_with = self._open.called_with = ()
 
 
 def record_of(passes: Sequence[Pass]) -> Record:
