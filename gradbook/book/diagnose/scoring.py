@@ -115,9 +115,9 @@ def figure(seen: Seen, limits: Limits = LIMITS) -> Any:
     judged = seen.judged[DELTA_SIZES.given]
     sound, faulty = (values(judged, truths, DELTA_SIZES.decades) for truths in (SOUND, SIZED))
     share = np.linspace(0, 1, 101)
-    drawn = {"healthy": np.quantile(sound, share), "faulty": np.quantile(faulty, share)}
+    drawn = {"arrives": np.quantile(sound, share), "does not": np.quantile(faulty, share)}
     between = (
-        f"the healthy ones end at {sound[-1]:.2f} decades, the faulty ones begin at "
+        f"the former end at {sound[-1]:.2f} decades, the latter begin at "
         f"{faulty[0]:.2f}, and the threshold is {limits.deltas:.2f}"
     )
     return lines(
@@ -127,7 +127,9 @@ def figure(seen: Seen, limits: Limits = LIMITS) -> Any:
         log_y=True,
         x_label="share of the networks, sorted",
         y_label="decades of δ, without sign",
-        alt=f"Two sorted curves that do not overlap: {between}.",
-        caption=f"Decades of δ between the first hidden layer and the last, of {len(sound)} "
-        f"networks whose gradient arrives and {len(faulty)} whose gradient does not: {between}.",
+        alt="Two sorted curves that do not overlap, of networks whose gradient arrives and of "
+        f"those whose gradient does not: {between}.",
+        caption="The largest fall or rise of δ between any two layers or steps, in decades, of "
+        f"{len(sound)} networks, healthy or frozen, whose gradient arrives and {len(faulty)} "
+        f"whose gradient does not: {between}.",
     )

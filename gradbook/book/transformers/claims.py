@@ -183,7 +183,8 @@ LAST_LAYER = Claim(
     chapter=CHAPTER,
     statement="The last block's gradient does not depend on the depth with post-norm, and falls "
     "as one over the stream's mean square with pre-norm",
-    setting=f"depth in pairs of attention and ReLU, {EQUAL}; mean square on the last weights",
+    setting=f"depth in pairs of attention and ReLU, {EQUAL}; mean square on the last weights, "
+    "per token",
     source=XIONG,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"{kind}, {d}" for kind in ("pre-norm", "post-norm") for d in DEPTHS),
