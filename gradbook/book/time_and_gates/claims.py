@@ -255,7 +255,8 @@ DRIVEN = Claim(
 LATCH = Claim(
     name="latch",
     chapter=CHAPTER,
-    statement="At its state a latch a = tanh(wa), w > 1, multiplies a gradient by λ = w(1 − a²) < 1 in every step",
+    statement="At its state a latch a = tanh(wa), w > 1, multiplies a gradient by "
+    "λ = w(1 − a²) < 1 in every step",
     setting="200 steps from 1/2 and backpropagation; theory: λ = 2u/sinh 2u with u = w tanh u",
     source=BENGIO,
     kind=ClaimKind.EXACT,
@@ -268,7 +269,8 @@ LATCH = Claim(
 MARGIN = Claim(
     name="latch-margin",
     chapter=CHAPTER,
-    statement="From its state on, no inputs of size below m = wa − artanh a, a² = 1 − 1/w, flip a latch",
+    statement="From its state on, no inputs of size below m = wa − artanh a, a² = 1 − 1/w, "
+    "flip a latch",
     setting=f"bisection on a constant push that {PUSHES} steps do not flip",
     source=BENGIO,
     kind=ClaimKind.EXACT,
