@@ -25,11 +25,18 @@ SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
 AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
 """What may be true of a network that has learned, and is no illness then."""
 
+BLOWS_UP = frozenset({Verdict.EXPLODING, Verdict.LARGE_STEP})
+"""What makes a first loss large that then falls to guessing and no further."""
+
 EMPTIES = frozenset({Verdict.CUT, Verdict.LOSS})
 """What one batch may seem to be of which a loss has nothing to say, as one without an object."""
 
 RISEN = 1.3
 """How many times the loss of the first fifth that of the last is which has risen."""
+
+STAYS, SETTLES = 0.98, 0.9
+"""How much of the loss of the second fifth is left in the last of one that does not fall, and of
+one that has fallen before, and may have come to what guessing costs."""
 
 SHRUNK = 0.5
 """Decades by which half of the matrices become smaller that is more than training does."""
@@ -174,6 +181,26 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
     return _told(report, f" But the loss has risen from {ends[0]:.3g} to {ends[1]:.3g}.", "risen")
 
 
+def stays(report: Report, moments: Sequence[Moment]) -> Report:
+    """Say of a healthy gradient that the loss does not fall all the same."""
+    told, first = losses_of(moments), report.findings[0]
+    since = _stands(moments, STAYS)
+    if first.verdict is not Verdict.HEALTHY or first.hint or not since or learned(moments):
+        return report
+    text = f" But since step {since} the loss has not fallen: it is {median(last_fifth(told)):.3g}."
+    return _told(report, text, "flat loss")
+
+
+def _stands(moments: Sequence[Moment], share: float) -> int:
+    """Return the step from which on the loss does not fall, that of the second fifth, or 0."""
+    told = losses_of(moments)
+    part = len(told) // FIFTH
+    if len(told) < 4 * FIFTH or not all(map(math.isfinite, told)):
+        return 0
+    before, last = median(told[part : 2 * part]), median(last_fifth(told))
+    return moments[part].step if last > share * before > 0 else 0
+
+
 def of_another(report: Report, steps: int) -> Report:
     """Say that losses were told of which nothing came back, as of a network that was made anew."""
     text = f"After step {steps} losses were told, and nothing came back of the network that is "
@@ -201,8 +228,9 @@ def skipped(looks: int) -> Iterator[str]:
 def below(moments: Sequence[Moment]) -> Iterator[str]:
     """Say that a loss that was told has fallen below what it cannot fall below by itself."""
     if (told := losses_of(moments)) and told[-1] < 0:
-        text = f"The loss is {told[-1]:.3g}. Cross-entropy and squares end at 0: below it come "
-        yield f"{text}nll_loss of what is not log_softmax, and labels outside of 0 to 1."
+        text = f"The loss is {told[-1]:.3g}. Cross-entropy and squares end at 0: below it come log "
+        text += "densities, scores and advantages, and by mistake nll_loss of what is not "
+        yield f"{text}log_softmax, and labels outside of 0 to 1."
 
 
 def lost(moments: Sequence[Moment]) -> Finding | None:
@@ -218,15 +246,20 @@ def lost(moments: Sequence[Moment]) -> Finding | None:
 def learned(moments: Sequence[Moment]) -> Finding | None:
     """Find that the loss falls to less than half: what is learned sends little back.
 
-    Of one that has been below 0 half is nothing: what it may fall to is not known.
+    Of one that has been below 0 half is nothing: what it may fall to is not known. One that began
+    blown up may have fallen to guessing: then the least of its first fifth is its beginning.
     """
     told = losses_of(moments)
-    last = last_fifth(told)
+    last, first = last_fifth(told), last_fifth(told[::-1])
     known = len(told) >= FIFTH and all(map(math.isfinite, last)) and min(told) >= 0
-    if not known or median(last) >= told[0] / 2:
+    blown = any(_verdicts(m) & BLOWS_UP for m in moments[: len(first)])
+    if not known or median(last) >= (min(first) if blown else told[0]) / 2:
         return None
-    text = f"The loss falls from {told[0]:.3g} to {median(last):.3g}: this network trains."
-    return Finding(Verdict.HEALTHY, text)
+    text = f"The loss falls from {told[0]:.3g} to {median(last):.3g}"
+    if since := _stands(moments, SETTLES):
+        text += f", and not since step {since}: where that is less than guessing costs, this "
+        return Finding(Verdict.HEALTHY, f"{text}network has learned.", hint="flat loss")
+    return Finding(Verdict.HEALTHY, f"{text}: this network trains.")
 
 
 def has_not_risen(moments: Sequence[Moment]) -> bool:

@@ -193,7 +193,7 @@ class Run:
             text = "run must have looked at a step, got none: call run.step(loss) behind each "
             text += "backward pass, or hand over the optimizer, and train the network that is "
             raise BadInput(f"{text}watched")
-        looked = [m for m in self.moments if m.step not in self._passed] or self.moments
+        looked = [m for m in self.moments if m.step not in self._skipped()] or self.moments
         bad = (m for m in looked if m.report.verdict is Verdict.NON_FINITE)
         trained = [name for name, p in self._net.named_parameters() if p.requires_grad]
         moment = next(bad, run_findings.last_of(self.moments, trained))
@@ -203,14 +203,27 @@ class Run:
         alone = "" if report.verdict is moment.report.verdict else "Each step by itself: "
         step = f"Step {moment.step} of {self._steps}. {alone}{' '.join(changes_of(self.moments))}"
         # A terminal shows the first of what was known at the last step, too.
-        skipped = run_findings.skipped(len(self._passed))
+        skipped = run_findings.skipped(len(self._skipped()))
         notes = *run_findings.below(self.moments), step, *skipped, *report.notes, *high
         report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
         if self._idle > run_findings.OFTEN:
             return run_findings.of_another(report, self._steps)
         if self._rates and self._untaken > self._between + run_findings.OFTEN:
             return run_findings.by_another(report, self._untaken)
-        return run_findings.slowed(run_findings.risen(report, self.moments), self._rates)
+        for told in (run_findings.risen, run_findings.stays):
+            report = told(report, self.moments)
+        return run_findings.slowed(report, self._rates)
+
+    def _skipped(self) -> set[int]:
+        """Return the looks at what was not finite with which no step was taken.
+
+        Where no step is seen, those with a finite one behind them: NaN in weights stays there.
+        """
+        lost = [m.report.verdict is Verdict.NON_FINITE for m in self.moments]
+        if self._hook is not None or all(lost):
+            return self._passed
+        last = len(lost) - lost[::-1].index(False)
+        return {m.step for m, bad in zip(self.moments[:last], lost, strict=False) if bad}
 
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
         """Yield what happened over the steps."""

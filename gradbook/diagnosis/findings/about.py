@@ -95,6 +95,13 @@ def hides(known: Known) -> str:
     return f" But of {told}" if more >= HIDES else ""
 
 
+def unready(known: Known) -> str:
+    """Say that normalizations take averages that they never took."""
+    names = listed(list(known.record.untrained))
+    text = f" But {names} ran in eval() mode and never saw a batch in training: instead of "
+    return f"{text}averages there are a mean of 0 and a variance of 1." if names else ""
+
+
 def held_before(known: Known) -> str:
     """Say that weights hold more than came to them, as where gradients are not cleared."""
     bias, total = _unlike(known) or (None, 0.0)
@@ -107,7 +114,8 @@ def held_before(known: Known) -> str:
 def _unlike(known: Known) -> tuple[Parameter, float] | None:
     """Return the first bias whose gradient can be held against the sum of δ, if it is not it."""
     calls = Counter(place.module for place in known.places if place.layer)
-    for bias in known.asked if not known.record.differentiated else ():
+    mine = (p for p in known.asked if p.stepped is not False)  # another optimizer clears the rest
+    for bias in mine if not known.record.differentiated else ():
         place = known.place_of.get(bias.name)
         if place is None or not place.total or bias.axes != 1 or not bias.norm:
             continue

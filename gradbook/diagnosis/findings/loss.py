@@ -28,8 +28,7 @@ def _bad(size: float | None) -> bool:
 
 
 def _forward(known: Known) -> tuple[str, str, str] | None:
-    broken = [p for p in known.parameters if p.broken]
-    if broken:
+    if broken := [p for p in known.parameters if p.broken]:
         names = listed([p.name for p in broken])
         text = f"The weights {names} are not finite: an earlier step broke them, or they came so."
         return text, broken[0].name, "wide" if any(p.hint == "wide" for p in broken) else "step"
@@ -40,8 +39,11 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
             return f"{text}is: it is made in between.", where, "forward"
         return f"What enters {where} is not finite: it is the data.", where, "data"
     first = next((p for p in known.places if _bad(p.out)), None)
-    if first is None:
-        return None
+    return None if first is None else _made(first)
+
+
+def _made(first: Place) -> tuple[str, str, str]:
+    """Tell of the first place that is not finite what goes into it, and what it may be made by."""
     into = listed(first.before)
     if into and first.count == 1 and not first.module:
         text = f"What the network returns, a single number, is not finite, and {into} is: if it is "
@@ -51,7 +53,9 @@ def _forward(known: Known) -> tuple[str, str, str] | None:
     inner = f"though what {'it is made of' if entered else 'goes into it'}, {into}, is"
     text = f"On the way forward {where} is the first that is not finite{', ' * bool(into)}"
     since = first.module if entered else first.name
-    return f"{text}{inner if into else ''}.", since, "forward"
+    narrow = first.half and first.layer
+    text = f"{text}{inner if into else ''}.{' It is a float16, which ends at 65504.' * narrow}"
+    return text, since, "narrow" if narrow else "forward"
 
 
 def _back(known: Known, lost: list[str]) -> tuple[str, str, str]:

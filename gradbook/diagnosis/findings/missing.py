@@ -94,9 +94,11 @@ def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
     without = {p.module for p in known.places if not p.asks}
     if idle and without.isdisjoint(p.layer for p in none):
         rest = [p.name for p in none if p not in idle]
-        text = f"not used in this step, never called: {listed([p.name for p in idle])}."
+        before = any(p.layer in known.record.earlier for p in idle)
+        when = "not called since the backward pass before" if before else "never called"
+        text = f"not used in this step, {when}: {listed([p.name for p in idle])}."
         text += f" Called, and the loss does not depend on them: {listed(rest)}." if rest else ""
-        return text, idle[0].layer, "idle"
+        return text, idle[0].layer, "earlier" if before else "idle"
     text = f"{names}. They ran, and the loss does not depend on what comes from them."
     return text, none[-1].layer, "unused"
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise, takewhile
 
-from gradbook.diagnosis.findings.about import held_before, hides
+from gradbook.diagnosis.findings.about import held_before, hides, unready
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
 from gradbook.diagnosis.findings.missing import not_called, only_passed
-from gradbook.diagnosis.findings.over_time import one_sequence
+from gradbook.diagnosis.findings.over_time import one_alone
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates, still_small
 from gradbook.diagnosis.paths import Profile
@@ -199,7 +199,8 @@ def healthy(known: Known) -> Finding | None:
         ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
         ("untrained", only_passed(known)),
-        ("axis", one_sequence(known)),
+        ("axis", one_alone(known)),
+        ("unready", unready(known)),
         ("held", held_before(known)),
         ("idle", not_called(known)),
         ("underflow", underflows(known)),

@@ -85,7 +85,9 @@ def _falls(path: Profile, steps: Steps, down: float, grows: bool) -> Finding:
         text += f"grows{both}, by {factor(down)} or more from {end} on."
         return Finding(Verdict.EXPLODING, text, shown, shown.since(1), "time")
     text += f"falls{both} by {factor(down)} from {start} back to {end}."
-    return Finding(Verdict.VANISHING, text, shown, path.since(-1), "time")
+    alone = one_sequence(steps)
+    hint = "order" if alone else "time"
+    return Finding(Verdict.VANISHING, f"{text}{alone}", shown, path.since(-1), hint)
 
 
 def _grows(known: Known, path: Profile, steps: Steps) -> bool:
@@ -135,15 +137,29 @@ def every_step(known: Known) -> Finding | None:
     return None
 
 
-def one_sequence(known: Known) -> str:
+def one_alone(known: Known) -> str:
+    """Say that one sequence, or the first step, alone gets a gradient in a recurrent layer."""
+    found = (one_sequence(steps) or first_step(steps) for steps in known.record.steps)
+    return next(filter(None, found), "")
+
+
+def one_sequence(steps: Steps) -> str:
     """Say that of many sequences one alone gets a gradient, as where the wrong axis is read."""
-    for steps in known.record.steps:
-        counts = {len(row) for row in steps.sizes}
-        reached = sum(any(sizes) for sizes in zip(*steps.sizes, strict=False))
-        if counts and min(counts) == max(counts) >= CALLS and reached == 1:
-            text = f" But of {max(counts)} sequences that {steps.name or 'the network'} reads one "
-            return f"{text}alone gets a gradient."
-    return ""
+    counts = {len(row) for row in steps.sizes}
+    reached = sum(any(sizes) for sizes in zip(*steps.sizes, strict=False))
+    if not counts or reached != 1 or not min(counts) == max(counts) >= CALLS:
+        return ""
+    text = f" But of {max(counts)} sequences that {steps.name or 'the network'} reads one "
+    return f"{text}alone gets a gradient."
+
+
+def first_step(steps: Steps) -> str:
+    """Say that of many steps the first alone gets one, as where it is read for the last."""
+    reached = [any(row) for row in steps.sizes]
+    if len(reached) < CALLS or not reached[0] or any(reached[1:]):
+        return ""
+    text = f" But of {len(reached)} steps that {steps.name or 'the network'} reads the first alone "
+    return f"{text}gets a gradient."
 
 
 def _own_losses(known: Known, steps: Steps) -> bool:

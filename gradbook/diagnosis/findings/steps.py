@@ -42,7 +42,8 @@ def large_step(known: Known) -> Finding | None:
     more = f", and {len(found) - 1} more by at least {LARGE:g}" if len(found) > 1 else ""
     decay = "; most of it is weight decay" if _decays(top) else ""
     text = f"One step changes {top.name} by {top.ratio:.1e} times its size{more}{decay}."
-    hint = "decay" if decay else top.hint
+    alone = "alone" if len(known.matrices) == 1 and top.layer in known.record.called else top.hint
+    hint = "decay" if decay else alone
     return Finding(Verdict.LARGE_STEP, text, since=top.name, hint=hint)
 
 

@@ -30,7 +30,7 @@ ENOUGH = 2**12
 PATIENCE = 32
 """How often weights are written to until those that another optimizer holds must have been, too."""
 
-BY_SIZE = ("Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Rprop")
+BY_SIZE = ("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Rprop")
 """Optimizers of PyTorch that divide each gradient by its own size, so that a clip does nothing."""
 
 BY_NUMBERS = ("SGD", "ASGD", *BY_SIZE)

@@ -83,16 +83,20 @@ def _read(table: str) -> dict[str, Advice]:
 HINTS = _read("""
 data (diagnose): Look at the batch: count what is not finite in it, and drop it.
 loss (diagnose): Look at the loss: what is not finite in its targets, a division by 0, log(0), a
-  root or norm of 0, a power of what is negative, or all labels masked.
+  root or norm of 0, a logarithm or power of what is negative, or all labels masked.
 step (clipping): Go back to the last weights that are finite; clip, lower the rate.
 back (diagnose): Look at what is done with it: log, root or division at 0, or a softmax of which
   all is masked, though what comes of it is masked, too, or left out by where.
 wide (clipping): Keep the weights in float32, as under autocast: in float16 the 1e-8 that Adam adds
   to what it divides by is 0, and so are squares of small gradients.
+narrow (clipping): Run it in bfloat16 or float32, or make what enters it, or its weights, smaller:
+  float16 ends at 65504.
 scale (clipping): Lower the loss scale, as a GradScaler does where it skips a step, and clear
   gradients at every step.
 underflow, half (clipping): Multiply the loss by a large number, as GradScaler does, and unscale
   before the step.
+earlier (diagnose): Look for .detach() on what they returned, as where a generator's step reads what
+  was made for its critic's; if they take turns, watch a run.
 idle (diagnose): Watch a run if they take turns; else find why: a router, a condition, a list.
 outside (diagnose): Call backward() behind this forward pass. If you did, look between what the
   network returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.
@@ -142,6 +146,8 @@ untold (diagnose): Tell the loss: run.step(loss).
 derivative (diagnose): Tell a run its loss; or ask with a loss on what the network returns.
 axis (diagnose): Look at the shapes: with batch_first=True a layer reads and returns batch, step,
   feature; without it step, batch, feature.
+order (diagnose): Look first at the shapes: with batch_first=True a layer reads and returns batch,
+  step, feature; without it step, batch, feature.
 held (update-rule): If you do not accumulate over several passes, and no penalty is on the weights,
   call optimizer.zero_grad() before each backward pass; else make the checks before gradients.
 anew (diagnose): Call gradbook.watching again, behind what has made network or optimizer anew.
@@ -154,6 +160,12 @@ no step (update-rule): Call optimizer.step() behind backward(), of the optimizer
 decay (update-rule): Lower the weight decay, or the learning rate.
 risen (update-rule): Lower the learning rate; if it rises at any, look for a wrong sign of the loss
   or maximize=True; unless it is a loss that is to rise, as in a game of two networks.
+flat loss (what-do-i-try): If it still has to fall: compare the shapes of outputs and targets, for
+  (N, 1) against (N,) makes N times N errors; leave out a softmax in front of a loss that takes one;
+  see whether one batch is learned by heart.
+unready (normalization): Call net.train() before training: eval() is for what has been trained.
+alone (update-rule): If the loss falls, go on: a single layer may have to change by more than it is.
+  Else lower the learning rate tenfold, and bring the inputs to mean 0 and variance 1.
 rate (update-rule): If a warm-up begins with 0, ask again at a later step; else look at the
   scheduler and at the optimizer's groups.
 twice (diagnose): Leave softmax or sigmoid out of the network: CrossEntropyLoss and
@@ -164,7 +176,7 @@ unknown (diagnose): Use gradbook.watch(net): it sees where the graph is cut.
 """)
 """What comes first for a finding that knows more than its verdict, by its hint."""
 
-BESIDE = ("step", "scale", "half", "second")
+BESIDE = ("step", "scale", "half", "second", "order")
 """After these hints the rest is advised, too; the others say all there is to do."""
 
 _SAID = _read("""

@@ -49,7 +49,7 @@ def report_of(found: Examined, findings: Sequence[Finding], known: Known | None 
     first, traits = findings[0], traits_of(found, known)
     sizes = () if first.profile is None else first.profile.rms
     per_layer = rate(first.profile.of_steps) if first.profile and sizes else None
-    in_time = first.hint in ("time", "lag") or traits.recurrent
+    in_time = first.hint in ("time", "lag", "order") or traits.recurrent
     traits = replace(traits, recurrent=in_time, single=bool(sizes) and one_layer(sizes))
     return Report(
         findings=tuple(map(_printable, findings)),

@@ -26,6 +26,7 @@ def see(made: Pass, name: str, tensor: Any, *, module: str, returned_by: Any = N
     if place is None:
         key = _counted(made.again if modules.backwards() else made.calls, name)
         place = made.places.get(key) or Seen(key, module, tuple(tensor.shape), size_of(tensor))
+        place.half = str(tensor.dtype) == "torch.float16"
         made.places[key] = place
         made.tensors[id(tensor)] = weakref.ref(tensor), version_of(tensor), key
         own = set() if returned_by is None else set(map(id, own_weights(returned_by)))

@@ -152,6 +152,8 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
         if may_wait:
             place.shares = shares_in(tensor)
         place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
+        place.normed |= axes == 1 and modules.divides_by_own(tensor.grad_fn)
+        made.untrained += [name] if modules.is_untrained(module) else []
     asking.listen(made, name, module, asking.sequence(args, kwargs), output)
     if not name:
         asking.separate(made, list(modules.floats_in(output)))

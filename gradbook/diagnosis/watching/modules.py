@@ -52,6 +52,12 @@ def is_empty(weight: Any) -> bool:
     return bool(whole and not weight.detach()[(0,) * weight.ndim] and not weight.detach().any())
 
 
+def is_untrained(module: Any) -> bool:
+    """Tell whether a batch normalization takes averages that no batch has been taken into."""
+    batches = getattr(module, "num_batches_tracked", None)
+    return batches is not None and not module.training and not int(batches)
+
+
 def axes_of(module: Any) -> int:
     """Return the number of axes of a module's own weights, 0 if it has none."""
     if module not in _AXES:
@@ -120,9 +126,14 @@ UNBOUNDED = (
     *("LeakyRelu", "AvgPool2D", "NativeDropout", "Split", "Index", "IndexSelect", "Gather"),
     *(*SHAPES, *BY_NUMBER, *ROWS, *PICKS),
 )
+SIZES = (
+    *("Add", "Sqrt", "Rsqrt", "Pow", "ClampMin", "Clamp", "Reciprocal", "Mean", "Sum", "Std"),
+    *("Var", "LinalgVectorNorm", "Norm", "Expand", "Unsqueeze", "View", "ToCopy", "Mul", "Div"),
+)
+FEW = 8
 MOST = 1024
 """What is made of nothing in a graph but weights; what is bounded only if what it is made of is;
-and how many nodes are looked at."""
+what the size of a tensor is made by; and how many nodes are looked at, for that and in all."""
 
 
 def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -176,6 +187,31 @@ def bent_by(node: Any, empty: bool = False) -> Any:
             return None
         node = behind[0] if len(behind) == 1 else None
     return None
+
+
+def divides_by_own(node: Any) -> bool:
+    """Tell whether a tensor is another one over a norm or deviation of it: a normalization by hand.
+
+    A scale and a shift may come behind.
+    """
+    for _ in range(FEW):
+        edges = [e for e, _ in node.next_functions if e is not None] if node is not None else []
+        inner = [e for e in edges if not hasattr(e, "variable")]
+        if len(inner) == 2 and kind_of(node) in ("Mul", "Div"):
+            return any(map(_is_own_size, inner))
+        node = inner[0] if len(inner) == 1 else None
+    return False
+
+
+def _is_own_size(node: Any) -> bool:
+    """Tell whether a factor is a root of a mean or sum, or a norm, of one tensor."""
+    seen = set[str]()
+    while kind_of(node) in SIZES:
+        seen.add(kind_of(node))
+        edges = [e for e, _ in node.next_functions if e is not None]
+        node = edges[0] if len({*edges}) == 1 else None
+    rooted = seen & {"Sqrt", "Rsqrt", "Pow"} and seen & {"Mean", "Sum"}
+    return bool(rooted or seen & {"Std", "Var", "LinalgVectorNorm", "Norm"})
 
 
 def is_linear(node: Any) -> bool:

@@ -44,6 +44,10 @@ class Record:
     steps: tuple[Steps, ...] = ()
     called: frozenset[str] = frozenset()
     """The modules that ran."""
+    earlier: frozenset[str] = frozenset()
+    """Those that ran in front of a backward pass before this one."""
+    untrained: tuple[str, ...] = ()
+    """Those that ran as for evaluation, and whose averages no batch has been taken into."""
     given: frozenset[str] = frozenset()
     """Those that read what the network was called with, as it is."""
     bad_input: tuple[str, ...] = ()
@@ -137,6 +141,7 @@ class Pass:
     # What it was called with, as long as it goes on: by `id`, and not kept alive.
     data: Mapping[int, Callable[[], Any]] | None = None
     spoiled: set[str] = field(default_factory=set)
+    untrained: list[str] = field(default_factory=list)
     added: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)
     strangers: dict[int, tuple[int, ...]] = field(default_factory=dict)

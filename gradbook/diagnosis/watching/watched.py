@@ -4,7 +4,7 @@ import math
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -45,6 +45,7 @@ class Watched(Mapping[str, Any]):
         self.age, self.returns, self.removed = 0, 0, False
         self._open: Pass | None = None
         self._passes: list[Pass] = []
+        self._ran = set[str]()  # modules, in passes before the last
         self._hooks, self._leaves = ExitStack(), ExitStack()
         self._hooks.callback(self._leaves.close)
         self._data: Mapping[int, Any] | None = None
@@ -81,7 +82,7 @@ class Watched(Mapping[str, Any]):
     @cached_property
     def record(self) -> Record:
         """What is known of the last step."""
-        return record_of(self._passes)
+        return record_of(self._passes, self._ran)
 
     def _told(self) -> dict[str, Place]:
         places = self.record.places
@@ -100,6 +101,7 @@ class Watched(Mapping[str, Any]):
             if any(p.heard and p.era == self.age for p in self._passes):
                 self.age += 1
                 self._leaves.close()
+            self._ran.update(s.module for p in self._passes for s in p.places.values())
             told = weakref.WeakMethod(self._heard)
             made = self._open = Pass(self.age, self._names, self._inner, told, self._leaves)
             for one in self._passes:
@@ -129,7 +131,7 @@ class Watched(Mapping[str, Any]):
             self._data = self._open.data = None
 
 
-def record_of(passes: Sequence[Pass]) -> Record:
+def record_of(passes: Sequence[Pass], ran: Collection[str] = ()) -> Record:
     """Return what is known of the last passes that something came back of, or of the last one."""
     made = [p for p in passes if p.heard] or list(passes[-1:])
     if not made:
@@ -143,6 +145,8 @@ def record_of(passes: Sequence[Pass]) -> Record:
         places=tuple(_in_order({shown[k]: _place(p, shown) for k, p in together.items()})),
         steps=tuple(steps for one in made for steps in one.loops.values() if steps.sizes),
         called=frozenset(place.module for place in seen),
+        earlier=frozenset(ran),
+        untrained=tuple(dict.fromkeys(name for one in made for name in one.untrained)),
         given=frozenset().union(*(one.given for one in made)),
         bad_input=tuple(dict.fromkeys(name for one in made for name in one.bad_input)),
         spoiled=frozenset().union(*(one.spoiled for one in made)),

@@ -14,10 +14,12 @@ from gradbook.press.places import DOCS
 STACK, CELLS, SIGMOIDS = Traits(), Traits(recurrent=True), Traits(sigmoids=True)
 BENT = {"replace them": "Replace the sigmoids", "BatchNorm": "BatchNorm"}
 ROUNDED = {"a wide copy": "float32 copy", "a larger rate": "Raise", "Loss scaling": "Scale"}
+TAMED = {"recurrent weights": "orthogonal", "gates": "If they have gates", "a clip": "Clip"}
 ORDERS = {
     "deep": (4, Verdict.VANISHING, STACK, {"suited weights": "Draw the weights", "a path": "path"}),
     "explodes": (4, Verdict.EXPLODING, STACK, {"suited weights": "Draw the", "a path": "path"}),
     "in time": (5, Verdict.VANISHING, CELLS, {"recurrent weights": "orthogonal", "gates": "gates"}),
+    "grows in time": (5, Verdict.EXPLODING, CELLS, TAMED),
     "sigmoids": (4, Verdict.VANISHING, SIGMOIDS, BENT),
     "frozen": (6, Verdict.FROZEN, Traits(small=True), ROUNDED),
     "dead": (3, Verdict.DEAD, STACK, {"biases": "biases of 0", "normalization": "Normalize"}),
