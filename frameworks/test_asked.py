@@ -89,6 +89,47 @@ def test_a_gate_made_of_the_mean_is_no_normalization() -> None:
     assert not any(divides_by_own(one.grad_fn) for one in gated)
 
 
+class Tower(nn.Module):
+    """Blocks on a path: each adds as much as there is, so that the gradient grows."""
+
+    def __init__(self, depth: int, bend: Callable[[], nn.Module], normalize: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(32, 32) for _ in range(depth))
+        self.bends = nn.ModuleList(bend() for _ in range(depth))
+        self.head, self.normalize = nn.Linear(32, 4), normalize
+        for layer in self.layers:
+            nn.init.kaiming_normal_(layer.weight)  # type: ignore[arg-type]
+
+    def states(self, x: Tensor) -> list[Tensor]:
+        found = [x]
+        for layer, bend in zip(self.layers, self.bends, strict=True):
+            inner = F.layer_norm(found[-1], (32,)) if self.normalize else found[-1]
+            found.append(found[-1] + 1.5 * layer(bend(inner)))
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.states(x)[-1])
+        return out
+
+
+@pytest.mark.parametrize("bend", [nn.ReLU, nn.PReLU])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_a_slope_that_is_learned_is_no_normalization(
+    bend: Callable[[], nn.Module], normalize: bool
+) -> None:
+    """And one without weights, called in forward, is one: behind it a rise is borne."""
+    torch.manual_seed(0)
+    net, x = Tower(9, bend, normalize), torch.randn(64, 32)
+    states = net.states(x.requires_grad_())
+    loss = F.cross_entropy(net.head(states[-1]), torch.arange(64) % 4)
+    first, last = torch.autograd.grad(loss, [states[0], states[-1]])
+    grows = math.log10(float(first.norm() / last.norm()))
+    assert (grows > 2) is not normalize
+    deltas = gradbook.watch(net)
+    report = looked(net, F.cross_entropy(net(x.detach()), torch.arange(64) % 4), deltas)
+    assert report.verdict is (V.HEALTHY if normalize else V.EXPLODING), report.reason
+
+
 @pytest.mark.parametrize("detached", [True, False])
 def test_a_generator_whose_picture_was_detached_was_called(detached: bool) -> None:
     torch.manual_seed(0)

@@ -99,7 +99,7 @@ def diagnose(
     _refuse_later(deltas, parameters)
     found = examination.with_signals(found)
     e = found.evidence
-    of_net = Known(record, parameters, loss_scale, e.frozen, e.normalized)
+    of_net = Known(record, parameters, loss_scale, e.frozen)
     held = frozenset() if net is None else net.held
     known = _came(replace(of_net, came=deltas.came, held=held, begun=deltas.begun))
     findings = findings_of(known)

@@ -232,7 +232,8 @@ def test_what_falls_over_the_calls_of_a_cell_is_advised_as_time() -> None:
     of = steps([10.0 ** (t - 4) for t in range(5)])
     (found,) = findings_of(of)
     assert (found.verdict, found.hint) == (V.VANISHING, "time")
-    assert findings_of(replace(of, normalized=True))[0].hint is None
+    normed = replace(of, record=replace(of.record, normalized=True))
+    assert findings_of(normed)[0].hint is None
 
 
 def test_one_output_that_gets_more_than_another_is_a_note_until_it_hides_it() -> None:
@@ -369,6 +370,6 @@ def test_what_a_head_sends_behind_a_normalization_is_no_rise_there(head: float, 
         Place("e", 1e-3, before=("d",), state=False),
     )
     weights = (Parameter("a.weight", norm=1.0),)
-    of = Known(Record(places, owned={"a": ("a.weight",)}), weights, normalized=True)
+    of = Known(Record(places, owned={"a": ("a.weight",)}, normalized=True), weights)
     # Without the head those three decades are no loss's, and nothing bears them.
     assert said(of)[0] is verdict

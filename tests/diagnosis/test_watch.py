@@ -31,8 +31,10 @@ def chain(sizes: Sequence[float], **more: object) -> list[Place]:
     return [replace(place, **more) for place in places]  # type: ignore[arg-type]
 
 
-def said(places: Sequence[Place], *parameters: Parameter, **more: object) -> list[Verdict]:
-    known = Known(Record(tuple(places)), tuple(parameters))
+def said(
+    places: Sequence[Place], *parameters: Parameter, normalized: bool = False, **more: object
+) -> list[Verdict]:
+    known = Known(Record(tuple(places), normalized=normalized), tuple(parameters))
     return [found.verdict for found in findings_of(replace(known, **more))]  # type: ignore[arg-type]
 
 
@@ -223,7 +225,7 @@ def test_examples_that_are_alike_at_once_behind_a_normalization_are_said_so() ->
     places = [
         replace(p, spread=s) for p, s in zip(chain([1e4, 1e2, 1.0]), (0.5, 0.0, 0.0), strict=True)
     ]
-    (found,) = findings_of(Known(Record(tuple(places)), normalized=True))
+    (found,) = findings_of(Known(Record(tuple(places), normalized=True)))
     assert (found.verdict, found.since, found.hint) == (V.CUT, "1", "alike")
     assert said(places) == [V.EXPLODING]
     slowly = [replace(p, spread=s) for p, s in zip(places, (0.5, 1e-4, 1e-8), strict=True)]

@@ -72,8 +72,6 @@ class Known:
     """What the loss was multiplied by."""
     frozen: float | None = None
     """The share of weights that a step is meant for and that stand still."""
-    normalized: bool = False
-    """Whether there are normalizations."""
     came: Mapping[str, int] = field(default_factory=dict)
     """At how many earlier looks a weight had a gradient, as what takes turns has at some."""
     held: frozenset[int] = frozenset()
@@ -85,6 +83,11 @@ class Known:
     def places(self) -> Sequence[Place]:
         """The places of the network, in the order of its forward pass."""
         return self.record.places
+
+    @property
+    def normalized(self) -> bool:
+        """Whether there are normalizations."""
+        return self.record.normalized
 
     @cached_property
     def paths(self) -> Mapping[Profile, bool]:

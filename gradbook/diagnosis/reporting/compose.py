@@ -36,6 +36,7 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
         return replace(traits, recurrent=e.recurrent or in_time, paths=e.blocks, sums=e.blocks)
     return replace(  # each finding tells whether it is about time
         traits,
+        normalized=known.normalized,
         paths=known.splits,
         sums=any(len(place.before) > 1 and not place.joined for place in known.places),
         differentiated=known.record.differentiated,

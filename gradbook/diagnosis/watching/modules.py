@@ -262,6 +262,8 @@ class Way(NamedTuple):
     """The last `torch.autograd.Function` of somebody's own on it, by its name."""
     past: Any = None
     """What reads it but for what only rearranges its numbers, as `einsum` does with a weight."""
+    normed: bool = False
+    """Whether a normalization is on it, whoever called that."""
 
 
 def graph_below(
@@ -276,7 +278,8 @@ def graph_below(
     before, seen = dict[str, Way](), set[Any]()
     weights, sums = list[Weight](), list[Any]()
     kind = kind_of(start[0])
-    way = Way(start[0], kind in PICKS, _summed(False, kind), _own_function(start[0]), start[0])
+    own, normed = _own_function(start[0]), _normalizes(kind)
+    way = Way(start[0], kind in PICKS, _summed(False, kind), own, start[0], normed)
     stack = [(edge, way) for edge in start[0].next_functions]
     while stack:
         edge, way = stack.pop()
@@ -300,7 +303,9 @@ def graph_below(
             if kind in ROWS and kind_of(past) in BY_NUMBER:
                 reader = past = None
             own = _own_function(edge[0]) or way.function
-            way = Way(reader, way.picks or kind in PICKS, _summed(way.summed, kind), own, past)
+            normed = way.normed or _normalizes(kind)
+            picks, summed = way.picks or kind in PICKS, _summed(way.summed, kind)
+            way = Way(reader, picks, summed, own, past, normed)
             stack += [(one, way) for one in edges]
     return before, weights, sums
 
@@ -310,6 +315,11 @@ def _own_function(node: Any) -> str:
     function: Any = getattr(type(node), "_forward_cls", None)
     own = function is not None and not function.__module__.startswith(("torch.", "torchvision."))
     return str(function.__name__) if own else ""
+
+
+def _normalizes(kind: str) -> bool:
+    """Tell whether a node is of a normalization; a norm, or a weight over its norm, is none."""
+    return "Norm" in kind and not kind.startswith(("Linalg", "Norm", "Weight"))
 
 
 def _summed(before: bool | None, kind: str) -> bool | None:

@@ -68,6 +68,8 @@ class Record:
     """By `id` the shapes of weights that it made use of and that were not its own."""
     differentiated: bool = False
     """Whether something was differentiated through a gradient, as in a penalty."""
+    normalized: bool = False
+    """Whether it normalizes, by a module or by an operation; a PReLU's weights are none."""
 
 
 @dataclass(eq=False)
@@ -86,6 +88,7 @@ class Seen:
     joined: bool = False  # whether what comes in is laid beside one another
     layer: bool = False
     normed: bool = False
+    past_norm: bool = False  # whether a normalization is between it and those before it
     data: bool = False  # what the network is called with
     channels: bool | None = None  # whether its features lie along the second axis, if known
     also: set[str] = field(default_factory=set)
@@ -106,6 +109,7 @@ class Seen:
         """Keep what goes into it, and nothing of the graph."""
         self.before.update((name, way.picks) for name, way in before.items())
         self.summed |= any(way.summed for way in before.values())
+        self.past_norm |= any(way.normed for way in before.values())
         self.functions.update(way.function for way in before.values() if way.function)
 
     def take(self, delta: Any) -> None:
