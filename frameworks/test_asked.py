@@ -242,6 +242,36 @@ def test_a_target_that_is_spread_is_told_by_the_loss_that_stands(shape: tuple[in
         assert "shapes of outputs and targets" in report.steps[0].text
 
 
+class Returns(nn.Module):
+    """A network that returns its loss, made of terms, which may be below 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean, self.log = nn.Linear(8, 1), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        log = self.log(x)
+        terms = log, 0.5 * ((self.mean(x) - 0.01 * x[:, :1]) / log.exp()).square()
+        return (sum(term.mean() for term in terms) + 0.5 * math.log(2 * math.pi)) / 1.0
+
+
+def test_a_loss_that_the_network_returns_keeps_its_sign() -> None:
+    torch.manual_seed(0)
+    net, x, told = Returns(), torch.randn(64, 8), list[float]()
+    optimizer = torch.optim.Adam(net.parameters(), 0.03)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(200):
+            optimizer.zero_grad()
+            loss = net(x)
+            loss.backward()
+            told.append(float(loss.detach()))
+            optimizer.step()
+    assert told[0] > 0 > told[-1]
+    assert -told[-1] > 1.3 * told[0], "of its size alone it would have risen"
+    assert [moment.loss for moment in run.moments] == told
+    assert "risen" not in run.report().reason
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_loss_that_falls_to_guessing_is_no_network_that_trains(seed: int) -> None:
     """A recurrent ReLU network whose first loss is blown up, and that learns nothing."""

@@ -115,7 +115,8 @@ def joined(report: Report, *later: Finding | None) -> Report:
     more = [*filter(None, later)]
     none = any(found.hint == "no step" for found in more)
     sized = {Verdict.LARGE_STEP, Verdict.FROZEN} if none else set()
-    found = in_order([*(f for f in report.findings if f.verdict not in sized), *more])
+    kept = tuple(f for f in report.findings if f.verdict not in sized)
+    found = in_order([*kept, *more]) if more else kept
     steps = report.steps if found[0] in report.findings else next_steps(found[0])
     return replace(report, findings=found, steps=steps)
 

@@ -153,8 +153,7 @@ class Run:
 
     def _moment(self, loss: float | None, report: Report) -> Moment:
         if loss is None:  # a network that returns a single number returns its loss
-            ends = (p for p in self._deltas.record.places if not p.module and p.count == 1)
-            loss = next((p.out for p in ends), None)
+            loss = self._deltas.record.loss
         lost = any(row.nonfinite for row in report.rows)
         # Without an optimizer it may be behind its step that gradients were cleared.
         lost |= self._hook is None and any(CLEARED in note for note in report.notes)

@@ -28,7 +28,7 @@ _EPILOG = f"""\
 What is measured is kept, and an interrupted run goes on where it stopped. By default that is in
 .results/claims, or in the folder claims of ${CACHE_VARIABLE}: the build of the book looks there.
 
-On a cluster every worker needs the same gradbook, and gradbook[claims,cluster]:
+On a cluster every worker needs the same source, and in it pip install -e '.[claims,cluster]':
   dask scheduler                  on one machine; it prints its address
   dask worker tcp://HOST:8786     on each machine that is to work
   python -m gradbook.book.claims --full --backend dask --scheduler tcp://HOST:8786
@@ -89,7 +89,7 @@ def _checked(given: argparse.Namespace) -> int:
     if dask and given.jobs is not None:
         raise ValueError("--jobs does not go with --backend dask, which uses all its workers")
     if dask and not (installed("dask") and installed("distributed")):
-        raise MissingExtra("dask is missing: python -m pip install 'gradbook[claims,cluster]'")
+        raise MissingExtra("dask is missing: python -m pip install -e '.[claims,cluster]'")
     if given.cache.exists() and not given.cache.is_dir():
         raise ValueError(f"--cache must be a folder, got the file {given.cache}")
     if dask:

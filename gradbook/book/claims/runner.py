@@ -93,7 +93,7 @@ def checked_jobs(jobs: int) -> int:
     if jobs < 1 and jobs != -1:
         raise ValueError(f"jobs must be a positive number, or -1 for all workers, got {jobs}")
     if jobs != 1 and not installed("joblib"):
-        raise MissingExtra(f"{jobs} jobs need joblib: python -m pip install 'gradbook[claims]'")
+        raise MissingExtra(f"{jobs} jobs need joblib: python -m pip install -e '.[claims]'")
     return jobs
 
 

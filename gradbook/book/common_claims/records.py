@@ -302,7 +302,7 @@ LARGE_NORM = CommonClaim(
     (CS231N_RNN,),
     f"norm of the product of {proofs.POWER} factors",
     proofs.large_singular_values,
-    "the matrix is normal, as a symmetric one is",
+    "the units are linear, and the matrix is normal, as a symmetric one is",
 )
 EIGENVALUE = CommonClaim(
     "An eigenvalue of size above one means explosion",

@@ -151,6 +151,8 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
         may_wait = not name or (axes == 0 and tensor.device.type == "cpu")
         if may_wait:
             place.shares = shares_in(tensor)
+        if not name and tensor.numel() == 1:
+            place.value = tensor.detach()
         place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
         place.normed |= axes == 1 and modules.divides_by_own(tensor.grad_fn)
         made.untrained += [name] if modules.is_untrained(module) else []

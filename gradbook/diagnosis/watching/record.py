@@ -68,6 +68,8 @@ class Record:
     """By `id` the shapes of weights that it made use of and that were not its own."""
     differentiated: bool = False
     """Whether something was differentiated through a gradient, as in a penalty."""
+    loss: float | None = None
+    """What the network returned, if that was a single number."""
     normalized: bool = False
     """Whether it normalizes, by a module or by an operation; a PReLU's weights are none."""
 
@@ -88,6 +90,7 @@ class Seen:
     joined: bool = False  # whether what comes in is laid beside one another
     layer: bool = False
     normed: bool = False
+    value: Any = None  # of what the network returns, if it is a single number
     past_norm: bool = False  # whether a normalization is between it and those before it
     data: bool = False  # what the network is called with
     channels: bool | None = None  # whether its features lie along the second axis, if known

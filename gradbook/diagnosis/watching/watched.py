@@ -157,6 +157,7 @@ def record_of(passes: Sequence[Pass], ran: Collection[str] = ()) -> Record:
         functions=tuple(sorted(frozenset().union(*(place.functions for place in seen)))),
         strangers={k: shape for one in made for k, shape in one.strangers.items()},
         differentiated=all(one.differentiated for one in made),
+        loss=next((float(p.value) for p in reversed(seen) if p.value is not None), None),
         normalized=any(place.normed or place.past_norm for place in seen),
     )
 

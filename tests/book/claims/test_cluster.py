@@ -358,7 +358,7 @@ def test_without_dask_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SystemExit, match=str(BAD_INPUT)):
         main(["--backend", "dask", "--scheduler", "tcp://127.0.0.1:8786"])
-    assert "pip install 'gradbook[claims,cluster]'" in one_line(capsys.readouterr().err)
+    assert "pip install -e '.[claims,cluster]'" in one_line(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])

@@ -216,7 +216,7 @@ def test_the_core_alone_runs_one_job_and_names_the_extra_for_more(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert run(THREE, progress=True).summary == "3 of 3 claims agree with their theory."
     assert capsys.readouterr().err.splitlines()[-1] == "claims: 3 of 3"
-    with pytest.raises(MissingExtra, match=r"gradbook\[claims\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[claims\]'"):
         run(THREE, jobs=2)
 
 
@@ -294,7 +294,7 @@ def test_an_interrupt_is_told_in_a_line(
 
 
 @pytest.mark.usefixtures("bare")
-@pytest.mark.parametrize(("jobs", "said"), [("2", "gradbook[claims]"), ("0", "must be a positive")])
+@pytest.mark.parametrize(("jobs", "said"), [("2", "'.[claims]'"), ("0", "must be a positive")])
 def test_the_command_says_what_jobs_need(
     capsys: pytest.CaptureFixture[str], jobs: str, said: str
 ) -> None:
