@@ -13,7 +13,7 @@ from torch.nn import functional as F
 import gradbook
 from gradbook.diagnosis import Report
 from gradbook.diagnosis import Verdict as V
-from gradbook.diagnosis.watching.modules import divides_by_own
+from gradbook.diagnosis.watching.graph import divides_by_own
 
 STEPS = 60
 

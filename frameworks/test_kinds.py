@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 import gradbook
 from gradbook.diagnosis import Report, Verdict
-from gradbook.diagnosis.watching.modules import is_linear, is_unbounded
+from gradbook.diagnosis.watching.graph import is_linear, is_unbounded
 
 V = Verdict
 

@@ -18,7 +18,7 @@ from gradbook.diagnosis.findings.over_time import over_steps
 from gradbook.diagnosis.paths import paths_of
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching import Record, Steps
-from gradbook.diagnosis.watching.modules import bent_by, graph_below, kind_of
+from gradbook.diagnosis.watching.graph import bent_by, graph_below, kind_of
 
 V = Verdict
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from gradbook.diagnosis.watching import modules
+from gradbook.diagnosis.watching import graph, modules
 from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
 from gradbook.diagnosis.watching.numbers import here_and_there, per_step, size_of, units_shut
 from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
@@ -50,19 +50,19 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
     """Find what goes into a place: other places, and weights."""
     same = made.places.get(made.nodes.get(start, ""))
     if same is not None and not same.module:  # a sum that was seen on the way to what it goes into
-        place.come_from({same.name: modules.Way(None, False)})
+        place.come_from({same.name: graph.Way(None, False)})
         return
-    before, weights, sums = modules.graph_below(start, made.nodes)
+    before, weights, sums = graph.graph_below(start, made.nodes)
     for name, way in before.items():
         _count_off(made, made.places[name], way.reader)
-    place.beside = modules.is_beside(start[0])
-    place.joined = modules.kind_of(start[0]) == "Cat"
+    place.beside = graph.is_beside(start[0])
+    place.joined = graph.kind_of(start[0]) == "Cat"
     within = any(weight.id in own for weight in weights)
     if operations := _apart(made, weights, start[0], own) + ([] if within else sums[::-1]):
         seen = [_see_operation(made, one, weights) for one in operations]
         for operation, one in zip(operations, seen, strict=True):
-            one.come_from(modules.graph_below((operation, 0), made.nodes)[0])
-        before, *_ = modules.graph_below(start, made.nodes)
+            one.come_from(graph.graph_below((operation, 0), made.nodes)[0])
+        before, *_ = graph.graph_below(start, made.nodes)
     if made.data is not None and (place.module or not place.name.startswith("input")):
         for weight in weights:
             if weight.shape is not None and weight.id not in made.names:
@@ -75,8 +75,8 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
 
 def _count_off(made: Pass, place: Seen, node: Any) -> None:
     """Count the units that a ReLU shuts, however what it returns goes on, if no layer reads it."""
-    kind = modules.kind_of(node)
-    alone = kind in modules.RELUS and len(node.next_functions) == 1  # no tensor is its limit
+    kind = graph.kind_of(node)
+    alone = kind in graph.RELUS and len(node.next_functions) == 1  # no tensor is its limit
 
     def passed(sent: Any, came: Any) -> None:
         if made.told() is not None and not made.asking and sent[0].ndim > 1:
@@ -88,7 +88,7 @@ def _count_off(made: Pass, place: Seen, node: Any) -> None:
         node.metadata["off"] = node.register_hook(modules.compiler_off(passed))
 
 
-def _apart(made: Pass, weights: Sequence[modules.Weight], node: Any, own: set[int]) -> list[Any]:
+def _apart(made: Pass, weights: Sequence[graph.Weight], node: Any, own: set[int]) -> list[Any]:
     """Return the operations on weights that belong to no module's call, as in `h @ self.w`."""
     apart = [
         weight.reader
@@ -101,14 +101,14 @@ def _apart(made: Pass, weights: Sequence[modules.Weight], node: Any, own: set[in
     return [reader for reader in dict.fromkeys(apart) if reader is not node]
 
 
-def _see_operation(made: Pass, node: Any, weights: Sequence[modules.Weight]) -> Seen:
+def _see_operation(made: Pass, node: Any, weights: Sequence[graph.Weight]) -> Seen:
     """Make a place of what an operation on a weight, or a sum, returns."""
     mine = [made.names[w.id] for w in weights if w.reader is node and w.id in made.names]
     of = mine[0].removesuffix(".weight") if mine else "sum"
     key = _counted(made.calls, of)
     place = made.places[key] = Seen(key, of if mine else "", (), asks=True, owned=set(mine))
     place.state = place.layer = bool(mine)
-    place.weak, place.beside = not mine, modules.is_beside(node)
+    place.weak, place.beside = not mine, graph.is_beside(node)
     made.nodes[node, 0] = key
     node.register_prehook(lambda deltas: made.take(place, deltas[0]) if deltas else None)
     return place
@@ -125,7 +125,7 @@ def separate(made: Pass, returned: Sequence[Any]) -> None:
     seen = {edge: place for edge, place in seen.items() if place.name in inner}
     if not seen or modules.backwards():
         return
-    for node, position, edge in modules.readers_of([t.grad_fn for t in asking], seen):
+    for node, position, edge in graph.readers_of([t.grad_fn for t in asking], seen):
         place = seen[edge]
         place.sent_on.append(None)
         node.register_hook(partial(_sent_on, made, place, len(place.sent_on) - 1, position))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from gradbook.diagnosis.watching import asking, modules
+from gradbook.diagnosis.watching import asking, graph, modules
 from gradbook.diagnosis.watching.modules import LISTS, PARAMETRIZED, compiler_off
 from gradbook.diagnosis.watching.numbers import (
     BOUNDED,
@@ -123,14 +123,14 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     inner = axes < 2 and any(True for _ in module.children())
     place.state |= inner or axes > 1
     place.weak |= axes < 2 and not inner
-    bent = None if inner else modules.bent_by(tensor.grad_fn)
+    bent = None if inner else graph.bent_by(tensor.grad_fn)
     if axes < 2 and bent is None:
         return
-    place.bend = place.bend or modules.kind_of(bent)
+    place.bend = place.bend or graph.kind_of(bent)
     if "off" not in place.numbers and tensor.ndim > 1:
         place.numbers["off"] = off = units_off(tensor, 1 if place.channels and axes != 2 else -1)
         if tensor.device.type == "cpu" and off == 1:
-            place.bend = modules.kind_of(modules.bent_by(tensor.grad_fn, empty=True))
+            place.bend = graph.kind_of(graph.bent_by(tensor.grad_fn, empty=True))
         ends = {} if bent is None else bent.metadata.get("gradbook", {})
         place.numbers |= spread_of(tensor, place.bend) | ends
         if bent is not None and (other := bent.metadata.pop("off", None)) is not None:
@@ -154,7 +154,7 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
         if not name and tensor.numel() == 1:
             place.value = tensor.detach()
         place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
-        place.normed |= axes == 1 and modules.divides_by_own(tensor.grad_fn)
+        place.normed |= axes == 1 and graph.divides_by_own(tensor.grad_fn)
         made.untrained += [name] if modules.is_untrained(module) else []
     asking.listen(made, name, module, asking.sequence(args, kwargs), output)
     if not name:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from gradbook.diagnosis.watching.modules import is_linear, is_unbounded
+from gradbook.diagnosis.watching.graph import is_linear, is_unbounded
 
 TINY, HUGE = 1e-15, 1e18  # between them float32 loses nothing to squares that under- or overflow
 

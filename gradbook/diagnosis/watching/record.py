@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradbook.diagnosis.places import Place
-from gradbook.diagnosis.watching.modules import Way, compiler_off, differentiating
+from gradbook.diagnosis.watching.graph import Way
+from gradbook.diagnosis.watching.modules import compiler_off, differentiating
 from gradbook.diagnosis.watching.numbers import size_of, taken_again
 
 
