@@ -224,6 +224,22 @@ def test_an_overflow_of_float16_is_named(kind: torch.dtype) -> None:
         assert "bfloat16" in report.steps[0].text
 
 
+@pytest.mark.parametrize("unit", [1, 300])
+def test_squares_that_overflow_in_a_normalization_are_named(unit: int) -> None:
+    torch.manual_seed(0)
+    way = WAYS["over the root of the mean square"]
+    layers = [nn.Linear(20, 64), ByHand(way), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()]
+    net = nn.Sequential(*layers, nn.Linear(64, 4)).half()
+    nn.init.normal_(net[0].weight)  # type: ignore[arg-type]
+    x, y = (unit * torch.randn(64, 20)).half(), torch.arange(64) % 4
+    lost = not bool(net[:2](x).any())
+    assert lost is (unit > 1)
+    deltas = gradbook.watch(net)
+    report = looked(net, F.cross_entropy(net(x).float(), y), deltas)
+    assert ("squares overflow in float16" in report.reason) is lost
+    assert ("float16 ends at 65504" in report.steps[0].text) is lost
+
+
 @pytest.mark.parametrize("shape", [(64,), (64, 1)])
 def test_a_target_that_is_spread_is_told_by_the_loss_that_stands(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)

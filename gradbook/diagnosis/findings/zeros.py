@@ -27,6 +27,10 @@ ROUNDED = 1e-5
 LEFT = 1e-20
 """The least δ of which no smooth layer leaves exactly 0 in float32; in float16 it is `CLEAR`."""
 
+SQUARED = 64.0
+"""The root mean square of which the largest of some thousand numbers, four times that, have squares
+beyond float16."""
+
 
 def stuck(known: Known) -> Finding | None:
     """Find weights that begin with 0 behind others that do: none of them can ever move."""
@@ -90,10 +94,20 @@ def dead(known: Known) -> Finding | None:
     off = sum(looked.values()) / max(len(looked), 1)
     if off >= OFF:
         text = f"{off:.0%} of a hidden layer's units are off on average: 0 for every example."
-        return Finding(Verdict.DEAD, text, since=max(looked, key=looked.__getitem__))
+        since, squared = max(looked, key=looked.__getitem__), _squared(known)
+        hint = "narrow" if squared else None
+        return Finding(Verdict.DEAD, text + squared, since=since, hint=hint)
     names = [name.removesuffix(" (z)") for name, by_chance in shut.items() if not by_chance]
     text = f"All units of {listed(names)} are off, 0 for every example: nothing passes them."
     return Finding(Verdict.DEAD, text, since=names[-1]) if names else None
+
+
+def _squared(known: Known) -> str:
+    """Say that a normalization returns 0 of what is large: its squares overflow in float16."""
+    zero = (p for p in known.places if p.normed and p.half and p.out == 0)
+    found = (p for p in zero if any((o.out or 0.0) > SQUARED for o in known.upstream(p)))
+    text = " {} returns 0, and what enters it is large: its squares overflow in float16."
+    return next((text.format(p.name) for p in found), "")
 
 
 def all_off(known: Known) -> dict[str, bool]:
