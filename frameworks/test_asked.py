@@ -119,7 +119,7 @@ def test_a_slope_that_is_learned_is_no_normalization(
 ) -> None:
     """And one without weights, called in forward, is one: behind it a rise is borne."""
     torch.manual_seed(0)
-    net, x = Tower(9, bend, normalize), torch.randn(64, 32)
+    net, x = Tower(12, bend, normalize), torch.randn(64, 32)
     states = net.states(x.requires_grad_())
     loss = F.cross_entropy(net.head(states[-1]), torch.arange(64) % 4)
     first, last = torch.autograd.grad(loss, [states[0], states[-1]])
