@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from told_runs import run_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,19 +24,6 @@ def looked(net: nn.Module, loss: Tensor, deltas: object, **known: object) -> Rep
     loss.backward()
     report: Report = gradbook.diagnose(net, deltas=deltas, **known)
     return report
-
-
-def run_of(net: nn.Module, rate: float, loss: Callable[[], Tensor], steps: int = STEPS) -> Report:
-    """Train by Adam, tell the loss, and return the report of the run."""
-    optimizer = torch.optim.Adam(net.parameters(), rate)
-    with gradbook.watching(net, optimizer=optimizer) as run:
-        for _ in range(steps):
-            optimizer.zero_grad()
-            now = loss()
-            now.backward()
-            run.step(now)
-            optimizer.step()
-    return run.report()
 
 
 class ByHand(nn.Module):
@@ -249,7 +237,7 @@ def test_a_target_that_is_spread_is_told_by_the_loss_that_stands(shape: tuple[in
     def loss() -> Tensor:
         return (net(x) - y).square().mean()  # as mse_loss, which also warns
 
-    report = run_of(net, 0.01, loss)
+    report = run_of(net, loss, torch.optim.Adam(net.parameters(), 0.01), STEPS)
     ratio = float(loss().detach()) / float(y.var())
     assert (ratio > 0.9) is (len(shape) == 1)
     assert report.verdict is V.HEALTHY
@@ -309,7 +297,7 @@ def test_a_loss_that_falls_to_guessing_is_no_network_that_trains(seed: int) -> N
         at = 64 * (next(parts) % 30)
         return F.cross_entropy(out(slice(at, at + 64)), y[at : at + 64])
 
-    report = run_of(net, 0.01, loss, 100)
+    report = run_of(net, loss, torch.optim.Adam(net.parameters(), 0.01), 100)
     with torch.no_grad():
         right = float((out(slice(None)).argmax(1) == y).float().mean())
     assert right < 0.6

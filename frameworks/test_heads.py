@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from told_runs import run_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,18 +25,6 @@ def ask(net: nn.Module, loss: Callable[[], Tensor]) -> Report:
     deltas = gradbook.watch(net)
     loss().backward()
     return gradbook.diagnose(net, deltas=deltas)
-
-
-def run_of(net: nn.Module, loss: Callable[[], Tensor], steps: int = 6) -> Report:
-    optimizer = torch.optim.SGD(net.parameters(), 0.01)
-    with gradbook.watching(net, optimizer=optimizer) as run:
-        for _ in range(steps):
-            optimizer.zero_grad()
-            found = loss()
-            found.backward()
-            run.step(found)
-            optimizer.step()
-    return run.report()
 
 
 class Tasks(nn.Module):

@@ -194,12 +194,12 @@ def stays(report: Report, moments: Sequence[Moment]) -> Report:
 
 def _stands(moments: Sequence[Moment], share: float) -> int:
     """Return the step from which on the loss does not fall, that of the second fifth, or 0."""
-    told = losses_of(moments)
+    told, steps = losses_of(moments), [m.step for m in moments if m.loss is not None]
     part = len(told) // FIFTH
     if len(told) < 4 * FIFTH or not all(map(math.isfinite, told)):
         return 0
     before, last = median(told[part : 2 * part]), median(last_fifth(told))
-    return moments[part].step if last > share * before > 0 else 0
+    return steps[part] if last > share * before > 0 else 0
 
 
 def of_another(report: Report, steps: int) -> Report:

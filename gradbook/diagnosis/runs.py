@@ -192,7 +192,8 @@ class Run:
             text = "run must have looked at a step, got none: call run.step(loss) behind each "
             text += "backward pass, or hand over the optimizer, and train the network that is "
             raise BadInput(f"{text}watched")
-        looked = [m for m in self.moments if m.step not in self._skipped()] or self.moments
+        passed = self._skipped()
+        looked = [m for m in self.moments if m.step not in passed] or self.moments
         bad = (m for m in looked if m.report.verdict is Verdict.NON_FINITE)
         trained = [name for name, p in self._net.named_parameters() if p.requires_grad]
         moment = next(bad, run_findings.last_of(self.moments, trained))
@@ -202,7 +203,7 @@ class Run:
         alone = "" if report.verdict is moment.report.verdict else "Each step by itself: "
         step = f"Step {moment.step} of {self._steps}. {alone}{' '.join(changes_of(self.moments))}"
         # A terminal shows the first of what was known at the last step, too.
-        skipped = run_findings.skipped(len(self._skipped()))
+        skipped = run_findings.skipped(len(passed))
         notes = *run_findings.below(self.moments), step, *skipped, *report.notes, *high
         report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
         if self._idle > run_findings.OFTEN:

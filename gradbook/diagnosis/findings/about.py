@@ -97,7 +97,7 @@ def hides(known: Known) -> str:
 
 def unready(known: Known) -> str:
     """Say that normalizations take averages that they never took."""
-    names = listed(list(known.record.untrained))
+    names = listed(list(known.record.unready))
     text = f" But {names} ran in eval() mode and never saw a batch in training: instead of "
     return f"{text}averages there are a mean of 0 and a variance of 1." if names else ""
 

@@ -13,7 +13,13 @@ from typing import Any
 
 from gradbook.diagnosis.watching import graph, modules
 from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
-from gradbook.diagnosis.watching.numbers import here_and_there, per_step, size_of, units_shut
+from gradbook.diagnosis.watching.numbers import (
+    here_and_there,
+    is_half,
+    per_step,
+    size_of,
+    units_shut,
+)
 from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
 
 MADE_OF = ("weight_g", "weight_v", "weight_orig", "parametrizations")
@@ -26,7 +32,7 @@ def see(made: Pass, name: str, tensor: Any, *, module: str, returned_by: Any = N
     if place is None:
         key = _counted(made.again if modules.backwards() else made.calls, name)
         place = made.places.get(key) or Seen(key, module, tuple(tensor.shape), size_of(tensor))
-        place.half = str(tensor.dtype) == "torch.float16"
+        place.half = is_half(tensor)
         made.places[key] = place
         made.tensors[id(tensor)] = weakref.ref(tensor), version_of(tensor), key
         own = set() if returned_by is None else set(map(id, own_weights(returned_by)))

@@ -153,9 +153,10 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
             place.shares = shares_in(tensor)
         if not name and tensor.numel() == 1:
             place.value = tensor.detach()
-        place.normed |= type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
-        place.normed |= axes == 1 and graph.divides_by_own(tensor.grad_fn)
-        made.untrained += [name] if modules.is_untrained(module) else []
+        named = type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
+        place.normed |= named or (axes == 1 and graph.divides_by_own(tensor.grad_fn))
+        if (batches := modules.averaged(module)) is not None:
+            made.averaged[name] = batches
     asking.listen(made, name, module, asking.sequence(args, kwargs), output)
     if not name:
         asking.separate(made, list(modules.floats_in(output)))

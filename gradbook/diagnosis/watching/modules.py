@@ -52,10 +52,13 @@ def is_empty(weight: Any) -> bool:
     return bool(whole and not weight.detach()[(0,) * weight.ndim] and not weight.detach().any())
 
 
-def is_untrained(module: Any) -> bool:
-    """Tell whether a batch normalization takes averages that no batch has been taken into."""
-    batches = getattr(module, "num_batches_tracked", None)
-    return batches is not None and not module.training and not int(batches)
+def averaged(module: Any) -> Any:
+    """Return over how many batches the averages are that a batch normalization takes, if it does.
+
+    It is a tensor of its device, which is not asked yet.
+    """
+    batches = None if module.training else getattr(module, "num_batches_tracked", None)
+    return None if batches is None else batches.clone()
 
 
 def axes_of(module: Any) -> int:

@@ -19,6 +19,11 @@ CLOSE = 1e-3  # the share by which δ may miss what a loss sends that takes prob
 APART = 2 * CLOSE  # how far these differ at least: of equal ones many losses send the same
 
 
+def is_half(tensor: Any) -> bool:
+    """Tell whether its numbers are of float16."""
+    return str(tensor.dtype) == "torch.float16"
+
+
 def size_of(tensor: Any) -> Any:
     """Return the root mean square in one pass, in float64 where float32 could lose something."""
     torch = sys.modules["torch"]

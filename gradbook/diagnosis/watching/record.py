@@ -10,7 +10,7 @@ from typing import Any
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching.graph import Way
 from gradbook.diagnosis.watching.modules import compiler_off, differentiating
-from gradbook.diagnosis.watching.numbers import size_of, taken_again
+from gradbook.diagnosis.watching.numbers import is_half, size_of, taken_again
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Record:
     """The modules that ran."""
     earlier: frozenset[str] = frozenset()
     """Those that ran in front of a backward pass before this one."""
-    untrained: tuple[str, ...] = ()
+    unready: tuple[str, ...] = ()
     """Those that ran as for evaluation, and whose averages no batch has been taken into."""
     given: frozenset[str] = frozenset()
     """Those that read what the network was called with, as it is."""
@@ -118,7 +118,7 @@ class Seen:
 
     def take(self, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back."""
-        self.shape, self.half = tuple(delta.shape), str(delta.dtype) == "torch.float16"
+        self.shape, self.half = tuple(delta.shape), is_half(delta)
         self.delta, self.inner = size_of(delta), differentiating()
         self.again |= self.inner
         if self.shares is not None:
@@ -149,7 +149,7 @@ class Pass:
     # What it was called with, as long as it goes on: by `id`, and not kept alive.
     data: Mapping[int, Callable[[], Any]] | None = None
     spoiled: set[str] = field(default_factory=set)
-    untrained: list[str] = field(default_factory=list)
+    averaged: dict[str, Any] = field(default_factory=dict)  # over how many batches, in evaluation
     added: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)
     strangers: dict[int, tuple[int, ...]] = field(default_factory=dict)
