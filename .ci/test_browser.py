@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import string
 
 import pytest
@@ -142,6 +143,20 @@ async def test_who_leaves_the_search_goes_on_from_where_they_were(
         assert await seen.page.evaluate("scrollY") == before
         await seen.page.keyboard.press("Tab")
         await expect(seen.page.locator("article :focus")).to_have_count(1)
+
+
+async def test_copying_leaves_prompts_and_output_out(browser: Browser, home: str) -> None:
+    """What is pasted from a session runs as it is."""
+    async with visit(browser, home, "chapters/activations/index.html") as seen:
+        await seen.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        code = seen.page.locator("article pre:has(.gp):has(.go):visible").first
+        assert ">>>" in await code.inner_text()
+        await code.hover()
+        await code.locator("button[data-clipboard-target], .md-code__button").first.click()
+        copied = await seen.page.evaluate("navigator.clipboard.readText()")
+        assert copied
+        assert ">>>" not in copied
+        ast.parse(copied)
 
 
 async def test_on_a_phone_nothing_lies_on_the_code(browser: Browser, home: str) -> None:

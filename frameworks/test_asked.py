@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import gradbook
-from gradbook.diagnosis import Report
+from gradbook.diagnosis import BadInput, Report
 from gradbook.diagnosis import Verdict as V
+from gradbook.diagnosis.callbacks import lightning_callback, trainer_callback
 from gradbook.diagnosis.watching.graph import divides_by_own
 
 STEPS = 60
@@ -339,3 +342,164 @@ def test_without_the_optimizer_a_skipped_step_is_known_by_what_follows(broken: b
     report = run.report()
     assert (report.verdict is V.NON_FINITE) is broken
     assert any("no step was taken with it" in note for note in report.notes) is not broken
+
+
+class Quantized(nn.Module):
+    """Layers whose weights the network rounds, and lets the gradient pass straight."""
+
+    def __init__(self, bend: Callable[[Tensor], Tensor], depth: int = 8) -> None:
+        super().__init__()
+        widths = [16, *[32] * depth, 4]
+        self.bend = bend
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in pairwise(widths)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            W = layer.weight
+            W = W + ((W / 0.005).round() * 0.005 - W).detach()
+            x = F.linear(x, W, layer.bias)
+            x = x if layer is self.layers[-1] else self.bend(x)
+        return x
+
+
+@pytest.mark.parametrize(("bend", "verdict"), [(torch.sigmoid, V.VANISHING), (F.silu, None)])
+def test_weights_that_are_rounded_in_between_are_places(
+    bend: Callable[[Tensor], Tensor], verdict: V | None
+) -> None:
+    """What passes a rounded weight's layer is compared, not what comes back to the weight."""
+    torch.manual_seed(0)
+    net = Quantized(bend)
+    deltas = gradbook.watch(net)
+    loss = F.cross_entropy(net(torch.randn(32, 16)), torch.randint(4, (32,)))
+    report = looked(net, loss, deltas)
+    places = {p.name: p.before for p in deltas.record.places}
+    assert [places[f"layers.{k}"] for k in range(1, 8)] == [(f"layers.{k}",) for k in range(7)]
+    assert verdict is None or report.verdict is verdict
+
+
+class Towers(nn.Module):
+    """Two tables, or two networks, of which a product is taken."""
+
+    def __init__(self, size: float) -> None:
+        super().__init__()
+        self.u, self.v = (
+            nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16)) for _ in "uv"
+        )
+        for tower in (self.u, self.v):
+            for weight in tower[-1].parameters():
+                nn.init.normal_(weight, 0, size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        product: Tensor = (self.u(x) * self.v(x)).sum(1)
+        return product
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(0, V.STUCK), (1e-8, V.STUCK), (0.2, V.HEALTHY)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_product_of_two_that_are_next_to_zero_is_no_fault_of_the_loss(
+    size: float, verdict: V, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    net = Towers(size)
+    deltas = gradbook.watch(net)
+    report = looked(net, F.mse_loss(net(torch.randn(64, 8)), torch.randn(64)), deltas)
+    assert report.verdict is verdict
+
+
+class Skipping(nn.Module):
+    """Blocks that send something to the output and add something to the path, as WaveNet's."""
+
+    def __init__(self, blocks: int = 6) -> None:
+        super().__init__()
+        self.enter, self.leave = nn.Linear(8, 16), nn.Linear(16, 4)
+        self.skip, self.add = (
+            nn.ModuleList([nn.Linear(16, 16) for _ in range(blocks)]) for _ in range(2)
+        )
+        self.cut = -1
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, out = self.enter(x), 0
+        for k, (skip, add) in enumerate(zip(self.skip, self.add, strict=True)):
+            inner = torch.tanh(x)
+            out = out + skip(inner)
+            x = x + (add(inner).detach() if k == self.cut else add(inner))
+        left: Tensor = self.leave(torch.relu(out))
+        return left
+
+
+@pytest.mark.parametrize(("cut", "verdict"), [(-1, V.HEALTHY), (2, V.CUT)])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_the_last_block_adds_enters_nothing(cut: int, verdict: V, seed: int) -> None:
+    torch.manual_seed(seed)
+    net = Skipping()
+    net.cut = cut
+    deltas = gradbook.watch(net)
+    loss = F.cross_entropy(net(torch.randn(32, 8)), torch.randint(4, (32,)))
+    assert looked(net, loss, deltas).verdict is verdict
+
+
+@pytest.mark.parametrize("unit", [1.0, 255.0])
+def test_inputs_in_a_unit_of_their_own_come_first(unit: float) -> None:
+    torch.manual_seed(0)
+    layers = [m for _ in range(8) for m in (nn.Linear(16, 16), nn.Sigmoid())]
+    net = nn.Sequential(*layers, nn.Linear(16, 4))
+    deltas = gradbook.watch(net)
+    loss = F.cross_entropy(net(unit * torch.rand(32, 16)), torch.randint(4, (32,)))
+    report = looked(net, loss, deltas)
+    assert report.verdict is V.VANISHING
+    assert report.steps[0].text.startswith("Bring the inputs") is (unit > 1)
+
+
+@pytest.mark.parametrize(("clip", "verdict"), [(0.05, V.HEALTHY), (math.inf, V.LARGE_STEP)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_step_is_judged_behind_the_clip(clip: float, verdict: V, seed: int) -> None:
+    """A look between backward and clip sees other gradients than those of the step."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(
+        nn.Linear(16, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 4)
+    )
+    optimizer = torch.optim.SGD(net.parameters(), 10.0)
+    x, y = torch.randn(64, 16), torch.randint(4, (64,))
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            loss.backward()
+            run.step(loss)
+            nn.utils.clip_grad_norm_(net.parameters(), clip)
+            optimizer.step()
+    assert run.report().verdict is verdict
+
+
+@pytest.mark.parametrize("loss", [torch.ones(3), "high", [1.0, 2.0]])
+def test_a_loss_that_is_no_number_is_refused_by_name(loss: object) -> None:
+    net = nn.Linear(2, 2)
+    with (
+        gradbook.watching(net) as run,
+        pytest.raises(BadInput, match=r"loss must be one number, got .*loss.mean\(\)"),
+    ):
+        run.step(loss)
+
+
+@pytest.mark.parametrize("where", ["nowhere/run.html", "."])
+@pytest.mark.parametrize("make", [lightning_callback, trainer_callback])
+def test_a_page_that_cannot_be_written_is_refused_before_the_training(
+    where: str, make: Callable[..., object], tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match="html must be a file in a folder that is there"):
+        make(html=tmp_path / where)
+
+
+def test_a_page_that_cannot_be_written_at_the_end_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    callback = trainer_callback(html=folder / "run.html")
+    net = nn.Linear(2, 2)
+    callback.kept.run = gradbook.watching(net)
+    net(torch.ones(1, 2)).sum().backward()
+    callback.kept.look()
+    folder.rmdir()
+    callback.kept.end()
+    assert "no page was written: html must be" in capsys.readouterr().err

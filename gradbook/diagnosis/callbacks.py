@@ -4,13 +4,15 @@ Nothing of either is imported before. Both keep a `Run` and write its page at th
 """
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from gradbook.diagnosis.runs import Run
+from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.runs import Run, writable
 
 
 @dataclass
@@ -20,6 +22,11 @@ class _Kept:
     html: str | Path | None
     run: Run | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse, before anything is trained, where no page can be written."""
+        if self.html is not None:
+            writable(self.html)
+
     def look(self, loss: Any = None) -> None:
         if self.run is not None:
             self.run.step(loss)
@@ -28,7 +35,17 @@ class _Kept:
         if self.run is not None:
             self.run.close()
             if self.html is not None:
-                self.run.html(self.html)
+                with told_aside():  # what was trained is worth more than its page
+                    self.run.html(self.html)
+
+
+@contextmanager
+def told_aside() -> Iterator[None]:
+    """Print what keeps a page from being written: an error would end the program that trains."""
+    try:
+        yield
+    except (BadInput, OSError) as error:
+        print(f"gradbook: no page was written: {error}", file=sys.stderr)
 
 
 def _base(name: str, *modules: str) -> Any:

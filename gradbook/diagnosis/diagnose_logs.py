@@ -45,14 +45,15 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     kept = list(entries)
     norms, total = _norms_of(kept), _totals(kept)
     whole = norms.pop("", None) is not None
-    layers = group(dict.fromkeys(network_order(norms).names))
+    order = network_order(norms)
+    layers = group(dict.fromkeys(order.names))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     facts = tuple(_facts(layer, measured) for layer in layers)
     given = read_deltas(None if deltas is None else sizes_of(deltas), layers)
     skipped = passing(total)
     bad = [] if skipped else [entry for entry in kept if not math.isfinite(entry.norm)][:1]
     evidence = gather(facts, replace(given, nonfinite=(*given.nonfinite, *map(_when, bad))))
-    notes = [skipped] if skipped else []
+    notes = [note for note in (skipped, order.note) if note]
     notes += _notes(kept, total, whole)
     if isinstance(entries, Log) and entries.beside:
         notes.append(f"These columns are no layers: {listed(list(entries.beside), 8)}.")
@@ -146,7 +147,8 @@ def _of_total(total: Mapping[float, float]) -> Finding:
 def _notes(entries: Sequence[Entry], total: Mapping[float, float], whole: bool) -> Iterator[str]:
     back = next((b for a, b in pairwise(entries) if b.step < a.step), None)
     if back is not None:
-        yield f"Steps go back to {back.step:g}: a run was resumed, and both parts count."
+        text = f"Steps go back to {back.step:g}, as where a run is resumed: both parts count"
+        yield text + (", of norms of all gradients the later one at a step." if whole else ".")
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
     top = max(sizes, default=0.0)
     same = sum(math.isclose(size, top, rel_tol=1e-3) for size in sizes)

@@ -127,9 +127,11 @@ def _came(known: Known) -> Known:
     held = any(p.norm is not None for p in known.asked) and any(place.asks for place in places)
     if places and (came or not held):
         return known
-    text = "deltas must hold what the backward pass found, got none: call gradbook.watch before "
-    text += "the forward pass of the same network, then backward (and torch.compiler.reset() "
-    raise BadInput(f"{text}behind gradbook.watch, if it has run compiled)")
+    text = "deltas must hold what the backward pass found, got none: "
+    if not known.record.called:
+        text += "no module of the network was called, so use net(x), not its weights by hand; or "
+    text += "call gradbook.watch before the forward pass of the same network, then backward (and "
+    raise BadInput(f"{text}torch.compiler.reset() behind gradbook.watch, if it has run compiled)")
 
 
 def _judged(

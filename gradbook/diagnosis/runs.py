@@ -26,6 +26,9 @@ SCHEMA = "gradbook-run/1"
 CLIPPED = 0.01
 """The share that a clip leaves of the gradients below which steps are other ones."""
 
+NOTICED = 0.99
+"""The same where a step was found too large."""
+
 
 class Run:
     """The `moments` of a training, every k-th step and each that is not finite."""
@@ -95,7 +98,9 @@ class Run:
         moment = self.moments[-1]
         held = run_findings.norm_of(p.grad for p in self._net.parameters()) / self._scale
         self._taken.append((held, moment.norm))
-        if 0 < held < CLIPPED * moment.norm and not _unscaled(moment.norm / held):
+        large = moment.report.verdict is Verdict.LARGE_STEP
+        clipped = moment.norm * (NOTICED if large else CLIPPED)
+        if 0 < held < clipped and not _unscaled(moment.norm / held):
             note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
             self.moments[-1] = replace(seen, norm=moment.norm, piled=moment.piled)
@@ -262,12 +267,29 @@ class Run:
 
     def html(self, path: str | Path) -> None:
         """Write the run as one page that asks no other host."""
+        path = writable(path)
         report = self.report() if self._deltas.record.places else None
-        Path(path).write_text(page_of(self.moments, report), encoding="utf-8")
+        path.write_text(page_of(self.moments, report), encoding="utf-8")
+
+
+def writable(html: str | Path) -> Path:
+    """Return where a page is to be written, or raise."""
+    path = Path(html)
+    if path.is_dir() or not path.parent.is_dir():
+        why = "a folder" if path.is_dir() else f"a file in {str(path.parent)!r}, which is not there"
+        raise BadInput(f"html must be a file in a folder that is there, got {str(html)!r}: {why}")
+    return path
 
 
 def _number(loss: Any) -> float | None:
-    return None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
+    if loss is None:
+        return None
+    try:
+        return float(loss.detach() if hasattr(loss, "detach") else loss)
+    except (TypeError, ValueError, RuntimeError):
+        got = f"shape {tuple(loss.shape)}" if hasattr(loss, "shape") else repr(loss)
+        text = f"loss must be one number, got {got}: call run.step(loss.mean())"
+        raise BadInput(text) from None
 
 
 def _unscaled(by: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from gradbook.press.honesty import violations
 from gradbook.press.pages import read
 from gradbook.press.places import ROOT, paths
 from gradbook.press.replay import PageFails
+from gradbook.press.results import CACHE_VARIABLE, folder
 
 if sys.platform != "win32":
     import resource
@@ -46,6 +48,8 @@ def proofread(
 
 def held_by_nothing(pages: Iterable[Path]) -> list[str]:
     """Return what is wrong with the checks of pages: they run side by side, the longest first."""
+    # What is measured with the same arguments, whatever else is changed, is measured once.
+    os.environ.setdefault(CACHE_VARIABLE, str(folder()))
     longest_first = sorted(pages, key=lambda path: (-path.stat().st_size, path))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers(), mp_context=context, initializer=_limit_memory) as pool:
@@ -73,11 +77,11 @@ def differing(pages: Iterable[Path]) -> set[Path]:
     """Return the pages that are not as the last commit has them; without git, all."""
     changed = set(pages)
     command = ["git", "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
-    for folder in {path.parent for path in changed}:
+    for beside in {path.parent for path in changed}:
         try:
-            told = subprocess.run([*command, "."], cwd=folder, capture_output=True, check=True)
+            told = subprocess.run([*command, "."], cwd=beside, capture_output=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             continue
         names = {Path(entry[3:]).name for entry in told.stdout.decode().split("\0")}
-        changed -= {path for path in changed if path.parent == folder and path.name not in names}
+        changed -= {path for path in changed if path.parent == beside and path.name not in names}
     return changed

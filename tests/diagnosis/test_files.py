@@ -365,6 +365,8 @@ LOGS = {
     "wide.csv": '\ufeffstep,a,"b"\n0,0.5,nan\n1,inf,1e-30\n',
     "long.jsonl": '{"step":0,"name":"a","norm":0.5}\n{"norm":NaN,"name":"b","step":0}\n\n'
     '{"step":1,"name":"a","norm":Infinity}\n{"step":1,"name":"b","norm":1e-30}',
+    "by layer.csv": "epoch,layer,grad_norm\n0,a,0.5\n0,b,nan\n1,a,inf\n1,b,1e-30\n",
+    "by parameter.csv": "Step,Parameter,Norm\n0,a,0.5\n0,b,nan\n1,a,inf\n1,b,1e-30\n",
     "wide.jsonl": '{"step":0,"a":0.5,"b":"nan"}\n{"step":1,"a":"inf","b":1e-30}\n',
     "list.json": '[{"step":0,"a":0.5,"b":"nan"},{"eval_loss":1.5,"step":0},'
     '{"step":1,"a":"inf","b":1e-30}]',
@@ -406,11 +408,13 @@ def test_the_norm_of_all_gradients_is_no_layer(tmp_path: Path) -> None:
 def test_a_histogram_has_the_norm_of_what_was_counted(tmp_path: Path) -> None:
     numbers = np.random.default_rng(0).standard_normal(10_000)
     counts, bins = np.histogram(numbers, 64)
-    cell = {"_type": "histogram", "bins": bins.tolist(), "values": counts.tolist()}
-    (tmp_path / "x.jsonl").write_text(json.dumps({"_step": 0, "gradients/fc": cell}) + "\n")
-    [entry] = open_log(tmp_path / "x.jsonl")
-    assert entry.name == "fc"
-    assert entry.norm == pytest.approx(np.linalg.norm(numbers), rel=0.01)
+    packed = {"min": bins[0], "size": bins[1] - bins[0], "count": 64}
+    for edges in ({"bins": bins.tolist()}, {"packedBins": packed}):
+        cell = {"_type": "histogram", "values": counts.tolist(), **edges}
+        (tmp_path / "x.jsonl").write_text(json.dumps({"_step": 0, "gradients/fc": cell}) + "\n")
+        [entry] = open_log(tmp_path / "x.jsonl")
+        assert entry.name == "fc"
+        assert entry.norm == pytest.approx(np.linalg.norm(numbers), rel=0.01)
 
 
 def test_a_run_that_was_resumed_is_read_and_said(tmp_path: Path) -> None:
@@ -444,7 +448,7 @@ BAD_LOGS = [
     ("x.csv", "step,a\n1,1\n1,1\n", "line 3: step 1 has 'a' twice"),
     ("x.csv", "step,name,norm\n1,a,1\n1,a,1\n", "line 3: step 1 has 'a' twice"),
     ("x.csv", "step,name,norm\n1,,1\n", "line 2: 'name' must name a layer"),
-    ("x.csv", "step,name,norm,loss\n1,a,1,2\n", "line 2: must have the columns step, name, norm"),
+    ("x.csv", "step,name,norm,loss\n1,a,1,2\n", "line 1: must have the columns step, name, norm"),
     ("x.csv", 'step,a\n1,"2\n', "line 2: unexpected end of data"),
     ("x.csv", 'step,a\n1,"2"3\n', "line 2: "),
     ("x.csv", "step," + "a" * 200_000, "line 1: field larger than field limit"),
@@ -466,7 +470,7 @@ BAD_LOGS = [
     ("x.jsonl", '{"step":0,"a":true}\n', "line 1: 'a' must be a number, got True"),
     ("x.jsonl", '{"step":0,"a":[1]}\n', "line 1: 'a' must be a number, got [1]"),
     ("x.jsonl", '{"step":0,"a":1' + "0" * 400 + "}\n", "line 1: 'a' must be a number"),
-    ("x.jsonl", '{"step":0,"name":3,"norm":1}\n', "line 1: 'name' must name a layer, got 3"),
+    ("x.jsonl", '{"step":0,"name":[3],"norm":1}\n', "line 1: 'name' must name a layer, got [3]"),
     ("x.jsonl", '{"step":0,"name":"a"}\n', "line 1: must have the columns"),
     ("x.jsonl", "[" * 100_000, "line 1: "),
     ("x.json", "[" * 100_000, ""),

@@ -132,8 +132,9 @@ def _details(outcome: Outcome) -> str:
     wider = f"within a relative {claim.tolerance:g} and four standard errors"
     rival = ""
     if claim.rival:
-        cases = f"{int(outcome.rejects.sum())} of {len(claim.cases)}"
-        rival = f" Ruled out in {cases} cases: {claim.rival.statement}."
+        out, of = int(outcome.rejects.sum()), len(claim.cases)
+        where = f" in {out} of {of} cases" if out < of else " in every case" * (of > 1)
+        rival = f" Ruled out{where}: {claim.rival.statement}."
     common = _common(outcome)
     verdict = f" Verdict: {common}{' in every case' * (len(claim.cases) > 1)}." if common else ""
     return (

@@ -71,10 +71,15 @@ def _name(value: object, modules: set[str]) -> str:
 
 def _place(value: object) -> tuple[str, str] | None:
     """Return which module of the package holds a record or a function, and as what."""
-    names = sorted((name for name in sys.modules if name.startswith("gradbook.")), reverse=True)
-    place = _places(tuple(names)).get(id(value))
-    # A name may be another's by now.
-    return place if place and getattr(sys.modules[place[0]], place[1], None) is value else None
+    place = _places(_loaded(len(sys.modules))).get(id(value))
+    # A name may be another's by now, and a module gone.
+    held = place and getattr(sys.modules.get(place[0]), place[1], None)
+    return place if held is value else None
+
+
+@functools.lru_cache(maxsize=1)  # asked for each part of each value: they are sorted as they grow
+def _loaded(_: int) -> tuple[str, ...]:
+    return tuple(sorted((n for n in sys.modules if n.startswith("gradbook.")), reverse=True))
 
 
 @functools.lru_cache(maxsize=1)

@@ -46,7 +46,7 @@ def interval(count: int, of: int, z: float = TWO_SIDED) -> tuple[float, float]:
 def _shown(count: int, of: int) -> str:
     """Write a share with its interval, whose ends are rounded outward."""
     low, high = interval(count, of)
-    ends = f"{math.floor(100 * low + 1e-9)}–{math.ceil(100 * high - 1e-9)} %"
+    ends = f"{math.floor(100 * low + 1e-9)}–{math.ceil(100 * high - 1e-9)}%"
     return f"{count / of:.0%} ({ends})"
 
 

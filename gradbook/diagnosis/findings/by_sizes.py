@@ -27,7 +27,7 @@ def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
         >>> found.verdict.value, found.reason
         ('vanishing', 'From 3 back to 1 the sizes of δ fall by a factor of 10^4.0.')
     """
-    steps = (_broken, _silent, _sized, _sound)
+    steps = (_broken, _silent, _sized, _unmoved, _sound)
     found = (step(evidence, limits) for step in steps)
     return next(filter(None, found), None) or _left_open(evidence, limits)
 
@@ -96,6 +96,16 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
     weaker = ((e.biases, limits.biases), (e.weights, limits.weights))
     found = (_judged(profile, limit) for profile, limit in weaker if profile is not None)
     return next(filter(None, found), None)
+
+
+def _unmoved(e: Evidence, limits: Limits) -> Finding | None:
+    """Find weights that get exactly 0 although δ comes to the layers, which it would hide."""
+    # A branch may begin with a scale of 0.
+    if not e.unmoved or e.deltas is None or e.underflow or e.blocks or not all(e.deltas.rms):
+        return None
+    text = f"The weights of {listed(e.unmoved)} get a gradient of exactly 0, and δ comes to every "
+    text += "layer: what enters them is 0, or their gradient was not written."
+    return Finding(Verdict.CUT, text, e.deltas, e.unmoved[-1], "exactly")
 
 
 def _judged(profile: Profile, limit: float) -> Finding | None:
@@ -198,10 +208,11 @@ def _left_open(e: Evidence, limits: Limits) -> Finding:
 
 
 def _question(e: Evidence) -> str:
-    if e.apart:
-        text = f"{' and '.join(p.names[-1] for p in e.apart[:3])} end stacks of layers, and the "
-        text += "names, which came in the order of the alphabet, do not tell which is first. Give "
-        return f"{text}δ in the order of the network, or use gradbook.watch(net), which sees it."
+    if e.apart or e.unordered:
+        ends = " and ".join(p.names[-1] for p in e.apart[:3])
+        text = f"{ends} end stacks of layers, and the names," if ends else "The names,"
+        text += " which came in the order of the alphabet, do not tell which is first. Give δ in "
+        return f"{text}the order of the network, or use gradbook.watch(net), which sees it."
     if e.recurrent:
         text = "The gradient of a recurrent weight is a sum over all steps and says nothing about "
         text += "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "

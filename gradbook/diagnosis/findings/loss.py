@@ -80,6 +80,8 @@ def masked(known: Known) -> str:
 
 def loss_sends_nothing(known: Known) -> Finding | None:
     """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
+    if (found := _in_products(known)) is not None:
+        return found
     ends = known.ends or _silent_ends(known)
     held = [known.place_of.get(p.name) for p in known.asked if p.norm]
     if not ends or any(p is None or p.delta != 0 for p in held):
@@ -94,6 +96,30 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
     hint = "half" if half else "second" if known.record.differentiated else None
     return Finding(Verdict.LOSS, text, since=ends[-1].name, hint=hint)
+
+
+def _in_products(known: Known) -> Finding | None:
+    """Find that factors are next to 0: in a product each gets what the other is, and stays."""
+    for end in known.ends:
+        factors = [known.by_name[name] for name in end.before]
+        small = [p for p in factors if p.out is not None and p.out < NEXT_TO_0]
+        # The loss sends enough, and the product lets next to nothing of it pass to either.
+        sent, most = end.delta or 0.0, max((p.delta or 0.0 for p in small), default=0.0)
+        both = not end.layer and len(small) == len(factors) > 1
+        if not both or sent * end.count < LEAST or most > NEXT_TO_0 * sent:
+            continue
+        names = listed([p.name for p in small])
+        text = f"{names} are {_exactly(small)}, and in their product each gets what the other is: "
+        return Finding(Verdict.STUCK, f"{text}they stay there.", since=small[0].name)
+    return None
+
+
+def _exactly(places: list[Place]) -> str:
+    return "next to 0" if any(p.out for p in places) else "0"
+
+
+NEXT_TO_0 = 1e-4
+"""The root mean square of a factor below which the other one learns nothing."""
 
 
 def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:

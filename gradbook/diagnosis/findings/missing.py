@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
+from gradbook.diagnosis.measuring.names import number_key, uncounted
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
@@ -84,8 +85,8 @@ def _between(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str | N
 
 def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | None:
     """Tell of weights that were never used, or whose output the loss does not depend on."""
-    ran, names = _ran(known, none), listed([p.name for p in none])
-    if len(none) < UNUSED * len(known.asked) and not (ran and _inside(known)):
+    inside, names = _ran(known, none) and _inside(known), listed([p.name for p in none])
+    if len(none) < UNUSED * len(known.asked) and (_end_of_lists(known, none) or not inside):
         return None
     if not known.places:
         return f"{names}.", none[-1].name, "unknown"
@@ -101,6 +102,19 @@ def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
         return text, idle[0].layer, "earlier" if before else "idle"
     text = f"{names}. They ran, and the loss does not depend on what comes from them."
     return text, none[-1].layer, "unused"
+
+
+def _end_of_lists(known: Known, none: Sequence[Parameter]) -> bool:
+    """Tell whether they are the last of lists whose others get gradients, as WaveNet's last path.
+
+    What such a layer adds to the path enters nothing.
+    """
+    came = {(uncounted(p.layer), p.layer) for p in known.asked if p.norm is not None}
+    for layer in {p.layer for p in none}:
+        others = [number_key(other) for like, other in came if like == uncounted(layer)]
+        if number_key(layer) <= max(others, default=number_key(layer)):
+            return False
+    return True
 
 
 def _ran(known: Known, none: Sequence[Parameter]) -> bool:

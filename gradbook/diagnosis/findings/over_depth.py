@@ -220,7 +220,7 @@ def healthy(known: Known) -> Finding | None:
 def _arrives(known: Known, found: Profile) -> str:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends if p.delta)]))
     if len(found.names) < 2:
-        return f"The gradient arrives at {listed(names)}: there is no deeper layer."
+        return f"The gradient arrives at {listed(names)}: no deeper layer was seen."
     down, up = known.worst(-1).fall[0], known.worst(1).rise[0]
     text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
     return f"{text}{factor(down)} and grows by no more than {factor(up)}."

@@ -7,18 +7,26 @@ straight from the loss, is set apart from the hidden ones.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from numbers import Real
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.measuring.evidence import Evidence
-from gradbook.diagnosis.measuring.names import Kind, Layer, network_order, number_key, uncounted
+from gradbook.diagnosis.measuring.names import (
+    Kind,
+    Layer,
+    by_number,
+    counts_down,
+    end_of,
+    uncounted,
+)
 from gradbook.diagnosis.measuring.sizes import statistics
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
+from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over, is_sorted
 from gradbook.diagnosis.reading.storage import Tensor
+from gradbook.diagnosis.verdicts import listed
 
 
 def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
@@ -38,19 +46,28 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     """
     if deltas is None:
         return Evidence()
-    sizes = _sizes(deltas)
+    deltas = deltas if isinstance(deltas, (Mapping, list, tuple)) else _listed(deltas)
+    tensors = _tensors_of(deltas)
+    sizes = _sizes(deltas) if tensors is None else {t.name: size_of(t) for t in tensors}
     if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         text = f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of "
         raise BadInput(f"{text}all hidden layers, first to last")
     hidden, output = _hidden(deltas, list(sizes), layers)
-    names = [*hidden, *output]
+    names, notes = [*hidden, *output], list[str]()
+    if names != list(sizes):
+        notes.append("δ came last layer first, as hooks give it, and was turned around.")
+    if not output and (own := _of_output(hidden, tensors or (), layers)):
+        hidden, output = hidden[:-1], [own]
+        notes.append(f"δ of {own} is as wide as the output layer, and was set apart as its.")
     stacks = _apart(hidden, sizes, layers, _sorts(deltas)) if isinstance(deltas, Mapping) else ()
     alone = len(stacks) == 1 < len(stacks[0].names)
+    if alone and (left := [name for name in hidden if name not in stacks[0].names]):
+        notes.append(f"Not compared, for the names do not tell where they stand: {listed(left)}.")
     return Evidence(
         deltas=stacks[0] if alone else _profile(hidden, sizes),
         output=sizes[output[0]] if output else None,
         nonfinite=tuple(f"δ of {name}" for name in names if not math.isfinite(sizes[name])),
-        turned=names != list(sizes),
+        notes=tuple(notes),
         apart=() if alone else stacks,
     )
 
@@ -69,6 +86,25 @@ def size_of(tensor: Tensor) -> float:
     return math.nan if numbers.nonfinite else numbers.rms
 
 
+def _of_output(
+    names: Sequence[str], tensors: Iterable[Tensor], layers: Sequence[Layer]
+) -> str | None:
+    """Name the last δ if there is one for each layer with weights, and it fits the last bias."""
+    weighted = [x for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
+    shapes = {tensor.name: tensor.shape for tensor in tensors}
+    if not shapes or len(names) != len(weighted) or {x.kind for x in weighted} & _OWN_SHAPES:
+        return None
+    known = [m.shape for m in weighted[-1].members if m.shape is not None]
+    wide = {shape[0] for shape in known if len(shape) == 1}
+    last, before = (shapes[name][1:] for name in names[-1:-3:-1])
+    matrix = next((set(shape) for shape in known if len(shape) == 2), set[int]())
+    fits = wide & set(last) if wide else matrix == {*last, *before}
+    return names[-1] if fits else None
+
+
+_OWN_SHAPES = {Kind.RECURRENT, Kind.EMBEDDING, Kind.ATTENTION}
+
+
 def _profile(names: Sequence[str], sizes: Mapping[str, float]) -> Profile:
     return Profile("δ", tuple(names), tuple(sizes[name] for name in names))
 
@@ -85,13 +121,14 @@ def _apart(
         loose: Whether the order is known to be the alphabet's, as that of JAX is.
     """
     given = [layer.name for layer in layers]
-    told = len(given) > 1 and given != sorted(given, key=number_key)
-    if told or names != sorted(names, key=number_key):
+    told = len(given) > 1 and given != by_number(given)
+    if told or names != by_number(names):
         return ()
     stacks: dict[str, list[str]] = {}
-    for name in names:
+    between = [name for name, end in end_of(names).items() if end == 0]
+    for name in between:
         stacks.setdefault(uncounted(name), []).append(name)
-    blocks = {re.split(r"\d+", name)[0].rstrip("_.") for name in names}
+    blocks = {re.split(r"\d+", name)[0].rstrip("_.") for name in between}
     # Of one beginning they are but parts of the same numbered blocks.
     several = [found for found in stacks.values() if len(found) > 1]
     found = several or ([[name] for name in names] if loose else [])
@@ -117,13 +154,13 @@ def _hidden(tree: Any, names: list[str], layers: Sequence[Layer]) -> tuple[list[
 def _in_order(names: list[str], layers: Sequence[Layer], output: list[str]) -> list[str]:
     """Turn names around that came last layer first, as from hooks, and sort what was sorted."""
     found = [place for place in (_place(name, layers) for name in names) if place is not None]
-    if len(found) == len(names) and names == sorted(names, key=number_key):
+    if len(found) == len(names) and names == by_number(names):
         return [name for _, name in sorted(zip(found, names, strict=True), key=lambda p: p[0])]
     falling = names[:1] == output
     if len(found) > 1:
         falling = all(a >= b for a, b in pairwise(found)) and found[0] > found[-1]
     elif not falling:  # modules without parameters, such as ReLU, whose names may still count down
-        falling = list(network_order(names, ordered=False).names) == names[::-1]
+        falling = counts_down(names) or by_number(names) == names[::-1]
     return names[::-1] if falling else names
 
 
@@ -133,18 +170,27 @@ def _place(name: str, layers: Sequence[Layer]) -> int | None:
     return found[-1] if found else None
 
 
+def _tensors_of(deltas: Any) -> list[Tensor] | None:
+    """Return the arrays in the order given, None for norms."""
+    found = deltas.values() if isinstance(deltas, Mapping) else deltas
+    norms = not isinstance(deltas, Tensors) and all(isinstance(x, Real) for x in found)
+    return None if norms and found else _tensors("deltas", deltas)
+
+
 def _sizes(deltas: Any) -> dict[str, float]:
-    if not isinstance(deltas, (Mapping, list, tuple)):
-        deltas = _listed(deltas)
+    """Return norms in the order given."""
     named = deltas if isinstance(deltas, Mapping) else dict(enumerate(deltas, start=1))
-    arrays = isinstance(deltas, Tensors) or not all(isinstance(x, Real) for x in named.values())
-    if arrays or not named:
-        return {tensor.name: size_of(tensor) for tensor in _tensors("deltas", deltas)}
     for name, value in named.items():
         if value < 0:
             raise BadInput(f"deltas[{str(name)!r}] must be a norm, got {value}")
     found = {str(name): float(value) for name, value in named.items()}
-    return {name: found[name] for name in network_order(found).names}
+    return {name: found[name] for name in _given_order(found)}
+
+
+def _given_order(names: Iterable[str], ordered: bool = True) -> Sequence[str]:
+    """Sort what came sorted: what counts down is turned around with what layers tell of it."""
+    given = list(names)
+    return given if ordered and not is_sorted(given) else by_number(given)
 
 
 def _listed(deltas: Any) -> list[Any]:
@@ -161,5 +207,5 @@ def _tensors(what: str, tree: Any) -> list[Tensor]:
     if isinstance(tree, (list, tuple)):
         tree = {str(number): value for number, value in enumerate(tree, start=1)}
     tensors = hand_over(tree, what)
-    found = (tensors[name] for name in network_order(tensors, tensors.ordered).names)
+    found = (tensors[name] for name in _given_order(tensors, tensors.ordered))
     return [tensor for tensor in found if tensor is not None]

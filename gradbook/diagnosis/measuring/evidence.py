@@ -49,8 +49,12 @@ class Evidence:
     """The same in stacks of layers of which no name tells which comes first."""
     output: float | None = None
     """That at the output layer, if given."""
-    turned: bool = False
-    """Whether δ came last layer first, and was turned around."""
+    notes: tuple[str, ...] = ()
+    """What was done to δ before it was compared."""
+    unordered: bool = False
+    """Whether names came in the order of the alphabet, and do not tell that of the network."""
+    unmoved: tuple[str, ...] = ()
+    """The names of weights whose gradient is exactly 0, of some and not of all."""
     ratios: Profile | None = None
     """Weights' gradients over the activations that entered, if those are given."""
     norms: Profile | None = None

@@ -10,10 +10,11 @@ from gradbook.diagnosis.bad_input import BadInput, Odd
 from gradbook.diagnosis.measuring.deltas import read_activations, read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
-from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order
-from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure
+from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order, no_gradients
+from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, statistics
 from gradbook.diagnosis.measuring.updates import Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
+from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.verdicts import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -37,6 +38,10 @@ class Examined:
     evidence: Evidence = field(default_factory=Evidence)
     lr: float | None = None
     loss_scale: float = 1.0
+    loose: bool = False
+    """Whether what made the names sorts them, as JAX does."""
+    lost: tuple[str, ...] = ()
+    """The weights that hold NaN or infinity, where they are looked at."""
 
 
 def measured_of(
@@ -77,9 +82,15 @@ def measured_of(
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
+    lost = [f"the weights {n}" for n in order.names if seen and n in seen and _is_lost(seen[n])]
     found = Examined(layers, measured, updates, facts, weights=known, lr=lr, loss_scale=scale)
-    notes += _notes(found, order.sorted_by_number, len(snapshots))
+    found = replace(found, loose=not tensors.ordered, lost=tuple(lost))
+    notes += _notes(found, order.note, len(snapshots))
     return replace(found, gradients=tensors, notes=tuple(notes))
+
+
+def _is_lost(tensor: Tensor | None) -> bool:
+    return tensor is not None and statistics(tensor).nonfinite > 0
 
 
 def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
@@ -92,8 +103,13 @@ def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
             odd[name] = str(error)
     if some and odd and len(odd) == len(tensors):
         raise BadInput(next(iter(odd.values())))
-    kept = tensors.only(name for name in tensors if name not in odd)
-    return kept, [f"Left out: {message}." for message in odd.values()]
+    others = [name for name in no_gradients(tensors) if name not in odd]
+    kept = tensors.only(name for name in tensors if name not in odd and name not in others)
+    notes = [f"Left out: {message}." for message in odd.values()]
+    if others:
+        text = f"Left out, for they are no gradients of weights: {listed(others)}. "
+        notes.append(f"{text}What came back to the layers, as dA or dZ, belongs into deltas.")
+    return kept, notes
 
 
 def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measured]:
@@ -121,14 +137,14 @@ def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tenso
     return weights
 
 
-def _notes(whole: Examined, counted: bool, snapshots: int) -> Iterator[str]:
+def _notes(whole: Examined, order: str, snapshots: int) -> Iterator[str]:
     layers, measured = whole.layers, whole.measured
     if unused := [name for name, found in measured.items() if found.statistics is None]:
         yield f"No gradient came to {listed(unused, 5)}."
     if tied := [f"{n} is the same array as {m.tied_to}" for n, m in measured.items() if m.tied_to]:
         yield f"{listed(tied, 2)}, and {'each ' if len(tied) > 1 else ''}counts once."
-    if counted:
-        yield "The names came in the order of the alphabet and were put in that of their numbers."
+    if order:
+        yield order
     kinds = list(dict.fromkeys(layer.kind.value for layer in layers))
     if len(kinds) > 1:
         yield f"Each layer is compared with its own kind alone; there are {', '.join(kinds)}."
@@ -146,7 +162,6 @@ def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None
     """Add what passed through the network: δ on the way back, activations on the way forward."""
     outputs = read_activations(activations, found.layers)
     given, steps = read_deltas(deltas, found.layers), tuple(found.updates.values())
-    evidence = gather(found.facts, given, updates=steps, outputs=outputs)
-    turned = ("δ came last layer first, as hooks give it, and was turned around.",)
-    notes = found.notes + turned * evidence.turned
-    return replace(found, evidence=evidence, notes=notes)
+    given = replace(given, nonfinite=(*found.lost, *given.nonfinite))
+    evidence = gather(found.facts, given, updates=steps, outputs=outputs, loose=found.loose)
+    return replace(found, evidence=evidence, notes=(*found.notes, *evidence.notes))

@@ -9,7 +9,17 @@ import numpy as np
 
 from gradbook.diagnosis.measuring.deltas import size_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
-from gradbook.diagnosis.measuring.names import Kind, Layer, Role, in_a_block, in_one_sequence, place
+from gradbook.diagnosis.measuring.names import (
+    Kind,
+    Layer,
+    Role,
+    bare,
+    end_of,
+    in_a_block,
+    in_one_sequence,
+    place,
+    uncounted,
+)
 from gradbook.diagnosis.measuring.sizes import WORTH_A_LOOK, Measured, off_share, silent_share
 from gradbook.diagnosis.measuring.updates import Update, require_one_shape
 from gradbook.diagnosis.paths import Profile
@@ -74,15 +84,19 @@ def gather(
     *,
     updates: Sequence[Update] = (),
     outputs: Sequence[Tensor] = (),
+    loose: bool = False,
 ) -> Evidence:
     """Put together what a verdict is made from.
 
     Args:
         given: What is known of δ alone.
         outputs: Those of each hidden layer, first to last.
+        loose: Whether the order of names may be the alphabet's, which tells of numbers alone.
     """
     main = hidden(facts)
     same = alike(main)
+    unordered = loose and not _told(same)
+    same = [] if unordered else same
     weighted = [x for x in facts if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
     measured = [m for layer in facts for m in (layer.weight, layer.bias) if m is not None]
     numbers = {m.name: m.statistics for m in measured if m.statistics is not None}
@@ -108,11 +122,27 @@ def gather(
         frozen=frozen_share(updates),
         recurrent=any(layer.kind is Kind.RECURRENT for layer in facts),
         normalized=bool(norms),
-        blocks=any(in_a_block(x.name) for x in weighted or main),
+        blocks=any(map(in_a_block, bare([x.name for x in weighted or main]))),
         gain=sum(gain for gain in gains if gain is not None) if told else None,
         bends=max(len(weighted) - 2, 0) * math.log10(2) / 2,
         pulls=_pulls(weighted),
+        unordered=unordered,
+        unmoved=_unmoved(weighted),
     )
+
+
+def _told(layers: Sequence[Facts]) -> bool:
+    """Tell whether names say of all layers which comes first."""
+    end = end_of([layer.name for layer in layers])
+    return len({uncounted(name) for name, of in end.items() if of == 0}) < 2
+
+
+def _unmoved(layers: Sequence[Facts]) -> tuple[str, ...]:
+    """Name weights with a gradient of exactly 0, if others have some: LoRA's begin with that."""
+    known = [(x.name, x.weight.statistics) for x in layers if x.weight is not None]
+    still = [name for name, found in known if found is not None and found.norm == 0]
+    some = [name for name in still if "lora" not in name.lower()]
+    return tuple(some) if len(still) < len(known) else ()
 
 
 def hidden(facts: Sequence[Facts]) -> list[Facts]:
@@ -130,11 +160,12 @@ def alike(layers: Sequence[Facts]) -> list[Facts]:
 
     Where no place is found `COMPARABLE` times it is all of them or, if there are blocks, none.
     """
-    places = [place(layer.name) for layer in layers]
+    names = bare([layer.name for layer in layers])
+    places = [place(name) for name in names]
     main = max(places, key=places.count, default="")
     if places.count(main) >= COMPARABLE:
         return [layer for layer, found in zip(layers, places, strict=True) if found == main]
-    return [] if any(in_a_block(layer.name) for layer in layers) else list(layers)
+    return [] if any(map(in_a_block, names)) else list(layers)
 
 
 def _profile(of: str, pairs: Iterable[tuple[str, Measured | None]]) -> Profile | None:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import NamedTuple
+
+from gradbook.diagnosis.reading.arrays import is_sorted
 
 Shape = tuple[int, ...]
 
@@ -163,11 +165,30 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
     return tuple(Layer(n, next(kinds[n], Kind.BIAS), tuple(ms)) for n, ms in layers.items())
 
 
+def no_gradients(names: Iterable[str]) -> list[str]:
+    """Return what among gradients of weights is something else, by its name.
+
+    That is δ, as dA1 and dZ1 beside dW1, and what an optimizer keeps.
+
+    Examples:
+        >>> no_gradients(["dW2", "db2", "dA1", "dW1"]), no_gradients(["dZ2", "dZ1"])
+        (['dA1'], [])
+    """
+    given = list(names)
+    beside = any(re.fullmatch(r"d?[Ww]_?\d+", name) for name in given)
+    found = [name for name in given if beside and _DELTA.fullmatch(name)]
+    return [*found, *(name for name in given if _STATE.fullmatch(name))]
+
+
+_DELTA = re.compile(r"d[AaHhZz]_?\d+|delta_?\d+")
+_STATE = re.compile(r".*[./](?:exp_avg(?:_sq)?|max_exp_avg_sq|momentum_buffer|num_batches_tracked)")
+
+
 class Order(NamedTuple):
-    """Names in the order of the network, and whether that is not the alphabet's, as given."""
+    """Names in the order of the network, and what was done to them, if they came in another."""
 
     names: tuple[str, ...]
-    sorted_by_number: bool
+    note: str = ""
 
 
 def number_key(name: str) -> list[tuple[int, str]]:
@@ -177,22 +198,85 @@ def number_key(name: str) -> list[tuple[int, str]]:
 
 
 def network_order(names: Iterable[str], ordered: bool = True) -> Order:
-    """Count layer 2 before layer 10 where the alphabet did not.
+    """Count layer 2 before layer 10 where the alphabet did not, and turn what counts down.
 
-    JAX sorts the keys of its dictionaries and `.safetensors` files their names. Another order is
-    kept if they are said to be ordered.
+    JAX sorts the keys of its dictionaries and `.safetensors` files their names; code that goes back
+    through the layers fills a dictionary last layer first. Another order is kept if they are said
+    to be ordered.
 
     Examples:
-        >>> network_order(["fc1", "fc10", "fc2"])
-        Order(names=('fc1', 'fc2', 'fc10'), sorted_by_number=True)
-        >>> network_order(["out.weight", "in.weight"]).sorted_by_number
-        False
+        >>> network_order(["fc1", "fc10", "fc2"]).names
+        ('fc1', 'fc2', 'fc10')
+        >>> network_order(["dW2", "db2", "dW1", "db1"]).names
+        ('db1', 'dW1', 'db2', 'dW2')
+        >>> network_order(["out.weight", "in.weight"])
+        Order(names=('out.weight', 'in.weight'), note='')
     """
     given = list(names)
-    if ordered and given not in (sorted(given), sorted(given, key=lambda name: name.split("/"))):
-        return Order(tuple(given), sorted_by_number=False)
-    counted = sorted(given, key=number_key)
-    return Order(tuple(counted), sorted_by_number=counted != given)
+    if ordered and counts_down(given):
+        return Order(tuple(given[::-1]), "The names count down, as on the way back: turned around.")
+    if ordered and not is_sorted(given):
+        return Order(tuple(given))
+    counted = by_number(given)
+    if counted == given:
+        return Order(tuple(given))
+    note = "The names came in the order of the alphabet and were put in that of their numbers"
+    named = counted != sorted(given, key=number_key)
+    return Order(tuple(counted), f"{note}{', what is named as input or head at its end' * named}.")
+
+
+def by_number(names: Iterable[str]) -> list[str]:
+    """Sort names: layer 2 before layer 10, what is called input at first and a head at last.
+
+    Examples:
+        >>> by_number(["head", "layers_10", "layers_2", "stem"])
+        ['stem', 'layers_2', 'layers_10', 'head']
+    """
+    given = list(names)
+    end = end_of(given)
+    return sorted(given, key=lambda name: (end[name], number_key(name)))
+
+
+def end_of(names: Sequence[str]) -> dict[str, int]:
+    """Return -1 for what is called as if it read the input, 1 as if it made the output, else 0."""
+    words = [re.split(r"[./:]", rest)[0] for rest in bare(names)]
+    return {
+        name: bool(_MAKES_OUTPUT.fullmatch(word)) - bool(_READS_INPUT.fullmatch(word))
+        for name, word in zip(names, words, strict=True)
+    }
+
+
+_READS_INPUT = re.compile(r"(?i)(?:\w+_)?(?:in|inputs?|stem|embed\w*|embd|wte|wpe|patch\w*)")
+_MAKES_OUTPUT = re.compile(r"(?i)(?:\w+_)?(?:out|outputs?|head|logits|classifier|final|predictor)")
+
+
+def counts_down(names: Sequence[str]) -> bool:
+    """Tell whether numbers only fall, as where names were written on the way back.
+
+    A decoder, too, may count down, but what it ends with has no number then.
+
+    Examples:
+        >>> counts_down(["fc3", "fc2", "fc1"]), counts_down(["up3", "up2", "up1", "out"])
+        (True, False)
+    """
+    stacks: dict[str, list[list[int]]] = {}
+    for name in names:
+        stacks.setdefault(uncounted(name), []).append([int(n) for n in re.findall(r"\d+", name)])
+    falls = [a > b for found in stacks.values() for a, b in pairwise(found)]
+    return bool(falls) and all(falls) and names[-1] != uncounted(names[-1])
+
+
+def bare(names: Sequence[str]) -> list[str]:
+    """Leave out what all names begin with: modules that stand around all layers count nothing.
+
+    Examples:
+        >>> bare(["sequential_1/dense_3", "sequential_1/dense_4"])
+        ['dense_3', 'dense_4']
+    """
+    parts = [re.findall(r"[^./]*[./]?", name) for name in names]
+    columns = zip(*(found[:-2] for found in parts), strict=False)  # it ends with one that is empty
+    around = len(list(takewhile(lambda column: len(set(column)) == 1, columns)))
+    return ["".join(found[around:]) for found in parts]
 
 
 # Names tell of branches. What stands in one gets a share of the gradient that passes beside it, and

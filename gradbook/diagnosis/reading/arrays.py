@@ -5,7 +5,7 @@ No framework is imported: PyTorch's tensors are known by their methods, JAX's ar
 then, so that a network on a graphics card never lies in this machine's memory as a whole.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from numbers import Number
@@ -164,7 +164,7 @@ class Tensors(Mapping[str, Tensor | None]):
 
     readers: Mapping[str, Callable[[], Tensor | None]]
     ordered: bool = True
-    """Whether the order is known to be the network's; a `.safetensors` file sorts."""
+    """Whether it may be the network's order: `.safetensors` files sort, and so does JAX."""
     tied: Mapping[str, str] = field(default_factory=dict)
     """Names of tensors that share their memory with an earlier one, and that one's name."""
 
@@ -189,6 +189,11 @@ class Tensors(Mapping[str, Tensor | None]):
     def __contains__(self, name: object) -> bool:
         """Tell whether there is such a name, without reading its tensor."""
         return name in self.readers
+
+
+def is_sorted(names: Sequence[str]) -> bool:
+    """Tell whether names stand in the order of the alphabet, as a whole or part by part."""
+    return list(names) in (sorted(names), sorted(names, key=lambda name: name.split("/")))
 
 
 def hand_over(tree: Any, what: str = "gradients") -> Tensors:
@@ -221,4 +226,5 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
         readers[name] = partial(as_tensor, name, value, what)
     if not readers:
         raise BadInput(f"{what} must be a mapping name → array, got none")
-    return Tensors(readers, tied=tied_of(leaves))
+    jax = any(type(value).__module__.startswith("jax") for _, value in leaves)
+    return Tensors(readers, ordered=not (jax and is_sorted(list(readers))), tied=tied_of(leaves))

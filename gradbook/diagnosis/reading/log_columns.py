@@ -16,6 +16,9 @@ STEPS = (
 )
 """What a column of steps is called."""
 
+NAMES = ("name", "layer", "param", "parameter", "module")
+"""What the column of a long log is called that names the layer."""
+
 TOTAL = re.compile(
     r"(?i)(?:.*[/.])?(?:global_|total_)?grad(?:ient)?s?_?(?:[\d.]+_|inf_)?norms?"
     r"(?:[_/](?:total|(?:before|pre)_?clip(?:ping)?))?(?:_fp\d+)?"
@@ -27,6 +30,7 @@ PREFIX = re.compile(
     r"(?i)(?:.* - )?(?:(?:train|training|model)[/.])?"
     r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?"
 )
+PREFIX_OF_ALL = re.compile(r"(?i)(?:.*[/.])?(?:(?:grad(?:ient)?s?|l2)[ _-]?)?norms?[ _/.-]+(?=\w)")
 """What stands before a layer's name where a tool writes more than gradients."""
 
 BESIDE = re.compile(
@@ -35,6 +39,8 @@ BESIDE = re.compile(
     r"|(?:.*[/_])?(?:param|params|parameter|weight|weights)_norm|(?:num|total|consumed)_.*"
     r"|.*norms?_(?:after|post)_?clip(?:ping)?|skipped.*|nan.*|elapsed.*"
     r"|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall"
+    r"|(?:local_|global_)?rank|seed|fold|run|phase|stage|split|mode|host|worker|date|done|overflow"
+    r"|is_.*|(?:.*[/_])?(?:reward|return|psnr|ssim|fid|bleu|wer|entropy|kl)s?|(?:gpu|cpu|mem)(?:_.*)?"
     r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
     r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?"
 )
@@ -50,9 +56,14 @@ SIZES = ("norm", "rms")
 """Of these the first that is there."""
 
 ENDING = re.compile(
-    r"(?i)[/._-](?:grad(?:ient)?s?[/._-]?)?(?:(?:l2[/._-]?|[\d.]+[/._-])?norm|rms)$"
+    r"(?i)[/._ -](?:grad(?:ient)?s?[/._ -]?)?(?:(?:l2[/._ -]?|[\d.]+[/._-])?norm|rms)$"
+    r"|[/._ -]grad(?:ient)?s?(?:[/._ -]l2)?$"
 )
 """What stands behind all layers' names where a tool says so what of them it logs."""
+
+
+MANY = 3
+"""Of so many columns one beginning is no part of layers' names."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +103,29 @@ def columns_of(names: list[str]) -> Columns:
     if not layers:
         kept = [n for n in rest if n != total and not BESIDE.fullmatch(_plain(n))]
         if total is None or 2 * sum(map(bool, map(OF_WEIGHTS.match, kept))) >= len(kept):
-            layers = {n: n for n in kept}
+            told = [PREFIX_OF_ALL.match(n) for n in kept]
+            same = len(kept) >= MANY and all(told)
+            layers = {n: n[m.end() if same and m else 0 :] for n, m in zip(kept, told, strict=True)}
     norms = _norms_of(layers) | ({} if total is None else {total: ""})
     return Columns(step, norms, tuple(n for n in rest if n and n not in norms))
+
+
+def long_columns(names: list[str]) -> tuple[str, str, str] | None:
+    """Return the columns of step, name and norm of a log with a line for each; None if it is wide.
+
+    Examples:
+        >>> long_columns(["epoch", "layer", "grad_norm"]), long_columns(["step", "layer1"])
+        (('epoch', 'layer', 'grad_norm'), None)
+    """
+    lower = {name.lower(): name for name in reversed(names)}
+    named = next((lower[n] for n in NAMES if n in lower), None)
+    step = next((lower[s] for s in (*STEPS, "epoch") if s in lower), None)
+    if named is None:
+        return None
+    rest = [name for name in names if name not in (named, step)]
+    if step is None or len(rest) != 1 or not (TOTAL.fullmatch(_plain(rest[0]))):
+        raise BadInput(f"must have the columns step, name, norm alone, got {', '.join(names)}")
+    return step, named, rest[0]
 
 
 def _norms_of(layers: dict[str, str]) -> dict[str, str]:

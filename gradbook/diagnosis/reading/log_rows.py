@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
-from gradbook.diagnosis.reading.log_columns import columns_of
+from gradbook.diagnosis.reading.log_columns import columns_of, long_columns
 
 LONGEST_LINE = 4 * 2**20  # bytes: a wide log of a hundred thousand layers
 LONGEST_JSON = 16 * 2**20  # bytes, read as a whole; parsed, it takes up to tenfold
@@ -57,7 +57,7 @@ def _header(cells: list[str]) -> list[str]:
     if "" in names[1:]:
         raise BadInput("must name every column, got an empty name")
     distinct_keys([(name, None) for name in names])
-    found = None if "name" in names else columns_of(names)
+    found = None if long_columns(names) else columns_of(names)
     if found is not None and not found.norms:
         only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
         beside = f"{found.step!r}{only}: log the norm of each layer's gradient"

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
-from gradbook.diagnosis.reading.log_columns import Columns, columns_of
+from gradbook.diagnosis.reading.log_columns import Columns, columns_of, long_columns
 from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
+
+LONGEST_BINS = 4096
+"""More bins than any tool writes for a histogram."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,11 @@ class Log(Iterator[Entry]):
 
     def _columns(self, row: dict[str, Any]) -> Columns:
         """Return what a line's columns are; one of a long log names its layer itself."""
-        if "name" in row:
-            if row.keys() != {"step", "name", "norm"}:
-                got = ", ".join(row)
-                raise BadInput(f"must have the columns step, name, norm alone, got {got}")
-            if not isinstance(row["name"], str) or not row["name"].strip():
-                raise BadInput(f"'name' must name a layer, got {row['name']!r}")
-            return Columns("step", {"norm": row["name"].strip()})
+        if long := long_columns(list(row)):
+            step, name, norm = long
+            if not isinstance(row[name], (str, int)) or not str(row[name]).strip():
+                raise BadInput(f"{name!r} must name a layer, got {row[name]!r}")
+            return Columns(step, {norm: str(row[name]).strip()})
         names = tuple(row)
         if names not in self._known:
             self._known[names] = columns_of(list(names))
@@ -116,13 +117,22 @@ def _norm(column: str, cell: Any) -> float:
 
 def _of_histogram(column: str, cell: dict[str, Any]) -> float:
     """Estimate a norm from a histogram of Weights & Biases: counts at the middles of their bins."""
-    bins, counts = cell.get("bins"), cell.get("values")
+    bins, counts = cell.get("bins") or _unpacked(column, cell), cell.get("values")
     if not isinstance(bins, list) or not isinstance(counts, list) or len(bins) != len(counts) + 1:
         raise BadInput(f"{column!r} must be a number or a histogram with bins and values")
     edges, many = [_number(column, b) for b in bins], [_number(column, c) for c in counts]
     pairs = zip(edges, edges[1:], many, strict=False)
     # The mean square of numbers that are spread evenly over a bin.
     return math.sqrt(sum(n * (a * a + a * b + b * b) / 3 for a, b, n in pairs))
+
+
+def _unpacked(column: str, cell: dict[str, Any]) -> list[float] | None:
+    """Return the edges of bins that are all of one size, as the history of newer runs has them."""
+    packed = cell.get("packedBins")
+    if not isinstance(packed, dict) or set(packed) != {"min", "size", "count"}:
+        return None
+    least, size, count = (_number(column, packed[key]) for key in ("min", "size", "count"))
+    return [least + size * k for k in range(int(min(count, LONGEST_BINS)) + 1)]
 
 
 def open_log(path: str | Path) -> Log:

@@ -36,6 +36,8 @@ class Traits:
     """Whether one layer does most of it."""
     sigmoids: bool = False
     """Whether its hidden layers are known to have sigmoids."""
+    raw: bool = False
+    """Whether data of a size far from 1 enter it."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ BESIDE = ("step", "scale", "half", "second", "order")
 
 _SAID = _read("""
 one layer (initialization): One layer does most of it: look at the weights next to where it starts.
+raw (initialization, raw): Bring the inputs to mean 0 and variance 1: they are far from it.
 sigmoids (activations, sigmoids, not differentiated): Replace the sigmoids by ReLU, its weights
   drawn with variance 2/n for n inputs, or put BatchNorm before them: no usual variance saves them.
 weights (initialization, not normalized, not made, not differentiated, not sigmoids): Draw the
@@ -253,8 +256,10 @@ DEEP = {
     Verdict.STUCK: _try("stuck"),
     Verdict.SYMMETRIC: _try("random"),
     Verdict.DEAD: _try("biases, norm, off side"),
-    Verdict.VANISHING: _try("sigmoids, weights, smooth, path, norm, activation, scale"),
-    Verdict.EXPLODING: _try("sigmoids, drawn, smooth, deep norm, path, scale, warm, norm, clip"),
+    Verdict.VANISHING: _try("raw, sigmoids, weights, smooth, path, norm, activation, scale"),
+    Verdict.EXPLODING: _try(
+        "raw, sigmoids, drawn, smooth, deep norm, path, scale, warm, norm, clip"
+    ),
     Verdict.STARVED: _try("balance"),
     Verdict.LARGE_STEP: _try("thousandth, inputs, clip"),
     Verdict.GROWING: _try("risen, clip"),

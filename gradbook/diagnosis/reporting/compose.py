@@ -41,6 +41,7 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
         sums=any(len(place.before) > 1 and not place.joined for place in known.places),
         differentiated=known.record.differentiated,
         sigmoids=known.sigmoids,
+        raw=bool(known.record.raw),
         made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),
     )
 

@@ -170,7 +170,7 @@ def graph_below(
             if kind_of(edge[0]) in SUMS and not any(hasattr(e[0], "variable") for e in edges):
                 sums.append(edge[0])
             # A transposed or converted weight is read by what reads the result.
-            passes = len(edges) == 1 and hasattr(edges[0][0], "variable")
+            passes = len(edges) == 1 and _is_of_weight(edge[0])
             reader, kind = way.reader if passes else edge[0], kind_of(edge[0])
             past = way.past if passes or (len(edges) == 1 and kind in MOVES) else edge[0]
             # One of several scales that lie in one tensor is none, either.
@@ -182,6 +182,23 @@ def graph_below(
             way = Way(reader, picks, summed, own, past, normed)
             stack += [(one, way) for one in edges]
     return before, weights, sums
+
+
+def _is_of_weight(node: Any) -> bool:
+    """Tell whether a tensor is what is done with a weight at once, or made of one by numbers.
+
+    So is one that is quantized, where the rounding is passed straight or by somebody's function.
+    """
+    made = False
+    for depth in range(FEW):
+        edges = [edge for edge, _ in node.next_functions if edge is not None]
+        kind, last = kind_of(node), len(edges) == 1 and hasattr(edges[0], "variable")
+        by_number = kind in BY_NUMBER or "FakeQuant" in kind or bool(_own_function(node))
+        made |= by_number
+        if last or len(edges) != 1 or not (by_number or kind in ("T", *MOVES)):
+            return last and (depth == 0 or made)
+        node = edges[0]
+    return False
 
 
 def _own_function(node: Any) -> str:

@@ -59,6 +59,8 @@ class Record:
     """The weights that are added to something or laid beside it, so that they keep nothing back."""
     empty: frozenset[str] = frozenset()
     """Those whose input was all 0."""
+    raw: tuple[str, ...] = ()
+    """Those whose input was data of a size far from 1."""
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each place the names of the weights between it and those before it."""
     twice: str = ""
@@ -146,6 +148,7 @@ class Pass:
     kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # to send more back through
     bad_input: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+    raw: list[str] = field(default_factory=list)
     # What it was called with, as long as it goes on: by `id`, and not kept alive.
     data: Mapping[int, Callable[[], Any]] | None = None
     spoiled: set[str] = field(default_factory=set)

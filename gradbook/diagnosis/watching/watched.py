@@ -152,6 +152,7 @@ def record_of(passes: Sequence[Pass], ran: Collection[str] = ()) -> Record:
         spoiled=frozenset().union(*(one.spoiled for one in made)),
         added=frozenset().union(*(one.added for one in made)),
         empty=frozenset(name for one in made for name in one.empty),
+        raw=tuple(name for one in made for name in one.raw),
         owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
         twice=next((place.twice for place in seen if place.twice), ""),
         functions=tuple(sorted(frozenset().union(*(place.functions for place in seen)))),

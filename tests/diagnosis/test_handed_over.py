@@ -1,0 +1,172 @@
+"""What people hand over from code of their own: names, orders, and what is no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import gradbook
+from gradbook.checks import Array
+from gradbook.diagnosis import Verdict as V
+from gradbook.diagnosis import open_log
+from gradbook.diagnosis.diagnose_logs import diagnose_log
+from gradbook.diagnosis.reading.arrays import Tensors, hand_over
+
+DEPTH, WIDTH = 12, 32
+FALLS, GROWS = 0.3, 3.0  # by layer, and so by 10^5 over all
+
+
+class Passes(NamedTuple):
+    """What a NumPy network of one's own has after its backward pass, first layer to last."""
+
+    weights: list[Array]
+    dW: list[Array]
+    db: list[Array]
+    dz: list[Array]
+
+
+def passes(gain: float = 1.0, outputs: int = 5, depth: int = DEPTH) -> Passes:
+    """Go forward and back through tanh layers whose weights have the variance gain²/n."""
+    rng = np.random.default_rng(0)
+    widths = [20, *[WIDTH] * (depth - 1), outputs]
+    weights = [rng.normal(0, gain / a**0.5, (a, b)) for a, b in pairwise(widths)]
+    h = [rng.standard_normal((64, 20))]
+    slope = 1.0 if gain <= 1 else gain  # small inputs keep tanh in its linear part
+    h[0] /= 100 * slope**depth
+    for W in weights:
+        h.append(np.tanh(h[-1] @ W))
+    dz = [rng.standard_normal((64, outputs)) / 64]
+    for W, a in zip(weights[:0:-1], h[-2:0:-1], strict=True):
+        dz.insert(0, dz[0] @ W.T * (1 - a**2))
+    dW = [a.T @ d for a, d in zip(h, dz, strict=False)]
+    return Passes(weights, dW, [d.sum(0) for d in dz], dz)
+
+
+def verdict(change: float) -> V:
+    """Return what a change by layer makes of a network."""
+    return V.VANISHING if change < 1 else V.EXPLODING
+
+
+@pytest.mark.parametrize("change", [FALLS, GROWS])
+@pytest.mark.parametrize("beside", ["dA", "dZ", ""])
+def test_a_dictionary_that_is_filled_on_the_way_back_is_turned(change: float, beside: str) -> None:
+    """As that of a known course, in which the gradients of activations lie beside the weights'."""
+    found, grads = passes(change), dict[str, Array]()
+    for layer in range(DEPTH, 0, -1):
+        grads |= {f"{beside}{layer}": found.dz[layer - 1]} if beside else {}
+        grads |= {f"dW{layer}": found.dW[layer - 1], f"db{layer}": found.db[layer - 1]}
+    report = gradbook.diagnose(grads)
+    assert report.verdict is verdict(change)
+    assert any("turned around" in note for note in report.notes)
+    assert any("no gradients of weights" in note for note in report.notes) == bool(beside)
+    # In the order of the network nothing is turned.
+    forward = dict(sorted(grads.items(), key=lambda pair: int(pair[0].lstrip("dWbAZ"))))
+    report = gradbook.diagnose(forward)
+    assert report.verdict is verdict(change)
+    assert not any("turned around" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("change", [FALLS, GROWS])
+@pytest.mark.parametrize("long", [True, False])
+def test_a_log_whose_layers_count_down_is_turned(change: float, long: bool, tmp_path: Path) -> None:
+    norms = {f"fc{layer}": change ** (DEPTH - layer) for layer in range(DEPTH, 0, -1)}
+    lines = [f"0,{name},{norm}" for name, norm in norms.items()]
+    wide = [",".join(["step", *norms]), ",".join(map(str, [0, *norms.values()]))]
+    text = "\n".join(["step,name,norm", *lines] if long else wide)
+    (tmp_path / "x.csv").write_text(text + "\n")
+    assert diagnose_log(open_log(tmp_path / "x.csv")).verdict is verdict(change)
+
+
+@pytest.mark.parametrize("names", ["dZ{}", "delta_{}", None])
+@pytest.mark.parametrize("biases", [True, False])
+def test_the_output_layers_delta_is_set_apart_where_each_layer_has_one(
+    names: str | None, biases: bool
+) -> None:
+    """A single output gets much more for each number than wide hidden layers, which is no fall."""
+    found = passes(outputs=1, depth=3)
+    found.dz[-1][:] *= 1e3
+    grads = {f"W{k}": dW for k, dW in enumerate(found.dW, start=1)}
+    grads |= {f"b{k}": db for k, db in enumerate(found.db, start=1)} if biases else {}
+    grads = dict(sorted(grads.items(), key=lambda pair: pair[0][1:]))
+    deltas = {names.format(k): d for k, d in enumerate(found.dz, start=1)} if names else found.dz
+    report = gradbook.diagnose(grads, deltas=deltas)
+    assert report.verdict is V.HEALTHY
+    assert any("set apart" in note for note in report.notes)
+    alone = gradbook.diagnose(grads, deltas=found.dz[:-1])
+    assert alone.reason.partition("back")[2][-20:] == report.reason.partition("back")[2][-20:]
+
+
+@pytest.mark.parametrize("still", [[0], [0, 1, 2], [4]])
+def test_weights_that_get_exactly_nothing_are_told_though_delta_comes(still: Sequence[int]) -> None:
+    found = passes()
+    dW = [dw * (k not in still) for k, dw in enumerate(found.dW)]
+    assert gradbook.diagnose(found.dW, deltas=found.dz[:-1]).verdict is V.HEALTHY
+    report = gradbook.diagnose(dW, weights=found.weights, deltas=found.dz[:-1], lr=0.1)
+    assert report.verdict is V.CUT
+    assert report.since == str(still[-1])
+
+
+@pytest.mark.parametrize("given", [{"lr": 0.1}, {}])
+def test_weights_that_are_not_finite_are_told(given: dict[str, float]) -> None:
+    found = passes()
+    weights = [W * np.where(k == 2, np.nan, 1) for k, W in enumerate(found.weights)]
+    report = gradbook.diagnose(found.dW, weights=weights, deltas=found.dz[:-1], **given)
+    assert report.verdict is V.NON_FINITE
+    assert "the weights 2" in report.reason
+
+
+@pytest.mark.parametrize("change", [FALLS, GROWS])
+def test_weights_alone_whose_names_were_sorted_and_count_nothing_leave_it_open(
+    change: float,
+) -> None:
+    words = ["stem", "proj", "mix", "enc", "dec", "conv", "body", "tail"]
+    sizes = {name: change ** (8 - k) for k, name in enumerate(words)}
+    kept = {f"{name}/kernel": np.full((8, 8), sizes[name]) for name in sorted(words)}
+    report = gradbook.diagnose(Tensors(hand_over(kept).readers, ordered=False))
+    assert report.verdict is V.CANNOT_TELL
+    assert "order of the alphabet" in report.reason
+    own = {f"{name}/kernel": np.full((8, 8), sizes[name]) for name in words}
+    assert gradbook.diagnose(own).verdict is verdict(change)
+
+
+AROUND = ["sequential_1/dense_{}/kernel", "params/MLP_0/Dense_{}/kernel", "0.{}.weight"]
+
+
+@pytest.mark.parametrize("name", [*AROUND, "q1.fc{}.weight", "module.0.layers.{}.weight"])
+@pytest.mark.parametrize("change", [FALLS, GROWS])
+def test_a_number_of_what_stands_around_all_layers_counts_no_blocks(
+    name: str, change: float
+) -> None:
+    sizes = {name.format(k): change ** (8 - k) for k in range(9)}
+    report = gradbook.diagnose({n: np.full((8, 8), size) for n, size in sizes.items()})
+    assert report.verdict is verdict(change)
+
+
+COLUMNS = ["grad_norm_{}", "norm_{}", "gradnorm/{}", "l2norm/{}", "Grad Norm/{}", "{} grad norm"]
+
+
+@pytest.mark.parametrize("column", [*COLUMNS, "debug/grad_norm/{}", "{}_grad", "{}/grad/l2"])
+def test_what_stands_around_all_layers_in_a_log_makes_them_no_norms(
+    column: str, tmp_path: Path
+) -> None:
+    names = [column.format(f"fc{k}.weight") for k in range(1, 9)]
+    beside = dict.fromkeys(("rank", "seed", "fold", "is_best", "gpu_mem"), 0)
+    cells = [0, *(FALLS ** (8 - k) for k in range(8)), *beside.values()]
+    text = ",".join(["step", *names, *beside]) + "\n" + ",".join(map(str, cells)) + "\n"
+    (tmp_path / "x.csv").write_text(text)
+    log = open_log(tmp_path / "x.csv")
+    assert diagnose_log(log).verdict is V.VANISHING
+    assert set(log.beside) >= set(beside)
+
+
+def test_what_an_optimizer_keeps_is_no_gradient() -> None:
+    grads = {f"{k}.weight": np.full((8, 8), 0.1 ** (8 - k)) for k in range(9)}
+    state = {f"{k}.weight.exp_avg": np.ones((8, 8)) for k in range(9)}
+    report = gradbook.diagnose({**grads, **state})
+    assert report.verdict is V.VANISHING
+    assert [row.name for row in report.rows] == [str(k) for k in range(9)]
