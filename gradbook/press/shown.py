@@ -77,8 +77,20 @@ def _explorer(value: Any, figure: str) -> str:
     return f"<div><{value.element} data-explorer='{quoted}'>{figure}</{value.element}></div>"
 
 
+LONG = 72
+"""How many characters a printed line has from which on it may be wider than the page."""
+
+
 def _text(text: str) -> str:
-    return f'<pre class="gb-output">{html.escape(text.rstrip())}</pre>'
+    lines = "\n".join(map(_line, text.rstrip().split("\n")))
+    return f'<pre class="gb-output">{lines}</pre>'
+
+
+def _line(line: str) -> str:
+    """Return a printed line; a long sentence goes on below, and the row of a table scrolls."""
+    prose = len(line) > LONG and "  " not in line.strip()
+    text = html.escape(line)
+    return f'<span class="gb-prose">{text}</span>' if prose else text
 
 
 def typeset(markup: str) -> str:

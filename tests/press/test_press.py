@@ -71,6 +71,12 @@ def test_the_source_option_says_whether_the_code_is_seen(source: str, seen: bool
     assert '<pre class="gb-output">6</pre>' in html
 
 
+def test_a_long_sentence_that_is_printed_goes_on_below_and_a_row_scrolls() -> None:
+    sentence, row = "so " * 30 + "on", "a  b  " * 20 + "c"
+    html = convert(block(f"print({sentence!r})\nprint({row!r})"))
+    assert f'<span class="gb-prose">{sentence}</span>\n{row}' in html
+
+
 def test_an_explorer_is_a_numbered_figure_in_an_element_that_holds_its_data() -> None:
     code = "from gradbook.book import explorers\nexplorers.parabola(steps=3)"
     html = convert(block(code, 'exec="on" source="none"'))

@@ -101,11 +101,11 @@ def loss_sends_nothing(known: Known) -> Finding | None:
 def _in_products(known: Known) -> Finding | None:
     """Find that factors are next to 0: in a product each gets what the other is, and stays."""
     for end in known.ends:
-        factors = [known.by_name[name] for name in end.before]
+        factors = [known.by_name[name] for name in end.before if name in known.by_name]
         small = [p for p in factors if p.out is not None and p.out < NEXT_TO_0]
         # The loss sends enough, and the product lets next to nothing of it pass to either.
         sent, most = end.delta or 0.0, max((p.delta or 0.0 for p in small), default=0.0)
-        both = not end.layer and len(small) == len(factors) > 1
+        both = not end.layer and len(small) == len(end.before) > 1
         if not both or sent * end.count < LEAST or most > NEXT_TO_0 * sent:
             continue
         names = listed([p.name for p in small])
