@@ -406,6 +406,50 @@ def test_a_product_of_two_that_are_next_to_zero_is_no_fault_of_the_loss(
     assert report.verdict is verdict
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-8])
+def test_so_is_a_product_of_two_embeddings(size: float) -> None:
+    torch.manual_seed(0)
+    tables = nn.ModuleList([nn.Embedding(100, 16) for _ in range(2)])
+    for table in tables:
+        nn.init.normal_(table.weight, 0, size)
+
+    class Factors(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tables = tables
+
+        def forward(self, i: Tensor, j: Tensor) -> Tensor:
+            return (self.tables[0](i) * self.tables[1](j)).sum(1)
+
+    net = Factors()
+    deltas = gradbook.watch(net)
+    out = net(torch.randint(100, (256,)), torch.randint(100, (256,)))
+    assert looked(net, F.mse_loss(out, torch.full((256,), 3.0)), deltas).verdict is V.STUCK
+
+
+class Sums(nn.Module):
+    """Two heads that begin with 0 and whose errors are added: a product of none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.a, self.b = nn.Linear(8, 16), nn.Linear(16, 32), nn.Linear(16, 32)
+        for head in (self.a, self.b):
+            for weight in head.parameters():
+                nn.init.zeros_(weight)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        h = torch.relu(self.body(x))
+        return F.mse_loss(self.a(h), y) + F.mse_loss(self.b(h), -y)
+
+
+def test_a_loss_of_two_heads_that_begin_with_zero_is_no_product() -> None:
+    torch.manual_seed(0)
+    net = Sums()
+    deltas = gradbook.watch(net)
+    report = looked(net, net(torch.randn(1024, 8), torch.randn(1024, 32)), deltas)
+    assert report.verdict is not V.STUCK
+
+
 class Skipping(nn.Module):
     """Blocks that send something to the output and add something to the path, as WaveNet's."""
 
@@ -427,6 +471,32 @@ class Skipping(nn.Module):
         return left
 
 
+class LastCut(nn.Module):
+    """A stack of blocks of which the last is cut off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.leave = nn.Linear(8, 16), nn.Linear(16, 4)
+        self.blocks = nn.ModuleList([nn.Linear(16, 16) for _ in range(12)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
+        for block in self.blocks:
+            added = torch.tanh(block(x))
+            x = x + (added.detach() if block is self.blocks[-1] else added)
+        left: Tensor = self.leave(x)
+        return left
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_last_block_that_is_cut_off_is_a_cut(seed: int) -> None:
+    torch.manual_seed(seed)
+    net = LastCut()
+    deltas = gradbook.watch(net)
+    loss = F.cross_entropy(net(torch.randn(32, 8)), torch.randint(4, (32,)))
+    assert looked(net, loss, deltas).verdict is V.CUT
+
+
 @pytest.mark.parametrize(("cut", "verdict"), [(-1, V.HEALTHY), (2, V.CUT)])
 @pytest.mark.parametrize("seed", range(3))
 def test_what_the_last_block_adds_enters_nothing(cut: int, verdict: V, seed: int) -> None:
@@ -438,16 +508,27 @@ def test_what_the_last_block_adds_enters_nothing(cut: int, verdict: V, seed: int
     assert looked(net, loss, deltas).verdict is verdict
 
 
-@pytest.mark.parametrize("unit", [1.0, 255.0])
-def test_inputs_in_a_unit_of_their_own_come_first(unit: float) -> None:
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_inputs_in_a_unit_of_their_own_come_first_where_it_starts_at_them(unit: float) -> None:
     torch.manual_seed(0)
-    layers = [m for _ in range(8) for m in (nn.Linear(16, 16), nn.Sigmoid())]
-    net = nn.Sequential(*layers, nn.Linear(16, 4))
+    layers = [m for _ in range(3) for m in (nn.Linear(16, 16), nn.BatchNorm1d(16), nn.ReLU())]
+    net = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), *layers, nn.Linear(16, 4))
     deltas = gradbook.watch(net)
     loss = F.cross_entropy(net(unit * torch.rand(32, 16)), torch.randint(4, (32,)))
     report = looked(net, loss, deltas)
-    assert report.verdict is V.VANISHING
+    assert report.verdict is (V.VANISHING if unit > 1 else V.HEALTHY)
     assert report.steps[0].text.startswith("Bring the inputs") is (unit > 1)
+
+
+def test_sigmoids_come_first_where_they_are_the_fault_whatever_enters() -> None:
+    torch.manual_seed(0)
+    layers = [m for _ in range(8) for m in (nn.Linear(16, 16), nn.Sigmoid())]
+    net = nn.Sequential(nn.Linear(16, 16), nn.LayerNorm(16), *layers, nn.Linear(16, 4))
+    deltas = gradbook.watch(net)
+    loss = F.cross_entropy(net(255 * torch.rand(32, 16)), torch.randint(4, (32,)))
+    report = looked(net, loss, deltas)
+    assert report.verdict is V.VANISHING
+    assert "sigmoids" in report.steps[0].text
 
 
 @pytest.mark.parametrize(("clip", "verdict"), [(0.05, V.HEALTHY), (math.inf, V.LARGE_STEP)])
@@ -481,25 +562,27 @@ def test_a_loss_that_is_no_number_is_refused_by_name(loss: object) -> None:
         run.step(loss)
 
 
-@pytest.mark.parametrize("where", ["nowhere/run.html", "."])
+@pytest.mark.parametrize("where", ["", "file/run.html"])
 @pytest.mark.parametrize("make", [lightning_callback, trainer_callback])
 def test_a_page_that_cannot_be_written_is_refused_before_the_training(
     where: str, make: Callable[..., object], tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInput, match="html must be a file in a folder that is there"):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="html must be the file to write"):
         make(html=tmp_path / where)
 
 
-def test_a_page_that_cannot_be_written_at_the_end_stops_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("there", [True, False])
+def test_a_page_is_written_into_a_folder_that_is_made_and_stops_no_training(
+    there: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    callback = trainer_callback(html=folder / "run.html")
+    callback = trainer_callback(html=tmp_path / "runs" / "run.html")
     net = nn.Linear(2, 2)
     callback.kept.run = gradbook.watching(net)
     net(torch.ones(1, 2)).sum().backward()
     callback.kept.look()
-    folder.rmdir()
+    if not there:
+        (tmp_path / "runs").touch()
     callback.kept.end()
-    assert "no page was written: html must be" in capsys.readouterr().err
+    assert (tmp_path / "runs" / "run.html").is_file() is there
+    assert ("no page was written: html must be" in capsys.readouterr().err) is not there

@@ -35,12 +35,12 @@ class _Kept:
         if self.run is not None:
             self.run.close()
             if self.html is not None:
-                with told_aside():  # what was trained is worth more than its page
+                with _told_aside():  # what was trained is worth more than its page
                     self.run.html(self.html)
 
 
 @contextmanager
-def told_aside() -> Iterator[None]:
+def _told_aside() -> Iterator[None]:
     """Print what keeps a page from being written: an error would end the program that trains."""
     try:
         yield

@@ -45,7 +45,8 @@ def diagnose(
         optimizer: The network's optimizer, instead: of PyTorch's own, as Adam, it knows the steps.
         deltas: What `gradbook.watch` has found. Or $\partial L/\partial h_l$ or
             $\partial L/\partial z_l$, one array or norm for each layer: a list, hidden layers first
-            to last, or a mapping by the layers' names, in which the output layer is set apart. For
+            to last, or a mapping by the layers' names. The output layer is set apart by its name,
+            or if there are as many arrays as layers and the last is as wide as its bias. For
             a recurrent network $\partial L/\partial x_t$, first step to last. With these the
             diagnosis is most certain.
         activations: The outputs of each hidden layer, likewise.
@@ -89,6 +90,7 @@ def diagnose(
         progress=progress,
         most=None if net is None else ENOUGH,
         look=record is None,
+        turn=net is None,
     )
     if net is not None and net.optimizer is not None:
         found = stepped(found, net)
@@ -128,10 +130,11 @@ def _came(known: Known) -> Known:
     if places and (came or not held):
         return known
     text = "deltas must hold what the backward pass found, got none: "
-    if not known.record.called:
-        text += "no module of the network was called, so use net(x), not its weights by hand; or "
     text += "call gradbook.watch before the forward pass of the same network, then backward (and "
-    raise BadInput(f"{text}torch.compiler.reset() behind gradbook.watch, if it has run compiled)")
+    text += "torch.compiler.reset() behind gradbook.watch, if it has run compiled)"
+    if not known.record.called:
+        text += "; no module was called since: call net(x) instead of using its weights by hand"
+    raise BadInput(text)
 
 
 def _judged(

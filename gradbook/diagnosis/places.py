@@ -61,6 +61,8 @@ class Place:
     """Whether a normalization reads it."""
     beside: bool = False
     """Whether there comes in, beside what asks for a gradient, what asks for none."""
+    product: bool = False
+    """Whether it is a product of two that are made by the network, or sums of such."""
     joined: bool = False
     """Whether what comes in is laid beside one another, and not added."""
     layer: bool = False

@@ -101,7 +101,9 @@ class Run:
         large = moment.report.verdict is Verdict.LARGE_STEP
         clipped = moment.norm * (NOTICED if large else CLIPPED)
         if 0 < held < clipped and not _unscaled(moment.norm / held):
-            note = f"Gradients are clipped. A clip leaves {held / moment.norm:.0e} of them."
+            share = held / moment.norm
+            left = f"{share:.0e}" if share < CLIPPED else f"{share:.0%}"
+            note = f"Gradients are clipped. A clip leaves {left} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
             self.moments[-1] = replace(seen, norm=moment.norm, piled=moment.piled)
 
@@ -268,16 +270,18 @@ class Run:
     def html(self, path: str | Path) -> None:
         """Write the run as one page that asks no other host."""
         path = writable(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         report = self.report() if self._deltas.record.places else None
         path.write_text(page_of(self.moments, report), encoding="utf-8")
 
 
 def writable(html: str | Path) -> Path:
-    """Return where a page is to be written, or raise."""
+    """Return where a page is to be written, or raise; folders on the way there are made then."""
     path = Path(html)
-    if path.is_dir() or not path.parent.is_dir():
-        why = "a folder" if path.is_dir() else f"a file in {str(path.parent)!r}, which is not there"
-        raise BadInput(f"html must be a file in a folder that is there, got {str(html)!r}: {why}")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not above.is_dir():
+        got = f"{str(html)!r}, a folder" if path.is_dir() else f"{str(html)!r} below a file"
+        raise BadInput(f"html must be the file to write, as run.html, got {got}")
     return path
 
 
@@ -286,7 +290,7 @@ def _number(loss: Any) -> float | None:
         return None
     try:
         return float(loss.detach() if hasattr(loss, "detach") else loss)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         got = f"shape {tuple(loss.shape)}" if hasattr(loss, "shape") else repr(loss)
         text = f"loss must be one number, got {got}: call run.step(loss.mean())"
         raise BadInput(text) from None

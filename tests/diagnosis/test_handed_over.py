@@ -12,8 +12,8 @@ import pytest
 
 import gradbook
 from gradbook.checks import Array
+from gradbook.diagnosis import BadInput, open_log
 from gradbook.diagnosis import Verdict as V
-from gradbook.diagnosis import open_log
 from gradbook.diagnosis.diagnose_logs import diagnose_log
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
 
@@ -97,18 +97,56 @@ def test_the_output_layers_delta_is_set_apart_where_each_layer_has_one(
     report = gradbook.diagnose(grads, deltas=deltas)
     assert report.verdict is V.HEALTHY
     assert any("set apart" in note for note in report.notes)
-    alone = gradbook.diagnose(grads, deltas=found.dz[:-1])
-    assert alone.reason.partition("back")[2][-20:] == report.reason.partition("back")[2][-20:]
+    turned = [d.T for d in found.dz]  # units by examples, and biases as columns, as some write
+    columns = {n: x[:, None] if x.ndim == 1 else x.T for n, x in grads.items()}
+    report = gradbook.diagnose(columns, deltas=turned)
+    assert report.verdict is V.HEALTHY
+    assert any("set apart" in note for note in report.notes)
+
+
+FORWARD = [
+    ["fc512", "fc256", "fc128", "fc10"],
+    ["conv9x9", "conv5x5", "conv3x3", "conv1x1"],
+    ["up4", "up3", "up2", "up1"],
+    ["l1_in", "l1_out", "l2_in", "l2_out"],
+    ["attn_in", "attn_out", "mlp_in", "mlp_out"],
+]
+
+
+@pytest.mark.parametrize("names", FORWARD, ids=lambda names: names[0])
+@pytest.mark.parametrize("change", [0.01, 100.0])
+def test_names_in_the_order_of_the_network_are_kept_as_they_are(
+    names: list[str], change: float
+) -> None:
+    sizes = {f"{name}.weight": change ** (4 - k) for k, name in enumerate(names)}
+    grads = {name: np.full((8, 8), size) for name, size in sizes.items()}
+    report = gradbook.diagnose(grads)
+    assert [row.name for row in report.rows] == names
+    assert not any("turned around" in note for note in report.notes)
+    deltas = {name: np.full((4, 8), change ** (4 - k)) for k, name in enumerate(names)}
+    assert gradbook.diagnose(grads, deltas=deltas).verdict is verdict(change)
+
+
+def test_a_single_delta_leaves_it_open() -> None:
+    grads = {"fc.weight": np.ones((1, 8)), "fc.bias": np.ones(1), "log_std": np.ones((2, 2))}
+    assert gradbook.diagnose(grads, deltas=[np.ones((4, 1))]).verdict is V.CANNOT_TELL
 
 
 @pytest.mark.parametrize("still", [[0], [0, 1, 2], [4]])
-def test_weights_that_get_exactly_nothing_are_told_though_delta_comes(still: Sequence[int]) -> None:
+def test_weights_that_get_exactly_nothing_are_told_beside_a_sound_delta(
+    still: Sequence[int],
+) -> None:
+    """They may be frozen on purpose: it is said, and no illness."""
     found = passes()
     dW = [dw * (k not in still) for k, dw in enumerate(found.dW)]
-    assert gradbook.diagnose(found.dW, deltas=found.dz[:-1]).verdict is V.HEALTHY
-    report = gradbook.diagnose(dW, weights=found.weights, deltas=found.dz[:-1], lr=0.1)
-    assert report.verdict is V.CUT
-    assert report.since == str(still[-1])
+    sound = gradbook.diagnose(found.dW, deltas=found.dz[:-1])
+    assert sound.verdict is V.HEALTHY
+    assert "exactly 0" not in sound.reason
+    report = gradbook.diagnose(dW, weights=found.weights, deltas=found.dz[:-1])
+    assert report.verdict is V.HEALTHY
+    assert (
+        f"the weights of {', '.join(map(str, still))} get a gradient of exactly 0" in report.reason
+    )
 
 
 @pytest.mark.parametrize("given", [{"lr": 0.1}, {}])
@@ -127,9 +165,10 @@ def test_weights_alone_whose_names_were_sorted_and_count_nothing_leave_it_open(
     words = ["stem", "proj", "mix", "enc", "dec", "conv", "body", "tail"]
     sizes = {name: change ** (8 - k) for k, name in enumerate(words)}
     kept = {f"{name}/kernel": np.full((8, 8), sizes[name]) for name in sorted(words)}
-    report = gradbook.diagnose(Tensors(hand_over(kept).readers, ordered=False))
-    assert report.verdict is V.CANNOT_TELL
-    assert "order of the alphabet" in report.reason
+    for given in (Tensors(hand_over(kept).readers, ordered=False), kept):
+        report = gradbook.diagnose(given)
+        assert report.verdict is V.CANNOT_TELL
+        assert "order of the alphabet" in report.reason
     own = {f"{name}/kernel": np.full((8, 8), sizes[name]) for name in words}
     assert gradbook.diagnose(own).verdict is verdict(change)
 
@@ -145,6 +184,17 @@ def test_a_number_of_what_stands_around_all_layers_counts_no_blocks(
     sizes = {name.format(k): change ** (8 - k) for k in range(9)}
     report = gradbook.diagnose({n: np.full((8, 8), size) for n, size in sizes.items()})
     assert report.verdict is verdict(change)
+
+
+APART = ["policy/grad_norm/fc1", "value/grad_norm/fc1", "q/grad_norm/fc1"]
+
+
+@pytest.mark.parametrize("names", [APART, [f"layers.{k}.norm.weight" for k in range(4)]])
+def test_columns_that_begin_otherwise_keep_what_they_begin_with(
+    names: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.csv").write_text(",".join(["step", *names]) + "\n0" + ",1" * len(names) + "\n")
+    assert len({entry.name for entry in open_log(tmp_path / "x.csv")}) == len(names)
 
 
 COLUMNS = ["grad_norm_{}", "norm_{}", "gradnorm/{}", "l2norm/{}", "Grad Norm/{}", "{} grad norm"]
@@ -170,3 +220,6 @@ def test_what_an_optimizer_keeps_is_no_gradient() -> None:
     report = gradbook.diagnose({**grads, **state})
     assert report.verdict is V.VANISHING
     assert [row.name for row in report.rows] == [str(k) for k in range(9)]
+    with pytest.raises(BadInput, match="must be those of weights, got what an optimizer keeps"):
+        gradbook.diagnose(state)
+    assert gradbook.diagnose(grads, snapshots=[{**grads, **state}]).verdict is V.VANISHING

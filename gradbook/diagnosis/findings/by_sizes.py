@@ -1,6 +1,7 @@
 """From evidence to a verdict, by thresholds that the suite of known networks has fitted."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 from gradbook.diagnosis.measuring.evidence import LIMITS, Evidence, Limits
@@ -27,7 +28,7 @@ def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
         >>> found.verdict.value, found.reason
         ('vanishing', 'From 3 back to 1 the sizes of δ fall by a factor of 10^4.0.')
     """
-    steps = (_broken, _silent, _sized, _unmoved, _sound)
+    steps = (_broken, _silent, _sized, _sound)
     found = (step(evidence, limits) for step in steps)
     return next(filter(None, found), None) or _left_open(evidence, limits)
 
@@ -98,14 +99,12 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
     return next(filter(None, found), None)
 
 
-def _unmoved(e: Evidence, limits: Limits) -> Finding | None:
-    """Find weights that get exactly 0 although δ comes to the layers, which it would hide."""
-    # A branch may begin with a scale of 0.
-    if not e.unmoved or e.deltas is None or e.underflow or e.blocks or not all(e.deltas.rms):
-        return None
-    text = f"The weights of {listed(e.unmoved)} get a gradient of exactly 0, and δ comes to every "
-    text += "layer: what enters them is 0, or their gradient was not written."
-    return Finding(Verdict.CUT, text, e.deltas, e.unmoved[-1], "exactly")
+def _unmoved(e: Evidence) -> str:
+    """Say of weights that get exactly 0 where δ is sound, which would hide them."""
+    if not e.unmoved or e.deltas is None:
+        return ""
+    text = f" But the weights of {listed(e.unmoved)} get a gradient of exactly 0: they are frozen, "
+    return f"{text}what enters them is 0, a 0 stands behind them, or it was not written."
 
 
 def _judged(profile: Profile, limit: float) -> Finding | None:
@@ -153,7 +152,7 @@ def _sound(e: Evidence, limits: Limits) -> Finding | None:
         found = _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
     still = _stand_still(e, limits)
     if found is None or found.verdict is not Verdict.HEALTHY or not still:
-        return found
+        return found and replace(found, reason=found.reason + _unmoved(e))
     text = f"{still}: the step is too small for the gaps of their number format."
     return Finding(Verdict.FROZEN, text)
 

@@ -80,8 +80,8 @@ def masked(known: Known) -> str:
 
 def loss_sends_nothing(known: Known) -> Finding | None:
     """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
-    if (found := _in_products(known)) is not None:
-        return found
+    if factors := _factors(known):
+        return _in_products(known, factors)
     ends = known.ends or _silent_ends(known)
     held = [known.place_of.get(p.name) for p in known.asked if p.norm]
     if not ends or any(p is None or p.delta != 0 for p in held):
@@ -98,20 +98,28 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     return Finding(Verdict.LOSS, text, since=ends[-1].name, hint=hint)
 
 
-def _in_products(known: Known) -> Finding | None:
-    """Find that factors are next to 0: in a product each gets what the other is, and stays."""
+def _factors(known: Known) -> list[Place]:
+    """Return factors next to 0 of which the loss sends enough to the product, which keeps it."""
     for end in known.ends:
-        factors = [known.by_name[name] for name in end.before if name in known.by_name]
-        small = [p for p in factors if p.out is not None and p.out < NEXT_TO_0]
-        # The loss sends enough, and the product lets next to nothing of it pass to either.
+        small = [known.by_name[name] for name in end.before if name in known.by_name]
+        small = [p for p in small if p.out is not None and p.out < NEXT_TO_0]
         sent, most = end.delta or 0.0, max((p.delta or 0.0 for p in small), default=0.0)
-        both = not end.layer and len(small) == len(end.before) > 1
-        if not both or sent * end.count < LEAST or most > NEXT_TO_0 * sent:
-            continue
-        names = listed([p.name for p in small])
-        text = f"{names} are {_exactly(small)}, and in their product each gets what the other is: "
-        return Finding(Verdict.STUCK, f"{text}they stay there.", since=small[0].name)
-    return None
+        both = end.product and len(small) == len(end.before) > 1
+        enough = sent * end.count / known.loss_scale >= LEAST
+        if both and enough and most <= NEXT_TO_0 * sent:
+            return small
+    return []
+
+
+def _in_products(known: Known, factors: list[Place]) -> Finding | None:
+    """Say that in a product each gets what the other is, unless steps are known to move them."""
+    # Adam makes up for small gradients, and not for those of exactly 0.
+    step = max((p.ratio or 0.0 for p in known.matrices if not p.zero), default=0.0)
+    if step >= SLOW and any(p.out for p in factors):
+        return None
+    names = listed([p.name for p in factors])
+    text = f"{names} are {_exactly(factors)}, and in their product each gets what the other is: "
+    return Finding(Verdict.STUCK, f"{text}next to nothing moves them.", since=factors[0].name)
 
 
 def _exactly(places: list[Place]) -> str:

@@ -1,5 +1,6 @@
 """Who gets nothing: weights that no gradient comes to, or that no step is taken with."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
@@ -105,14 +106,17 @@ def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
 
 
 def _end_of_lists(known: Known, none: Sequence[Parameter]) -> bool:
-    """Tell whether they are the last of lists whose others get gradients, as WaveNet's last path.
+    """Tell whether they are the last of lists, beside others of their number that get something.
 
-    What such a layer adds to the path enters nothing.
+    So is the last path of a WaveNet: what that layer adds enters nothing, and its block has
+    another way out.
     """
-    came = {(uncounted(p.layer), p.layer) for p in known.asked if p.norm is not None}
+    came = {p.layer for p in known.asked if p.norm is not None}
     for layer in {p.layer for p in none}:
-        others = [number_key(other) for like, other in came if like == uncounted(layer)]
-        if number_key(layer) <= max(others, default=number_key(layer)):
+        like = [number_key(other) for other in came if uncounted(other) == uncounted(layer)]
+        numbers = re.findall(r"\d+", layer)
+        beside = any(re.findall(r"\d+", other) == numbers for other in came - {layer})
+        if not beside or number_key(layer) <= max(like, default=number_key(layer)):
             return False
     return True
 

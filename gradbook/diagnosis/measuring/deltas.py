@@ -17,6 +17,7 @@ from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.measuring.names import (
     Kind,
     Layer,
+    Role,
     by_number,
     counts_down,
     end_of,
@@ -52,14 +53,15 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         text = f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of "
         raise BadInput(f"{text}all hidden layers, first to last")
-    hidden, output = _hidden(deltas, list(sizes), layers)
+    hidden, output = _hidden(deltas, list(sizes), layers, _sorts(deltas))
     names, notes = [*hidden, *output], list[str]()
     if names != list(sizes):
         notes.append("δ came last layer first, as hooks give it, and was turned around.")
     if not output and (own := _of_output(hidden, tensors or (), layers)):
         hidden, output = hidden[:-1], [own]
         notes.append(f"δ of {own} is as wide as the output layer, and was set apart as its.")
-    stacks = _apart(hidden, sizes, layers, _sorts(deltas)) if isinstance(deltas, Mapping) else ()
+    of_names = isinstance(deltas, Mapping)
+    stacks = _apart(hidden, sizes, layers, _sorts(deltas)) if of_names else ()
     alone = len(stacks) == 1 < len(stacks[0].names)
     if alone and (left := [name for name in hidden if name not in stacks[0].names]):
         notes.append(f"Not compared, for the names do not tell where they stand: {listed(left)}.")
@@ -77,7 +79,7 @@ def read_activations(tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
     if tree is None:
         return []
     found = {tensor.name: tensor for tensor in _tensors("activations", tree)}
-    return [found[name] for name in _hidden(tree, list(found), layers)[0]]
+    return [found[name] for name in _hidden(tree, list(found), layers, _sorts(tree))[0]]
 
 
 def size_of(tensor: Tensor) -> float:
@@ -92,14 +94,21 @@ def _of_output(
     """Name the last δ if there is one for each layer with weights, and it fits the last bias."""
     weighted = [x for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
     shapes = {tensor.name: tensor.shape for tensor in tensors}
-    if not shapes or len(names) != len(weighted) or {x.kind for x in weighted} & _OWN_SHAPES:
+    if not shapes or not 1 < len(names) == len(weighted):
         return None
-    known = [m.shape for m in weighted[-1].members if m.shape is not None]
-    wide = {shape[0] for shape in known if len(shape) == 1}
-    last, before = (shapes[name][1:] for name in names[-1:-3:-1])
-    matrix = next((set(shape) for shape in known if len(shape) == 2), set[int]())
-    fits = wide & set(last) if wide else matrix == {*last, *before}
+    if {x.kind for x in weighted} & _OWN_SHAPES:
+        return None
+    known = {m.role: m.shape for m in weighted[-1].members if m.shape}
+    wide = set(known.get(Role.BIAS, ())) - {1} or set(known.get(Role.BIAS, ()))  # also (n, 1)
+    last, before = (_widths(shapes[name]) for name in names[-1:-3:-1])
+    matrix = set(known.get(Role.WEIGHT, ()))
+    fits = wide & last if wide else matrix and matrix <= last | before
     return names[-1] if fits else None
+
+
+def _widths(shape: tuple[int, ...]) -> set[int]:
+    """Return how many features δ may have: of images those along the second axis."""
+    return set(shape if len(shape) < 3 else shape[1:2] if len(shape) > 3 else shape[2:])
 
 
 _OWN_SHAPES = {Kind.RECURRENT, Kind.EMBEDDING, Kind.ATTENTION}
@@ -121,40 +130,49 @@ def _apart(
         loose: Whether the order is known to be the alphabet's, as that of JAX is.
     """
     given = [layer.name for layer in layers]
-    told = len(given) > 1 and given != by_number(given)
-    if told or names != by_number(names):
+    told = len(given) > 1 and given != by_number(given, ends=loose)
+    if told or names != by_number(names, ends=loose):
         return ()
     stacks: dict[str, list[str]] = {}
-    between = [name for name, end in end_of(names).items() if end == 0]
+    end = end_of(names) if loose else dict.fromkeys(names, 0)
+    between = [name for name in names if end[name] == 0]
     for name in between:
         stacks.setdefault(uncounted(name), []).append(name)
     blocks = {re.split(r"\d+", name)[0].rstrip("_.") for name in between}
     # Of one beginning they are but parts of the same numbered blocks.
     several = [found for found in stacks.values() if len(found) > 1]
+    if len(several) == 1:
+        several = [[name for name in names if end[name] or name in several[0]]]
     found = several or ([[name] for name in names] if loose else [])
     return tuple(_profile(one, sizes) for one in found) if len(blocks) > 1 else ()
 
 
-def _sorts(deltas: Mapping[str, Any]) -> bool:
+def _sorts(deltas: Any) -> bool:
     """Tell whether what made a mapping sorts its names, as JAX and `.safetensors` files do."""
+    if not isinstance(deltas, Mapping):
+        return False
     jax = any(type(value).__module__.startswith("jax") for value in deltas.values())
     return jax or not getattr(deltas, "ordered", True)
 
 
-def _hidden(tree: Any, names: list[str], layers: Sequence[Layer]) -> tuple[list[str], list[str]]:
+def _hidden(
+    tree: Any, names: list[str], layers: Sequence[Layer], loose: bool
+) -> tuple[list[str], list[str]]:
     """Return the names of hidden layers in order, and that of the output layer if it is there."""
     if not isinstance(tree, Mapping) or not names:
         return names, []
     weighted = [x.name for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
     output = weighted[-1:]
-    names = _in_order(names, layers, output)
+    names = _in_order(names, layers, output, loose)
     return (names[:-1], output) if names[-1:] == output else (names, [])
 
 
-def _in_order(names: list[str], layers: Sequence[Layer], output: list[str]) -> list[str]:
+def _in_order(
+    names: list[str], layers: Sequence[Layer], output: list[str], loose: bool
+) -> list[str]:
     """Turn names around that came last layer first, as from hooks, and sort what was sorted."""
     found = [place for place in (_place(name, layers) for name in names) if place is not None]
-    if len(found) == len(names) and names == by_number(names):
+    if len(found) == len(names) and names == by_number(names, ends=loose):
         return [name for _, name in sorted(zip(found, names, strict=True), key=lambda p: p[0])]
     falling = names[:1] == output
     if len(found) > 1:
@@ -190,7 +208,7 @@ def _sizes(deltas: Any) -> dict[str, float]:
 def _given_order(names: Iterable[str], ordered: bool = True) -> Sequence[str]:
     """Sort what came sorted: what counts down is turned around with what layers tell of it."""
     given = list(names)
-    return given if ordered and not is_sorted(given) else by_number(given)
+    return given if ordered and not is_sorted(given) else by_number(given, ends=not ordered)
 
 
 def _listed(deltas: Any) -> list[Any]:

@@ -10,10 +10,17 @@ from gradbook.diagnosis.bad_input import BadInput, Odd
 from gradbook.diagnosis.measuring.deltas import read_activations, read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
-from gradbook.diagnosis.measuring.names import Layer, Role, group, network_order, no_gradients
+from gradbook.diagnosis.measuring.names import (
+    Layer,
+    Role,
+    group,
+    network_order,
+    other_than_gradients,
+    uncounted,
+)
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, statistics
 from gradbook.diagnosis.measuring.updates import Update, measure_updates
-from gradbook.diagnosis.reading.arrays import Tensors, hand_over
+from gradbook.diagnosis.reading.arrays import Tensors, hand_over, is_sorted
 from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.verdicts import listed
 
@@ -54,6 +61,7 @@ def measured_of(
     progress: Progress | None = None,
     most: int | None = None,
     look: bool = True,
+    turn: bool = True,
 ) -> Examined:
     """Measure gradients and weights, which is what takes time.
 
@@ -61,17 +69,18 @@ def measured_of(
         grads: As for `gradbook.diagnose`, as are the others.
         most: How many numbers of a tensor are enough to tell what a step does to it.
         look: Whether to look at weights and lines of matrices, too, which δ makes needless.
+        turn: Whether names may tell more than their order, which is known of a network.
     """
     watched = progress or (lambda items, _: items)
     scale = positive("loss_scale", loss_scale)
-    tensors, notes = _usable(hand_over(grads), some=look)
+    tensors, notes = _usable(hand_over(grads), some=look, names=turn)
     if (buffer := next((n for n in tensors if n.endswith("running_var")), None)) is not None:
         text = f"gradients hold {buffer!r}, which gets none: they are a file of weights. Save "
         raise BadInput(f"{text}{{name: p.grad for name, p in net.named_parameters()}}")
-    order = network_order(tensors, tensors.ordered)
+    order = network_order(tensors, tensors.ordered, turn=turn)
     measured = {found.name: found for found in watched(measure(tensors, most), len(tensors))}
     for earlier in snapshots:
-        measured = _merged(measured, hand_over(earlier, "snapshots"))
+        measured = _merged(measured, _usable(hand_over(earlier, "snapshots"), names=turn)[0])
     known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
     updates: dict[str, Update] = {}
     if known is not None and lr is not None:
@@ -84,7 +93,9 @@ def measured_of(
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
     lost = [f"the weights {n}" for n in order.names if seen and n in seen and _is_lost(seen[n])]
     found = Examined(layers, measured, updates, facts, weights=known, lr=lr, loss_scale=scale)
-    found = replace(found, loose=not tensors.ordered, lost=tuple(lost))
+    # Many names that count nothing stand in the order of the alphabet by no chance.
+    by_alphabet = turn and is_sorted(list(tensors)) and _uncounted(layers) >= BY_NO_CHANCE
+    found = replace(found, loose=by_alphabet or not tensors.ordered, lost=tuple(lost))
     notes += _notes(found, order.note, len(snapshots))
     return replace(found, gradients=tensors, notes=tuple(notes))
 
@@ -93,8 +104,15 @@ def _is_lost(tensor: Tensor | None) -> bool:
     return tensor is not None and statistics(tensor).nonfinite > 0
 
 
-def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
-    """Leave out tensors that cannot be measured, such as empty ones, and say which."""
+BY_NO_CHANCE = 4
+
+
+def _uncounted(layers: Sequence[Layer]) -> int:
+    return sum(layer.name == uncounted(layer.name) for layer in layers)
+
+
+def _usable(tensors: Tensors, some: bool = True, names: bool = True) -> tuple[Tensors, list[str]]:
+    """Leave out what cannot be measured, or is no gradient by its name, and say which."""
     odd: dict[str, str] = {}
     for name in tensors:
         try:
@@ -103,12 +121,17 @@ def _usable(tensors: Tensors, some: bool = True) -> tuple[Tensors, list[str]]:
             odd[name] = str(error)
     if some and odd and len(odd) == len(tensors):
         raise BadInput(next(iter(odd.values())))
-    others = [name for name in no_gradients(tensors) if name not in odd]
-    kept = tensors.only(name for name in tensors if name not in odd and name not in others)
+    deltas, states = other_than_gradients(tensors) if names else ([], [])
+    if states and len(states) + len(odd) == len(tensors):
+        text = f"gradients must be those of weights, got what an optimizer keeps: {listed(states)}"
+        raise BadInput(text)
+    kept = tensors.only(name for name in tensors if name not in {*odd, *deltas, *states})
     notes = [f"Left out: {message}." for message in odd.values()]
-    if others:
-        text = f"Left out, for they are no gradients of weights: {listed(others)}. "
-        notes.append(f"{text}What came back to the layers, as dA or dZ, belongs into deltas.")
+    if deltas:
+        text = f"Left out, for they are no gradients of weights: {listed(deltas)}. If they are "
+        notes.append(f"{text}those of what layers put out, hand them over as deltas.")
+    if states:
+        notes.append(f"Left out, for an optimizer keeps them: {listed(states)}.")
     return kept, notes
 
 
@@ -162,6 +185,6 @@ def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None
     """Add what passed through the network: δ on the way back, activations on the way forward."""
     outputs = read_activations(activations, found.layers)
     given, steps = read_deltas(deltas, found.layers), tuple(found.updates.values())
-    given = replace(given, nonfinite=(*found.lost, *given.nonfinite))
+    given = replace(given, nonfinite=(*given.nonfinite, *found.lost))  # the last is the cause
     evidence = gather(found.facts, given, updates=steps, outputs=outputs, loose=found.loose)
     return replace(found, evidence=evidence, notes=(*found.notes, *evidence.notes))

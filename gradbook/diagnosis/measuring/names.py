@@ -165,22 +165,22 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
     return tuple(Layer(n, next(kinds[n], Kind.BIAS), tuple(ms)) for n, ms in layers.items())
 
 
-def no_gradients(names: Iterable[str]) -> list[str]:
-    """Return what among gradients of weights is something else, by its name.
-
-    That is δ, as dA1 and dZ1 beside dW1, and what an optimizer keeps.
+def other_than_gradients(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return what among gradients of weights is δ, as dA1 and dZ1 beside dW1, and what is a state.
 
     Examples:
-        >>> no_gradients(["dW2", "db2", "dA1", "dW1"]), no_gradients(["dZ2", "dZ1"])
-        (['dA1'], [])
+        >>> other_than_gradients(["dW2", "db2", "dA1", "dW1"]), other_than_gradients(["dZ2", "dZ1"])
+        ((['dA1'], []), ([], []))
+        >>> other_than_gradients(["fc.weight", "fc.weight.exp_avg"])
+        ([], ['fc.weight.exp_avg'])
     """
     given = list(names)
-    beside = any(re.fullmatch(r"d?[Ww]_?\d+", name) for name in given)
-    found = [name for name in given if beside and _DELTA.fullmatch(name)]
-    return [*found, *(name for name in given if _STATE.fullmatch(name))]
+    beside = any(re.fullmatch(r"d[Ww]_?\d+", name) for name in given)
+    deltas = [name for name in given if beside and _DELTA.fullmatch(name)]
+    return deltas, [name for name in given if _STATE.fullmatch(name)]
 
 
-_DELTA = re.compile(r"d[AaHhZz]_?\d+|delta_?\d+")
+_DELTA = re.compile(r"d[AaHhZz]_?\d+")
 _STATE = re.compile(r".*[./](?:exp_avg(?:_sq)?|max_exp_avg_sq|momentum_buffer|num_batches_tracked)")
 
 
@@ -197,7 +197,7 @@ def number_key(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]
 
 
-def network_order(names: Iterable[str], ordered: bool = True) -> Order:
+def network_order(names: Iterable[str], ordered: bool = True, *, turn: bool = True) -> Order:
     """Count layer 2 before layer 10 where the alphabet did not, and turn what counts down.
 
     JAX sorts the keys of its dictionaries and `.safetensors` files their names; code that goes back
@@ -213,57 +213,75 @@ def network_order(names: Iterable[str], ordered: bool = True) -> Order:
         Order(names=('out.weight', 'in.weight'), note='')
     """
     given = list(names)
-    if ordered and counts_down(given):
+    if ordered and turn and counts_down(given):
         return Order(tuple(given[::-1]), "The names count down, as on the way back: turned around.")
     if ordered and not is_sorted(given):
         return Order(tuple(given))
-    counted = by_number(given)
+    counted = by_number(given, ends=not ordered)
     if counted == given:
         return Order(tuple(given))
     note = "The names came in the order of the alphabet and were put in that of their numbers"
-    named = counted != sorted(given, key=number_key)
-    return Order(tuple(counted), f"{note}{', what is named as input or head at its end' * named}.")
+    ends = ", an input or stem first, an output or head last" * (counted != by_number(given))
+    return Order(tuple(counted), f"{note}{ends}.")
 
 
-def by_number(names: Iterable[str]) -> list[str]:
-    """Sort names: layer 2 before layer 10, what is called input at first and a head at last.
+def by_number(names: Iterable[str], *, ends: bool = False) -> list[str]:
+    """Sort names: layer 2 before layer 10; if asked, an input or stem first, a head last.
 
     Examples:
-        >>> by_number(["head", "layers_10", "layers_2", "stem"])
+        >>> by_number(["head", "layers_10", "layers_2", "stem"], ends=True)
         ['stem', 'layers_2', 'layers_10', 'head']
     """
     given = list(names)
-    end = end_of(given)
-    return sorted(given, key=lambda name: (end[name], number_key(name)))
+    end = end_of(given) if ends else {}
+    return sorted(given, key=lambda name: (end.get(name, 0), number_key(name)))
 
 
 def end_of(names: Sequence[str]) -> dict[str, int]:
-    """Return -1 for what is called as if it read the input, 1 as if it made the output, else 0."""
+    """Return -1 for what is called as if it read the input, 1 as if it made the output, else 0.
+
+    Of two words for one end neither tells.
+    """
     words = [re.split(r"[./:]", rest)[0] for rest in bare(names)]
-    return {
-        name: bool(_MAKES_OUTPUT.fullmatch(word)) - bool(_READS_INPUT.fullmatch(word))
-        for name, word in zip(names, words, strict=True)
-    }
+    read, made = ({w for w in words if of.fullmatch(w)} for of in (_READS_INPUT, _MAKES_OUTPUT))
+    end = dict.fromkeys(read, -1) if len(read) == 1 else {}
+    end |= dict.fromkeys(made, 1) if len(made) == 1 else {}
+    return {name: end.get(word, 0) for name, word in zip(names, words, strict=True)}
 
 
-_READS_INPUT = re.compile(r"(?i)(?:\w+_)?(?:in|inputs?|stem|embed\w*|embd|wte|wpe|patch\w*)")
-_MAKES_OUTPUT = re.compile(r"(?i)(?:\w+_)?(?:out|outputs?|head|logits|classifier|final|predictor)")
+_READS_INPUT = re.compile(r"(?i)inputs?|stem|embed\w*|embd|wte|patch\w*")
+_MAKES_OUTPUT = re.compile(r"(?i)out|outputs?|head|logits|classifier|final|predictor")
 
 
 def counts_down(names: Sequence[str]) -> bool:
-    """Tell whether numbers only fall, as where names were written on the way back.
+    """Tell whether numbers fall step by step to 0 or 1, as where names were written going back.
 
-    A decoder, too, may count down, but what it ends with has no number then.
+    Sizes fall otherwise, and what goes up again or decodes counts down on its way forward.
 
     Examples:
-        >>> counts_down(["fc3", "fc2", "fc1"]), counts_down(["up3", "up2", "up1", "out"])
-        (True, False)
+        >>> counts_down(["fc3", "fc2", "fc1"]), counts_down(["4.weight", "2.weight", "0.weight"])
+        (True, True)
+        >>> counts_down(["fc512", "fc128", "fc10"]), counts_down(["up3", "up2", "up1"])
+        (False, False)
     """
     stacks: dict[str, list[list[int]]] = {}
-    for name in names:
+    for name in bare(names):
         stacks.setdefault(uncounted(name), []).append([int(n) for n in re.findall(r"\d+", name)])
-    falls = [a > b for found in stacks.values() for a, b in pairwise(found)]
-    return bool(falls) and all(falls) and names[-1] != uncounted(names[-1])
+    if names[-1:] == [uncounted(name) for name in names[-1:]] or any(map(_GOES_UP.search, names)):
+        return False
+    counted = [found for found in stacks.values() if len(found) > 1]
+    return bool(counted) and all(map(_falls_by_step, counted))
+
+
+_GOES_UP = re.compile(r"(?i)(?:^|[^a-z])(?:up|dec)")
+_STEP = 3  # a weight, a normalization and an activation count on together
+
+
+def _falls_by_step(found: list[list[int]]) -> bool:
+    first = list(dict.fromkeys(numbers[0] for numbers in found if numbers))
+    steps = {a - b for a, b in pairwise(first)}
+    by_step = len(steps) < 2 and all(0 < step <= _STEP for step in steps)
+    return by_step and first[-1:] <= [_STEP - 1] and all(a > b for a, b in pairwise(found))
 
 
 def bare(names: Sequence[str]) -> list[str]:

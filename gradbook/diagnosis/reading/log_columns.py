@@ -16,7 +16,10 @@ STEPS = (
 )
 """What a column of steps is called."""
 
-NAMES = ("name", "layer", "param", "parameter", "module")
+NAMES = (
+    *("name", "layer", "param", "parameter", "module", "tensor", "variable"),
+    *("layer_name", "param_name", "parameter_name", "module_name"),
+)
 """What the column of a long log is called that names the layer."""
 
 TOTAL = re.compile(
@@ -40,7 +43,7 @@ BESIDE = re.compile(
     r"|.*norms?_(?:after|post)_?clip(?:ping)?|skipped.*|nan.*|elapsed.*"
     r"|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall"
     r"|(?:local_|global_)?rank|seed|fold|run|phase|stage|split|mode|host|worker|date|done|overflow"
-    r"|is_.*|(?:.*[/_])?(?:reward|return|psnr|ssim|fid|bleu|wer|entropy|kl)s?|(?:gpu|cpu|mem)(?:_.*)?"
+    r"|is_.*|(?:.*/)?(?:reward|return|psnr|ssim|fid|bleu|wer|entropy|kl)s?|(?:gpu|cpu)(?:_.*)?|mem(?:ory)?"
     r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
     r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?"
 )
@@ -104,7 +107,7 @@ def columns_of(names: list[str]) -> Columns:
         kept = [n for n in rest if n != total and not BESIDE.fullmatch(_plain(n))]
         if total is None or 2 * sum(map(bool, map(OF_WEIGHTS.match, kept))) >= len(kept):
             told = [PREFIX_OF_ALL.match(n) for n in kept]
-            same = len(kept) >= MANY and all(told)
+            same = len(kept) >= MANY and all(told) and len({m and m[0] for m in told}) == 1
             layers = {n: n[m.end() if same and m else 0 :] for n, m in zip(kept, told, strict=True)}
     norms = _norms_of(layers) | ({} if total is None else {total: ""})
     return Columns(step, norms, tuple(n for n in rest if n and n not in norms))
@@ -120,12 +123,12 @@ def long_columns(names: list[str]) -> tuple[str, str, str] | None:
     lower = {name.lower(): name for name in reversed(names)}
     named = next((lower[n] for n in NAMES if n in lower), None)
     step = next((lower[s] for s in (*STEPS, "epoch") if s in lower), None)
-    if named is None:
-        return None
     rest = [name for name in names if name not in (named, step)]
-    if step is None or len(rest) != 1 or not (TOTAL.fullmatch(_plain(rest[0]))):
+    if named and step and len(rest) == 1 and TOTAL.fullmatch(_plain(rest[0])):
+        return step, named, rest[0]
+    if named == "name":
         raise BadInput(f"must have the columns step, name, norm alone, got {', '.join(names)}")
-    return step, named, rest[0]
+    return None
 
 
 def _norms_of(layers: dict[str, str]) -> dict[str, str]:

@@ -132,6 +132,8 @@ def _unpacked(column: str, cell: dict[str, Any]) -> list[float] | None:
     if not isinstance(packed, dict) or set(packed) != {"min", "size", "count"}:
         return None
     least, size, count = (_number(column, packed[key]) for key in ("min", "size", "count"))
+    if not math.isfinite(least + size + count):
+        raise BadInput(f"{column!r} must have finite packedBins, got {packed!r}")
     return [least + size * k for k in range(int(min(count, LONGEST_BINS)) + 1)]
 
 

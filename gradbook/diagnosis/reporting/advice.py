@@ -37,7 +37,7 @@ class Traits:
     sigmoids: bool = False
     """Whether its hidden layers are known to have sigmoids."""
     raw: bool = False
-    """Whether data of a size far from 1 enter it."""
+    """Whether it starts at a layer that reads data far larger than 1."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ BESIDE = ("step", "scale", "half", "second", "order")
 
 _SAID = _read("""
 one layer (initialization): One layer does most of it: look at the weights next to where it starts.
-raw (initialization, raw): Bring the inputs to mean 0 and variance 1: they are far from it.
+raw (initialization, raw): Bring the inputs to mean 0 and variance 1: they are far larger.
 sigmoids (activations, sigmoids, not differentiated): Replace the sigmoids by ReLU, its weights
   drawn with variance 2/n for n inputs, or put BatchNorm before them: no usual variance saves them.
 weights (initialization, not normalized, not made, not differentiated, not sigmoids): Draw the
@@ -221,7 +221,7 @@ behind (diagnose): Look for a ReLU or a saturated sigmoid behind the last layer,
   unit, rounding, argmax, or advantages of 0.
 cut (diagnose): Look there for .detach(), .data, .item(), NumPy, no_grad, argmax, or a checkpoint
   whose inputs ask for no gradient.
-stuck (initialization): Draw one of the two weights at random; one zero is enough.
+stuck (initialization): Draw one of the two weights at random, and not small; one zero is enough.
 random (initialization): Draw the weights at random.
 biases (activations): Start over with biases of 0 and a smaller learning rate.
 off side (activations): Give the off side a slope: leaky ReLU, GELU, ELU.

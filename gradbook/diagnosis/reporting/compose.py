@@ -10,6 +10,7 @@ from gradbook.diagnosis.reporting.advice import Traits, next_steps
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.reporting.rows import rows_of
 from gradbook.diagnosis.verdicts import Finding, Verdict, shown
+from gradbook.diagnosis.watching.hooks import RAW
 from gradbook.precision import float32, predicted_freeze_depth
 
 
@@ -41,7 +42,6 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
         sums=any(len(place.before) > 1 and not place.joined for place in known.places),
         differentiated=known.record.differentiated,
         sigmoids=known.sigmoids,
-        raw=bool(known.record.raw),
         made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),
     )
 
@@ -53,6 +53,8 @@ def report_of(found: Examined, findings: Sequence[Finding], known: Known | None 
     per_layer = rate(first.profile.of_steps) if first.profile and sizes else None
     in_time = first.hint in ("time", "lag", "order") or traits.recurrent
     traits = replace(traits, recurrent=in_time, single=bool(sizes) and one_layer(sizes))
+    if known is not None:
+        traits = replace(traits, raw=_at_raw_data(first, known))
     return Report(
         findings=tuple(map(_printable, findings)),
         rate=per_layer,
@@ -61,6 +63,13 @@ def report_of(found: Examined, findings: Sequence[Finding], known: Known | None 
         steps=next_steps(first, traits),
         notes=tuple(map(shown, found.notes)),
     )
+
+
+def _at_raw_data(first: Finding, known: Known) -> bool:
+    """Tell whether what was found starts at a layer that reads data, or what they made large."""
+    at = [p for p in known.places if p.name.removesuffix(" (z)") == first.since]
+    large = any(p.name.startswith("input") and (p.out or 0.0) > RAW for p in at)
+    return large or not {p.module for p in at}.isdisjoint(known.record.raw)
 
 
 def _printable(finding: Finding) -> Finding:

@@ -62,6 +62,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
     for name, way in before.items():
         _count_off(made, made.places[name], way.reader)
     place.beside = graph.is_beside(start[0])
+    place.product = graph.is_product(start[0])
     place.joined = graph.kind_of(start[0]) == "Cat"
     within = any(weight.id in own for weight in weights)
     if operations := _apart(made, weights, start[0], own) + ([] if within else sums[::-1]):

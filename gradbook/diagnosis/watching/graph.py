@@ -189,16 +189,26 @@ def _is_of_weight(node: Any) -> bool:
 
     So is one that is quantized, where the rounding is passed straight or by somebody's function.
     """
-    made = False
+    made, shapes = False, list[Any]()
     for depth in range(FEW):
         edges = [edge for edge, _ in node.next_functions if edge is not None]
         kind, last = kind_of(node), len(edges) == 1 and hasattr(edges[0], "variable")
-        by_number = kind in BY_NUMBER or "FakeQuant" in kind or bool(_own_function(node))
+        own = bool(_own_function(node))
+        by_number = own or kind in BY_NUMBER or "FakeQuant" in kind
+        shapes += [_shape_of(node)] * own
         made |= by_number
         if last or len(edges) != 1 or not (by_number or kind in ("T", *MOVES)):
-            return last and (depth == 0 or made)
+            # A layer that somebody wrote returns something of another shape.
+            of = last and sorted(edges[0].variable.shape)
+            return last and (depth == 0 or made) and all(s in (None, of) for s in shapes)
         node = edges[0]
     return False
+
+
+def _shape_of(node: Any) -> list[int] | None:
+    """Return the axes of what a node returned, sorted, if it tells."""
+    told = getattr(node, "_input_metadata", None)
+    return sorted(told[0].shape) if told else None
 
 
 def _own_function(node: Any) -> str:
@@ -216,6 +226,19 @@ def _normalizes(kind: str) -> bool:
 def _summed(before: bool | None, kind: str) -> bool | None:
     """Tell whether a way with this node has a sum on it; None once it is weighted."""
     return before or kind == "Sum" if before is not None and kind in PLAIN else None
+
+
+def is_product(node: Any) -> bool:
+    """Tell whether a tensor is a product of two that ask for a gradient, past sums and shapes."""
+    for _ in range(FEW):
+        edges = [edge for edge, _ in node.next_functions if edge is not None]
+        if kind_of(node) in ("Mul", "Mm", "Bmm", "Dot", "LinalgVecdot"):
+            scaled = (hasattr(e, "variable") or kind_of(e) in ("T", *MOVES) for e in edges)
+            return len(edges) == 2 and not any(scaled)
+        if len(edges) != 1 or kind_of(node) not in ("Sum", "Mean", "Div", *SHAPES):
+            return False
+        node = edges[0]
+    return False
 
 
 def is_beside(node: Any) -> bool:

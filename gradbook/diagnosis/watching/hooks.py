@@ -20,7 +20,7 @@ from gradbook.diagnosis.watching.record import Seen, version_of
 from gradbook.diagnosis.watching.watched import Watched
 
 RAW = 30.0
-"""The root mean square of data, or one over it, from which on its unit is told."""
+"""The root mean square of data from which on their unit is told."""
 
 
 def watch(net: Any) -> Watched:
@@ -101,7 +101,7 @@ def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -
             made.spoiled |= {name} if _all_finite(made.data or {}) else set()
         if size == 0:
             made.empty.append(name)
-        elif not 1 / RAW < size < RAW:
+        elif size > RAW:
             made.raw.append(name)
         if name and {id(tensor), id(tensor._base)} & (made.data or {}).keys():
             made.given.add(name)

@@ -60,7 +60,7 @@ class Record:
     empty: frozenset[str] = frozenset()
     """Those whose input was all 0."""
     raw: tuple[str, ...] = ()
-    """Those whose input was data of a size far from 1."""
+    """Those whose input was data far larger than 1."""
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each place the names of the weights between it and those before it."""
     twice: str = ""
@@ -90,6 +90,7 @@ class Seen:
     weak: bool = False
     summed: bool = False
     beside: bool = False  # whether something that asks for no gradient comes in there
+    product: bool = False  # whether two tensors are multiplied for it, and perhaps summed up
     joined: bool = False  # whether what comes in is laid beside one another
     layer: bool = False
     normed: bool = False

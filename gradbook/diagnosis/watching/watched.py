@@ -200,6 +200,7 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         weak=last.weak and not last.data,
         summed=last.summed,
         beside=last.beside,
+        product=last.product,
         joined=last.joined,
         module=last.module,
         asks=any(s.asks for s in found),
