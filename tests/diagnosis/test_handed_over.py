@@ -97,6 +97,7 @@ def test_the_output_layers_delta_is_set_apart_where_each_layer_has_one(
     report = gradbook.diagnose(grads, deltas=deltas)
     assert report.verdict is V.HEALTHY
     assert any("set apart" in note for note in report.notes)
+    assert gradbook.diagnose(found.dW, deltas=found.dz).verdict is V.HEALTHY
     turned = [d.T for d in found.dz]  # units by examples, and biases as columns, as some write
     columns = {n: x[:, None] if x.ndim == 1 else x.T for n, x in grads.items()}
     report = gradbook.diagnose(columns, deltas=turned)

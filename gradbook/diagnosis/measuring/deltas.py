@@ -98,10 +98,12 @@ def _of_output(
         return None
     if {x.kind for x in weighted} & _OWN_SHAPES:
         return None
-    known = {m.role: m.shape for m in weighted[-1].members if m.shape}
-    wide = set(known.get(Role.BIAS, ())) - {1} or set(known.get(Role.BIAS, ()))  # also (n, 1)
+    known = [
+        (m.role is Role.BIAS or len(m.shape) == 1, m.shape) for m in weighted[-1].members if m.shape
+    ]
+    wide = {max(shape) for is_bias, shape in known if is_bias}  # also (n, 1)
     last, before = (_widths(shapes[name]) for name in names[-1:-3:-1])
-    matrix = set(known.get(Role.WEIGHT, ()))
+    matrix = next((set(shape) for is_bias, shape in known if not is_bias), set[int]())
     fits = wide & last if wide else matrix and matrix <= last | before
     return names[-1] if fits else None
 
