@@ -4,8 +4,7 @@ Nothing of either is imported before. Both keep a `Run` and write its page at th
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -35,17 +34,10 @@ class _Kept:
         if self.run is not None:
             self.run.close()
             if self.html is not None:
-                with _told_aside():  # what was trained is worth more than its page
+                try:
                     self.run.html(self.html)
-
-
-@contextmanager
-def _told_aside() -> Iterator[None]:
-    """Print what keeps a page from being written: an error would end the program that trains."""
-    try:
-        yield
-    except (BadInput, OSError) as error:
-        print(f"gradbook: no page was written: {error}", file=sys.stderr)
+                except (BadInput, OSError) as error:  # what was trained is worth more than its page
+                    print(f"gradbook: no page was written: {error}", file=sys.stderr)
 
 
 def _base(name: str, *modules: str) -> Any:

@@ -48,15 +48,15 @@ def proofread(
 
 def held_by_nothing(pages: Iterable[Path]) -> list[str]:
     """Return what is wrong with the checks of pages: they run side by side, the longest first."""
-    # What is measured with the same arguments, whatever else is changed, is measured once.
-    os.environ.setdefault(CACHE_VARIABLE, str(folder()))
     longest_first = sorted(pages, key=lambda path: (-path.stat().st_size, path))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers(), mp_context=context, initializer=_limit_memory) as pool:
+    with ProcessPoolExecutor(workers(), mp_context=context, initializer=_prepare) as pool:
         return [fault for faults in pool.map(_faults, longest_first) for fault in faults]
 
 
-def _limit_memory() -> None:
+def _prepare() -> None:
+    """Measure once what a change leaves as it is, and limit what it may take."""
+    os.environ.setdefault(CACHE_VARIABLE, str(folder()))
     if sys.platform == "win32":
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -130,13 +130,14 @@ def _details(outcome: Outcome) -> str:
         ClaimKind.EXPECTATION: "within four standard errors",
     }
     wider = f"within a relative {claim.tolerance:g} and four standard errors"
-    rival = ""
+    rival, of = "", len(claim.cases)
+    everywhere = " in every case" * (of > 1)
     if claim.rival:
-        out, of = int(outcome.rejects.sum()), len(claim.cases)
-        where = f" in {out} of {of} cases" if out < of else " in every case" * (of > 1)
+        out = int(outcome.rejects.sum())
+        where = f" in {out} of {of} cases" if out < of else everywhere
         rival = f" Ruled out{where}: {claim.rival.statement}."
     common = _common(outcome)
-    verdict = f" Verdict: {common}{' in every case' * (len(claim.cases) > 1)}." if common else ""
+    verdict = f" Verdict: {common}{everywhere}." if common else ""
     return (
         f"Setting: {claim.setting}. Source: {claim.source.label}. "
         f"Comparison: {claim.kind.value}, {allowed.get(claim.kind, wider)}.{rival}{verdict}"

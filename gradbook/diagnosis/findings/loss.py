@@ -10,6 +10,9 @@ from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 LEAST = 1e-5
 """How large the sum of |δ| at the output, for a loss that averages its errors, is at least."""
 
+NEXT_TO_0 = 1e-4
+"""The root mean square of a factor below which the other one learns nothing."""
+
 
 def non_finite(known: Known) -> Finding | None:
     """Find where NaN or infinity comes from: look forward first, then at the loss, then back."""
@@ -114,20 +117,16 @@ def _factors(known: Known) -> list[Place]:
 def _in_products(known: Known, factors: list[Place]) -> Finding | None:
     """Say that in a product each gets what the other is, unless steps are known to move them."""
     # Adam makes up for small gradients, and not for those of exactly 0.
-    step = max((p.ratio or 0.0 for p in known.matrices if not p.zero), default=0.0)
-    if step >= SLOW and any(p.out for p in factors):
+    if (some := any(p.out for p in factors)) and _largest_step(known) >= SLOW:
         return None
-    names = listed([p.name for p in factors])
-    text = f"{names} are {_exactly(factors)}, and in their product each gets what the other is: "
-    return Finding(Verdict.STUCK, f"{text}next to nothing moves them.", since=factors[0].name)
+    text = f"{listed([p.name for p in factors])} are {'next to ' * some}0, and in their product "
+    text += "each gets what the other is: next to nothing moves them."
+    return Finding(Verdict.STUCK, text, since=factors[0].name)
 
 
-def _exactly(places: list[Place]) -> str:
-    return "next to 0" if any(p.out for p in places) else "0"
-
-
-NEXT_TO_0 = 1e-4
-"""The root mean square of a factor below which the other one learns nothing."""
+def _largest_step(known: Known) -> float:
+    """Return by which share of its size a step changes a matrix at most; 0 if no step is known."""
+    return max((p.ratio or 0.0 for p in known.matrices if not p.zero), default=0.0)
 
 
 def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
@@ -137,7 +136,7 @@ def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
     at = listed([p.name for p in ends])
     text = f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
     text += "saturated, at its minimum or multiplied by a small number; it is not your layers."
-    most = max((p.ratio or 0.0 for p in known.matrices if not p.zero), default=0.0)
+    most = _largest_step(known)
     text += f" A step changes weights by {most:.0e} of their size all the same." * (most >= SLOW)
     return Finding(Verdict.LOSS, text, since=ends[-1].name)
 

@@ -21,11 +21,12 @@ from gradbook.diagnosis.measuring.names import (
     by_number,
     counts_down,
     end_of,
+    network_order,
     uncounted,
 )
 from gradbook.diagnosis.measuring.sizes import statistics
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over, is_sorted
+from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over, is_jax
 from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.verdicts import listed
 
@@ -53,15 +54,15 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         text = f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of "
         raise BadInput(f"{text}all hidden layers, first to last")
-    hidden, output = _hidden(deltas, list(sizes), layers, _sorts(deltas))
+    loose = _sorts(deltas)
+    hidden, output = _hidden(deltas, list(sizes), layers, loose)
     names, notes = [*hidden, *output], list[str]()
     if names != list(sizes):
         notes.append("δ came last layer first, as hooks give it, and was turned around.")
     if not output and (own := _of_output(hidden, tensors or (), layers)):
         hidden, output = hidden[:-1], [own]
         notes.append(f"δ of {own} is as wide as the output layer, and was set apart as its.")
-    of_names = isinstance(deltas, Mapping)
-    stacks = _apart(hidden, sizes, layers, _sorts(deltas)) if of_names else ()
+    stacks = _apart(hidden, sizes, layers, loose) if isinstance(deltas, Mapping) else ()
     alone = len(stacks) == 1 < len(stacks[0].names)
     if alone and (left := [name for name in hidden if name not in stacks[0].names]):
         notes.append(f"Not compared, for the names do not tell where they stand: {listed(left)}.")
@@ -88,11 +89,15 @@ def size_of(tensor: Tensor) -> float:
     return math.nan if numbers.nonfinite else numbers.rms
 
 
+def _weighted(layers: Sequence[Layer]) -> list[Layer]:
+    return [x for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
+
+
 def _of_output(
     names: Sequence[str], tensors: Iterable[Tensor], layers: Sequence[Layer]
 ) -> str | None:
     """Name the last δ if there is one for each layer with weights, and it fits the last bias."""
-    weighted = [x for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
+    weighted = _weighted(layers)
     shapes = {tensor.name: tensor.shape for tensor in tensors}
     if not shapes or not 1 < len(names) == len(weighted):
         return None
@@ -153,8 +158,7 @@ def _sorts(deltas: Any) -> bool:
     """Tell whether what made a mapping sorts its names, as JAX and `.safetensors` files do."""
     if not isinstance(deltas, Mapping):
         return False
-    jax = any(type(value).__module__.startswith("jax") for value in deltas.values())
-    return jax or not getattr(deltas, "ordered", True)
+    return is_jax(deltas.values()) or not getattr(deltas, "ordered", True)
 
 
 def _hidden(
@@ -163,8 +167,7 @@ def _hidden(
     """Return the names of hidden layers in order, and that of the output layer if it is there."""
     if not isinstance(tree, Mapping) or not names:
         return names, []
-    weighted = [x.name for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
-    output = weighted[-1:]
+    output = [layer.name for layer in _weighted(layers)[-1:]]
     names = _in_order(names, layers, output, loose)
     return (names[:-1], output) if names[-1:] == output else (names, [])
 
@@ -204,13 +207,8 @@ def _sizes(deltas: Any) -> dict[str, float]:
         if value < 0:
             raise BadInput(f"deltas[{str(name)!r}] must be a norm, got {value}")
     found = {str(name): float(value) for name, value in named.items()}
-    return {name: found[name] for name in _given_order(found)}
-
-
-def _given_order(names: Iterable[str], ordered: bool = True) -> Sequence[str]:
-    """Sort what came sorted: what counts down is turned around with what layers tell of it."""
-    given = list(names)
-    return given if ordered and not is_sorted(given) else by_number(given, ends=not ordered)
+    # What counts down is turned around with what the layers tell of it.
+    return {name: found[name] for name in network_order(found, turn=False).names}
 
 
 def _listed(deltas: Any) -> list[Any]:
@@ -227,5 +225,6 @@ def _tensors(what: str, tree: Any) -> list[Tensor]:
     if isinstance(tree, (list, tuple)):
         tree = {str(number): value for number, value in enumerate(tree, start=1)}
     tensors = hand_over(tree, what)
-    found = (tensors[name] for name in _given_order(tensors, tensors.ordered))
+    order = network_order(tensors, tensors.ordered, turn=False)
+    found = (tensors[name] for name in order.names)
     return [tensor for tensor in found if tensor is not None]

@@ -21,7 +21,6 @@ from gradbook.diagnosis.measuring.names import (
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, statistics
 from gradbook.diagnosis.measuring.updates import Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over, is_sorted
-from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.verdicts import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -91,17 +90,28 @@ def measured_of(
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
-    lost = [f"the weights {n}" for n in order.names if seen and n in seen and _is_lost(seen[n])]
-    found = Examined(layers, measured, updates, facts, weights=known, lr=lr, loss_scale=scale)
+    whole = updates if most is None else {}  # of large ones only some numbers were looked at
     # Many names that count nothing stand in the order of the alphabet by no chance.
     by_alphabet = turn and is_sorted(list(tensors)) and _uncounted(layers) >= BY_NO_CHANCE
-    found = replace(found, loose=by_alphabet or not tensors.ordered, lost=tuple(lost))
+    found = Examined(
+        *(layers, measured, updates, facts),
+        weights=known,
+        lr=lr,
+        loss_scale=scale,
+        loose=by_alphabet or not tensors.ordered,
+        lost=() if seen is None else tuple(_lost(order.names, seen, whole)),
+    )
     notes += _notes(found, order.note, len(snapshots))
     return replace(found, gradients=tensors, notes=tuple(notes))
 
 
-def _is_lost(tensor: Tensor | None) -> bool:
-    return tensor is not None and statistics(tensor).nonfinite > 0
+def _lost(names: Sequence[str], weights: Tensors, updates: Mapping[str, Update]) -> Iterator[str]:
+    """Name weights that are not finite; those whose update is known are not read once more."""
+    for name in names:
+        tensor = weights[name] if name in weights and name not in updates else None
+        found = updates[name].weight if name in updates else tensor and statistics(tensor)
+        if found and found.nonfinite:
+            yield f"the weights {name}"
 
 
 BY_NO_CHANCE = 4

@@ -254,7 +254,7 @@ _MAKES_OUTPUT = re.compile(r"(?i)out|outputs?|head|logits|classifier|final|predi
 
 
 def counts_down(names: Sequence[str]) -> bool:
-    """Tell whether numbers fall step by step to 0 or 1, as where names were written going back.
+    """Tell whether numbers fall by equal steps, to 2 at most, as of names written going back.
 
     Sizes fall otherwise, and what goes up again or decodes counts down on its way forward.
 
@@ -267,7 +267,7 @@ def counts_down(names: Sequence[str]) -> bool:
     stacks: dict[str, list[list[int]]] = {}
     for name in bare(names):
         stacks.setdefault(uncounted(name), []).append([int(n) for n in re.findall(r"\d+", name)])
-    if names[-1:] == [uncounted(name) for name in names[-1:]] or any(map(_GOES_UP.search, names)):
+    if not names or names[-1] == uncounted(names[-1]) or any(map(_GOES_UP.search, names)):
         return False
     counted = [found for found in stacks.values() if len(found) > 1]
     return bool(counted) and all(map(_falls_by_step, counted))
@@ -278,10 +278,10 @@ _STEP = 3  # a weight, a normalization and an activation count on together
 
 
 def _falls_by_step(found: list[list[int]]) -> bool:
-    first = list(dict.fromkeys(numbers[0] for numbers in found if numbers))
+    first = list(dict.fromkeys(numbers[0] for numbers in found))
     steps = {a - b for a, b in pairwise(first)}
     by_step = len(steps) < 2 and all(0 < step <= _STEP for step in steps)
-    return by_step and first[-1:] <= [_STEP - 1] and all(a > b for a, b in pairwise(found))
+    return by_step and first[-1] < _STEP and all(a > b for a, b in pairwise(found))
 
 
 def bare(names: Sequence[str]) -> list[str]:

@@ -191,6 +191,11 @@ class Tensors(Mapping[str, Tensor | None]):
         return name in self.readers
 
 
+def is_jax(values: Iterable[Any]) -> bool:
+    """Tell whether arrays are JAX's, which sorts the keys of dictionaries."""
+    return any(type(value).__module__.startswith("jax") for value in values)
+
+
 def is_sorted(names: Sequence[str]) -> bool:
     """Tell whether names stand in the order of the alphabet, as a whole or part by part."""
     return list(names) in (sorted(names), sorted(names, key=lambda name: name.split("/")))
@@ -226,5 +231,5 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
         readers[name] = partial(as_tensor, name, value, what)
     if not readers:
         raise BadInput(f"{what} must be a mapping name → array, got none")
-    jax = any(type(value).__module__.startswith("jax") for _, value in leaves)
-    return Tensors(readers, ordered=not (jax and is_sorted(list(readers))), tied=tied_of(leaves))
+    by_alphabet = is_jax(value for _, value in leaves) and is_sorted(list(readers))
+    return Tensors(readers, ordered=not by_alphabet, tied=tied_of(leaves))

@@ -33,8 +33,10 @@ PREFIX = re.compile(
     r"(?i)(?:.* - )?(?:(?:train|training|model)[/.])?"
     r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?"
 )
-PREFIX_OF_ALL = re.compile(r"(?i)(?:.*[/.])?(?:(?:grad(?:ient)?s?|l2)[ _-]?)?norms?[ _/.-]+(?=\w)")
 """What stands before a layer's name where a tool writes more than gradients."""
+
+PREFIX_OF_ALL = re.compile(r"(?i)(?:.*[/.])?(?:(?:grad(?:ient)?s?|l2)[ _-]?)?norms?[ _/.-]+(?=\w)")
+"""What is no part of a layer's name where all columns begin with the same."""
 
 BESIDE = re.compile(
     r"(?i)|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)"
@@ -66,7 +68,7 @@ ENDING = re.compile(
 
 
 MANY = 3
-"""Of so many columns one beginning is no part of layers' names."""
+"""From so many columns on one beginning of all is no part of layers' names."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Log(Iterator[Entry]):
         """Open it when the first record is asked for."""
         self.beside: dict[str, None] = {}
         self._known: dict[tuple[str, ...], Columns] = {}
+        self._long: dict[tuple[str, ...], tuple[str, str, str] | None] = {}
         self._entries = self._read(path, reader)
 
     def __next__(self) -> Entry:
@@ -62,12 +63,14 @@ class Log(Iterator[Entry]):
 
     def _columns(self, row: dict[str, Any]) -> Columns:
         """Return what a line's columns are; one of a long log names its layer itself."""
-        if long := long_columns(list(row)):
+        names = tuple(row)
+        if names not in self._long:  # asked for each line, and the same for most
+            self._long[names] = long_columns(list(names))
+        if long := self._long[names]:
             step, name, norm = long
             if not isinstance(row[name], (str, int)) or not str(row[name]).strip():
                 raise BadInput(f"{name!r} must name a layer, got {row[name]!r}")
             return Columns(step, {norm: str(row[name]).strip()})
-        names = tuple(row)
         if names not in self._known:
             self._known[names] = columns_of(list(names))
             self.beside |= dict.fromkeys(self._known[names].beside)

@@ -10,7 +10,7 @@ from gradbook.diagnosis.reporting.advice import Traits, next_steps
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.reporting.rows import rows_of
 from gradbook.diagnosis.verdicts import Finding, Verdict, shown
-from gradbook.diagnosis.watching.hooks import RAW
+from gradbook.diagnosis.watching.numbers import RAW
 from gradbook.precision import float32, predicted_freeze_depth
 
 
@@ -52,9 +52,8 @@ def report_of(found: Examined, findings: Sequence[Finding], known: Known | None 
     sizes = () if first.profile is None else first.profile.rms
     per_layer = rate(first.profile.of_steps) if first.profile and sizes else None
     in_time = first.hint in ("time", "lag", "order") or traits.recurrent
-    traits = replace(traits, recurrent=in_time, single=bool(sizes) and one_layer(sizes))
-    if known is not None:
-        traits = replace(traits, raw=_at_raw_data(first, known))
+    raw = known is not None and _at_raw_data(first, known)
+    traits = replace(traits, recurrent=in_time, single=bool(sizes) and one_layer(sizes), raw=raw)
     return Report(
         findings=tuple(map(_printable, findings)),
         rate=per_layer,

@@ -10,6 +10,7 @@ from gradbook.diagnosis.watching import asking, graph, modules
 from gradbook.diagnosis.watching.modules import LISTS, PARAMETRIZED, compiler_off
 from gradbook.diagnosis.watching.numbers import (
     BOUNDED,
+    RAW,
     saturated_in,
     shares_in,
     size_of,
@@ -18,9 +19,6 @@ from gradbook.diagnosis.watching.numbers import (
 )
 from gradbook.diagnosis.watching.record import Seen, version_of
 from gradbook.diagnosis.watching.watched import Watched
-
-RAW = 30.0
-"""The root mean square of data from which on their unit is told."""
 
 
 def watch(net: Any) -> Watched:

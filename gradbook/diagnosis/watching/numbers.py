@@ -12,6 +12,9 @@ TINY, HUGE = 1e-15, 1e18  # between them float32 loses nothing to squares that u
 BOUNDED = ("Sigmoid", "Tanh")
 """Activations, as autograd names them, that have two ends."""
 
+RAW = 30.0
+"""The root mean square of data from which on their unit is told."""
+
 MOST = 64  # examples are enough; of pictures and texts 8 along each axis
 CLASSES = 2**16  # are looked at, at most
 FEW = 16  # positions tell of units: in 2 batches of 3 one that is on for 1 of 40 is off for all

@@ -59,7 +59,7 @@ class Record:
     """The weights that are added to something or laid beside it, so that they keep nothing back."""
     empty: frozenset[str] = frozenset()
     """Those whose input was all 0."""
-    raw: tuple[str, ...] = ()
+    raw: frozenset[str] = frozenset()
     """Those whose input was data far larger than 1."""
     owned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each place the names of the weights between it and those before it."""
