@@ -10,7 +10,8 @@ are the doors, `runs` keeps a whole training. NumPy is all that is needed.
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_logs import diagnose_log
 from gradbook.diagnosis.diagnose_tensors import diagnose
-from gradbook.diagnosis.measuring.names import Kind, group, network_order
+from gradbook.diagnosis.measuring.names import Kind, group
+from gradbook.diagnosis.measuring.orders import network_order
 from gradbook.diagnosis.measuring.sizes import measure
 from gradbook.diagnosis.measuring.updates import measure_updates
 from gradbook.diagnosis.reading.arrays import as_tensor, hand_over

@@ -20,7 +20,8 @@ from gradbook.diagnosis.measuring.deltas import read_deltas
 from gradbook.diagnosis.measuring.evidence import Facts
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.gathering import gather
-from gradbook.diagnosis.measuring.names import Kind, Layer, group, network_order
+from gradbook.diagnosis.measuring.names import Kind, Layer, group
+from gradbook.diagnosis.measuring.orders import network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
 from gradbook.diagnosis.reading.logs import Entry, Log
 from gradbook.diagnosis.reporting.advice import HINTS

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradbook.diagnosis.measuring.names import (
-    ENDINGS,
-    RULES,
-    Kind,
-    Role,
-    group,
-    locate,
-    network_order,
-)
+from gradbook.diagnosis.measuring.names import ENDINGS, RULES, Kind, Role, group, locate
+from gradbook.diagnosis.measuring.orders import network_order
 
 PLACES = [
     ("layers.3.weight", (8, 4), "layers.3", Role.WEIGHT, Kind.DENSE),

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
-from gradbook.diagnosis.measuring.names import number_key, uncounted
+from gradbook.diagnosis.measuring.names import uncounted
+from gradbook.diagnosis.measuring.orders import number_key
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 

@@ -14,16 +14,8 @@ from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.measuring.evidence import Evidence
-from gradbook.diagnosis.measuring.names import (
-    Kind,
-    Layer,
-    Role,
-    by_number,
-    counts_down,
-    end_of,
-    network_order,
-    uncounted,
-)
+from gradbook.diagnosis.measuring.names import Kind, Layer, Role, uncounted
+from gradbook.diagnosis.measuring.orders import by_number, counts_down, end_of, network_order
 from gradbook.diagnosis.measuring.sizes import statistics
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over, is_jax

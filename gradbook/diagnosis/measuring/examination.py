@@ -10,14 +10,8 @@ from gradbook.diagnosis.bad_input import BadInput, Odd
 from gradbook.diagnosis.measuring.deltas import read_activations, read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
-from gradbook.diagnosis.measuring.names import (
-    Layer,
-    Role,
-    group,
-    network_order,
-    other_than_gradients,
-    uncounted,
-)
+from gradbook.diagnosis.measuring.names import Layer, Role, group, other_than_gradients, uncounted
+from gradbook.diagnosis.measuring.orders import network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, statistics
 from gradbook.diagnosis.measuring.updates import Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over, is_sorted

@@ -13,13 +13,12 @@ from gradbook.diagnosis.measuring.names import (
     Kind,
     Layer,
     Role,
-    bare,
-    end_of,
     in_a_block,
     in_one_sequence,
     place,
     uncounted,
 )
+from gradbook.diagnosis.measuring.orders import bare, end_of
 from gradbook.diagnosis.measuring.sizes import WORTH_A_LOOK, Measured, off_share, silent_share
 from gradbook.diagnosis.measuring.updates import Update, require_one_shape
 from gradbook.diagnosis.paths import Profile

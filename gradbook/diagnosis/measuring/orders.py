@@ -1,0 +1,126 @@
+"""Put the names of a network's layers in the order in which it has them.
+
+Where no graph tells the order, the numbers in the names may: JAX and `.safetensors` files sort what
+they hold, and code that goes back through the layers fills a dictionary last layer first.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, takewhile
+from typing import NamedTuple
+
+from gradbook.diagnosis.measuring.names import uncounted
+from gradbook.diagnosis.reading.arrays import is_sorted
+
+
+class Order(NamedTuple):
+    """Names in the order of the network, and what was done to them, if they came in another."""
+
+    names: tuple[str, ...]
+    note: str = ""
+
+
+def number_key(name: str) -> list[tuple[int, str]]:
+    """Return what sorts layer 2 before layer 10."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]
+
+
+def network_order(names: Iterable[str], ordered: bool = True, *, turn: bool = True) -> Order:
+    """Count layer 2 before layer 10 where the alphabet did not, and turn what counts down.
+
+    JAX sorts the keys of its dictionaries and `.safetensors` files their names; code that goes back
+    through the layers fills a dictionary last layer first. Another order is kept if they are said
+    to be ordered.
+
+    Examples:
+        >>> network_order(["fc1", "fc10", "fc2"]).names
+        ('fc1', 'fc2', 'fc10')
+        >>> network_order(["dW2", "db2", "dW1", "db1"]).names
+        ('db1', 'dW1', 'db2', 'dW2')
+        >>> network_order(["out.weight", "in.weight"])
+        Order(names=('out.weight', 'in.weight'), note='')
+    """
+    given = list(names)
+    if ordered and turn and counts_down(given):
+        return Order(tuple(given[::-1]), "The names count down, as on the way back: turned around.")
+    if ordered and not is_sorted(given):
+        return Order(tuple(given))
+    counted = by_number(given, ends=not ordered)
+    if counted == given:
+        return Order(tuple(given))
+    note = "The names came in the order of the alphabet and were put in that of their numbers"
+    ends = ", an input or stem first, an output or head last" * (counted != by_number(given))
+    return Order(tuple(counted), f"{note}{ends}.")
+
+
+def by_number(names: Iterable[str], *, ends: bool = False) -> list[str]:
+    """Sort names: layer 2 before layer 10; if asked, an input or stem first, a head last.
+
+    Examples:
+        >>> by_number(["head", "layers_10", "layers_2", "stem"], ends=True)
+        ['stem', 'layers_2', 'layers_10', 'head']
+    """
+    given = list(names)
+    end = end_of(given) if ends else {}
+    return sorted(given, key=lambda name: (end.get(name, 0), number_key(name)))
+
+
+def end_of(names: Sequence[str]) -> dict[str, int]:
+    """Return -1 for what is called as if it read the input, 1 as if it made the output, else 0.
+
+    Of two words for one end neither tells.
+    """
+    words = [re.split(r"[./:]", rest)[0] for rest in bare(names)]
+    read, made = ({w for w in words if of.fullmatch(w)} for of in (_READS_INPUT, _MAKES_OUTPUT))
+    end = dict.fromkeys(read, -1) if len(read) == 1 else {}
+    end |= dict.fromkeys(made, 1) if len(made) == 1 else {}
+    return {name: end.get(word, 0) for name, word in zip(names, words, strict=True)}
+
+
+_READS_INPUT = re.compile(r"(?i)inputs?|stem|embed\w*|embd|wte|patch\w*")
+_MAKES_OUTPUT = re.compile(r"(?i)out|outputs?|head|logits|classifier|final|predictor")
+
+
+def counts_down(names: Sequence[str]) -> bool:
+    """Tell whether numbers fall by equal steps, to 2 at most, as of names written going back.
+
+    Sizes fall otherwise, and what goes up again or decodes counts down on its way forward.
+
+    Examples:
+        >>> counts_down(["fc3", "fc2", "fc1"]), counts_down(["4.weight", "2.weight", "0.weight"])
+        (True, True)
+        >>> counts_down(["fc512", "fc128", "fc10"]), counts_down(["up3", "up2", "up1"])
+        (False, False)
+    """
+    stacks: dict[str, list[list[int]]] = {}
+    for name in bare(names):
+        stacks.setdefault(uncounted(name), []).append([int(n) for n in re.findall(r"\d+", name)])
+    if not names or names[-1] == uncounted(names[-1]) or any(map(_GOES_UP.search, names)):
+        return False
+    counted = [found for found in stacks.values() if len(found) > 1]
+    return bool(counted) and all(map(_falls_by_step, counted))
+
+
+_GOES_UP = re.compile(r"(?i)(?:^|[^a-z])(?:up|dec)")
+_STEP = 3  # a weight, a normalization and an activation count on together
+
+
+def _falls_by_step(found: list[list[int]]) -> bool:
+    first = list(dict.fromkeys(numbers[0] for numbers in found))
+    steps = {a - b for a, b in pairwise(first)}
+    by_step = len(steps) < 2 and all(0 < step <= _STEP for step in steps)
+    return by_step and first[-1] < _STEP and all(a > b for a, b in pairwise(found))
+
+
+def bare(names: Sequence[str]) -> list[str]:
+    """Leave out what all names begin with: modules that stand around all layers count nothing.
+
+    Examples:
+        >>> bare(["sequential_1/dense_3", "sequential_1/dense_4"])
+        ['dense_3', 'dense_4']
+    """
+    parts = [re.findall(r"[^./]*[./]?", name) for name in names]
+    columns = zip(*(found[:-2] for found in parts), strict=False)  # it ends with one that is empty
+    around = len(list(takewhile(lambda column: len(set(column)) == 1, columns)))
+    return ["".join(found[around:]) for found in parts]
