@@ -586,3 +586,100 @@ def test_a_page_is_written_into_a_folder_that_is_made_and_stops_no_training(
     callback.kept.end()
     assert (tmp_path / "runs" / "run.html").is_file() is there
     assert ("no page was written: html must be" in capsys.readouterr().err) is not there
+
+
+class Codebook(nn.Module):
+    """What counts its embeddings beside them, as quantizers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_embeddings, self.embedding = 8, nn.Embedding(8, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.embedding(x.argmax(-1) % self.num_embeddings)
+
+
+def test_a_codebook_that_counts_its_embeddings_is_asked_like_others() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(16, 16), Codebook(), nn.Linear(16, 4))
+    deltas = gradbook.watch(net)
+    assert looked(net, net(torch.randn(32, 16)).square().mean(), deltas).verdict is V.HEALTHY
+
+
+class Named(nn.Module):
+    """Layers in a row, called as they are called here."""
+
+    def __init__(self, **layers: nn.Module) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize("name", ["input_norm", "input", "input2", "in_norm"])
+def test_a_layer_may_be_called_like_an_input(name: str) -> None:
+    """What it returns is its own place, and not what another one hands it."""
+    torch.manual_seed(0)
+    layers = {"embed": nn.Linear(16, 16), name: nn.LayerNorm(16), "head": nn.Linear(16, 4)}
+    net = Named(**layers)
+    deltas = gradbook.watch(net)
+    net(torch.randn(32, 16)).square().mean().backward()
+    assert [place.name for place in deltas.record.places] == ["embed", name, "head"]
+    # And what is large there is none of the data.
+    with torch.no_grad():
+        net.get_submodule(name).weight.mul_(1e3)
+    deltas = gradbook.watch(net)
+    report = looked(net, net(torch.randn(32, 16)).square().mean(), deltas)
+    assert "Bring the inputs" not in str(report)
+
+
+def test_a_parameter_that_nothing_reads_did_not_run() -> None:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Linear(16, 16), nn.ReLU())
+    block.register_parameter("gamma", nn.Parameter(torch.ones(16)))
+    net = Named(block=block, last=nn.Linear(16, 4))
+    deltas = gradbook.watch(net)
+    report = looked(net, net(torch.randn(32, 16)).square().mean(), deltas)
+    assert report.verdict is V.CUT
+    assert "Nothing that ran was seen to read them" in report.reason
+
+
+def test_weights_of_the_network_itself_are_given_no_empty_name() -> None:
+    net = nn.Linear(16, 4)
+    deltas = gradbook.watch(net)
+    out = net(torch.zeros(32, 16))
+    assert "starts at ." not in str(gradbook.diagnose(net, deltas=deltas))
+    report = looked(net, out.square().mean() + out.sum(), deltas)
+    assert "All that enters the network is 0." in str(report)
+    assert "starts at ." not in str(report)
+
+
+def of_sigmoids(last: str) -> Report:
+    torch.manual_seed(0)
+    layers: dict[str, nn.Module] = {}
+    for number in range(8):
+        layers[f"fc{number}"], layers[f"bend{number}"] = nn.Linear(32, 32), nn.Sigmoid()
+    net = Named(**layers, **{last: nn.Linear(32, 4)})
+    deltas = gradbook.watch(net)
+    return looked(net, net(torch.randn(64, 32)).square().mean(), deltas)
+
+
+def test_a_layer_called_like_what_a_weight_is_made_of_is_advised_as_others() -> None:
+    assert of_sigmoids("original_head").steps == of_sigmoids("head").steps
+
+
+def test_a_head_that_explores_is_no_adapter() -> None:
+    """ "Exploration" holds the letters of LoRA."""
+    torch.manual_seed(0)
+    layers = {"fc": nn.Linear(16, 16), "bend": nn.Tanh(), "exploration_head": nn.Linear(16, 4)}
+    net = Named(**layers)
+    nn.init.zeros_(net.get_submodule("exploration_head").weight)
+    deltas = gradbook.watch(net)
+    x, y = torch.randn(32, 16), torch.randint(4, (32,))
+    report = looked(net, F.cross_entropy(net(x), y), deltas)
+    assert "LoRA" not in str(report)
+    assert "exploration_head.weight" in str(report)

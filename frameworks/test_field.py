@@ -243,7 +243,7 @@ def test_low_rank_adapters_are_no_fault_at_the_first_step() -> None:
     x, y = torch.randn(32, 32), torch.randint(4, (32,))
     report = ask(nn.Sequential(*(LowRank() for _ in range(4)), nn.Linear(32, 4)), entropy(x, y))
     assert [found.verdict for found in report.findings] == [V.HEALTHY, V.ZERO_START]
-    assert "LoRA" in report.findings[1].reason
+    assert "lora_up" in report.findings[1].reason
 
 
 def test_a_sigmoid_that_is_saturated_at_the_output_is_the_loss_s_fault() -> None:

@@ -254,6 +254,7 @@ def test_a_step_that_is_never_taken(tells: bool, scale: float, tmp_path: Path) -
     report = run.report()
     assert [(f.verdict, f.hint) for f in report.findings] == [(V.CUT, "no step")]
     assert report.reason.startswith("Of 20 steps the optimizer")
+    assert "each layer multiplies" not in str(report)  # which tells of the finding before it
     run.html(tmp_path / "run.html")
     assert report.reason in (tmp_path / "run.html").read_text(encoding="utf-8")
 

@@ -73,7 +73,12 @@ def diagnose(
         if record is not None and not deltas.has_any(named.values()):
             text = "deltas must be those of the network that is diagnosed, got another one's: call "
             raise BadInput(f"{text}gradbook.watch(net) again where the network is made anew")
-        tables = frozenset(id(m.weight) for m in grads.modules() if hasattr(m, "num_embeddings"))
+        tables = frozenset(
+            id(weight)
+            for module in grads.modules()
+            if hasattr(module, "num_embeddings")  # as a codebook's own module may have, too
+            for weight in module.parameters(recurse=False)
+        )
         net = Net(named, innermost(optimizer), loss_scale, versions, tables, elsewhere)
         weights = net.weights if weights is None else weights
         grads = {name: parameter.grad for name, parameter in net.weights.items()}

@@ -77,6 +77,16 @@ class Place:
     """Whether all that reads it are weights that began with 0, and still grow."""
 
 
+def enters(name: str, module: str) -> bool:
+    """Tell whether a place is what enters a module, and not one that is only called so.
+
+    Examples:
+        >>> enters("input of fc", "fc"), enters("input", ""), enters("input_norm", "input_norm")
+        (True, True, False)
+    """
+    return name.startswith("input of ") or (not module and f"{name} ".startswith("input "))
+
+
 def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place], dict[str, float]]:
     """Return the places that layers read, each with the states that go into it, and the exits.
 

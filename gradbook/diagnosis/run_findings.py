@@ -42,6 +42,12 @@ SHRUNK = 0.5
 """Decades by which half of the matrices become smaller that is more than training does."""
 
 
+SKIPPED = (
+    "At {} looks what came back was not finite, and no step was taken with it: a GradScaler does "
+    "so until its scale is low enough."
+)
+
+
 def norm_of(tensors: Any) -> float:
     """Return the norm of some tensors together, such as that of the gradients that weights hold."""
     sizes = (float(t.detach().abs().float().norm()) for t in tensors if t is not None and t.numel())
@@ -117,8 +123,9 @@ def joined(report: Report, *later: Finding | None) -> Report:
     sized = {Verdict.LARGE_STEP, Verdict.FROZEN} if none else set()
     kept = tuple(f for f in report.findings if f.verdict not in sized)
     found = in_order([*kept, *more]) if more else kept
-    steps = report.steps if found[0] in report.findings else next_steps(found[0])
-    return replace(report, findings=found, steps=steps)
+    if found[0] in report.findings:
+        return replace(report, findings=found)
+    return _instead(report, *found)
 
 
 def slowed(report: Report, rates: Sequence[float]) -> Report:
@@ -127,7 +134,7 @@ def slowed(report: Report, rates: Sequence[float]) -> Report:
     fell = len(rates) > 1 and 0 < 1000 * rates[-1] < max(rates)
     if first.verdict is not Verdict.FROZEN or first.hint or not fell:
         return report
-    text = f" The learning rate has fallen from {max(rates):.1e} to {rates[-1]:.1e}."
+    text = f" The learning rate has fallen from {max(rates):.2g} to {rates[-1]:.2g}."
     return _told(report, text, "rate")
 
 
@@ -217,13 +224,6 @@ def by_another(report: Report, steps: int) -> Report:
 def losses_of(moments: Sequence[Moment]) -> list[float]:
     """Return the losses that were told."""
     return [moment.loss for moment in moments if moment.loss is not None]
-
-
-def skipped(looks: int) -> Iterator[str]:
-    """Say that what was not finite was not taken, and that later steps were."""
-    if looks:
-        text = f"At {looks} looks what came back was not finite, and no step was taken with it: a "
-        yield f"{text}GradScaler does so until its scale is low enough."
 
 
 def below(moments: Sequence[Moment]) -> Iterator[str]:

@@ -206,12 +206,12 @@ class Run:
         moment = next(bad, run_findings.last_of(self.moments, trained))
         total = {float(m.step): m.norm for m in self.moments}
         report = run_findings.joined(moment.report, *self._later(moment, total))
-        high = peaks({step: norm for step, norm in total.items() if math.isfinite(norm)})
         alone = "" if report.verdict is moment.report.verdict else "Each step by itself: "
         step = f"Step {moment.step} of {self._steps}. {alone}{' '.join(changes_of(self.moments))}"
         # A terminal shows the first of what was known at the last step, too.
-        skipped = run_findings.skipped(len(passed))
-        notes = *run_findings.below(self.moments), step, *skipped, *report.notes, *high
+        skipped = [run_findings.SKIPPED.format(len(passed))] if passed else []
+        below = run_findings.below(self.moments)
+        notes = *below, step, *skipped, *report.notes, *peaks(total)
         report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
         if self._idle > run_findings.OFTEN:
             return run_findings.of_another(report, self._steps)

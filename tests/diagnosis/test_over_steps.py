@@ -55,6 +55,12 @@ def test_what_grew_before_it_was_lost_is_told_first(end: float, grows: bool) -> 
         assert "At first they were not." in report.reason
 
 
+def test_what_ends_in_infinity_behind_a_zero_is_not_finite() -> None:
+    """No step is behind the last one that is larger than 0, of those that are finite."""
+    report = total(lambda step: math.inf if step == 49 else float(step < 30))
+    assert report.verdict is V.NON_FINITE
+
+
 def test_norms_that_fall_far_are_told() -> None:
     assert "falls by a factor of 10^" in total(lambda s: 10 ** (-s / 7)).reason
     assert falls({float(s): 10 ** (-s / 25) for s in range(50)}) == ""
@@ -63,6 +69,13 @@ def test_norms_that_fall_far_are_told() -> None:
 def test_a_peak_is_told() -> None:
     assert any("At step 7" in note for note in total(lambda s: 1e3 if s == 7 else 1.0).notes)
     assert list(peaks({float(s): 10.0**s for s in range(10)})) == []
+
+
+def test_a_peak_is_told_beside_what_was_not_finite() -> None:
+    """What is usual is that of the norms that are finite."""
+    norms = {3: math.nan, 28: math.nan, 30: 500.0}
+    notes = total(lambda step: norms.get(step, 1.0), 100).notes
+    assert any(note.startswith("At step 30 the norm") for note in notes)
 
 
 def test_norms_at_the_limit_of_a_clip_are_told_even_if_all_are() -> None:

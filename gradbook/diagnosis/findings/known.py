@@ -84,11 +84,6 @@ class Known:
         """The places of the network, in the order of its forward pass."""
         return self.record.places
 
-    @property
-    def normalized(self) -> bool:
-        """Whether there are normalizations."""
-        return self.record.normalized
-
     @cached_property
     def paths(self) -> Mapping[Profile, bool]:
         """The ways of the gradient to the output, and whether they begin where the network does."""

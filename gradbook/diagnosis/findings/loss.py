@@ -4,7 +4,7 @@ import math
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.findings.steps import SLOW
-from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.places import Place, enters
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
 LEAST = 1e-5
@@ -90,7 +90,7 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     if not ends or any(p is None or p.delta != 0 for p in held):
         return _next_to_nothing(known, ends)
     at, half = listed([p.name for p in ends]), any(p.half for p in ends)
-    data = {p.name for p in known.places if p.name.startswith("input") and not p.before}
+    data = {p.name for p in known.places if enters(p.name, p.module) and not p.before}
     if any(p.delta for p in known.places if p.name not in data):
         return _behind_the_last(known)
     text = f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at "

@@ -102,6 +102,8 @@ def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
         text = f"not used in this step, {when}: {listed([p.name for p in idle])}."
         text += f" Called, and the loss does not depend on them: {listed(rest)}." if rest else ""
         return text, idle[0].layer, "earlier" if before else "idle"
+    if all(p.name not in known.place_of and p.layer not in without for p in none):
+        return f"{names}. Nothing that ran was seen to read them.", none[-1].layer, "unused"
     text = f"{names}. They ran, and the loss does not depend on what comes from them."
     return text, none[-1].layer, "unused"
 

@@ -72,7 +72,7 @@ def sized(known: Known) -> Finding | None:
         return None
     falls, down, up = found
     rounds = max(down.fall[0], up.rise[0]) >= ROUNDING
-    if known.normalized and rounds and (at := _made_alike(known)):
+    if known.record.normalized and rounds and (at := _made_alike(known)):
         text = f"All examples are alike at {at}: no gradient but rounding passes a normalization."
         return Finding(Verdict.CUT, text, since=at, hint="alike")
     size, start, end = down.fall if falls else up.rise
@@ -87,7 +87,7 @@ def sized(known: Known) -> Finding | None:
 def _ill(known: Known, *, trunk: bool) -> tuple[bool, Profile, Profile] | None:
     """Return whether a fall is the fault, and the paths of the largest fall and rise."""
     down, up = known.worst(-1, trunk=trunk), known.worst(1, trunk=trunk)
-    normalized = known.normalized and _behind_norms(known, up).rise[0] < RISE
+    normalized = known.record.normalized and _behind_norms(known, up).rise[0] < RISE
     rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
     if normalized and known.splits:
         rise, limit = rise - _scaled(known, up), max(limit, RISE_OF_BLOCK * _blocks(up))
@@ -142,7 +142,7 @@ def _by_steps(known: Known, *ends: str) -> str | None:
     """
     calls = Counter(p.module for p in known.places if p.layer)
     often = any(calls[known.by_name[name].module] >= CALLS for name in ends)
-    return "time" if often and not known.normalized else None
+    return "time" if often and not known.record.normalized else None
 
 
 def _why(known: Known, path: Profile) -> str:

@@ -65,7 +65,7 @@ def ceasing(total: Mapping[float, float]) -> Finding | None:
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
     if len(sizes) < FIFTH or not any(sizes) or any(last_fifth(sizes)):
         return None
-    begin = max(s for s, n in total.items() if n > 0)
+    begin = max(s for s, n in total.items() if n > 0 and math.isfinite(n))
     since = min(s for s in total if s > begin)
     text = f"From step {since:g} on the norm of all gradients is exactly 0, so that nothing is "
     text += "learned: all units off, a saturated loss, or numbers too small for their format."
@@ -97,8 +97,9 @@ def passing(total: Mapping[float, float]) -> str:
 
 def peaks(total: Mapping[float, float]) -> Iterator[str]:
     """Name the steps at which the norm is far above what it usually is."""
-    usual = median(total.values() or [0.0])
-    high = [f"{s:g}" for s, n in total.items() if math.isfinite(n) and n > PEAK * usual > 0]
+    finite = {step: norm for step, norm in total.items() if math.isfinite(norm)}
+    usual = median(finite.values() or [0.0])
+    high = [f"{step:g}" for step, norm in finite.items() if norm > PEAK * usual > 0]
     if 0 < len(high) <= SHARE * len(total):
         steps = listed(high)
         yield f"At step {steps} the norm is more than {PEAK:g} times its median, {usual:.3g}."

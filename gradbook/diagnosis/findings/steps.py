@@ -41,7 +41,7 @@ def large_step(known: Known) -> Finding | None:
     top = max(found, key=lambda p: p.ratio or 0.0)
     more = f", and {len(found) - 1} more by at least {LARGE:g}" if len(found) > 1 else ""
     decay = "; most of it is weight decay" if _decays(top) else ""
-    text = f"One step changes {top.name} by {top.ratio:.1e} times its size{more}{decay}."
+    text = f"One step changes {top.name} by {top.ratio:.3g} times its size{more}{decay}."
     alone = "alone" if len(known.matrices) == 1 and top.layer in known.record.called else top.hint
     hint = "decay" if decay else alone
     return Finding(Verdict.LARGE_STEP, text, since=top.name, hint=hint)

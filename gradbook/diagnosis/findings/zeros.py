@@ -74,10 +74,8 @@ def zero_start(known: Known) -> Finding | None:
     if not zero or not known.still:
         return None
     names = [p.name for p in zero if p.axes > 1] or [p.name for p in zero]
-    lora = all("lora" in name.lower() for name in names)
-    what = "the second matrices of LoRA" if lora else listed(names)
-    text = f"{what} begin with 0: so {_share(known)}, which is true of the first steps alone. "
-    return Finding(Verdict.ZERO_START, f"{text}Nothing is dead.", since=names[0])
+    text = f"{listed(names)} begin with 0: so {_share(known)}, which is true of the first steps "
+    return Finding(Verdict.ZERO_START, f"{text}alone. Nothing is dead.", since=names[0])
 
 
 def still_small(known: Known) -> str:
@@ -177,7 +175,8 @@ def _entered_by_0(
         return None
     layers = {p.layer for p in still if p.name in names}
     if layers <= known.record.empty:
-        return names[0], "enters", f"All that enters {listed(sorted(layers))} is 0."
+        into = listed(sorted(layers)) or "the network"
+        return names[0], "enters", f"All that enters {into} is 0."
     known_to = any(known.by_name[b].out for n in names for b in known.place_of[n].before)
     text = f"δ comes to {listed(names)}, and they get nothing of it: "
     text += "" if known_to else "all that enters is 0, "

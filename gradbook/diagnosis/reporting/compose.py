@@ -6,10 +6,12 @@ from dataclasses import replace
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.rates import Rate, one_layer, rate
+from gradbook.diagnosis.places import enters
 from gradbook.diagnosis.reporting.advice import Traits, next_steps
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.reporting.rows import rows_of
 from gradbook.diagnosis.verdicts import Finding, Verdict, shown
+from gradbook.diagnosis.watching.modules import is_made
 from gradbook.diagnosis.watching.numbers import RAW
 from gradbook.precision import float32, predicted_freeze_depth
 
@@ -37,12 +39,12 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
         return replace(traits, recurrent=e.recurrent or in_time, paths=e.blocks, sums=e.blocks)
     return replace(  # each finding tells whether it is about time
         traits,
-        normalized=known.normalized,
+        normalized=known.record.normalized,
         paths=known.splits,
         sums=any(len(place.before) > 1 and not place.joined for place in known.places),
         differentiated=known.record.differentiated,
         sigmoids=known.sigmoids,
-        made=any("weight_g" in n or "original" in n or "weight_orig" in n for n in found.measured),
+        made=any(is_made(name) for name in found.measured),
     )
 
 
@@ -67,7 +69,7 @@ def report_of(found: Examined, findings: Sequence[Finding], known: Known | None 
 def _at_raw_data(first: Finding, known: Known) -> bool:
     """Tell whether what was found starts at a layer that reads data, or what they made large."""
     at = [p for p in known.places if p.name.removesuffix(" (z)") == first.since]
-    large = any(p.name.startswith("input") and (p.out or 0.0) > RAW for p in at)
+    large = any(enters(p.name, p.module) and (p.out or 0.0) > RAW for p in at)
     return large or not {p.module for p in at}.isdisjoint(known.record.raw)
 
 

@@ -67,7 +67,7 @@ class Report:
     def summary(self) -> tuple[str, ...]:
         """The sentences above the table."""
         lines = [self.reason]
-        if self.since is not None:
+        if self.since:
             lines.append(f"It starts at {self.since}.")
         if (found := self.rate) is not None:
             sure = ""

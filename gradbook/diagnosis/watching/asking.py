@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from gradbook.diagnosis.places import enters
 from gradbook.diagnosis.watching import graph, modules
 from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
 from gradbook.diagnosis.watching.numbers import (
@@ -21,9 +22,6 @@ from gradbook.diagnosis.watching.numbers import (
     units_shut,
 )
 from gradbook.diagnosis.watching.record import Pass, Seen, Steps, version_of
-
-MADE_OF = ("weight_g", "weight_v", "weight_orig", "parametrizations")
-"""Parts of the names of tensors that a weight is made of."""
 
 
 def see(made: Pass, name: str, tensor: Any, *, module: str, returned_by: Any = None) -> Seen:
@@ -70,7 +68,7 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
         for operation, one in zip(operations, seen, strict=True):
             one.come_from(graph.graph_below((operation, 0), made.nodes)[0])
         before, *_ = graph.graph_below(start, made.nodes)
-    if made.data is not None and (place.module or not place.name.startswith("input")):
+    if made.data is not None and (place.module or not enters(place.name, "")):
         for weight in weights:
             if weight.shape is not None and weight.id not in made.names:
                 made.strangers[weight.id] = weight.shape
@@ -101,7 +99,7 @@ def _apart(made: Pass, weights: Sequence[graph.Weight], node: Any, own: set[int]
         weight.reader
         for weight in weights
         if weight.reader is not None and weight.id in made.names and weight.id not in own
-        if not any(part in made.names[weight.id] for part in MADE_OF)
+        if not modules.is_made(made.names[weight.id])
     ]
     if len(apart) < 2 and any(weight.id in own for weight in weights):
         return []

@@ -3,6 +3,7 @@
 No framework is imported.
 """
 
+import re
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,21 @@ LISTS = ("ParameterList", "ParameterDict")
 
 PARAMETRIZED = ".parametrizations"
 """Below a module of this name PyTorch keeps what a weight is made of, as in spectral norm."""
+
+
+_MADE_OF = re.compile(r"(?:^|.*\.)(?:weight_[gv]|weight_orig|parametrizations\..*)")
+
+
+def is_made(name: str) -> bool:
+    """Tell whether a parameter is what a weight is made of, as in weight or spectral norm.
+
+    Examples:
+        >>> is_made("fc.weight_g"), is_made("fc.parametrizations.weight.original0")
+        (True, True)
+        >>> is_made("original_head.weight"), is_made("weight_gate.bias")
+        (False, False)
+    """
+    return _MADE_OF.fullmatch(name) is not None
 
 
 def is_network(net: Any) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.places import Place, enters
 from gradbook.diagnosis.watching.modules import backwards, floats_in
 from gradbook.diagnosis.watching.record import Pass, Record, Seen
 
@@ -167,7 +167,7 @@ def _shown_names(last: Mapping[str, Seen]) -> dict[str, str]:
     """Call what enters a module by the layer that it comes from, if it comes from one alone."""
     shown = {key: key for key in last}
     for key, place in last.items():
-        if not key.startswith("input") or len(place.before) != 1:
+        if not enters(key, place.module) or len(place.before) != 1:
             continue
         [before] = place.before
         source = last.get(before)

@@ -57,10 +57,9 @@ def label_ends(figure: Figure, handles: Sequence[Line2D], theory_label: str = ""
         sample.set(transform=axes.transAxes, clip_on=False, markevery=[1])
         axes.add_line(sample)
         axes.text(1.115, height, str(handle.get_label()), transform=axes.transAxes, va="center")
-    if theory_label:
-        entry = ring_handle(theory_label)
-        at = (1.0, 1.02)
-        axes.legend(handles=[entry], loc="lower right", bbox_to_anchor=at, handlelength=1.2)
+    if theory_label:  # beside the axes' title, which may be as long as they are
+        entry, at = ring_handle(theory_label), (1.015, 1.02)
+        axes.legend(handles=[entry], loc="lower left", bbox_to_anchor=at, handlelength=1.2)
 
 
 def spread(heights: Array, gap: float) -> Array:
