@@ -73,10 +73,10 @@ def place_of(md: Markdown) -> Place:
     for processor in (*md.treeprocessors, *md.preprocessors):
         file: Any = getattr(processor, "file", None)
         if isinstance(getattr(file, "src_uri", None), str):
-            site = Path(file.abs_dest_path.removesuffix(file.dest_uri))
             up = "../" * file.url.removeprefix("./").count("/")
             chapter = _chapter(processor, file.src_uri)
-            return Place(file.src_uri, Path(file.src_dir), site, file.url, up, chapter)
+            docs, site = Path(file.src_dir), Path(file.dest_dir)
+            return Place(file.src_uri, docs, site, file.url, up, chapter)
         page: Any = getattr(processor, "page", None)
         if isinstance(getattr(page, "path", None), str):
             site = Path(getattr(processor, "config", {}).get("site_dir", "site"))

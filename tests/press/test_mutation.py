@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,6 +244,26 @@ def test_a_change_that_computes_for_ever_is_noticed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(replay, "GRACE", 0.2)
     loop = block("n = 0", "while n != 6:", "    n += 2")
     assert survivors(loop) == [(4, "2")]  # steps of three arrive as well; the others never do
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no such timer")
+def test_the_limit_holds_where_its_first_error_is_caught() -> None:
+    def compute() -> None:
+        end = time.process_time() + 3
+        while time.process_time() < end:
+            pass
+
+    class Slow:
+        def __reduce__(self) -> str:
+            compute()
+            return "slow"
+
+    def go_on() -> None:
+        replay.Keeper({}).keep(Slow())
+        compute()
+
+    with pytest.raises(TimeoutError, match="computed for more than"), replay.within(0.1):
+        go_on()
 
 
 def test_a_change_that_asks_for_too_much_memory_is_noticed(tmp_path: Path) -> None:
