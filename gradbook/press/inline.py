@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
@@ -15,7 +14,7 @@ from pymdownx.arithmatex import ArithmatexExtension
 
 from gradbook.press.errors import PressError, page_of
 from gradbook.press.mathml import ATTACHED, TexError, render
-from gradbook.press.pages import is_element
+from gradbook.press.pages import NO_EXPRESSION, computed, is_element
 from gradbook.press.session import BlockError
 
 if TYPE_CHECKING:
@@ -66,33 +65,15 @@ def expand(md: Markdown, tex: str) -> str:
         tex: TeX; braces inside an expression must balance.
 
     Raises:
-        PressError: A `\py{` is not closed, or an expression raises.
+        PressError: A `\py` has no expression, or one that raises.
     """
     done, at = "", 0
-    for expression, start, end in _values(tex):
-        if end < 0:
-            raise PressError(f"{page_of(md)}: \\py is never closed in the formula {tex!r}")
-        done += tex[at:start] + evaluate(md, expression)
-        at = end
+    for start, begin, end in computed(tex):
+        if end < 0:  # in what a page includes: of its own text the page has said so
+            raise PressError(f"{page_of(md)}: {NO_EXPRESSION}, in the formula {tex!r}")
+        done += tex[at:start] + evaluate(md, tex[begin:end].strip())
+        at = end + 1
     return done + tex[at:]
-
-
-def _values(text: str) -> Iterator[tuple[str, int, int]]:
-    r"""Yield each expression with where its `\py{` begins and its brace ends, -1 for nowhere."""
-    end = 0
-    while (start := text.find(r"\py{", end)) >= 0:
-        closing = _closing_brace(text, start + 4)
-        end = closing + 1 if closing >= 0 else start + 4
-        yield text[start + 4 : closing], start, end if closing >= 0 else -1
-
-
-def _closing_brace(tex: str, start: int) -> int:
-    depth = 1
-    for at in range(start, len(tex)):
-        depth += {"{": 1, "}": -1}.get(tex[at], 0)
-        if depth == 0:
-            return at
-    return -1
 
 
 class Typeset(Treeprocessor):

@@ -31,6 +31,8 @@ _SPAN = re.compile(
     r"|(?P<comment><!--.*?-->)",
     re.DOTALL,
 )
+_COMPUTED = re.compile(r"\\py(?![a-zA-Z])\s*")
+NO_EXPRESSION = r"\py needs an expression in balanced braces"
 _VALUE = re.compile(r"\{python\}\s+(?P<expr>.+)", re.DOTALL)
 FRONT = re.compile(r"\A---\n.*?^---$", re.DOTALL | re.MULTILINE)
 """What a page says of itself, above its text."""
@@ -176,21 +178,33 @@ def _values(page: Page) -> Iterator[Value]:
             yield Value(expr, page.line(span.start()), span.start(), span.end(), math=False)
     rest = blank(page.unfenced, tuple(span.span() for span in spans))
     formulas = [m.span() for m in MATH.finditer(rest)]
-    for match in re.finditer(r"\\py(?![a-zA-Z])\s*", rest):
-        line = page.line(match.start())
-        if not any(start < match.start() < end for start, end in formulas):
+    for start, begin, end in computed(rest):
+        line = page.line(start)
+        if not any(first < start < last for first, last in formulas):
             raise PageError(line, r"\py{...} stands outside mathematics")
-        end = _closing_brace(rest, match.end(), line)
-        expr = page.text[match.end() + 1 : end].strip()
-        yield Value(expr, line, match.start(), end + 1, math=True)
+        if end < 0:
+            raise PageError(line, NO_EXPRESSION)
+        yield Value(page.text[begin:end].strip(), line, start, end + 1, math=True)
 
 
-def _closing_brace(text: str, position: int, line: int) -> int:
+def computed(text: str) -> Iterator[tuple[int, int, int]]:
+    r"""Yield where each `\py{expr}` begins, and its expression, and where that ends; -1 if nowhere.
+
+    Examples:
+        >>> list(computed(r"x = \py{f(1)}")), list(computed(r"\py{f(1"))
+        ([(4, 8, 12)], [(0, 4, -1)])
+    """
+    at = 0
+    while found := _COMPUTED.search(text, at):
+        end = _closing_brace(text, found.end())
+        yield found.start(), found.end() + 1, end
+        at = max(end, found.end())
+
+
+def _closing_brace(text: str, position: int) -> int:
     depth = 0
     for index in range(position, len(text)):
         depth += {"{": 1, "}": -1}.get(text[index], 0)
         if depth == 0:
-            if index == position:
-                break
-            return index
-    raise PageError(line, r"\py needs an expression in balanced braces")
+            return index if index > position else -1
+    return -1

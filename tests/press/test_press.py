@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import ntpath
 import re
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import markdown
 import numpy as np
 import pytest
+from mkdocs.structure.files import File
 
 from gradbook.book.explorers import Explorer, parabola
 from gradbook.press import assets, blocks
 from gradbook.press import results as results_module
-from gradbook.press.errors import PressError
+from gradbook.press.errors import PressError, place_of
 from gradbook.press.fences import PageError, check_fence, find_fences
+from gradbook.press.inline import expand
+from gradbook.press.pages import Page
 from gradbook.press.results import CACHE_VARIABLE, Results
 from gradbook.press.session import BlockError, Session, execute
 from gradbook.press.shown import display, typeset
@@ -151,6 +156,19 @@ def test_inline_values_and_math_see_the_pages_final_state() -> None:
     assert "<mn>4.0</mn>" in html
 
 
+def test_the_page_and_the_build_read_a_value_in_mathematics_alike() -> None:
+    text = "$a = \\py {4 + 1}$, $b = \\py\n{ {6: 7}[6] }$, $\\pymath$"
+    assert [value.expr for value in Page(text).values] == ["4 + 1", "{6: 7}[6]"]
+    html = convert(text.replace(", $\\pymath$", ""))
+    assert "<mn>5</mn>" in html
+    assert "<mn>7</mn>" in html
+
+
+def test_what_a_page_includes_may_leave_no_value_open() -> None:
+    with pytest.raises(PressError, match=r"balanced braces, in the formula '\\\\py\{1'"):
+        expand(markdown.Markdown(), "\\py{1")
+
+
 def test_display_math_is_mathml_on_a_line_of_its_own() -> None:
     html = convert("$$\n\\frac{\\partial L}{\\partial w} < \\py{f\"{1 + 1}\" if 1 < 2 else ''}\n$$")
     assert "<mn>2</mn>" in html
@@ -184,6 +202,16 @@ def test_display_math_is_mathml_on_a_line_of_its_own() -> None:
 def test_whatever_is_wrong_stops_the_page_and_is_named(text: str, message: str) -> None:
     with pytest.raises(PressError, match=message):
         convert(text)
+
+
+def test_a_nested_page_goes_to_the_site_s_folder_however_the_machine_writes_paths() -> None:
+    md = markdown.Markdown()
+    file = File("chapters/one.md", "docs", "site", use_directory_urls=True)
+    # MkDocs joins paths as the machine does: so they are on Windows.
+    file.__dict__["abs_dest_path"] = ntpath.normpath(f"site/{file.dest_uri}")
+    md.preprocessors.register(SimpleNamespace(file=file), "planted", 1)
+    place = place_of(md)
+    assert (place.site, place.docs, place.up) == (Path("site"), Path("docs"), "../../")
 
 
 def test_a_block_that_was_announced_and_did_not_run_is_told() -> None:
