@@ -14,7 +14,7 @@ from gradbook.press.assets import has_glyph
 # What a browser fetches by itself; an `a` waits for the reader.
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "use": "href"}
 _FETCHED_LINKS = {"stylesheet", "icon", "preload", "preconnect", "dns-prefetch", "manifest"}
-_LEFT_OVER = re.compile(r"\\py\{|\{python\}|temml-error")
+_LEFT_OVER = re.compile(r"\\py\{|\{python\}")  # in HTML that stands on a page
 _QUOTED = {"code", "pre", "script", "style"}
 _CELLS = ("caption", "td", "th")
 _GLUED = "cells of a table without a space between them are one word for the search"
