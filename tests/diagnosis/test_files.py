@@ -424,17 +424,35 @@ def test_a_run_that_was_resumed_is_read_and_said(tmp_path: Path) -> None:
     assert any("resumed" in note for note in report.notes)
 
 
+def test_a_run_that_was_resumed_at_its_last_step_is_read(tmp_path: Path) -> None:
+    wide = ["step,fc1,fc2", *(f"{step},1,2" for step in (99, 100, 100, 101, 200, 200, 201))]
+    long = [f"{step},{name},1" for step in (99, 100, 100, 101) for name in ("fc1", "fc2")]
+    for lines, count in ((wide, 14), (["step,name,norm", *long], 8)):
+        (tmp_path / "x.csv").write_text("\n".join([*lines, ""]))
+        assert len(list(open_log(tmp_path / "x.csv"))) == count
+
+
+def test_the_name_of_a_run_is_no_layers(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("name,_step,gradients/fc1,gradients/fc2\nrun,0,1,2\n")
+    log = open_log(tmp_path / "x.csv")
+    assert list(log) == [Entry(0.0, "fc1", 1.0), Entry(0.0, "fc2", 2.0)]
+    assert list(log.beside) == ["name"]
+
+
+@pytest.mark.parametrize("ending", log_rows.READERS)
+def test_what_windows_writes_before_a_text_is_left_out(tmp_path: Path, ending: str) -> None:
+    texts = {".csv": "step,a\n0,1\n", ".jsonl": '{"step":0,"a":1}', ".json": '[{"step":0,"a":1}]'}
+    (tmp_path / f"x{ending}").write_text(texts[ending], encoding="utf-8-sig")
+    assert list(open_log(tmp_path / f"x{ending}")) == [Entry(0.0, "a", 1.0)]
+
+
 BAD_LOGS = [
     ("x.csv", "", "holds no norms"),
     ("x.csv", "step,a\n", "holds no norms"),
-    ("x.csv", "a,b\n1,2\n", "line 1: must have a column 'step', got 'a', 'b'"),
-    ("x.csv", "step a\n1 2\n", "line 1: must have a column 'step', got 'step a'"),
-    ("x.csv", "step\n1\n", "line 1: must have a column per layer"),
-    (
-        "x.csv",
-        "step,loss\n1,2\n",
-        "line 1: must have a column per layer beside 'step', only 'loss'",
-    ),
+    ("x.csv", "a,b\n1,2\n", "line 2: must have a column 'step', got 'a', 'b'"),
+    ("x.csv", "step a\n1 2\n", "line 2: must have a column 'step', got 'step a'"),
+    ("x.csv", "step\n1\n", "holds no norms: log that of each layer's gradient, in a column each"),
+    ("x.csv", "step,loss\n1,2\n", "holds no norms, only 'loss': log that of each layer's gradient"),
     ("x.csv", "step,a,a\n", "line 1: must name everything once, got 'a' twice"),
     ("x.csv", "step,a,\n", "line 1: must name every column"),
     ("x.csv", "step,a\n0,1\n1\n", "line 3: must have 2 cells, got 1"),
@@ -445,17 +463,18 @@ BAD_LOGS = [
     ("x.csv", "step,a\n0,1_0\n", "line 2: 'a' must be a number, got '1_0'"),
     ("x.csv", "step,a\n0,-1\n", "line 2: 'a' must be a norm, got '-1'"),
     ("x.csv", "step,a\nnan,1\n", "line 2: 'step' must be finite, got 'nan'"),
-    ("x.csv", "step,a\n1,1\n1,1\n", "line 3: step 1 has 'a' twice"),
-    ("x.csv", "step,name,norm\n1,a,1\n1,a,1\n", "line 3: step 1 has 'a' twice"),
+    ("x.csv", "step,a\n1,1\n1,1\n1,1\n", "line 4: step 1 has 'a' twice"),
+    ("x.csv", "epoch,a\n1,1\n1,1\n2,1\n2,1\n", "line 5: step 2 has 'a' twice"),
+    ("x.csv", "step,name,norm\n1,a,1\n1,b,1\n1,b,1\n", "line 4: step 1 has 'b' twice"),
     ("x.csv", "step,name,norm\n1,,1\n", "line 2: 'name' must name a layer"),
-    ("x.csv", "step,name,norm,loss\n1,a,1,2\n", "line 1: must have the columns step, name, norm"),
+    ("x.csv", "step,name,norm,loss\n1,a,1,2\n", "line 2: must have the columns step, name, norm"),
     ("x.csv", 'step,a\n1,"2\n', "line 2: unexpected end of data"),
     ("x.csv", 'step,a\n1,"2"3\n', "line 2: "),
     ("x.csv", "step," + "a" * 200_000, "line 1: field larger than field limit"),
     ("x.csv", "step,a\n" + "1" * (4 * 2**20 + 1), "line 2: has more than 4194304 bytes"),
     ("x.csv", b"step,a\n0,1\n0,\xff\n", "line 3: 'utf-8'"),
     ("x.csv", "step,\x1b[2J\n0,x\n", "line 2: '\\x1b[2J' must be a number"),
-    ("x.csv", bytes(1000), "line 1: "),
+    ("x.csv", bytes(1000), "holds no norms"),
     ("x.jsonl", "", "holds no norms"),
     ("x.jsonl", "[1]\n", "line 1: must be a JSON object, got '[1]'"),
     ("x.jsonl", '{"step":0,"a":1}\n{"step"\n', "line 2: Expecting"),

@@ -99,7 +99,7 @@ def test_the_columns_of_more_tools_are_known() -> None:
     fairseq = ["epoch", "num_updates", "loss", "ppl", "gnorm", "clip", "loss_scale", "train_wall"]
     loop = ["iter", "loss", "norm", "lr", "dt"]
     for names, norm in ((megatron, "grad norm"), (fairseq, "gnorm"), (loop, "norm")):
-        found = columns_of(names)
+        found = columns_of(tuple(names))
         assert found.norms == {norm: ""}
 
 
@@ -127,7 +127,7 @@ def test_what_stands_beside_a_total_norm_is_no_layer(tmp_path: Path) -> None:
         (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, found)))
         report = diagnose_log(open_log(tmp_path / "x.jsonl"))
         assert report.reason.startswith("Only the norm of all gradients is logged")
-    own = columns_of(["step", "fc1", "fc2", "fc3", "entropy", "grad_norm"])
+    own = columns_of(("step", "fc1", "fc2", "fc3", "entropy", "grad_norm"))
     assert {"fc1", "fc2", "fc3"} <= set(own.norms)
 
 
@@ -141,10 +141,10 @@ def test_what_stands_beside_a_layers_norm_is_no_layer_of_its_own() -> None:
     for ending in (".grad.norm", "/grad_norm", ".norm"):
         stem = ending.removesuffix("norm")
         names = [f"fc{k}{of}" for k in range(3) for of in (ending, f"{stem}mean", f"{stem}std")]
-        found = columns_of(["step", *names])
+        found = columns_of(("step", *names))
         assert list(found.norms.values()) == ["fc0", "fc1", "fc2"], ending
         assert set(found.beside) == {name for name in names if not name.endswith("norm")}
-    of_vae = columns_of(["step", "enc", "fc_mean", "fc_std", "dec"])
+    of_vae = columns_of(("step", "enc", "fc_mean", "fc_std", "dec"))
     assert list(of_vae.norms) == ["enc", "fc_mean", "fc_std", "dec"]
 
 
@@ -158,7 +158,7 @@ def test_a_norm_of_zero_at_one_step_alone_is_no_cut() -> None:
 def test_root_mean_squares_are_read_as_norms_are(ending: str) -> None:
     """And of both the norm."""
     layers = [f"fc{k}{ending}" for k in (1, 2, 3)]
-    named = list(columns_of(["step", *layers]).norms.values())
+    named = list(columns_of(("step", *layers)).norms.values())
     assert named == [layer.rpartition(ending[-4:])[0].rstrip("./") for layer in layers]
-    both = columns_of(["step", "fc1.norm", "fc1.rms", "fc2.norm", "fc2.rms"])
+    both = columns_of(("step", "fc1.norm", "fc1.rms", "fc2.norm", "fc2.rms"))
     assert (list(both.norms), both.beside) == (["fc1.norm", "fc2.norm"], ("fc1.rms", "fc2.rms"))

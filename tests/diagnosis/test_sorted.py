@@ -86,8 +86,8 @@ def test_zeros_behind_even_sizes_are_a_cut_however_small_those_are(level: float)
 def test_a_log_of_several_runs_is_refused_by_their_names() -> None:
     names = ["step", *(f"run-{k} - train/grad_norm" for k in range(4))]
     with pytest.raises(BadInput, match="must be the log of one run, got 4: 'run-0', 'run-1'"):
-        columns_of(names)
-    one = columns_of(["Step", "run - train/grad_norm", "run - train/grad_norm__MIN"])
+        columns_of(tuple(names))
+    one = columns_of(("Step", "run - train/grad_norm", "run - train/grad_norm__MIN"))
     assert list(one.norms) == ["run - train/grad_norm"]
-    layers = columns_of(["Step", "run - gradients/fc1", "run - gradients/fc2"])
+    layers = columns_of(("Step", "run - gradients/fc1", "run - gradients/fc2"))
     assert list(layers.norms.values()) == ["fc1", "fc2"]

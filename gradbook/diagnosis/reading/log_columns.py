@@ -7,14 +7,15 @@ Wide logs come from Lightning's CSVLogger (`grad_2.0_norm/layer`), from Weights 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gradbook.diagnosis.bad_input import BadInput
 
 STEPS = (
     *("step", "_step", "global_step", "trainer/global_step", "iteration", "iter"),
-    *("num_updates", "train/global_step", "train/step", "update"),
+    *("num_updates", "train/global_step", "train/step", "update", "epoch"),
 )
-"""What a column of steps is called."""
+"""What a column of steps is called, the first that is there."""
 
 NAMES = (
     *("name", "layer", "param", "parameter", "module", "tensor", "variable"),
@@ -81,16 +82,17 @@ class Columns:
     beside: tuple[str, ...] = ()
 
 
-def columns_of(names: list[str]) -> Columns:
-    """Tell layers from what else is logged.
+@lru_cache(maxsize=64)
+def columns_of(names: tuple[str, ...]) -> Columns:
+    """Tell layers from what else is logged; asked for each line, it works once for all alike.
 
     Examples:
-        >>> found = columns_of(["epoch", "step", "grad_norm/fc1", "grad_norm_total", "loss"])
+        >>> found = columns_of(("epoch", "step", "grad_norm/fc1", "grad_norm_total", "loss"))
         >>> found.norms, found.beside
         ({'grad_norm/fc1': 'fc1', 'grad_norm_total': ''}, ('epoch', 'loss'))
     """
     lower = {name.lower(): name for name in reversed(names)}
-    step = next((lower[s] for s in STEPS if s in lower), lower.get("epoch"))
+    step = next((lower[s] for s in STEPS if s in lower), None)
     if step is None:
         got = ", ".join(map(repr, names[:5]))
         raise BadInput(f"must have a column 'step', got {got}: name the column of steps so")
@@ -115,20 +117,21 @@ def columns_of(names: list[str]) -> Columns:
     return Columns(step, norms, tuple(n for n in rest if n and n not in norms))
 
 
-def long_columns(names: list[str]) -> tuple[str, str, str] | None:
+@lru_cache(maxsize=64)
+def long_columns(names: tuple[str, ...]) -> tuple[str, str, str] | None:
     """Return the columns of step, name and norm of a log with a line for each; None if it is wide.
 
     Examples:
-        >>> long_columns(["epoch", "layer", "grad_norm"]), long_columns(["step", "layer1"])
+        >>> long_columns(("epoch", "layer", "grad_norm")), long_columns(("step", "layer1"))
         (('epoch', 'layer', 'grad_norm'), None)
     """
     lower = {name.lower(): name for name in reversed(names)}
     named = next((lower[n] for n in NAMES if n in lower), None)
-    step = next((lower[s] for s in (*STEPS, "epoch") if s in lower), None)
+    step = next((lower[s] for s in STEPS if s in lower), None)
     rest = [name for name in names if name not in (named, step)]
     if named and step and len(rest) == 1 and TOTAL.fullmatch(_plain(rest[0])):
         return step, named, rest[0]
-    if named == "name":
+    if named == "name" and not any(map(PREFIX.match, rest)):  # else it is what the run is called
         raise BadInput(f"must have the columns step, name, norm alone, got {', '.join(names)}")
     return None
 

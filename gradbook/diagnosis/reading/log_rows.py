@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
-from gradbook.diagnosis.reading.log_columns import columns_of, long_columns
 
 LONGEST_LINE = 4 * 2**20  # bytes: a wide log of a hundred thousand layers
 LONGEST_JSON = 16 * 2**20  # bytes, read as a whole; parsed, it takes up to tenfold
@@ -57,11 +56,6 @@ def _header(cells: list[str]) -> list[str]:
     if "" in names[1:]:
         raise BadInput("must name every column, got an empty name")
     distinct_keys([(name, None) for name in names])
-    found = None if long_columns(names) else columns_of(names)
-    if found is not None and not found.norms:
-        only = f", only {', '.join(map(repr, found.beside))}" if found.beside else ""
-        beside = f"{found.step!r}{only}: log the norm of each layer's gradient"
-        raise BadInput(f"must have a column per layer beside {beside}")
     return names
 
 
@@ -78,7 +72,7 @@ def _jsonl_rows(path: Path) -> Rows:
 def _json_rows(path: Path) -> Rows:
     if path.stat().st_size > LONGEST_JSON:
         raise BadInput(f"has more than {LONGEST_JSON} bytes: write one object to a line, as .jsonl")
-    found = json.loads(path.read_bytes().decode(), object_pairs_hook=distinct_keys)
+    found = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=distinct_keys)
     history = found.get("log_history") if isinstance(found, dict) else found
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
         raise BadInput("must be a list of objects, or hold one under 'log_history'")

@@ -33,8 +33,6 @@ class Log(Iterator[Entry]):
     def __init__(self, path: Path, reader: Callable[[Path], Rows]) -> None:
         """Open it when the first record is asked for."""
         self.beside: dict[str, None] = {}
-        self._known: dict[tuple[str, ...], Columns] = {}
-        self._long: dict[tuple[str, ...], tuple[str, str, str] | None] = {}
         self._entries = self._read(path, reader)
 
     def __next__(self) -> Entry:
@@ -42,39 +40,39 @@ class Log(Iterator[Entry]):
         return next(self._entries)
 
     def _read(self, path: Path, reader: Callable[[Path], Rows]) -> Iterator[Entry]:
-        last, seen = -math.inf, set[str]()
+        last, seen, count, anew = -math.inf, dict[str, None](), 0, -2
         with one_line(path.name):
             require_file(path)
             for number, row in reader(path):
                 with one_line(f"line {number}"):
                     found = list(_entries(row, self._columns(row)))
                     if found and found[0].step != last:
-                        seen, last = set(), found[0].step
+                        seen, last, count = {}, found[0].step, count + 1
                     for entry in found:
                         # A total of each batch whose gradients are added up has the step of all.
                         if entry.name and entry.name in seen:
-                            raise BadInput(f"step {last:g} has {entry.name!r} twice")
-                        seen.add(entry.name)
+                            # A run may be resumed at its last step, and that whole, not at each.
+                            if count - anew < 2 or entry.name != next(filter(None, seen)):
+                                raise BadInput(f"step {last:g} has {entry.name!r} twice")
+                            seen, anew = {}, count
+                        seen[entry.name] = None
                 yield from found
             if last == -math.inf:
                 beside = ", ".join(map(repr, list(self.beside)[:5]))
                 only = f", only {beside}" if beside else ""
-                raise BadInput(f"holds no norms{only}: log them under step,name,norm")
+                told = "log that of each layer's gradient, in a column each or under step,name,norm"
+                raise BadInput(f"holds no norms{only}: {told}")
 
     def _columns(self, row: dict[str, Any]) -> Columns:
         """Return what a line's columns are; one of a long log names its layer itself."""
-        names = tuple(row)
-        if names not in self._long:  # asked for each line, and the same for most
-            self._long[names] = long_columns(list(names))
-        if long := self._long[names]:
+        if long := long_columns(tuple(row)):
             step, name, norm = long
             if not isinstance(row[name], (str, int)) or not str(row[name]).strip():
                 raise BadInput(f"{name!r} must name a layer, got {row[name]!r}")
             return Columns(step, {norm: str(row[name]).strip()})
-        if names not in self._known:
-            self._known[names] = columns_of(list(names))
-            self.beside |= dict.fromkeys(self._known[names].beside)
-        return self._known[names]
+        found = columns_of(tuple(row))
+        self.beside |= dict.fromkeys(found.beside)
+        return found
 
 
 def _entries(row: dict[str, Any], columns: Columns) -> Iterator[Entry]:
