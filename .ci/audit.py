@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import gzip
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from visits import PHONE, SITE, WIDE, Scheme, built_pages, chromium, visit
 
 from gradbook.press.reading import AIMS
 
-VIEWS: dict[str, tuple[Scheme, int, bool]] = {
+Views = Mapping[str, tuple[Scheme, int, bool]]
+VIEWS: Views = {
     "wide, light": ("light", WIDE, False),
     "wide, dark": ("dark", WIDE, False),
     "phone, light": ("light", PHONE, False),
@@ -71,11 +72,15 @@ class Audit:
 
 
 async def audited(
-    browser: Browser, home: str, name: str, scores: dict[str, float] | None = None
+    browser: Browser,
+    home: str,
+    name: str,
+    scores: dict[str, float] | None = None,
+    views: Views = VIEWS,
 ) -> Audit:
-    """Look at a page in every view, and return what was found."""
+    """Look at a page in each view, and return what was found."""
     faults, elements = list[str](), 0
-    for view, (scheme, width, touch) in VIEWS.items():
+    for view, (scheme, width, touch) in views.items():
         async with visit(browser, home, name, scheme=scheme, width=width, touch=touch) as seen:
             await seen.page.wait_for_load_state("load")
             elements = await seen.page.evaluate("document.querySelectorAll('*').length")

@@ -6,7 +6,7 @@ import re
 import statistics
 
 import pytest
-from audit import Audit, audited, chosen
+from audit import VIEWS, Audit, audited, chosen
 from lighthouse import CATEGORIES
 from playwright.async_api import Browser
 from servers import compressed
@@ -33,9 +33,9 @@ PROSE = """() => [...document.querySelectorAll(".md-content__inner > p:not([clas
 
 @pytest.mark.parametrize("name", HEAVIEST)
 async def test_the_heaviest_pages_are_within_their_aims(browser: Browser, name: str) -> None:
-    """In every view: light and dark, wide and narrow, touched."""
+    """Touched: in the other views test_browser.py looks at every page."""
     with compressed(SITE) as home:
-        found = await audited(browser, home, name)
+        found = await audited(browser, home, name, views={"touch": VIEWS["touch"]})
     assert not found.beyond(), "\n".join([*found.cells(), *found.faults])
 
 
@@ -69,17 +69,15 @@ def test_loading_a_page_styles_it_once() -> None:
     assert "color-switching" not in sheet.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("font", FONTS)
-async def test_a_line_of_prose_has_60_to_75_characters(
-    browser: Browser, home: str, font: str
-) -> None:
+async def test_a_line_of_prose_has_60_to_75_characters(browser: Browser, home: str) -> None:
     """On a wide window, in the fonts that machines have."""
+    set_font = "(font) => document.body.style.setProperty('--gb-serif', font)"
     async with visit(browser, home, HEAVIEST[1], width=WIDE) as seen:
-        set_font = "(font) => document.body.style.setProperty('--gb-serif', font)"
-        await seen.page.evaluate(set_font, font)
-        signs = await seen.page.evaluate(PROSE)
-        assert len(signs) >= 5
-        assert 60 <= statistics.median(signs) <= 75
+        for font in FONTS:
+            await seen.page.evaluate(set_font, font)
+            signs = await seen.page.evaluate(PROSE)
+            assert len(signs) >= 5, font
+            assert 60 <= statistics.median(signs) <= 75, font
 
 
 def test_what_is_beyond_its_aim_is_marked() -> None:

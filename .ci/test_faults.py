@@ -40,36 +40,29 @@ HEARD = {
     "an error on the console": ("console.error('planted')", "on the console: planted"),
     "a failing script": ("setTimeout(() => { planted() })", "a script fails: planted is not"),
     "a missing file": (ADD % "<img src='planted.svg'>", "status 404"),
-    "another host": (
-        "fetch('https://planted.invalid').catch(() => {})",
-        "violates the following Content Security Policy directive",
-    ),
+    "another host": ("fetch('https://planted.invalid').catch(() => {})", "connect-src"),
     "a picture from another host": (
         ADD % "<img src='https://planted.invalid/a.png' alt='a'>",
-        "violates the following Content Security Policy directive",
+        "img-src",
     ),
-    "a style sheet in the page": (
-        ADD % "<style>p { color: red }</style>",
-        "violates the following Content Security Policy directive",
-    ),
+    "a style sheet in the page": (ADD % "<style>p { color: red }</style>", "style-src"),
     "a script in the page": (
         "document.body.append(Object.assign(document.createElement('script'), {text: 'a = 1'}))",
-        "violates the following Content Security Policy directive",
+        "script-src",
     ),
 }
 
 
-@pytest.mark.parametrize(("planted", "message"), HEARD.values(), ids=HEARD)
-async def test_what_a_page_does_wrong_is_noted(
-    browser: Browser, home: str, planted: str, message: str
-) -> None:
+async def test_what_a_page_does_wrong_is_noted(browser: Browser, home: str) -> None:
     """Whenever it happens, while the page is visited."""
 
     async def wait(seen: Visit) -> None:
         await seen.page.wait_for_load_state("networkidle")
         await seen.page.wait_for_timeout(100)
 
-    assert message in await told(browser, home, planted, wait)
+    said = await told(browser, home, ";\n".join(planted for planted, _ in HEARD.values()), wait)
+    print(said)
+    assert [name for name, (_, message) in HEARD.items() if message not in said] == []
 
 
 LOOKED = {
