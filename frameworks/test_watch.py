@@ -177,6 +177,48 @@ def test_checkpoints_change_nothing(reentrant: bool) -> None:
             assert checked[f"blocks.{number}"] == pytest.approx(plain[f"blocks.{number}"], rel=1e-4)
 
 
+class Gated(nn.Module):
+    """A block around which a path leads, with a factor that asks for no gradient in the branch."""
+
+    def __init__(self, write: bool) -> None:
+        super().__init__()
+        self.norm, self.fc, self.write, self.runs = nn.LayerNorm(6), nn.Linear(6, 6), write, 0
+        self.register_buffer("gate", torch.ones(4, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.runs += 1
+        x = x + self.fc(self.norm(x)).relu() * self.gate
+        if self.write:
+            self.gate.mul_(0.9)  # so that nothing can go back any more
+        return x
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_checkpoint_computes_nothing_on_the_way_forward(masked: bool) -> None:
+    found: list[list[tuple[str, bool]]] = []
+    for checked in (True, False):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(6, 6), Gated(False), Gated(False), nn.Linear(6, 6))
+        deltas = gradbook.watch(net)
+        x = net[0](torch.randn(4, 6))
+        for block in (net[1], net[2]):
+            x = checkpoint(block, x, use_reentrant=False) if checked else block(x)
+            x = x + F.dropout(x, 1.0) if masked else x
+        out = net[3](x)
+        assert [net[1].runs, net[2].runs] == [1, 1]
+        out.square().mean().backward()
+        found.append([(p.name, p.delta is not None) for p in deltas.record.places])
+    assert found[0] == found[1]
+    assert all(came for _, came in found[0])
+
+
+def test_a_factor_that_is_written_to_stops_nothing() -> None:
+    net = nn.Sequential(nn.Linear(6, 6), Gated(True), nn.LayerNorm(6))
+    deltas = gradbook.watch(net)
+    net(torch.randn(4, 6))
+    assert deltas.waits
+
+
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("embedded", [True, False])

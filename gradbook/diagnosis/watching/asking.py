@@ -68,13 +68,12 @@ def _find(made: Pass, place: Seen, start: tuple[Any, int], own: set[int]) -> Non
         for operation, one in zip(operations, seen, strict=True):
             one.come_from(graph.graph_below((operation, 0), made.nodes)[0])
         before, *_ = graph.graph_below(start, made.nodes)
+    mine = {w: made.names[w.id] for w in weights if w.id in made.names}
     if made.data is not None and (place.module or not enters(place.name, "")):
-        for weight in weights:
-            if weight.shape is not None and weight.id not in made.names:
-                made.strangers[weight.id] = weight.shape
+        made.strangers |= {w.id: w.shape for w in weights if w.shape is not None and w not in mine}
     place.come_from(before)
-    made.added.update(made.names[w.id] for w in weights if w.id in made.names and w.is_added)
-    place.owned.update(made.names[w.id] for w in weights if w.id in made.names)
+    made.added.update(name for weight, name in mine.items() if weight.is_added)
+    place.owned.update(mine.values())
     made.nodes[start] = place.name
 
 

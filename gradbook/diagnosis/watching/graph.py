@@ -43,6 +43,24 @@ def kind_of(node: Any) -> str:
     return "" if node is None else type(node).__name__.partition("Backward")[0]
 
 
+def _behind(node: Any) -> list[Any]:
+    """Return the nodes that made what a node is given, and that ask for a gradient."""
+    return [] if node is None else [edge for edge, _ in node.next_functions if edge is not None]
+
+
+def _saved(node: Any, side: str) -> Any:
+    """Return a factor that a node keeps; None if it keeps none, or it cannot be had for nothing.
+
+    Where a hook brings it, as a checkpoint's, that computes its whole block once more; and what was
+    written to since it was kept is refused.
+    """
+    try:
+        hook = getattr(getattr(node, f"_raw_saved_{side}", None), "unpack_hook", None)
+        return None if hook is not None else getattr(node, f"_saved_{side}", None)
+    except RuntimeError:
+        return None
+
+
 def bent_by(node: Any, empty: bool = False) -> Any:
     """Return the activation that a tensor comes from, past what only drops or rearranges numbers.
 
@@ -55,9 +73,9 @@ def bent_by(node: Any, empty: bool = False) -> Any:
         if name in BENDS + CLIPS:
             return node if name in BENDS[:2] or not normed else None
         normed |= "Norm" in name
-        behind = [edge for edge, _ in node.next_functions if edge is not None]
+        behind = _behind(node)
         masked = empty and name == "Mul" and node.next_functions[1][0] is None
-        if masked and not node._saved_other.any():
+        if masked and (mask := _saved(node, "other")) is not None and not mask.any():
             return None
         node = behind[0] if len(behind) == 1 else None
     return None
@@ -69,8 +87,7 @@ def divides_by_own(node: Any) -> bool:
     A scale and a shift may come behind.
     """
     for _ in range(FEW):
-        edges = [e for e, _ in node.next_functions if e is not None] if node is not None else []
-        inner = [e for e in edges if not hasattr(e, "variable")]
+        inner = [edge for edge in _behind(node) if not hasattr(edge, "variable")]
         if len(inner) == 2 and kind_of(node) in ("Mul", "Div"):
             return any(map(_is_own_size, inner))
         node = inner[0] if len(inner) == 1 else None
@@ -82,8 +99,8 @@ def _is_own_size(node: Any) -> bool:
     seen = set[str]()
     while kind_of(node) in SIZES:
         seen.add(kind_of(node))
-        edges = [e for e, _ in node.next_functions if e is not None]
-        node = edges[0] if len({*edges}) == 1 else None
+        behind = {*_behind(node)}
+        node = behind.pop() if len(behind) == 1 else None
     rooted = seen & {"Sqrt", "Rsqrt", "Pow"} and seen & {"Mean", "Sum"}
     return bool(rooted or seen & {"Std", "Var", "LinalgVectorNorm", "Norm"})
 
@@ -110,7 +127,7 @@ def is_unbounded(node: Any) -> bool:
             continue
         if kind_of(node) not in UNBOUNDED or seen > MOST:
             return False
-        waiting += [edge for edge, _ in node.next_functions if edge is not None]
+        waiting += _behind(node)
     return node is not None
 
 
@@ -191,7 +208,7 @@ def _is_of_weight(node: Any) -> bool:
     """
     made, shapes = False, list[Any]()
     for depth in range(FEW):
-        edges = [edge for edge, _ in node.next_functions if edge is not None]
+        edges = _behind(node)
         kind, last = kind_of(node), len(edges) == 1 and hasattr(edges[0], "variable")
         own = bool(_own_function(node))
         by_number = own or kind in BY_NUMBER or "FakeQuant" in kind
@@ -231,7 +248,7 @@ def _summed(before: bool | None, kind: str) -> bool | None:
 def is_product(node: Any) -> bool:
     """Tell whether a tensor is a product of two that ask for a gradient, past sums and shapes."""
     for _ in range(FEW):
-        edges = [edge for edge, _ in node.next_functions if edge is not None]
+        edges = _behind(node)
         if kind_of(node) in ("Mul", "Mm", "Bmm", "Dot", "LinalgVecdot"):
             scaled = (hasattr(e, "variable") or kind_of(e) in ("T", *MOVES) for e in edges)
             return len(edges) == 2 and not any(scaled)
@@ -249,8 +266,8 @@ def is_beside(node: Any) -> bool:
 
 def _gates_data(node: Any) -> bool:
     """Tell whether a factor asks for no gradient and is as wide as data: a mask of rows is not."""
-    sides = zip(node.next_functions, ("_saved_self", "_saved_other"), strict=True)
-    quiet = [getattr(node, side, None) for (edge, _), side in sides if edge is None]
+    sides = zip(node.next_functions, ("self", "other"), strict=True)
+    quiet = [_saved(node, side) for (edge, _), side in sides if edge is None]
     return any(x is None or (x.ndim and x.shape[-1] > 1) for x in quiet)
 
 

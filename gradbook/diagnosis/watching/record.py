@@ -138,7 +138,7 @@ class Pass:
     names: Mapping[int, str]  # of weights, by `id`
     inner: set[int]  # the `id` of those that a recurrent layer looks at step by step
     # Who is told that something came back is not kept alive.
-    told: Callable[[], Callable[["Pass", bool], None] | None]
+    told: Callable[[], Callable[["Pass"], None] | None]
     leaves: ExitStack  # takes off hooks of what outlives the graph
     places: dict[str, Seen] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
@@ -186,12 +186,7 @@ class Pass:
     def hear(self) -> None:
         """Tell who watches that something came back."""
         if (told := self.told()) is not None:
-            told(self, differentiating())
-
-    def drop(self) -> None:
-        """Let go of the graph, which holds the activations, once it will not be read any more."""
-        self.nodes.clear()
-        self.kept.clear()
+            told(self)
 
 
 def version_of(tensor: Any) -> int:

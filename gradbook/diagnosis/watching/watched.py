@@ -4,15 +4,21 @@ import math
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from gradbook.diagnosis.places import Place, enters
-from gradbook.diagnosis.watching.modules import backwards, floats_in
+from gradbook.diagnosis.watching.modules import backwards, differentiating, floats_in
 from gradbook.diagnosis.watching.record import Pass, Record, Seen
+
+WHOLE = ("given", "spoiled", "added", "empty", "raw")
+"""What a record has of all passes together, under the names that it has in each."""
+
+SAME = ("module", "summed", "beside", "product", "joined", "normed", "layer", "bend", "half")
+"""What a place has of the last time that it was seen, under the names that it had there."""
 
 
 class Watched(Mapping[str, Any]):
@@ -81,8 +87,34 @@ class Watched(Mapping[str, Any]):
 
     @cached_property
     def record(self) -> Record:
-        """What is known of the last step."""
-        return record_of(self._passes, self._ran)
+        """What is known of the last passes that something came back of, or of the last one."""
+        made = [p for p in self._passes if p.heard] or self._passes[-1:]
+        if not made:
+            return Record()
+        together: dict[str, list[Seen]] = {}
+        for key, place in (pair for one in made for pair in one.places.items()):
+            together.setdefault(key, []).append(place)
+        shown = _shown_names({key: found[-1] for key, found in together.items()})
+        seen = [place for found in together.values() for place in found]
+        whole = {n: frozenset(x for one in made for x in getattr(one, n)) for n in WHOLE}
+        return Record(
+            places=tuple(_in_order({shown[k]: _place(p, shown) for k, p in together.items()})),
+            steps=tuple(steps for one in made for steps in one.loops.values() if steps.sizes),
+            called=frozenset(place.module for place in seen),
+            earlier=frozenset(self._ran),
+            unready=tuple(
+                dict.fromkeys(n for one in made for n, b in one.averaged.items() if not b)
+            ),
+            bad_input=tuple(dict.fromkeys(name for one in made for name in one.bad_input)),
+            owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
+            twice=next((place.twice for place in seen if place.twice), ""),
+            functions=tuple(sorted(frozenset().union(*(place.functions for place in seen)))),
+            strangers={k: shape for one in made for k, shape in one.strangers.items()},
+            differentiated=all(one.differentiated for one in made),
+            loss=next((float(p.value) for p in reversed(seen) if p.value is not None), None),
+            normalized=any(place.normed or place.past_norm for place in seen),
+            **whole,
+        )
 
     def _told(self) -> dict[str, Place]:
         places = self.record.places
@@ -105,13 +137,15 @@ class Watched(Mapping[str, Any]):
             told = weakref.WeakMethod(self._heard)
             made = self._open = Pass(self.age, self._names, self._inner, told, self._leaves)
             for one in self._passes:
-                one.drop() if one.era < self.age else one.nodes.clear()
+                one.nodes.clear()  # a graph that is not read any more holds activations
+                if one.era < self.age:
+                    one.kept.clear()
             self._passes = [p for p in self._passes if p.heard or p.era == self.age] + [made]
         made.data = self._data
         return made
 
-    def _heard(self, made: Pass, again: bool) -> None:
-        made.differentiated |= again
+    def _heard(self, made: Pass) -> None:
+        made.differentiated |= (again := differentiating())
         if not again and not made.heard:
             # A pass of before, as with an attack in between, comes back together with this one.
             made.heard, made.era = True, self.age
@@ -129,38 +163,6 @@ class Watched(Mapping[str, Any]):
         if self._open is not None and not backwards():
             self._open.nodes.clear()
             self._data = self._open.data = None
-
-
-def record_of(passes: Sequence[Pass], ran: Collection[str] = ()) -> Record:
-    """Return what is known of the last passes that something came back of, or of the last one."""
-    made = [p for p in passes if p.heard] or list(passes[-1:])
-    if not made:
-        return Record()
-    together: dict[str, list[Seen]] = {}
-    for key, place in (pair for one in made for pair in one.places.items()):
-        together.setdefault(key, []).append(place)
-    shown = _shown_names({key: found[-1] for key, found in together.items()})
-    seen = [place for found in together.values() for place in found]
-    return Record(
-        places=tuple(_in_order({shown[k]: _place(p, shown) for k, p in together.items()})),
-        steps=tuple(steps for one in made for steps in one.loops.values() if steps.sizes),
-        called=frozenset(place.module for place in seen),
-        earlier=frozenset(ran),
-        unready=tuple(dict.fromkeys(n for one in made for n, b in one.averaged.items() if not b)),
-        given=frozenset().union(*(one.given for one in made)),
-        bad_input=tuple(dict.fromkeys(name for one in made for name in one.bad_input)),
-        spoiled=frozenset().union(*(one.spoiled for one in made)),
-        added=frozenset().union(*(one.added for one in made)),
-        empty=frozenset(name for one in made for name in one.empty),
-        raw=frozenset(name for one in made for name in one.raw),
-        owned={shown[k]: tuple(sorted(p[-1].owned)) for k, p in together.items()},
-        twice=next((place.twice for place in seen if place.twice), ""),
-        functions=tuple(sorted(frozenset().union(*(place.functions for place in seen)))),
-        strangers={k: shape for one in made for k, shape in one.strangers.items()},
-        differentiated=all(one.differentiated for one in made),
-        loss=next((float(p.value) for p in reversed(seen) if p.value is not None), None),
-        normalized=any(place.normed or place.past_norm for place in seen),
-    )
 
 
 def _shown_names(last: Mapping[str, Seen]) -> dict[str, str]:
@@ -198,20 +200,12 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
         picks=any(picks for s in found for picks in s.before.values()),
         state=last.state and not last.data,
         weak=last.weak and not last.data,
-        summed=last.summed,
-        beside=last.beside,
-        product=last.product,
-        joined=last.joined,
-        module=last.module,
         asks=any(s.asks for s in found),
         norm=(squares / max(examples, 1)) ** 0.5 if count else None,
         out=sizes[-1] if any(map(math.isnan, sizes)) else max(sizes, default=None),
         also=tuple(sorted(last.also)),
-        normed=last.normed,
-        layer=last.layer,
-        bend=last.bend,
-        half=last.half,
         straight=_straight(last),
+        **{name: getattr(last, name) for name in SAME},
         **numbers,
     )
 
