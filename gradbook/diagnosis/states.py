@@ -23,39 +23,24 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from gradbook.diagnosis.places import CALLS, Place, after_of, crossed, log_ratio, step
 
 
-@dataclass(frozen=True)
 class States:
     """The places that are compared."""
 
-    all: Sequence[Place]
-    exits: Mapping[str, float]
-    """The largest δ at an output to which a state goes past no other one."""
-
-    @cached_property
-    def by_name(self) -> Mapping[str, Place]:
-        """The states by their names."""
-        return {place.name: place for place in self.all}
-
-    @cached_property
-    def size(self) -> Mapping[str, float]:
-        """The root mean square of δ at each."""
-        return {place.name: place.delta or 0.0 for place in self.all}
-
-    @cached_property
-    def after(self) -> Mapping[str, Sequence[str]]:
-        """Those that each goes into, the last first."""
-        return after_of(self.all)
-
-    @cached_property
-    def around(self) -> Mapping[str, str]:
-        """The next state that every path from one crosses, if all paths to it do."""
-        return crossed(self.all)
+    def __init__(self, places: Sequence[Place], exits: Mapping[str, float]) -> None:
+        """Take them, and of each the largest δ at an output that it goes to past no other one."""
+        self.all, self.exits = places, exits
+        self.by_name = {place.name: place for place in places}
+        self.size = {place.name: place.delta or 0.0 for place in places}
+        self.after = after_of(places)  # those that each goes into, the last first
+        self.around = crossed(places)  # the next that every path from one crosses, if all do
+        self.joints = set(self.around.values())
+        # To these something comes; a name is that without the number of the call.
+        self.alive = {called(place.name) for place in places if place.delta}
 
     @cached_property
     def on(self) -> Mapping[str, str]:
@@ -86,16 +71,6 @@ class States:
             (p, Counter(self.by_name[b].module for b in p.before)) for p in self.all if p.picks
         )
         return {of: p for p, calls in found for of, n in calls.items() if of and n >= CALLS}
-
-    @cached_property
-    def alive(self) -> set[str]:
-        """The names, but for the number of the call, of those to which something comes."""
-        return {called(place.name) for place in self.all if place.delta}
-
-    @cached_property
-    def joints(self) -> set[str]:
-        """States that all paths from another one cross."""
-        return set(self.around.values())
 
     def behind(self, u: Place) -> Place | None:
         """Return the state that one is compared with."""
