@@ -1,17 +1,15 @@
 """What a page asks of its reader: `python -m gradbook.press reading` measures it, page by page.
 
-What lies beyond its aim is marked. The measures are those of the sources and, where there is a
-built site, of what a browser is sent.
+What lies beyond its aim is marked. The measures are those of the sources: what a browser is sent,
+`make audit` weighs.
 """
 
 from __future__ import annotations
 
 import ast
-import gzip
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +21,9 @@ from gradbook.press.pages import Page, read
 from gradbook.press.places import ROOT
 
 AIMS = {"words": 1800, "code": 48, "terms": 0, "KB": 150, "elements": 4000}
-"""What a page should not be above; and it has no more tables than figures."""
+"""What a page should not be above, as built in its last two; it has no more tables than figures."""
 
-HEADERS = ("page", "words", "code", "pins", "tables", "figures", "terms", "KB", "elements")
+HEADERS = ("page", "words", "code", "pins", "tables", "figures", "terms")
 _MAIN_LINE_ENDS = re.compile(r"(?m)^## Remember$")
 _CLOSED = re.compile(r"\s*\?\?\? ")
 
@@ -40,8 +38,6 @@ class Reading:
         pins: Checks that stand folded.
         figures: Pictures, whether or not they can be explored.
         early: What it uses before it is defined.
-        kilobytes: The built page, compressed; nothing without a site.
-        elements: Of the built page.
     """
 
     page: str
@@ -51,8 +47,6 @@ class Reading:
     tables: int
     figures: int
     early: tuple[Early, ...]
-    kilobytes: float | None = None
-    elements: int | None = None
 
     @property
     def _free(self) -> tuple[str, ...]:
@@ -61,60 +55,49 @@ class Reading:
     def cells(self) -> tuple[str, ...]:
         """Return its row, what is beyond its aim marked with a `!`; a deeper page may be long."""
         aims = {name: most for name, most in AIMS.items() if name not in self._free}
-        found = {
-            "words": self.words,
-            "code": self.code,
-            "terms": len(self.early),
-            "KB": self.kilobytes,
-            "elements": self.elements,
-        }
-        shown = {
-            name: "-" if value is None else f"{value:.0f}{'!' * (value > aims.get(name, value))}"
-            for name, value in found.items()
-        }
+        found = {"words": self.words, "code": self.code, "terms": len(self.early)}
+        shown = {name: f"{n}{'!' * (n > aims.get(name, n))}" for name, n in found.items()}
         shown["tables"] = f"{self.tables}{'!' * (self.tables > self.figures)}"
         shown |= {"page": self.page, "pins": str(self.pins), "figures": str(self.figures)}
         return tuple(shown[name] for name in HEADERS)
 
 
-def report(config: Path = ROOT / "mkdocs.yml", site: Path = ROOT / "site") -> str:
+def report(config: Path = ROOT / "mkdocs.yml") -> str:
     """Return the table, and below it each term that is used too early.
 
     Args:
         config: Its `nav` says what is read, and in which order.
-        site: The built pages, if there are any.
     """
     docs = config.parent / "docs"
     pages = {name: read(docs / name) for name in reading_order(config) if (docs / name).is_file()}
-    rows = list(readings(pages, (docs / GLOSSARY).read_text(encoding="utf-8"), site))
+    rows = list(readings(pages, (docs / GLOSSARY).read_text(encoding="utf-8")))
     table = [HEADERS, *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         "  ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]).rstrip()
         for cells in table
     ]
-    aims = ", ".join(f"{name} {most}" for name, most in AIMS.items())
+    aims = ", ".join(f"{name} {most}" for name, most in AIMS.items() if name in HEADERS)
     lines += ["", f"A ! marks what is above its aim: {aims}, tables no more than figures.", ""]
     return "\n".join([*lines, *(str(found) for row in rows for found in row.early)]).rstrip()
 
 
-def readings(pages: Mapping[str, Page], terms: str, site: Path) -> Iterator[Reading]:
+def readings(pages: Mapping[str, Page], terms: str) -> Iterator[Reading]:
     """Yield the measures of the pages that are read from top to bottom.
 
     Args:
         pages: All pages, in their order.
         terms: The text of the glossary.
-        site: The built pages, if there are any.
     """
     found = list(early(pages, glossary(terms)))
     for name, page in pages.items():
         if name.startswith("chapters/") or name in ("index.md", "toolbox.md"):
             own = tuple(sorted((e for e in found if e.page == name), key=lambda e: e.line))
-            yield measured(name, page, own, _built(site, name))
+            yield measured(name, page, own)
 
 
-def measured(name: str, page: Page, terms: tuple[Early, ...], html: Path | None) -> Reading:
-    """Measure one page, by its source and, where it is built, by its HTML."""
+def measured(name: str, page: Page, terms: tuple[Early, ...]) -> Reading:
+    """Measure one page."""
     words = words_of(page)
     shown = [fence for fence in page.fences if _is_seen(page, fence)]
     code = sum(bool(line.strip()) for fence in shown for line in fence.source.split("\n"))
@@ -123,11 +106,7 @@ def measured(name: str, page: Page, terms: tuple[Early, ...], html: Path | None)
         for fence in page.fences if fence.pinned
         for cell in page.cells if fence.start <= cell.start < fence.end
     )  # fmt: skip
-    if html is None:
-        return Reading(name, words, code, pins, *_displays(page), terms)
-    sent = _Sent(html.read_text(encoding="utf-8"))
-    size = len(gzip.compress(html.read_bytes(), mtime=0)) / 1000
-    return Reading(name, words, code, pins, sent.tables, sent.figures, terms, size, sent.elements)
+    return Reading(name, words, code, pins, *_displays(page), terms)
 
 
 def words_of(page: Page) -> int:
@@ -154,7 +133,7 @@ def _left_of(line: str, fence: Fence) -> bool:
 
 
 def _displays(page: Page) -> tuple[int, int]:
-    """Count the tables and the figures that the blocks of a page make: those have an alt text."""
+    """Count the tables and the figures that the blocks of a page make, or ask a room for."""
     calls = [
         node
         for cell in page.cells
@@ -163,35 +142,15 @@ def _displays(page: Page) -> tuple[int, int]:
         if isinstance(node, ast.Call)
     ]
     written = len(re.findall(r"(?m)^\|[\s:|-]+\|$", page.unfenced))
-    tables = sum(ast.unparse(call.func).split(".")[-1] == "Table" for call in calls)
+    called = [ast.unparse(call.func) for call in calls]
+    tables = sum(name.split(".")[-1] in ("Table", "table") for name in called)
     figures = sum(
         any(keyword.arg == "alt" for keyword in call.keywords)
-        or ast.unparse(call.func).startswith("explorers.")
-        for call in calls
+        or name.startswith("explorers.")
+        or name.endswith(".figure")
+        for call, name in zip(calls, called, strict=True)
     )
     return tables + written, figures
-
-
-class _Sent(HTMLParser):
-    """Count the elements of a built page; each formula, line of code and label is some."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements = self.tables = self.figures = 0
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        kinds = (dict(attrs).get("class") or "").split()
-        self.elements += 1
-        self.tables += tag == "table" and "highlighttable" not in kinds
-        self.figures += tag == "figure"
-
-
-def _built(site: Path, name: str) -> Path | None:
-    stem = name.removesuffix(".md")
-    places = site / f"{stem}.html", site / stem / "index.html"
-    return next((path for path in places if path.is_file()), None)
 
 
 def reading_order(config: Path) -> list[str]:

@@ -28,8 +28,8 @@ def page(text: str, path: str = "docs/chapters/one.md") -> Page:
     return Page(text, path)
 
 
-def reading_of(text: str, html: Path | None = None) -> Reading:
-    return measured("chapters/one.md", page(text), (), html)
+def reading_of(text: str) -> Reading:
+    return measured("chapters/one.md", page(text), ())
 
 
 def found(one: str, two: str = "A **delta** and a **matrix**.") -> list[tuple[str, int]]:
@@ -77,22 +77,10 @@ def test_code_counts_where_it_is_seen_without_opening_anything() -> None:
 
 def test_tables_and_figures_are_those_that_blocks_make() -> None:
     block = 'Table(["a"], [["b"]])\nfigures.lines(x, y, alt="A line.")\nexplorers.wall()'
+    block += "\nreport.figure()\ncompared.table()"
     text = f'```python exec="on" source="none"\n{block}\n```\n\n| a | b |\n|---|:-:|\n| c | d |\n'
     reading = reading_of(text)
-    assert (reading.tables, reading.figures) == (2, 2)
-
-
-def test_a_built_page_is_weighed_and_its_elements_are_counted(tmp_path: Path) -> None:
-    html = tmp_path / "one.html"
-    html.write_text(
-        '<html><body><table class="highlighttable"></table><table></table>'
-        "<figure><svg><path></svg></figure><br></body></html>",
-        encoding="utf-8",
-    )
-    reading = reading_of("Words.", html)
-    assert (reading.tables, reading.figures, reading.elements) == (1, 1, 8)
-    assert reading.kilobytes is not None
-    assert 0.05 < reading.kilobytes < 0.15
+    assert (reading.tables, reading.figures) == (3, 3)
 
 
 @pytest.mark.parametrize(
@@ -140,22 +128,22 @@ def test_bold_type_and_the_answer_on_top_may_run_ahead(
 
 
 def test_a_row_marks_what_is_beyond_its_aim() -> None:
-    fine = Reading("chapters/one.md", 1800, 48, 7, 2, 2, (), 150.0, 4000)
-    assert fine.cells() == ("chapters/one.md", "1800", "48", "7", "2", "2", "0", "150", "4000")
-    long = Reading("chapters/one.md", 1801, 49, 7, 3, 2, (), 150.6, 4001)
-    assert long.cells()[1:] == ("1801!", "49!", "7", "3!", "2", "0", "151!", "4001!")
+    fine = Reading("chapters/one.md", 1800, 48, 7, 2, 2, ())
+    assert fine.cells() == ("chapters/one.md", "1800", "48", "7", "2", "2", "0")
+    long = Reading("chapters/one.md", 1801, 49, 7, 3, 2, ())
+    assert long.cells()[1:] == ("1801!", "49!", "7", "3!", "2", "0")
     deeper = Reading("chapters/one-deeper.md", 1801, 49, 7, 2, 2, ())
-    assert deeper.cells()[1:] == ("1801", "49", "7", "2", "2", "0", "-", "-")
+    assert deeper.cells()[1:] == ("1801", "49", "7", "2", "2", "0")
 
 
-def test_rows_are_those_of_what_is_read_from_top_to_bottom(tmp_path: Path) -> None:
+def test_rows_are_those_of_what_is_read_from_top_to_bottom() -> None:
     names = ("index.md", "chapters/two.md", "results.md", "toolbox.md")
-    rows = readings({name: page("A delta.", name) for name in names}, GLOSSARY, tmp_path)
+    rows = readings({name: page("A delta.", name) for name in names}, GLOSSARY)
     assert [row.page for row in rows] == ["index.md", "chapters/two.md", "toolbox.md"]
 
 
 def book(folder: Path) -> Path:
-    """Write a book of two chapters, of which one is built."""
+    """Write a book of two chapters."""
     (folder / "docs" / "chapters").mkdir(parents=True)
     pages = {"index": "A delta.", "chapters/one": "Words.", "chapters/two": "A **delta**."}
     for name, text in (pages | {"glossary": GLOSSARY}).items():
@@ -166,9 +154,6 @@ def book(folder: Path) -> Path:
         "      - 2 Two: chapters/two.md\n  - Glossary: glossary.md\n",
         encoding="utf-8",
     )
-    built = folder / "site" / "chapters" / "one"
-    built.mkdir(parents=True)
-    (built / "index.html").write_text("<html><p></html>", encoding="utf-8")
     return config
 
 
@@ -177,12 +162,11 @@ def test_the_report_has_a_row_per_page_and_a_line_per_early_term(tmp_path: Path)
     assert reading_order(config) == [
         "index.md", "chapters/one.md", "chapters/two.md", "glossary.md"
     ]  # fmt: skip
-    lines = report(config, tmp_path / "site").split("\n")
+    lines = report(config).split("\n")
     assert [line.split()[0] for line in lines[:4]] == [
         "page", "index.md", "chapters/one.md", "chapters/two.md"
     ]  # fmt: skip
-    assert lines[1].split()[1:] == ["2", "0", "0", "0", "0", "1!", "-", "-"]
-    assert lines[2].split()[-1] == "2"
+    assert lines[1].split()[1:] == ["2", "0", "0", "0", "0", "1!"]
     assert lines[-1] == "index.md:1: 'delta' is defined in chapters/two.md"
 
 

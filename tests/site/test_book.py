@@ -123,7 +123,7 @@ def measures() -> list[Reading]:
         for name in reading_order(ROOT / "mkdocs.yml")
         if (DOCS / name).is_file()
     }
-    return list(readings(pages, text_of(DOCS / "glossary.md"), ROOT / "site"))
+    return list(readings(pages, text_of(DOCS / "glossary.md")))
 
 
 def test_no_term_is_used_before_a_page_defines_it(measures: list[Reading]) -> None:

@@ -21,7 +21,7 @@ _HEADLINE = re.compile(r"</h1>")
 
 def minutes_of(source: Page) -> int:
     """Estimate how long a page takes to read: its prose, formulas, code, figures and tables."""
-    page = measured(source.path, source, (), None)
+    page = measured(source.path, source, ())
     main = main_line_of(source)
     alone = len(_FORMULA.findall(main))
     within = (len(MATH.findall(main)) - alone) / FORMULAS_A_MINUTE
