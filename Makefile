@@ -64,8 +64,9 @@ audit: $(READY)
 zensical: $(READY)
 	$(BIN)/python -m gradbook.press site --generator zensical --site build/zensical
 
-figure: $(READY)
-	$(BIN)/python -m gradbook.press figure
+# The README's figure is the home page's.
+figure: site
+	cp site/figures/index-1.svg .github/story.svg
 
 claims: $(READY)
 	$(BIN)/python -m gradbook.book.claims
@@ -74,7 +75,7 @@ claims: $(READY)
 new-chapter: $(READY)
 	@$(BIN)/python tools/new_chapter.py "$(NAME)" "$(TITLE)"
 
-# What each page asks of its reader, beside what it should at most; with a site, also what it weighs.
+# What each page asks of its reader, beside what it should at most.
 reading: $(READY)
 	@$(BIN)/python -m gradbook.press reading
 

@@ -18,7 +18,6 @@ from gradbook.press.assets import ensure_assets
 from gradbook.press.check import check_site
 from gradbook.press.places import ROOT
 from gradbook.press.reading import report
-from gradbook.press.readme import FIGURE, story
 from gradbook.press.results import CACHE_VARIABLE
 
 GENERATORS = ("mkdocs", "zensical")
@@ -52,7 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     draws = "instead show what other draws change in them, for their writer to judge"
     checking.add_argument("--draws", action="store_true", help=draws)
     commands.add_parser("reading", help="measure what each page asks of its reader")
-    commands.add_parser("figure", help="draw the README's figure again")
     commands.add_parser("assets", help="fetch what the pages need from the npm registry")
     given = parser.parse_args(arguments)
     if given.command == "serve":
@@ -65,9 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if given.command == "reading":
         print(report())
-        return 0
-    if given.command == "figure":
-        FIGURE.write_text(story(), encoding="utf-8", newline="\n")
         return 0
     offline = given.command == "offline"
     asked: dict[str, Any] = {"offline": offline, "fresh": given.fresh, "carry": given.carry}
