@@ -249,6 +249,7 @@ def test_one_output_that_gets_more_than_another_is_a_note_until_it_hides_it() ->
     assert "a gets more than b by a factor of 10^2.5" in of(3e-3)[0]
     assert of(1e-4) == []  # healthy says it
     assert "a gets more than b by a factor of 10^4.0" in of(1e-4, V.VANISHING)[0]
+    assert of(0.0, V.VANISHING) == []  # one without advantages, as it may be in one batch
 
 
 def test_numbers_at_the_end_of_float16_are_told() -> None:

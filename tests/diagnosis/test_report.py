@@ -7,7 +7,7 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from itertools import product
 from typing import Any
 
@@ -105,8 +105,18 @@ def test_rate_start_and_freeze_depth_are_those_of_a_geometric_fall() -> None:
     assert report.profile.decades == pytest.approx(-7)
     # Multiplied up in float32, layer by layer, as the chapter on vanishing does.
     assert report.freeze_depth == freeze_depth(float32, 0.5, 1e-3, 0.1, 0.1)
+    for back, where in {0: "in the last", 1: "1 layer before", 3: "3 layers before"}.items():
+        assert f"stands still {where}" in str(replace(report, freeze_depth=back))
     rising = diagnose(grads, weights=weights, lr=0.1, deltas=deltas[::-1])
     assert (rising.verdict, rising.freeze_depth) == (Verdict.EXPLODING, None)
+
+
+def test_of_weights_that_are_all_zero_no_step_is_a_share() -> None:
+    grads, weights = network(0.1)
+    zero = {name: 0 * w if name.startswith("5") else w for name, w in weights.items()}
+    report = diagnose(grads, weights=zero, lr=0.01)
+    assert [row.update is None for row in report.rows] == [False] * 4 + [True]
+    assert "inf" not in str(report)
 
 
 def test_a_break_in_one_layer_is_where_it_starts() -> None:

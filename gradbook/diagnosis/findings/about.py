@@ -56,7 +56,7 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
     if still and not exactly_zero(known) and not zero_start(known):
         yield f"{listed(still, 6)} get a gradient of exactly 0 in this step."
     more, told = _apart(known)
-    if more >= APART and not (verdict is Verdict.HEALTHY and more >= HIDES):
+    if APART <= more < math.inf and not (verdict is Verdict.HEALTHY and more >= HIDES):
         yield f"Of {told} Look at the weights of its terms."
     gone = [known.passed(p) for p in known.asked if p.norm is None]
     if (gone and all(gone) and len(gone) == len(known.asked)) or emptied(known):

@@ -78,9 +78,8 @@ class Report:
             what = f"the size of {read.source}" if read else "it"
             lines.append(f"Going back, each layer multiplies {what} by {found.factor:.3g}{sure}.")
         if (back := self.freeze_depth) is not None:
-            lines.append(
-                f"At that rate a float32 weight stands still {back} layers before the last."
-            )
+            before = f"{back} layer{'s' * (back > 1)} before" if back else "in"
+            lines.append(f"At that rate a float32 weight stands still {before} the last.")
         return tuple(lines)
 
     def table(self, most: int | None = None) -> Table:

@@ -33,7 +33,7 @@ class Row:
     zeros: int
     nonfinite: int
     update: float | None
-    """The rms of the update over that of the weights, if those are given."""
+    """The rms of the update over that of the weights, if those are given and not all 0."""
     frozen: Mapping[str, float]
     """By format, the share of weights that stand still, if those are given."""
     remark: str = ""
@@ -63,7 +63,7 @@ def _row(layer: Layer, examined: Examined) -> Row:
     steps = [examined.updates[m.name] for m in found if m.name in examined.updates]
     whole = combine(own)
     weight, gradient = combine(s.weight for s in steps), combine(s.gradient for s in steps)
-    moved = steps[0].lr * gradient.rms / weight.rms if weight.rms > 0 else math.inf
+    moved = steps[0].lr * gradient.rms / weight.rms if weight.rms > 0 else None
     remarks = [f"{m.name} unused" for m in found if m.statistics is None]
     remarks += [f"{m.name} tied to {m.tied_to}" for m in found if m.tied_to is not None]
     return Row(
@@ -76,7 +76,7 @@ def _row(layer: Layer, examined: Examined) -> Row:
         decades=math.nan,
         zeros=whole.zeros,
         nonfinite=whole.nonfinite,
-        update=moved if steps else None,
+        update=moved,
         frozen=_frozen(steps),
         remark=shown(", ".join(remarks)),
     )
