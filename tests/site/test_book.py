@@ -10,8 +10,9 @@ import pytest
 
 from gradbook import layers
 from gradbook.press.binding import pace
+from gradbook.press.early_terms import glossary
 from gradbook.press.fences import find_fences
-from gradbook.press.pages import read
+from gradbook.press.pages import Page, read
 from gradbook.press.places import DOCS, ROOT
 from gradbook.press.reading import AIMS, Reading, reading_order, readings
 
@@ -21,7 +22,6 @@ CHAPTERS = [path for path in PAGES if path not in DEEPER]
 VISIBLE_LINES = 8
 LINE_WIDTH = 80
 MOST_WORDS_OF_THE_ANSWER = 25
-BOARD = "Claims of this chapter"
 SECTIONS = ("Remember", "Exercises", "Sources")
 
 
@@ -29,28 +29,12 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def is_turned(path: Path) -> bool:
-    """Whether a chapter is written for its reader: its board is on the results page."""
-    return f"\n## {BOARD}\n" not in text_of(path)
-
-
-TURNED = [path for path in CHAPTERS if is_turned(path)]
-
-
-def without_fences(text: str) -> str:
-    """Drop every fenced block, so that what is left is prose."""
-    return re.sub(r"(?ms)^ *(```+).*?^ *\1\s*$", "", text)
-
-
-def glossary() -> dict[str, str]:
-    """Return each term of the glossary with its definition."""
-    entries = re.findall(r"(?m)^(\S[^\n]*)\n:   ((?:.+\n?)+)", text_of(DOCS / "glossary.md"))
-    return {term.lower(): definition for term, definition in entries}
+TERMS = glossary(text_of(DOCS / "glossary.md"))
 
 
 def defined_terms(text: str) -> set[str]:
     """Return what a page sets in bold within a sentence: the terms it defines there."""
-    bold = re.findall(r"\*\*(.+?)\*\*", without_fences(text).replace("\n", " "))
+    bold = re.findall(r"\*\*(.+?)\*\*", Page(text).unfenced.replace("\n", " "))
     words = {term.lower() for term in bold if re.fullmatch(r"[A-Za-z][\w' -]*", term)}
     return {term for term in words if len(term.split()) <= 4}
 
@@ -63,14 +47,15 @@ class TestEveryChapter:
         assert '!!! abstract "In one sentence"' in head
 
     def test_ends_as_every_chapter_does(self, path: Path) -> None:
-        headings = re.findall(r"(?m)^## (.+)$", without_fences(text_of(path)))
-        assert tuple(name for name in headings if name != BOARD)[-len(SECTIONS) :] == SECTIONS
+        headings = re.findall(r"(?m)^## (.+)$", read(path).unfenced)
+        assert tuple(headings[-len(SECTIONS) :]) == SECTIONS
 
-    def test_has_executed_answers_to_its_exercises(self, path: Path) -> None:
-        exercises = re.split(r"## (?:Claims|Sources)", text_of(path).split("## Exercises")[1])[0]
-        questions = re.findall(r"(?m)^\*\*\d+\.", exercises)
+    def test_has_exercises_of_marked_hardness_with_executed_answers(self, path: Path) -> None:
+        exercises = text_of(path).split("## Exercises")[1].split("## Sources")[0]
+        questions = re.findall(r"(?m)^\*\*\d+\.[^\n]*", exercises)
         answers = exercises.split('??? success "Answer"')[1:]
-        assert len(questions) == len(answers) >= 4
+        assert len(questions) == len(answers) >= 7
+        assert all(re.match(r"\*\*\d+\. ★{1,3}\*\*", question) for question in questions)
         for answer in answers:
             assert ">>>" in answer or "exec=" in answer
 
@@ -81,29 +66,18 @@ class TestEveryChapter:
                 assert len(lines) <= VISIBLE_LINES, f"line {fence.line}: {len(lines)} lines"
                 assert max(map(len, lines)) <= LINE_WIDTH, f"line {fence.line} is too wide"
 
-    def test_shows_a_figure_and_a_table(self, path: Path) -> None:
-        text = text_of(path)
-        assert any(drawn in text for drawn in ("alt=", "explorers.", ".figure("))
-        assert "Table(" in text or "board(" in text or is_turned(path)
+    def test_shows_a_figure(self, path: Path) -> None:
+        assert any(drawn in text_of(path) for drawn in ("alt=", "explorers.", ".figure("))
 
     def test_explains_its_terms_in_the_glossary(self, path: Path) -> None:
-        missing = defined_terms(text_of(path)) - set(glossary())
+        missing = defined_terms(text_of(path)) - set(TERMS)
         assert not missing
 
-
-@pytest.mark.parametrize("path", TURNED, ids=lambda path: path.stem)
-class TestEveryTurnedChapter:
     def test_answers_its_question_in_a_short_sentence(self, path: Path) -> None:
         box = text_of(path).split('!!! abstract "In one sentence"')[1]
         answer = re.match(r"\n+((?:    .*\n)+)", box)
         assert answer is not None
         assert len(answer[1].split()) <= MOST_WORDS_OF_THE_ANSWER
-
-    def test_marks_how_hard_each_exercise_is(self, path: Path) -> None:
-        exercises = text_of(path).split("## Exercises")[1].split("## Sources")[0]
-        questions = re.findall(r"(?m)^\*\*\d+\.[^\n]*", exercises)
-        assert len(questions) >= 7
-        assert all(re.match(r"\*\*\d+\. ★{1,3}\*\*", question) for question in questions)
 
     def test_leads_to_its_claims(self, path: Path) -> None:
         assert f"results.md#{path.stem}" in text_of(path).split("## Sources")[1]
@@ -147,17 +121,15 @@ def test_each_of_the_first_six_chapters_takes_as_long_as_home_tells() -> None:
 
 
 def test_the_glossary_is_sorted_and_says_where_each_term_is_introduced() -> None:
-    terms = list(glossary())
-    assert terms == sorted(terms)
-    for term, definition in glossary().items():
-        linked = re.findall(r"\]\(([\w/-]+\.md)[^)]*\)", definition)
+    assert list(TERMS) == sorted(TERMS)
+    for term, linked in TERMS.items():
         assert linked, f"{term} names no page"
         assert any(term in defined_terms(text_of(DOCS / page)) for page in linked), term
 
 
 def test_the_glossary_s_letters_lead_to_their_first_terms() -> None:
     first = dict[str, str]()
-    for term in glossary():
+    for term in TERMS:
         first.setdefault(term[0].upper(), re.sub(r"[^a-z0-9]+", "-", term.lower()).strip("-"))
     letters = re.findall(r"\[([A-Z])\]\(#([\w-]+)\)", text_of(DOCS / "glossary.md"))
     assert dict(letters) == first
@@ -165,7 +137,7 @@ def test_the_glossary_s_letters_lead_to_their_first_terms() -> None:
 
 def math_symbols(text: str) -> set[str]:
     """Return the letters and Greek letters that a page's formulas use as symbols."""
-    formulas = re.findall(r"(?s)\$\$(.+?)\$\$|\$([^$\n]+(?:\n[^$\n]+)?)\$", without_fences(text))
+    formulas = re.findall(r"(?s)\$\$(.+?)\$\$|\$([^$\n]+(?:\n[^$\n]+)?)\$", Page(text).unfenced)
     tex = " ".join(part for pair in formulas for part in pair)
     tex = re.sub(r"\\py\{(?:[^{}]|\{[^{}]*\})*\}", " ", tex)
     tex = re.sub(r"\\(?:text|operatorname|mathrm|begin|end|mathbf|texttt)\{[^}]*\}", " ", tex)
