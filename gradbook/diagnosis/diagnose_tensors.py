@@ -13,7 +13,7 @@ from gradbook.diagnosis.findings.missing import cut, not_stepped, without_any
 from gradbook.diagnosis.findings.steps import breaking, large_step
 from gradbook.diagnosis.findings.zeros import symmetric
 from gradbook.diagnosis.measuring import examination
-from gradbook.diagnosis.measuring.parameters import ENOUGH, Net, innermost, parameters_of, stepped
+from gradbook.diagnosis.measuring.parameters import Net, innermost, parameters_of, stepped
 from gradbook.diagnosis.reporting.compose import in_order, report_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding
@@ -67,8 +67,8 @@ def diagnose(
     record, versions, elsewhere = None, dict[str, int](), frozenset[int]()
     if isinstance(deltas, Watched):
         record, versions, elsewhere = deltas.record, deltas.versions, deltas.elsewhere
-    whole, net = is_network(grads), None
-    if whole:
+    net = Net({})
+    if whole := is_network(grads):
         named = weights_of(grads)
         if record is not None and not deltas.has_any(named.values()):
             text = "deltas must be those of the network that is diagnosed, got another one's: call "
@@ -82,7 +82,7 @@ def diagnose(
         net = Net(named, innermost(optimizer), loss_scale, versions, tables, elsewhere)
         weights = net.weights if weights is None else weights
         grads = {name: parameter.grad for name, parameter in net.weights.items()}
-    if optimizer is not None and net is None:
+    elif optimizer is not None:
         raise BadInput("grads must be the network if its optimizer is given: diagnose(net, ...)")
     if lr is not None and weights is None:
         raise BadInput("weights must be given with lr, got none")
@@ -93,11 +93,10 @@ def diagnose(
         loss_scale=loss_scale,
         snapshots=snapshots,
         progress=progress,
-        most=None if net is None else ENOUGH,
+        of_net=whole,
         look=record is None,
-        turn=net is None,
     )
-    if net is not None and net.optimizer is not None:
+    if net.optimizer is not None:
         found = stepped(found, net)
     parameters = parameters_of(found, net)
     if record is None:
@@ -105,14 +104,12 @@ def diagnose(
         return report_of(found, _judged(found, parameters, whole))
     _refuse_later(deltas, parameters)
     found = examination.with_signals(found)
-    e = found.evidence
-    of_net = Known(record, parameters, loss_scale, e.frozen)
-    held = frozenset() if net is None else net.held
-    known = _came(replace(of_net, came=deltas.came, held=held, begun=deltas.begun))
-    findings = findings_of(known)
+    frozen, held = found.evidence.frozen, frozenset(net.groups)
+    known = Known(record, parameters, loss_scale, frozen, deltas.came, held, deltas.begun)
+    findings = findings_of(_came(known))
     found = replace(found, notes=(*notes_of(known, findings[0].verdict), *found.notes))
     deltas.came.update(p.name for p in parameters if p.norm)
-    deltas.elsewhere = frozenset() if net is None else net.elsewhere
+    deltas.elsewhere = net.elsewhere
     return report_of(found, findings, known)
 
 

@@ -224,3 +224,16 @@ def test_what_an_optimizer_keeps_is_no_gradient() -> None:
     with pytest.raises(BadInput, match="must be those of weights, got what an optimizer keeps"):
         gradbook.diagnose(state)
     assert gradbook.diagnose(grads, snapshots=[{**grads, **state}]).verdict is V.VANISHING
+
+
+def test_a_step_at_which_nothing_came_to_a_layer_is_no_cut() -> None:
+    """As with LoRA, whose first matrices get nothing at the first step."""
+    grads = {f"{k}.W": np.ones((4, 4)) for k in range(8)}
+    first = {**grads, "0.W": np.zeros((4, 4))}
+    for steps, norm in (([first], 4.0), ([first, grads], 4.0), ([first, first], 0.0)):
+        for now, *earlier in ([*steps, grads], [grads, *steps]):
+            report = gradbook.diagnose(now, snapshots=earlier)
+            assert report.rows[0].norm == pytest.approx(norm)
+            assert (report.verdict is V.CUT) == (norm == 0)
+    even = [{"0.W": np.full((4, 4), 10.0**k)} for k in (0, 3, 6)]
+    assert gradbook.diagnose(even[0], snapshots=even[1:]).rows[0].rms == pytest.approx(1e3)

@@ -109,3 +109,8 @@ def test_the_order_given_is_kept_unless_it_is_the_alphabets() -> None:
     nested = ["a/w", "a b/w"]  # in the order of the keys, though "a b/w" < "a/w"
     assert network_order(nested).names
     assert network_order(torch, ordered=False).names[0] == "0.bias"
+
+
+def test_a_name_that_holds_what_stands_for_numbers_counts_nothing() -> None:
+    for names in (["fc#", "fc1"], ["a##", "a1#", "fc2", "fc1"], ["#", "1"]):
+        assert set(network_order(names).names) == set(names)

@@ -55,6 +55,36 @@ def test_the_alphabet_is_not_taken_for_the_network(
     assert shuffled.verdict is verdict
 
 
+class FromJax(np.ndarray):  # type: ignore[type-arg]
+    """An array as JAX's are told: by where its class comes from."""
+
+    __module__ = "jax"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("order", [("enc", "mid", "dec"), ("dec", "mid", "enc")])
+def test_what_jax_sorted_tells_no_order_however_deep_it_lies(
+    nested: bool, order: Sequence[str]
+) -> None:
+    sizes = dict(zip(order, (1e-4, 1e-2, 1.0), strict=True))
+    arrays = {n: np.full((4, 8), sizes[n]).view(FromJax) for n in sorted(order)}
+    deltas = {name: {"h": x} if nested else x for name, x in arrays.items()}
+    grads = {f"layer{k}.weight": np.full((8, 8), 1.0) for k in range(5)}
+    assert gradbook.diagnose(grads, deltas=deltas).verdict is V.CANNOT_TELL
+    known = {f"{name}.weight": np.full((8, 8), 1.0) for name in (*order, "last")}
+    assert gradbook.diagnose(known, deltas=arrays).verdict is V.VANISHING
+
+
+def test_what_was_put_in_order_is_not_said_to_be_turned_around() -> None:
+    grads = {f"{name}.weight": np.full((8, 8), 1.0) for name in ("enc", "mid", "dec", "last")}
+    for names, said in (
+        (("dec", "enc", "mid"), "of the alphabet"),
+        (("dec", "mid", "enc"), "turn"),
+    ):
+        report = gradbook.diagnose(grads, deltas=dict.fromkeys(names, 1.0))
+        assert [said in note for note in report.notes if note.startswith("δ came")] == [True]
+
+
 @pytest.mark.parametrize("change", [-5.0, 5.0])
 def test_names_that_count_nothing_leave_it_open(change: float) -> None:
     names = ["stem", *random.Random(0).sample(["body", "deep", "mid", "neck", "wide", "zoo"], 6)]

@@ -7,18 +7,20 @@ straight from the loss, is set apart from the hidden ones.
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.measuring.evidence import Evidence
-from gradbook.diagnosis.measuring.names import Kind, Layer, Role, uncounted
+from gradbook.diagnosis.measuring.names import NO_MATRIX, Kind, Layer, Role, uncounted
 from gradbook.diagnosis.measuring.orders import by_number, counts_down, end_of, network_order
 from gradbook.diagnosis.measuring.sizes import statistics
 from gradbook.diagnosis.paths import Profile
-from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over, is_jax
+from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
 from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.verdicts import listed
 
@@ -41,17 +43,19 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     if deltas is None:
         return Evidence()
     deltas = deltas if isinstance(deltas, (Mapping, list, tuple)) else _listed(deltas)
-    tensors = _tensors_of(deltas)
-    sizes = _sizes(deltas) if tensors is None else {t.name: size_of(t) for t in tensors}
+    tensors, loose = _tensors("deltas", _norms_as_arrays(deltas))
+    sizes = {name: size_of(tensor) for name, tensor in tensors.items()}
     if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         text = f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of "
         raise BadInput(f"{text}all hidden layers, first to last")
-    loose = _sorts(deltas)
     hidden, output = _hidden(deltas, list(sizes), layers, loose)
     names, notes = [*hidden, *output], list[str]()
     if names != list(sizes):
-        notes.append("δ came last layer first, as hooks give it, and was turned around.")
-    if not output and (own := _of_output(hidden, tensors or (), layers)):
+        came = "in the order of the alphabet, and was put in that of the layers."
+        turned = names == list(sizes)[::-1]
+        came = "last layer first, as hooks give it, and was turned around." if turned else came
+        notes.append(f"δ came {came}")
+    if not output and (own := _of_output(hidden, tensors, layers)):
         hidden, output = hidden[:-1], [own]
         notes.append(f"δ of {own} is as wide as the output layer, and was set apart as its.")
     stacks = _apart(hidden, sizes, layers, loose) if isinstance(deltas, Mapping) else ()
@@ -71,8 +75,8 @@ def read_activations(tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
     """Return the arrays of hidden layers in order, without the output layer's if it is named."""
     if tree is None:
         return []
-    found = {tensor.name: tensor for tensor in _tensors("activations", tree)}
-    return [found[name] for name in _hidden(tree, list(found), layers, _sorts(tree))[0]]
+    found, loose = _tensors("activations", tree)
+    return [found[name] for name in _hidden(tree, list(found), layers, loose)[0]]
 
 
 def size_of(tensor: Tensor) -> float:
@@ -82,24 +86,21 @@ def size_of(tensor: Tensor) -> float:
 
 
 def _weighted(layers: Sequence[Layer]) -> list[Layer]:
-    return [x for x in layers if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
+    return [layer for layer in layers if layer.kind not in NO_MATRIX]
 
 
 def _of_output(
-    names: Sequence[str], tensors: Iterable[Tensor], layers: Sequence[Layer]
+    names: Sequence[str], tensors: Mapping[str, Tensor], layers: Sequence[Layer]
 ) -> str | None:
     """Name the last δ if there is one for each layer with weights, and it fits the last bias."""
     weighted = _weighted(layers)
-    shapes = {tensor.name: tensor.shape for tensor in tensors}
-    if not shapes or not 1 < len(names) == len(weighted):
-        return None
-    if {x.kind for x in weighted} & _OWN_SHAPES:
+    if not 1 < len(names) == len(weighted) or {x.kind for x in weighted} & _OWN_SHAPES:
         return None
     known = [
         (m.role is Role.BIAS or len(m.shape) == 1, m.shape) for m in weighted[-1].members if m.shape
     ]
     wide = {max(shape) for is_bias, shape in known if is_bias}  # also (n, 1)
-    last, before = (_widths(shapes[name]) for name in names[-1:-3:-1])
+    last, before = (_widths(tensors[name].shape) for name in names[-1:-3:-1])
     matrix = next((set(shape) for is_bias, shape in known if not is_bias), set[int]())
     fits = wide & last if wide else matrix and matrix <= last | before
     return names[-1] if fits else None
@@ -146,13 +147,6 @@ def _apart(
     return tuple(_profile(one, sizes) for one in found) if len(blocks) > 1 else ()
 
 
-def _sorts(deltas: Any) -> bool:
-    """Tell whether what made a mapping sorts its names, as JAX and `.safetensors` files do."""
-    if not isinstance(deltas, Mapping):
-        return False
-    return is_jax(deltas.values()) or not getattr(deltas, "ordered", True)
-
-
 def _hidden(
     tree: Any, names: list[str], layers: Sequence[Layer], loose: bool
 ) -> tuple[list[str], list[str]]:
@@ -185,22 +179,14 @@ def _place(name: str, layers: Sequence[Layer]) -> int | None:
     return found[-1] if found else None
 
 
-def _tensors_of(deltas: Any) -> list[Tensor] | None:
-    """Return the arrays in the order given, None for norms."""
-    found = deltas.values() if isinstance(deltas, Mapping) else deltas
-    norms = not isinstance(deltas, Tensors) and all(isinstance(x, Real) for x in found)
-    return None if norms and found else _tensors("deltas", deltas)
-
-
-def _sizes(deltas: Any) -> dict[str, float]:
-    """Return norms in the order given."""
+def _norms_as_arrays(deltas: Any) -> Any:
+    """Return norms as arrays of one number each, and arrays as they are."""
     named = deltas if isinstance(deltas, Mapping) else dict(enumerate(deltas, start=1))
-    for name, value in named.items():
-        if value < 0:
-            raise BadInput(f"deltas[{str(name)!r}] must be a norm, got {value}")
-    found = {str(name): float(value) for name, value in named.items()}
-    # What counts down is turned around with what the layers tell of it.
-    return {name: found[name] for name in network_order(found, turn=False).names}
+    if isinstance(deltas, Tensors) or not all(isinstance(x, Real) for x in named.values()):
+        return deltas
+    if (low := next((name for name, norm in named.items() if norm < 0), None)) is not None:
+        raise BadInput(f"deltas[{str(low)!r}] must be a norm, got {named[low]}")
+    return {str(name): np.asarray(float(norm)) for name, norm in named.items()}
 
 
 def _listed(deltas: Any) -> list[Any]:
@@ -213,10 +199,12 @@ def _listed(deltas: Any) -> list[Any]:
     return list(tensor.values())
 
 
-def _tensors(what: str, tree: Any) -> list[Tensor]:
+def _tensors(what: str, tree: Any) -> tuple[dict[str, Tensor], bool]:
+    """Return arrays in the order given, and whether what made their names sorts them, as JAX."""
     if isinstance(tree, (list, tuple)):
         tree = {str(number): value for number, value in enumerate(tree, start=1)}
     tensors = hand_over(tree, what)
+    # What counts down is turned around with what the layers tell of it.
     order = network_order(tensors, tensors.ordered, turn=False)
-    found = (tensors[name] for name in order.names)
-    return [tensor for tensor in found if tensor is not None]
+    found = ((name, tensors[name]) for name in order.names)
+    return {name: x for name, x in found if x is not None}, not tensors.ordered

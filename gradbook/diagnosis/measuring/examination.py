@@ -13,7 +13,7 @@ from gradbook.diagnosis.measuring.gathering import facts_of, gather
 from gradbook.diagnosis.measuring.names import Layer, Role, group, other_than_gradients, uncounted
 from gradbook.diagnosis.measuring.orders import network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, statistics
-from gradbook.diagnosis.measuring.updates import Update, measure_updates
+from gradbook.diagnosis.measuring.updates import ENOUGH, Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over, is_sorted
 from gradbook.diagnosis.verdicts import listed
 
@@ -52,28 +52,27 @@ def measured_of(
     loss_scale: float = 1.0,
     snapshots: Sequence[Any] = (),
     progress: Progress | None = None,
-    most: int | None = None,
+    of_net: bool = False,
     look: bool = True,
-    turn: bool = True,
 ) -> Examined:
     """Measure gradients and weights, which is what takes time.
 
     Args:
         grads: As for `gradbook.diagnose`, as are the others.
-        most: How many numbers of a tensor are enough to tell what a step does to it.
+        of_net: Whether they are a network's, whose order is known whatever its names tell. Of a
+            large tensor some numbers are enough, then, to tell what a step does to it.
         look: Whether to look at weights and lines of matrices, too, which δ makes needless.
-        turn: Whether names may tell more than their order, which is known of a network.
     """
-    watched = progress or (lambda items, _: items)
+    watched, most = progress or (lambda items, _: items), ENOUGH if of_net else None
     scale = positive("loss_scale", loss_scale)
-    tensors, notes = _usable(hand_over(grads), some=look, names=turn)
+    tensors, notes = _usable(hand_over(grads), some=look, of_net=of_net)
     if (buffer := next((n for n in tensors if n.endswith("running_var")), None)) is not None:
         text = f"gradients hold {buffer!r}, which gets none: they are a file of weights. Save "
         raise BadInput(f"{text}{{name: p.grad for name, p in net.named_parameters()}}")
-    order = network_order(tensors, tensors.ordered, turn=turn)
+    order = network_order(tensors, tensors.ordered, turn=not of_net)
     measured = {found.name: found for found in watched(measure(tensors, most), len(tensors))}
-    for earlier in snapshots:
-        measured = _merged(measured, _usable(hand_over(earlier, "snapshots"), names=turn)[0])
+    others = [_usable(hand_over(one, "snapshots"), of_net=of_net)[0] for one in snapshots]
+    measured = _merged(measured, others)
     known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
     updates: dict[str, Update] = {}
     if known is not None and lr is not None:
@@ -84,19 +83,23 @@ def measured_of(
     layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
-    whole = updates if most is None else {}  # of large ones only some numbers were looked at
+    whole = {} if of_net else updates  # of large ones only some numbers were looked at
     # Many names that count nothing stand in the order of the alphabet by no chance.
-    by_alphabet = turn and is_sorted(list(tensors)) and _uncounted(layers) >= BY_NO_CHANCE
+    uncounting = sum(layer.name == uncounted(layer.name) for layer in layers)
+    by_alphabet = not of_net and is_sorted(list(tensors)) and uncounting >= BY_NO_CHANCE
     found = Examined(
-        *(layers, measured, updates, facts),
+        layers,
+        measured,
+        updates,
+        facts,
+        gradients=tensors,
         weights=known,
         lr=lr,
         loss_scale=scale,
         loose=by_alphabet or not tensors.ordered,
         lost=() if seen is None else tuple(_lost(order.names, seen, whole)),
     )
-    notes += _notes(found, order.note, len(snapshots))
-    return replace(found, gradients=tensors, notes=tuple(notes))
+    return replace(found, notes=(*notes, *_notes(found, order.note, len(snapshots))))
 
 
 def _lost(names: Sequence[str], weights: Tensors, updates: Mapping[str, Update]) -> Iterator[str]:
@@ -111,11 +114,7 @@ def _lost(names: Sequence[str], weights: Tensors, updates: Mapping[str, Update])
 BY_NO_CHANCE = 4
 
 
-def _uncounted(layers: Sequence[Layer]) -> int:
-    return sum(layer.name == uncounted(layer.name) for layer in layers)
-
-
-def _usable(tensors: Tensors, some: bool = True, names: bool = True) -> tuple[Tensors, list[str]]:
+def _usable(tensors: Tensors, some: bool = True, of_net: bool = False) -> tuple[Tensors, list[str]]:
     """Leave out what cannot be measured, or is no gradient by its name, and say which."""
     odd: dict[str, str] = {}
     for name in tensors:
@@ -125,7 +124,7 @@ def _usable(tensors: Tensors, some: bool = True, names: bool = True) -> tuple[Te
             odd[name] = str(error)
     if some and odd and len(odd) == len(tensors):
         raise BadInput(next(iter(odd.values())))
-    deltas, states = other_than_gradients(tensors) if names else ([], [])
+    deltas, states = ([], []) if of_net else other_than_gradients(tensors)
     if states and len(states) + len(odd) == len(tensors):
         text = f"gradients must be those of weights, got what an optimizer keeps: {listed(states)}"
         raise BadInput(text)
@@ -139,20 +138,28 @@ def _usable(tensors: Tensors, some: bool = True, names: bool = True) -> tuple[Te
     return kept, notes
 
 
-def _merged(measured: dict[str, Measured], earlier: Tensors) -> dict[str, Measured]:
-    """Join two steps: norms by their geometric mean, and the worst of the counts."""
-    result = dict(measured)
-    for found in measure(earlier):
-        now = measured.get(found.name)
-        if now is None or now.shape != found.shape:
+def _merged(measured: dict[str, Measured], earlier: Iterable[Tensors]) -> dict[str, Measured]:
+    """Join what was measured at several steps."""
+    steps = {name: [m.statistics] for name, m in measured.items() if m.statistics}
+    for found in (one for tensors in earlier for one in measure(tensors)):
+        if found.name not in measured or measured[found.name].shape != found.shape:
             raise BadInput(f"snapshots must all hold the same tensors, got {found.name!r} anew")
-        a, b = now.statistics, found.statistics
-        if a is not None and b is not None:
-            norm, largest = math.sqrt(a.norm) * math.sqrt(b.norm), max(a.largest, b.largest)
-            lost = max(a.nonfinite, b.nonfinite)
-            joined = Statistics(a.count, norm, largest, min(a.zeros, b.zeros), lost)
-            result[found.name] = replace(now, statistics=joined)
-    return result
+        if found.statistics and found.name in steps:
+            steps[found.name].append(found.statistics)
+    joined = {name: _joined(at) for name, at in steps.items() if len(at) > 1}
+    return measured | {n: replace(measured[n], statistics=one) for n, one in joined.items()}
+
+
+def _joined(steps: Sequence[Statistics]) -> Statistics:
+    """Join norms by their geometric mean, without those that are 0 unless most are, as at a start.
+
+    Of the counts each is the worst.
+    """
+    some = [one for one in steps if one.norm > 0]
+    kept = some if 2 * len(some) >= len(steps) else [one for one in steps if not one.norm]
+    norm = math.exp(sum(math.log(one.norm) for one in kept) / len(kept)) if kept[0].norm else 0.0
+    zeros, lost = min(one.zeros for one in kept), max(one.nonfinite for one in steps)
+    return Statistics(steps[0].count, norm, max(one.largest for one in steps), zeros, lost)
 
 
 def _with_gradients(weights: Tensors, measured: Mapping[str, Measured]) -> Tensors:

@@ -10,6 +10,7 @@ import numpy as np
 from gradbook.diagnosis.measuring.deltas import size_of
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.names import (
+    NO_MATRIX,
     Kind,
     Layer,
     Role,
@@ -96,7 +97,7 @@ def gather(
     same = alike(main)
     unordered = loose and not _told(same)
     same = [] if unordered else same
-    weighted = [x for x in facts if x.kind not in (Kind.NORM, Kind.BIAS, Kind.SCALAR)]
+    weighted = [layer for layer in facts if layer.kind not in NO_MATRIX]
     measured = [m for layer in facts for m in (layer.weight, layer.bias) if m is not None]
     numbers = {m.name: m.statistics for m in measured if m.statistics is not None}
     norms = [layer for layer in facts if layer.kind is Kind.NORM]
@@ -146,7 +147,7 @@ def _unmoved(layers: Sequence[Facts]) -> tuple[str, ...]:
 
 def hidden(facts: Sequence[Facts]) -> list[Facts]:
     """Return the layers of the most frequent kind, but for the network's last."""
-    named = (Kind.NORM, Kind.BIAS, Kind.SCALAR, Kind.EMBEDDING, Kind.RECURRENT)
+    named = (*NO_MATRIX, Kind.EMBEDDING, Kind.RECURRENT)
     weighted = [layer for layer in facts if layer.kind not in named]
     rest = (weighted or [layer for layer in facts if layer.kind is Kind.BIAS])[:-1]  # biases alone
     kinds = [layer.kind for layer in rest]

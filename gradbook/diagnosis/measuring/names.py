@@ -39,6 +39,9 @@ class Kind(Enum):
     OTHER = "other"
 
 
+NO_MATRIX = (Kind.NORM, Kind.BIAS, Kind.SCALAR)
+"""The kinds of layers that hold no matrix of weights."""
+
 _PATH = r"(?:(?P<layer>.+)[./_])?"
 
 ENDINGS = (

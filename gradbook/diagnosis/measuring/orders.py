@@ -98,7 +98,7 @@ def counts_down(names: Sequence[str]) -> bool:
         stacks.setdefault(uncounted(name), []).append([int(n) for n in re.findall(r"\d+", name)])
     if not names or names[-1] == uncounted(names[-1]) or any(map(_GOES_UP.search, names)):
         return False
-    counted = [found for found in stacks.values() if len(found) > 1]
+    counted = [found for found in stacks.values() if len(found) > 1 and all(found)]
     return bool(counted) and all(map(_falls_by_step, counted))
 
 

@@ -15,7 +15,7 @@ from gradbook.diagnosis.bad_input import BadInput, Odd
 from gradbook.diagnosis.findings.known import Parameter
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.sizes import Measured
-from gradbook.diagnosis.measuring.updates import Update, update
+from gradbook.diagnosis.measuring.updates import ENOUGH, Update, update
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
 from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.watching.record import version_of
@@ -23,9 +23,6 @@ from gradbook.precision import float16
 
 SAMPLE = 64
 """How many of its first weights are enough to tell a copy of it."""
-
-ENOUGH = 2**12
-"""How many numbers of a network's tensor are enough to tell what a step does to it."""
 
 PATIENCE = 32
 """How often weights are written to until those that another optimizer holds must have been, too."""
@@ -72,15 +69,11 @@ class Net:
 
     def group(self, name: str) -> Mapping[str, Any]:
         """Return what the optimizer does with a weight; nothing if it does not hold it."""
-        return self._groups.get(id(self.weights.get(name)), {})
-
-    @property
-    def held(self) -> frozenset[int]:
-        """The `id` of all weights that the optimizer holds."""
-        return frozenset(self._groups)
+        return self.groups.get(id(self.weights.get(name)), {})
 
     @cached_property
-    def _groups(self) -> Mapping[int, Mapping[str, Any]]:
+    def groups(self) -> Mapping[int, Mapping[str, Any]]:
+        """What the optimizer does with all that it holds, by the weights' `id`."""
         groups = () if self.optimizer is None else self.optimizer.param_groups
         return {id(p): group for group in groups for p in group["params"]}
 
@@ -89,7 +82,7 @@ class Net:
         """The `id` of the weights that another optimizer holds, as each half of a GAN has one."""
         weights = self.weights.items()
         written = (version_of(w) - self.versions.get(n, version_of(w)) for n, w in weights)
-        known = self.others.union(self._groups)
+        known = self.others.union(self.groups)
         left = any(w.requires_grad and id(w) not in known for _, w in weights)
         if self.optimizer is None or max(written) > PATIENCE:
             return frozenset()
@@ -99,7 +92,7 @@ class Net:
         groups = (getattr(x, "param_groups", ()) for x in living)
         held = ({id(p) for group in mine for p in group["params"]} for mine in groups)
         # One that shares weights with this one is an older one, or of another step.
-        return frozenset().union(*(ids for ids in held if ids.isdisjoint(self._groups)))
+        return frozenset().union(*(ids for ids in held if ids.isdisjoint(self.groups)))
 
 
 def innermost(optimizer: Any) -> Any:
@@ -112,11 +105,11 @@ def innermost(optimizer: Any) -> Any:
     return optimizer
 
 
-def parameters_of(found: Examined, net: Net | None = None) -> tuple[Parameter, ...]:
+def parameters_of(found: Examined, net: Net) -> tuple[Parameter, ...]:
     """Return what findings need to know of each tensor, tied ones once."""
     kept = [m for m in found.measured.values() if m.tied_to is None]
     sample = SAMPLE if any(one.statistics is None for one in kept) else 0
-    return tuple(_parameter(one, found, net or Net({}), sample) for one in kept)
+    return tuple(_parameter(one, found, net, sample) for one in kept)
 
 
 def _read(tensors: Tensors | None, name: str) -> Tensor | None:
@@ -182,11 +175,8 @@ def _is_alike(tensor: Tensor) -> bool:
     if len(shape) < 2 or max(shape[:2]) < 2 or _is_zero(tensor):
         return False
     rows = tensor.raw.reshape(shape[0], -1)
-    # One row, or one column, is like itself.
-    by_row = len(rows) > 1 and rows[0, 0] == rows[1, 0]
-    by_column = len(rows[0]) > 1 and rows[0, 0] == rows[0, 1]
-    alike = by_row and (rows == rows[:1]).all()
-    return bool(alike or (by_column and (rows == rows[:, :1]).all()))
+    ways = (x for x in (rows, rows.T) if len(x) > 1)  # one row is like itself
+    return any(x[0, 0] == x[1, 0] and bool((x == x[:1]).all()) for x in ways)
 
 
 def _is_pulled_alike(gradient: Tensor) -> bool:

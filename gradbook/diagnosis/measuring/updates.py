@@ -24,6 +24,9 @@ from gradbook.precision import ALL, Format, bfloat16, float16, float32, round_to
 FORMATS = (float32, bfloat16, float16)
 """The formats in which every update is judged, besides the one that the weights are stored in."""
 
+ENOUGH = 2**12
+"""How many numbers of a network's tensor are enough to tell what a step does to it."""
+
 
 def to_bfloat16(x: Array) -> Array:
     """Round float32 or float64 to bfloat16, ties to even, as float32.
@@ -72,14 +75,6 @@ def _rounded(fmt: Format, x: Array) -> Array:
     return to_float16(x) if fmt is float16 else x.astype(fmt.name, copy=False)
 
 
-def _product(fmt: Format, rate: float, g: Array) -> Array:
-    """Multiply two numbers of a format, exactly if it is a small one."""
-    near: Array = g.dtype.type(rate) * g
-    # The product of two numbers of bfloat16 fits float32 if it is no smaller than its smallest.
-    lost = fmt is bfloat16 and rate and ((np.abs(near) < fmt.smallest) & (g != 0)).any()
-    return rate * g.astype(np.float64) if lost else near
-
-
 @lru_cache(maxsize=64)
 def _rate(fmt: Format, lr: float) -> float:
     # The same for every tensor of a network.
@@ -99,7 +94,8 @@ def frozen_count(fmt: Format, w: Array, g: Array, lr: float) -> int:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         stored = _rounded(fmt, w)
-        step = _rounded(fmt, _product(fmt, _rate(fmt, lr), _rounded(fmt, g)))
+        # Float64 holds the product of two numbers of any smaller format.
+        step = _rounded(fmt, _rate(fmt, lr) * _rounded(fmt, g).astype(np.float64, copy=False))
         return int(np.count_nonzero(_rounded(fmt, stored - step) == stored))
 
 
@@ -149,8 +145,10 @@ def update(weight: Tensor, gradient: Tensor, lr: float, most: int | None = None)
     """
     lr = positive("lr", lr)
     require_one_shape(weight, gradient)
-    if most is not None and weight.raw.size > most:
-        weight, gradient = _thinned(most, weight, gradient)
+    # Odd, so that no column is met again and again.
+    if most is not None and (every := weight.raw.size // most | 1) > 1:
+        thin = (Tensor(t.name, t.raw.flat[::every], t.storage) for t in (weight, gradient))
+        weight, gradient = thin
     mine = tuple(fmt for fmt in ALL if fmt.name == weight.storage.name)
     still, total = dict.fromkeys(FORMATS + mine, 0), 0
     of_weight, of_gradient = [], []
@@ -164,14 +162,6 @@ def update(weight: Tensor, gradient: Tensor, lr: float, most: int | None = None)
     sizes = combine(of_weight), combine(of_gradient)
     counts = {fmt.name: count for fmt, count in still.items()}
     return Update(gradient.name, lr, *sizes, weight.storage.name, total, counts)
-
-
-def _thinned(most: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """Return tensors of every k-th number, about so many of each, if that copies nothing."""
-    if not all(tensor.raw.flags.c_contiguous for tensor in tensors):
-        return tensors
-    every = tensors[0].raw.size // most | 1  # odd, so that no column is met again and again
-    return tuple(Tensor(t.name, t.raw.reshape(-1)[::every], t.storage) for t in tensors)
 
 
 def measure_updates(
