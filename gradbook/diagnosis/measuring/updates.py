@@ -52,21 +52,18 @@ def to_bfloat16(x: Array) -> Array:
 
 
 def to_float16(x: Array) -> Array:
-    """Round float32 or float64 to float16, ties to even, as float32; +0 where they underflow.
+    """Round float32 or float64 to float16, ties to even, as they come.
 
-    NumPy takes ten times as long for subnormal numbers. They are multiples of 2^-24, to which a sum
-    with a number whose last bit that is gets rounded.
+    NumPy takes ten times as long for subnormal numbers, which are multiples of 2^-24.
 
     Examples:
         >>> to_float16(np.array([1 + 2**-11, 1 + 2**-11 + 2**-40, 2**-25, 65520])).tolist()
         [1.0, 1.0009765625, 0.0, inf]
     """
     small = np.abs(x) < 2.0**-14
-    shift = x.dtype.type(1.5 * 2.0 ** (np.finfo(x.dtype).nmant - 24))
     with np.errstate(over="ignore", invalid="ignore"):
-        rounded: Array = np.where(small, 0, x).astype(np.float16).astype(np.float32)
-        np.subtract(x + shift, shift, out=rounded, where=small, casting="same_kind")
-    return rounded
+        large = np.where(small, 0, x).astype(np.float16)
+        return np.where(small, np.rint(x * 2.0**24) / 2.0**24, large)
 
 
 def _rounded(fmt: Format, x: Array) -> Array:
