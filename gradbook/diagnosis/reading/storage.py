@@ -119,9 +119,7 @@ def chunks(*tensors: Tensor, size: int = CHUNK) -> Iterator[tuple[Array, ...]]:
     first = tensors[0].raw
     axes = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
     turned = [tensor.raw.transpose(axes) for tensor in tensors]
-    parts: list[Any] = [tensor.raw.flat for tensor in tensors]
-    if all(array.flags.c_contiguous for array in turned):
-        parts = [array.reshape(-1) for array in turned]
+    parts: list[Any] = [x.reshape(-1) if x.flags.c_contiguous else x.flat for x in turned]
     widen = [tensor.storage.widen for tensor in tensors]
     for at in range(0, first.size, size):
         yield tuple(w(part[at : at + size]) for w, part in zip(widen, parts, strict=True))
