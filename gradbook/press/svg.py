@@ -6,7 +6,6 @@ import html
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -68,7 +67,7 @@ def to_html(picture: Drawn, prefix: str, *, caption: str | None = None) -> str:
         >>> '<path d="M0 .12L9 9" style="stroke:var(--gb-1,#0072b2)" />' in page
         True
     """
-    svg = themed(picture.svg(), prefix, picture.alt, Look(picture.palette, picture.text_size))
+    svg = themed(picture, prefix)
     width = float(svg.attrib["viewBox"].split()[2]) / picture.text_size
     text = picture.caption_html if caption is None else caption
     return (
@@ -77,31 +76,21 @@ def to_html(picture: Drawn, prefix: str, *, caption: str | None = None) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Look:
-    """The colors of a drawing, as a page writes them, and the size of its text in points."""
-
-    palette: Mapping[str, str]
-    text_size: float
-
-
-def themed(source: str, prefix: str, alt: str, look: Look) -> ET.Element:
-    """Return an SVG document as an element to stand inside a page.
+def themed(picture: Drawn, prefix: str) -> ET.Element:
+    """Return a picture's SVG document, its viewBox in points, as an element to stand inside a page.
 
     Args:
-        source: The document, its viewBox in points.
+        picture: The picture.
         prefix: What every id begins with.
-        alt: What a reader sees, in words.
-        look: Its colors and the size of its text.
 
     Raises:
         ValueError: If a color is not in the palette.
     """
-    root = ET.fromstring(source)
+    root = ET.fromstring(picture.svg())
     for element in root.iter():
         element.tag = _local(element.tag)
         element.attrib = {_local(name): value for name, value in element.attrib.items()}
-        _compact(element, look)
+        _compact(element, picture)
     _drop(root)
     _rename(root, prefix)
     _unwrap(root)
@@ -111,11 +100,11 @@ def themed(source: str, prefix: str, alt: str, look: Look) -> ET.Element:
         "role": "img",
         "aria-labelledby": described,
         "data-search-exclude": "",
-        "style": f"font-size:calc({look.text_size}px*var(--gb-text,1))",
+        "style": f"font-size:calc({picture.text_size}px*var(--gb-text,1))",
         **_INHERITED,
     }
     description = ET.Element("desc", {"id": described})
-    description.text = alt
+    description.text = picture.alt
     root.insert(0, description)
     return root
 
@@ -124,7 +113,7 @@ def _local(name: str) -> str:
     return name.rpartition("}")[2]
 
 
-def _compact(element: ET.Element, look: Look) -> None:
+def _compact(element: ET.Element, picture: Drawn) -> None:
     attributes = element.attrib
     for name in _GEOMETRY:
         if name in attributes:
@@ -132,7 +121,7 @@ def _compact(element: ET.Element, look: Look) -> None:
     if not attributes.get("transform", "-"):
         del attributes["transform"]
     if "style" in attributes:
-        style = _style(attributes.pop("style"), look)
+        style = _style(attributes.pop("style"), picture)
         if style:
             attributes["style"] = style
     element.text, element.tail = (
@@ -153,30 +142,26 @@ def _rounded(value: str) -> str:
     return _DECIMAL.sub(two, value)
 
 
-def _style(value: str, look: Look) -> str:
+def _style(value: str, picture: Drawn) -> str:
     declarations = (item.split(":", 1) for item in value.split(";") if ":" in item)
-    pairs = (_declaration(name.strip(), given.strip(), look) for name, given in declarations)
+    pairs = (_declaration(name.strip(), given.strip(), picture) for name, given in declarations)
     return ";".join(pair for pair in pairs if pair)
 
 
-def _declaration(name: str, value: str, look: Look) -> str:
+def _declaration(name: str, value: str, picture: Drawn) -> str:
     if name == "font-family":
         return ""
-    if name == "font":  # Matplotlib before 3.10: "italic 700 10.5px 'DejaVu Sans', ..."
-        *face, size = value[: value.index("px")].split()
-        faces = [f"font-{'weight' if word.isdigit() else 'style'}:{word}" for word in face]
-        return ";".join(filter(None, [*faces, _declaration("font-size", size, look)]))
     if name == "font-size":
-        size = _rounded(f"{float(value.removesuffix('px')) / look.text_size:.2f}")
+        size = _rounded(f"{float(value.removesuffix('px')) / picture.text_size:.2f}")
         return "" if size == "1" else f"font-size:{size}em"
-    themed_value = _COLOR.sub(partial(_variable, look), _rounded(value))
+    themed_value = _COLOR.sub(partial(_variable, picture), _rounded(value))
     # What the root hands down need not be repeated; Matplotlib sets no color on groups.
     return "" if _INHERITED.get(name) == themed_value else f"{name}:{themed_value}"
 
 
-def _variable(look: Look, color: re.Match[str]) -> str:
+def _variable(picture: Drawn, color: re.Match[str]) -> str:
     try:
-        return look.palette[color[0].lower()]
+        return picture.palette[color[0].lower()]
     except KeyError:
         raise ValueError(
             f"a figure must be drawn in the colors of its palette, which follow the page's light "
