@@ -76,21 +76,13 @@ def render(tex: str, *, display: bool) -> str:
 @cache
 def _engine() -> subprocess.Popen[str]:
     engine = subprocess.Popen(
-        [_node(), "-e", _SERVER, str(_library())],
+        [_node(), "-e", _SERVER, str(ROOT / "node_modules" / "temml" / "dist" / "temml.cjs")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="utf-8",
     )
-    atexit.register(_stop, engine)
+    atexit.register(engine.communicate)
     return engine
-
-
-def _library() -> Path:
-    return ROOT / "node_modules" / "temml" / "dist" / "temml.cjs"
-
-
-def _stop(engine: subprocess.Popen[str]) -> None:
-    engine.communicate()
 
 
 def _node() -> str:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from gradbook.press import literals
 from gradbook.press.pages import FLAGS, NAME, Cell, Page
+from gradbook.press.slices import closure
 
 # Not copied: they are what they are, or nothing on a page is computed from them.
 _SHARED = (FunctionType, BuiltinFunctionType, ModuleType, type)
@@ -366,8 +367,4 @@ def _loads(tree: ast.AST) -> frozenset[str]:
 
 
 def _closure(names: frozenset[str], values: dict[str, Kept]) -> frozenset[str]:
-    found, new = set(names), set(names)
-    while new:
-        new = set().union(*(values[name].globals for name in new if name in values)) - found
-        found |= new
-    return frozenset(found)
+    return closure(names, {name: kept.globals for name, kept in values.items()})

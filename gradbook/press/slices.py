@@ -82,10 +82,16 @@ def _with_calls(blocks: Sequence[Names]) -> list[frozenset[str]]:
     used: dict[str, frozenset[str]] = {}
     for name, inside in (pair for block in blocks for pair in block.used):
         used[name] = used.get(name, frozenset()) | inside
-    return [_closure(block.touched, used) for block in blocks]
+    return [closure(block.touched, used) for block in blocks]
 
 
-def _closure(start: frozenset[str], used: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def closure(start: frozenset[str], used: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return names, and all that those use which are used: `used` says what each does.
+
+    Examples:
+        >>> sorted(closure(frozenset("a"), {"a": frozenset("b"), "b": frozenset("c")}))
+        ['a', 'b', 'c']
+    """
     found, new = set(start), set(start)
     while new:
         new = set().union(*(used[name] for name in new & used.keys())) - found
