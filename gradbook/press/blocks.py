@@ -10,7 +10,7 @@ from markdown_exec import base_format
 
 from gradbook.press import downloads
 from gradbook.press.ahead import ahead_of, workers
-from gradbook.press.errors import PressError, docs_of, page_of, place_of
+from gradbook.press.errors import PressError, page_of, place_of
 from gradbook.press.fences import Fence, PageError, check_fence, find_fences
 from gradbook.press.folding import checks, folded, unpinned
 from gradbook.press.session import BlockError, Session
@@ -33,13 +33,13 @@ class Page:
         self.text = ""
         self.shown: list[str] = []
         self.expected: list[Fence] = []
-        self.ran: list[str] = []
+        self.ran = 0
         self.set_up: list[str] = []
         self.pins: list[Fence] = []
 
     def next_block(self) -> Fence | None:
         """Return the block that is to run now, if any is left."""
-        return self.expected[len(self.ran)] if len(self.ran) < len(self.expected) else None
+        return self.expected[self.ran] if self.ran < len(self.expected) else None
 
 
 class Announce(Preprocessor):
@@ -53,20 +53,20 @@ class Announce(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
         """Leave all lines but those of pins as they are; an unknown option is refused."""
         text = "\n".join(lines)
-        page, docs = page_of(self.md), docs_of(self.md)
+        place = place_of(self.md)
         try:
             fences = find_fences(text)
             for fence in fences:
                 check_fence(fence)
-            work = work_of(page, text)
+            work = work_of(place.page, text)
         except PageError as error:
-            raise PressError(f"{page}:{error}") from None
+            raise PressError(f"{place.page}:{error}") from None
         self.page.expected = [fence for fence in fences if fence.executed]
         self.page.text, self.page.shown = text, []
-        self.page.ran, self.page.set_up = [], []
+        self.page.ran, self.page.set_up = 0, []
         self.page.pins = [fence for fence in fences if fence.pinned]
-        if docs and work.blocks:
-            self.page.session.failed = ahead_of(docs).begin(workers()).need(work)
+        if place.docs and work.blocks:
+            self.page.session.failed = ahead_of(place.docs).begin(workers()).need(work)
         return unpinned(lines, self.page.pins)
 
 
@@ -82,7 +82,7 @@ class Confirm(Preprocessor):
         """Add one line, which stands for the folded code and the checks."""
         missing = self.page.next_block()
         if missing is not None:
-            number = len(self.page.ran) + 1
+            number = self.page.ran + 1
             raise PressError(
                 f"{page_of(self.md)}: block {number} (line {missing.line}) did not run; "
                 "is it indented or nested so that it is not a fence there?"
@@ -129,8 +129,7 @@ def format_python(*, code: str, md: Markdown, **options: Any) -> str:
     """
     page: Page = md.gradbook  # type: ignore[attr-defined]
     block = page.next_block()
-    number = len(page.ran) + 1
-    page.ran.append(code)
+    page.ran = number = page.ran + 1
     is_folded = options["source"] == "none"
 
     def run(code: str, **_: Any) -> str:

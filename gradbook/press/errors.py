@@ -57,11 +57,6 @@ def page_of(md: Markdown) -> str:
     return place_of(md).page
 
 
-def docs_of(md: Markdown) -> Path | None:
-    """Return the folder that holds the page that `md` converts, if a site generator named it."""
-    return place_of(md).docs
-
-
 def place_of(md: Markdown) -> Place:
     """Return which page `md` converts.
 

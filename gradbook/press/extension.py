@@ -10,7 +10,6 @@ from gradbook.press import assets, blocks, inline
 from gradbook.press.notebooks import writing
 from gradbook.press.results import Results, folder
 from gradbook.press.session import Session
-from gradbook.press.shown import display
 
 if TYPE_CHECKING:
     from markdown import Markdown
@@ -29,7 +28,7 @@ class Press(Extension):
     def extendMarkdown(self, md: Markdown) -> None:
         """Hang a fresh page, with a session of its own, on the converter."""
         assets.ensure_assets()
-        page = blocks.Page(Session(display, Results(folder())))
+        page = blocks.Page(Session(Results(folder())))
         md.gradbook = page  # type: ignore[attr-defined]
         inline.BuildTimeMath().extendMarkdown(md)
         announce, confirm = blocks.Announce(md, page), blocks.Confirm(md, page)

@@ -11,11 +11,8 @@ _OPENING = re.compile(r"(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})(?P<info>[^`\n]*
 _MISPLACED = re.compile(r"\s*(?:>|[-*+] |\d+[.)] )\s*(?:`{3,}|~{3,})[^`]*$")
 _OPTION = re.compile(r"""\s*(?P<key>[\w-]+)(?:=(?:"(?P<quoted>[^"]*)"|(?P<bare>[^\s"]+)))?""")
 
-SOURCES = ("above", "below", "none", "block", "tabbed-left", "tabbed-right")
-"""Where an executed block may show its source; `above` unless the fence says otherwise."""
-
 LANGUAGES: dict[str, dict[str, tuple[str | None, ...]]] = {
-    "python": {"exec": ("on",), "source": SOURCES},
+    "python": {"exec": ("on",), "source": ("none",)},
     "pycon": {"pin": (None,)},
     "console": {},
     "text": {},

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from gradbook.press.pages import NAME
 from gradbook.press.results import Results
+from gradbook.press.shown import display
 from gradbook.press.slices import needed
 
 # Standard output and the warning filters belong to the process: one block at a time.
@@ -32,18 +34,13 @@ class Session:
     A kept result runs nothing; one that is missing runs the blocks it needs.
     """
 
-    def __init__(
-        self, display: Callable[[Any, str, int], str], results: Results | None = None
-    ) -> None:
+    def __init__(self, results: Results) -> None:
         """Start an empty session.
 
         Args:
-            display: Turns a block's value, its printed text and the number of figures shown
-                before it into HTML.
-            results: Where results are kept; none means that every block runs.
+            results: Where results are kept.
         """
-        self.namespace: dict[str, Any] = {"__name__": "__page__"}
-        self.display = display
+        self.namespace: dict[str, Any] = {"__name__": NAME}
         self.results = results
         self.failed: Mapping[str, str] = {}
         self.sources: list[str] = []
@@ -81,12 +78,9 @@ class Session:
         Args:
             expression: The expression.
         """
-        assert self.results is not None
         return self.results.key(self.sources, self.figures, expression)
 
     def _recall(self, expression: str, compute: Callable[[], str]) -> str:
-        if self.results is None:
-            return compute()
         key = self.key(expression)
         if key in self.failed:
             raise BlockError(self.failed[key])
@@ -99,7 +93,7 @@ class Session:
     def _show(self) -> str:
         *before, last = needed(self.sources)
         self._catch_up(before)
-        return self.display(*self._execute(last), self.figures)
+        return display(*self._execute(last), self.figures)
 
     def _catch_up(self, numbers: Iterable[int]) -> None:
         for number in numbers:

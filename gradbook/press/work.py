@@ -13,7 +13,6 @@ from gradbook.press.places import PACKAGE
 from gradbook.press.reach import Package
 from gradbook.press.results import Results, folder
 from gradbook.press.session import BlockError, Session
-from gradbook.press.shown import display
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def compute(work: Work, results: Results) -> Done:
         results: Where results are kept.
     """
     began = time.monotonic()
-    session = Session(display, results)
+    session = Session(results)
     failed: dict[str, str] = {}
     try:
         for block in work.blocks:

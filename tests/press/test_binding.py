@@ -20,8 +20,8 @@ from gradbook.press.binding.sheet import MOST, Sheet, built, shortened
 from gradbook.press.binding.slimming import slim
 from gradbook.press.pages import Page
 from gradbook.press.places import ROOT
+from gradbook.press.results import Results
 from gradbook.press.session import Session
-from gradbook.press.shown import display
 
 PAGE = """<!doctype html>
 <html><head>
@@ -132,9 +132,6 @@ class TestADescription:
         page = headed(sheet(source='---\ndescription: a "b" <c>\n---\n'), PAGE, name="b", home="")
         assert 'content="a &quot;b&quot; &lt;c&gt;"' in page
 
-    def test_is_not_for_the_page_for_unknown_addresses(self) -> None:
-        assert headed(sheet(name="404.html"), PAGE, name="book", home="https://a.b/") == PAGE
-
 
 def test_a_page_finds_its_source_as_a_folder_or_as_a_file(tmp_path: Path) -> None:
     assert built(Path("index.md"), tmp_path) == "index.html"
@@ -203,12 +200,6 @@ class TestTheFoot:
         assert page.index("Free.") < page.index("Version 1.2") < page.index("</body>")
         assert '<a href="../../a.pdf">PDF</a>' in page
         assert '<a href="../../log/">Log</a>' in page
-        assert "Edit" not in page
-
-    def test_leads_to_where_a_page_is_edited_if_that_is_known(self) -> None:
-        assert '<a href="https://a.b/x.md">Edit' in foot(
-            self.CITATION, "x.html", {}, "https://a.b/x.md"
-        )
 
 
 def test_a_chapter_says_how_long_it_takes() -> None:
@@ -256,23 +247,31 @@ It is `{python} f"{x:.2f}"`, $x = \\py{x * 4:.0f}$.
 """
 
 
-def test_the_text_of_a_page_has_what_blocks_show_and_neither_pins_nor_notes() -> None:
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return Session(Results(tmp_path))
+
+
+def test_the_text_of_a_page_has_what_blocks_show_and_neither_pins_nor_notes(
+    session: Session,
+) -> None:
     markdown = MARKDOWN.replace("x * 4:.0f", 'f"{x * 4:.0f}"')
-    text = as_text.filled(Page(markdown), Session(display))
+    text = as_text.filled(Page(markdown), session)
     assert text == (
         '# One\n\n```python\nprint("shown", x)\n```\n```text\nshown 0.25\n```\n\n'
         "It is 0.25, $x = 1$.\n"
     )
 
 
-def test_the_text_of_the_reference_has_what_functions_say() -> None:
-    text = as_text.filled(Page("# API\n\n::: gradbook.measure\n"), Session(display))
+def test_the_text_of_the_reference_has_what_functions_say(session: Session) -> None:
+    text = as_text.filled(Page("# API\n\n::: gradbook.measure\n"), session)
     assert "## gradbook.measure" in text
     assert re.search(r"(?m)^### `\w+\(.*\)`$", text)
 
 
-def test_the_text_of_a_package_has_what_it_gathers_as_a_whole_in_part_or_by_name() -> None:
-    session = Session(display)
+def test_the_text_of_a_package_has_what_it_gathers_as_a_whole_in_part_or_by_name(
+    session: Session,
+) -> None:
     whole = as_text.filled(Page("::: gradbook.layers\n"), session)
     assert "### `Dense`" in whole
     assert "### `sum_to(" in whole
@@ -310,10 +309,10 @@ def test_the_text_of_a_page_leads_to_the_text_of_others() -> None:
     )
 
 
-def test_the_text_of_a_page_has_what_it_includes_and_nothing_of_its_look() -> None:
+def test_the_text_of_a_page_has_what_it_includes_and_nothing_of_its_look(session: Session) -> None:
     text = as_text.filled(
         Page('<div class="a" markdown>\n[a](b.md){ .md-button }\n</div>\n\n--8<-- "CITATION.cff"'),
-        Session(display),
+        session,
     )
     assert text.startswith("[a](b.md)\n\ncff-version: ")
     assert "div" not in text
@@ -336,7 +335,6 @@ def book(tmp_path: Path) -> Binder:
     (tmp_path / "CITATION.cff").write_bytes((ROOT / "CITATION.cff").read_bytes())
     (tmp_path / "mkdocs.yml").write_text(
         "site_name: book\nsite_description: About.\nsite_url: https://a.b/c\n"
-        "repo_url: https://a.b/r/\n"
         "nav: [{Home: index.md}, {Chapters: [{1 One: chapters/one.md}]}]\n",
         "utf-8",
     )
@@ -348,7 +346,6 @@ def test_a_book_is_bound(book: Binder) -> None:
     Binder(book.config, book.site, carried=[book.config.parent / "book.pdf"]).bind()
     page = (book.site / "chapters" / "one" / "index.html").read_text("utf-8")
     assert "@software{gradbook," in page
-    assert "https://a.b/r/edit/main/docs/chapters/one.md" in page
     assert 'href="../../book.pdf"' in page
     assert (book.site / "book.pdf").read_bytes() == b"%PDF"
     assert (book.site / "assets" / "cards" / "chapters-one.png").stat().st_size > 10_000

@@ -18,6 +18,7 @@ from mkdocs.structure.files import File
 from gradbook.book.explorers import Explorer, parabola
 from gradbook.press import assets, blocks
 from gradbook.press import results as results_module
+from gradbook.press import session as session_module
 from gradbook.press.errors import PressError, place_of
 from gradbook.press.fences import PageError, check_fence, find_fences
 from gradbook.press.inline import expand
@@ -69,9 +70,9 @@ def test_a_block_whose_last_statement_is_not_an_expression_shows_only_its_source
     assert "gb-output" not in convert(block("x = 6 * 7"))
 
 
-@pytest.mark.parametrize(("source", "seen"), [("above", True), ("none", False)])
+@pytest.mark.parametrize(("source", "seen"), [("", True), (' source="none"', False)])
 def test_the_source_option_says_whether_the_code_is_seen(source: str, seen: bool) -> None:
-    html = convert(block("x = 6\nx", f'exec="on" source="{source}"'))
+    html = convert(block("x = 6\nx", f'exec="on"{source}'))
     assert ('<span class="mi">6</span>' in html) is seen
     assert '<pre class="gb-output">6</pre>' in html
 
@@ -185,7 +186,8 @@ def test_display_math_is_mathml_on_a_line_of_its_own() -> None:
         (block("1", 'exec="on" source="abvoe"'), r"page:1: the fence has source='abvoe'"),
         (block("1", 'exce="on"'), r"page:1: the fence has the option 'exce'"),
         (block("1", 'exec="yes"'), r"exec='yes'; expected one of \['on'\]"),
-        (block("1", 'source="above"'), r'no exec="on"'),
+        (block("1", 'source="none"'), r'no exec="on"'),
+        (block("1", 'exec="on" source="below"'), r"source='below'; expected one of \['none'\]"),
         ("```pyton\n1\n```\n", r"the language 'pyton'"),
         ("    ```python exec=\"on\"\n1\n    ```\n", r"page:2: a line stands left of the fence"),
         ("```python\n1\n", r"page:1: this fence is never closed"),
@@ -214,8 +216,8 @@ def test_a_nested_page_goes_to_the_site_s_folder_however_the_machine_writes_path
     assert (place.site, place.docs, place.up) == (Path("site"), Path("docs"), "../../")
 
 
-def test_a_block_that_was_announced_and_did_not_run_is_told() -> None:
-    page = blocks.Page(Session(display))
+def test_a_block_that_was_announced_and_did_not_run_is_told(tmp_path: Path) -> None:
+    page = blocks.Page(Session(Results(tmp_path)))
     page.expected = find_fences(block("1"))
     with pytest.raises(PressError, match=r"block 1 \(line 1\) did not run"):
         blocks.Confirm(markdown.Markdown(), page).run([])
@@ -242,19 +244,18 @@ def test_a_fence_is_spelled_in_one_way() -> None:
 class TestResults:
     """A kept result runs nothing; a change runs what it touches, and what that needs."""
 
-    def run(self, folder: Path | None, *sources: str) -> tuple[list[str], list[int]]:
+    def run(self, folder: Path, *sources: str) -> tuple[list[str], list[int]]:
         log: list[int] = []
-        session = Session(display, Results(folder) if folder else None)
+        session = Session(Results(folder))
         session.namespace["log"] = log
         shown = [session.run(source) for source in sources]
         return [*shown, session.value("f'{x}'")], log
 
     def test_the_pages_are_the_same_with_and_without_it(self, tmp_path: Path) -> None:
         sources = ("x = 1\nlog.append(1)", "x += 1\nlog.append(2)\nx")
-        bare, _ = self.run(None, *sources)
         cold, ran = self.run(tmp_path, *sources)
         warm, again = self.run(tmp_path, *sources)
-        assert bare == cold == warm
+        assert cold == warm == ["", '<pre class="gb-output">2</pre>', "2"]
         assert (ran, again) == ([1, 2], [])
 
     def test_a_changed_block_runs_what_it_needs(self, tmp_path: Path) -> None:
@@ -266,22 +267,25 @@ class TestResults:
 
     def test_a_changed_block_leaves_the_others_alone(self, tmp_path: Path) -> None:
         self.run(tmp_path, "x = 1", "print('here')")
-        session = Session(display, Results(tmp_path))
+        session = Session(Results(tmp_path))
         session.run("x = 2")
         assert "here" in session.run("print('here')")
         assert session.executed == {0}
 
     def test_a_changed_expression_runs_the_blocks_it_needs(self, tmp_path: Path) -> None:
         self.run(tmp_path, "x = 1", "y = 1")
-        session = Session(display, Results(tmp_path))
+        session = Session(Results(tmp_path))
         session.run("x = 1")
         session.run("y = 1")
         assert session.value("x + 1") == "2"
         assert session.executed == {0}
 
-    def test_figures_are_numbered_the_same_from_it(self, tmp_path: Path) -> None:
+    def test_figures_are_numbered_the_same_from_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session_module, "display", lambda *_: "<figure>")
         for _ in range(2):
-            session = Session(lambda *_: "<figure>", Results(tmp_path))
+            session = Session(Results(tmp_path))
             session.run("x = 1")
             assert session.figures == 1
 

@@ -207,6 +207,8 @@ def test_a_sound_book_is_built_and_bound_whoever_builds_it(
     book: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SITE_URL", "https://a.b/c/")
+    sources = "repo_url: https://a.b/r\nedit_uri: edit/main/docs/\n"
+    book.write_text(f"{sources}{book.read_text('utf-8')}", "utf-8")
     told = {}
     for generator in GENERATORS:
         site = book.parent / "site"
@@ -214,6 +216,7 @@ def test_a_sound_book_is_built_and_bound_whoever_builds_it(
         page = (site / "one" / "index.html").read_text(encoding="utf-8")
         assert "The value is 0.25" in page
         assert "<mn>0.25</mn>" in page
+        assert 'href="https://a.b/r/edit/main/docs/one.md"' in page
         head = page.partition("</head>")[0]
         told[generator] = re.findall(r'<meta [^>]*"(?:og:\w+|description)" content="([^"]*)"', head)
         assert page.count('"description" content=') == 1

@@ -22,7 +22,6 @@ from gradbook.press.pages import Page
 from gradbook.press.reading import nav_of
 from gradbook.press.results import Results, folder
 from gradbook.press.session import Session
-from gradbook.press.shown import display
 
 KEPT = {".zip": "The book as a folder (zip)", ".pdf": "The book on paper (PDF)"}
 """What a site may carry for its readers to keep, and how it is called."""
@@ -110,7 +109,7 @@ class Binder:
         if sheet.name.startswith("chapters/"):
             page = pace.timed(page, Page(sheet.source, sheet.name))
         if self.citation:
-            page = footed(page, foot(self.citation, sheet.name, self._kept(), self._edit(sheet)))
+            page = footed(page, foot(self.citation, sheet.name, self._kept()))
         return page
 
     def _draw(self, given: Sequence[Sheet]) -> None:
@@ -130,12 +129,6 @@ class Binder:
             kept[changelog if self.offline else "changelog/"] = "Changelog"
         return kept
 
-    def _edit(self, sheet: Sheet) -> str:
-        """Return where a page is edited: nowhere, unless the book says where its sources are."""
-        repository = str(self.settings.get("repo_url") or "").rstrip("/")
-        folder = str(self.settings.get("edit_uri") or "edit/main/docs/").strip("/")
-        return f"{repository}/{folder}/{sheet.path}" if repository else ""
-
     def _write_texts(self, given: Sequence[Sheet]) -> None:
         by_source = {sheet.path: sheet for sheet in given if sheet.source}
         texts = {
@@ -153,4 +146,4 @@ class Binder:
         as_text.write(self.site, llms)
 
     def _text(self, sheet: Sheet) -> str:
-        return as_text.filled(Page(sheet.source, sheet.path), Session(display, Results(folder())))
+        return as_text.filled(Page(sheet.source, sheet.path), Session(Results(folder())))

@@ -52,19 +52,16 @@ def footed(page: str, foot: str) -> str:
     return _COPYRIGHT.sub(lambda match: match[1] + match[2].rstrip() + match[3] + foot, page)
 
 
-def foot(citation: Mapping[str, Any], page: str, kept: Mapping[str, str], edit: str = "") -> str:
+def foot(citation: Mapping[str, Any], page: str, kept: Mapping[str, str]) -> str:
     """Return the foot of a page.
 
     Args:
         citation: What `CITATION.cff` says.
         page: The page's file, as seen from home.
         kept: Addresses as seen from home, and what they are called.
-        edit: Where the page can be edited, if anywhere.
     """
     here = posixpath.dirname(page) or "."
     links = {_relative(address, here): name for address, name in kept.items()}
-    if edit:
-        links[edit] = "Edit this page"
     parts = [f"<span>Version {html.escape(str(citation['version']))}</span>"]
     parts += [f'<a href="{html.escape(link)}">{name}</a>' for link, name in links.items()]
     cite = html.escape(bibtex(citation), quote=False)

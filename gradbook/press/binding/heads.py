@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from gradbook.press.binding.sheet import UNKNOWN, Sheet
+from gradbook.press.binding.sheet import Sheet
 
 _DESCRIPTION = re.compile(r'[ \t]*<meta name="description"[^>]*>\n?')
 _CANONICAL = re.compile(r'[ \t]*<link rel="canonical"[^>]*>\n?')
@@ -21,8 +21,6 @@ def headed(sheet: Sheet, page: str, *, name: str, home: str) -> str:
         name: What the book is called.
         home: Where the book will be; empty if nobody knows.
     """
-    if sheet.name == UNKNOWN:
-        return page
     page = _CANONICAL.sub("", _DESCRIPTION.sub("", page))
     return page.replace(_HEAD_ENDS, "".join(_tags(sheet, name, home)) + _HEAD_ENDS, 1)
 

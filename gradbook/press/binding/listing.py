@@ -12,11 +12,6 @@ from gradbook.press.binding.sheet import Sheet
 _LINK = re.compile(r"\]\(([\w./-]+\.md)(#[\w-]+)?\)")
 
 
-def beside(sheet: Sheet) -> str:
-    """Return where a page's text lies: at its address, with `.md` behind the file's name."""
-    return f"{sheet.name}.md"
-
-
 def linked(text: str, path: str, given: Mapping[str, Sheet], home: str) -> str:
     """Return a page's text with links that lead to the text of other pages.
 
@@ -32,7 +27,7 @@ def linked(text: str, path: str, given: Mapping[str, Sheet], home: str) -> str:
         source = posixpath.normpath(posixpath.join(posixpath.dirname(path), match[1]))
         if source not in given:
             return match[0]
-        target = beside(given[source])
+        target = f"{given[source].name}.md"
         return f"]({home + target if home else posixpath.relpath(target, here or '.')})"
 
     return _LINK.sub(led, text)
@@ -60,4 +55,4 @@ def contents(nav: Iterable[Any], given: Mapping[str, Sheet], home: str) -> Itera
 
 
 def _link(title: str, sheet: Sheet, home: str) -> str:
-    return f"- [{title}]({home}{beside(sheet)}): {sheet.description}"
+    return f"- [{title}]({home}{sheet.name}.md): {sheet.description}"
