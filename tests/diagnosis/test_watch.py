@@ -348,6 +348,10 @@ def test_modules_that_nobody_calls_are_told_from_what_leads_nowhere() -> None:
     assert idle.verdict is V.CUT
     assert "never called" in idle.reason
     ran = Record(tuple(fine), called=frozenset({"spare"}))
+    (unread,) = findings_of(Known(ran, (left, kept)))
+    assert "Nothing that ran was seen to read them" in unread.reason
+    aside = Place("spare", None, module="spare")
+    ran = Record((*fine, aside), called=ran.called, owned={"spare": ("spare.weight",)})
     (nowhere,) = findings_of(Known(ran, (left, kept)))
     assert "the loss does not depend on what comes from them" in nowhere.reason
     (unwatched, *_) = findings_of(Known(Record(), (left, kept)))
