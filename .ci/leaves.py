@@ -12,7 +12,7 @@ from urllib.parse import urldefrag
 
 from visits import ROOT
 
-from gradbook.press.binding.sheet import Opening, built
+from gradbook.press.binding.sheet import Opening, built, slug
 from gradbook.press.reading import reading_order
 
 ON_SCREEN = "reference/"
@@ -37,7 +37,7 @@ class Leaf:
     @property
     def slug(self) -> str:
         """What its part is called, and the names in it begin with."""
-        return re.sub(r"/?index\.html$|\.html$", "", self.name).replace("/", "-") or "home"
+        return slug(self.name)
 
     @property
     def title(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from gradbook.press.binding.sheet import Sheet
+from gradbook.press.binding.sheet import Sheet, slug
 
 _DESCRIPTION = re.compile(r'[ \t]*<meta name="description"[^>]*>\n?')
 _CANONICAL = re.compile(r'[ \t]*<link rel="canonical"[^>]*>\n?')
@@ -49,5 +49,4 @@ def _tags(sheet: Sheet, name: str, home: str) -> list[str]:
 
 def card_of(sheet: Sheet) -> str:
     """Return where a page's picture lies, as seen from home."""
-    stem = sheet.address.removesuffix(".html").strip("/").replace("/", "-") or "home"
-    return f"assets/cards/{stem}.png"
+    return f"assets/cards/{slug(sheet.name)}.png"

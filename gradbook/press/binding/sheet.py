@@ -51,6 +51,16 @@ class Sheet:
         return str(given) if given else shortened(self.opening.answer or self.opening.first)
 
 
+def slug(name: str) -> str:
+    """Return what a page's file is called in one word, where all pages lie side by side.
+
+    Examples:
+        >>> slug("index.html"), slug("chapters/one/index.html"), slug("chapters/one.html")
+        ('home', 'chapters-one', 'chapters-one')
+    """
+    return re.sub(r"/?index\.html$|\.html$", "", name).replace("/", "-") or "home"
+
+
 def sheets(docs: Path, site: Path, names: Iterable[str] | None = None) -> Iterator[Sheet]:
     """Yield the pages of a built site, by their names.
 
