@@ -64,10 +64,17 @@ def kinds(seen: Seen) -> Table:
         # The networks are the same, whatever is given of them.
         rows.append([*row[:4], *row[5:]])
     return Table(
-        ["truth", "networks", "with all: right", "harmful", "gradients alone: right", "harmful"],
+        [
+            "truth",
+            "networks",
+            "with all: right",
+            "harmful",
+            "weights' gradients alone: right",
+            "harmful",
+        ],
         rows,
         caption="Shares of networks on which nothing was fitted, with 95 % intervals. All: δ, all "
-        "gradients, weights and the rate; alone: the gradients of weights. Harmful: "
+        "gradients, weights and the rate; alone: without those of biases. Harmful: "
         "ill called healthy, healthy called ill, or the wrong illness. What is left is "
         "cannot tell.",
         align="lrrrrr",
