@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from itertools import pairwise
@@ -683,3 +684,69 @@ def test_a_head_that_explores_is_no_adapter() -> None:
     report = looked(net, F.cross_entropy(net(x), y), deltas)
     assert "LoRA" not in str(report)
     assert "exploration_head.weight" in str(report)
+
+
+class Followed(nn.Module):
+    """A network and what follows it, or teaches it, all in one module and one optimizer."""
+
+    def __init__(self, other: str, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.add_module(other, copy.deepcopy(net))
+
+
+def half_way(net: Followed, other: str) -> None:
+    with torch.no_grad():
+        pairs = zip(net.get_submodule(other).parameters(), net.net.parameters(), strict=True)
+        for mine, its in pairs:
+            mine.lerp_(its, 0.1)
+
+
+FOLLOWS: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
+    "an average that is not called": lambda ema, x: torch.zeros(()),
+    "targets that are detached": lambda ema, x: ema(x).detach(),
+    "targets without a graph": lambda ema, x: torch.no_grad()(ema)(x),
+}
+
+
+@pytest.mark.parametrize("way", FOLLOWS)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_follows_the_trained_network_is_no_cut(way: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    net = Followed("ema", nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4)))
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    x, y = torch.randn(64, 8), torch.randn(64, 4)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(20):
+            optimizer.zero_grad()
+            pulled = 0.1 * (net.net(x) - FOLLOWS[way](net.get_submodule("ema"), x)).square().mean()
+            ((net.net(x) - y).square().mean() + pulled).backward()
+            optimizer.step()
+            half_way(net, "ema")
+    report = run.report()
+    assert report.verdict is V.HEALTHY
+    assert any("an older copy of those of net" in note for note in report.notes)
+
+
+def test_a_layer_that_is_cut_off_is_no_copy_of_its_neighbors() -> None:
+    """As the layers of an encoder begin, which are all copied from one."""
+    torch.manual_seed(0)
+    layer = nn.Linear(16, 16)
+    net = Named(**{f"layer{number}": copy.deepcopy(layer) for number in range(4)})
+    deltas = gradbook.watch(net)
+    x = torch.randn(32, 16)
+    for number in range(4):
+        x = net.get_submodule(f"layer{number}")(x)
+        x = x.detach() if number == 1 else x
+    assert looked(net, x.square().mean(), deltas).verdict is V.CUT
+
+
+def test_of_a_teacher_it_is_said_that_nothing_comes_back() -> None:
+    torch.manual_seed(0)
+    net = Named(teacher=nn.Linear(8, 4), student=nn.Linear(8, 4))
+    deltas, x = gradbook.watch(net), torch.randn(32, 8)
+    teacher, student = net.children()
+    report = looked(net, (student(x) - teacher(x).detach()).square().mean(), deltas)
+    assert "depend" not in report.reason
+    assert "nothing comes back through what they return" in report.reason
+    assert "a teacher" in report.steps[0].text

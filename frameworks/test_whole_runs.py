@@ -190,6 +190,83 @@ def test_gradients_that_nobody_clears(net: Callable[[], nn.Module]) -> None:
     assert "zero_grad" in report.steps[0].text
 
 
+CLEARS: dict[str, Callable[[torch.optim.Optimizer], object]] = {
+    "never": lambda optimizer: None,
+    "to none": lambda optimizer: optimizer.zero_grad(),
+    "to zeros": lambda optimizer: optimizer.zero_grad(set_to_none=False),
+}
+
+
+@pytest.mark.parametrize("clear", CLEARS)
+@pytest.mark.parametrize("passes", [1, 4])
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_gradients_are_cleared_or_not_whatever_is_added_up(
+    clear: str, passes: int, clip: float | None
+) -> None:
+    """Also where another pass comes first that is cleared away, as of a critic's loss."""
+    net = perceptron()
+    optimizer = torch.optim.SGD(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for number, loss in zip(range(5 * passes), losses(net), strict=False):
+            if number % passes == 0:
+                CLEARS[clear](optimizer)
+            loss.backward()
+            run.step(loss)
+            if number % passes == passes - 1:
+                if clip is not None:
+                    nn.utils.clip_grad_norm_(net.parameters(), clip)
+                optimizer.step()
+    assert (run.report().findings[0].hint == "summed") is (clear == "never")
+
+
+def test_what_comes_before_gradients_are_cleared_is_none_of_the_step() -> None:
+    """A generator gets something of its critic's loss, too, where the picture is not detached."""
+    torch.manual_seed(0)
+    maker, critic = perceptron(), nn.Linear(2, 1)
+    steps = [torch.optim.SGD(net.parameters(), 1e-3) for net in (critic, maker)]
+    with gradbook.watching(maker, optimizer=steps[1]) as run:
+        for _ in range(6):
+            for optimizer, sign in zip(steps, (1, -1), strict=True):
+                optimizer.zero_grad()
+                (sign * critic(maker(torch.randn(32, 10))).mean()).backward()
+                optimizer.step()
+    assert "summed" not in [found.hint for found in run.report().findings]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_loss_scale_that_is_taken_off_behind_the_look(first: bool) -> None:
+    """The step is that of the optimizer, whose gradients are unscaled, wherever one looks."""
+    net = perceptron()
+    optimizer, scaler = torch.optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler("cpu")
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(10), losses(net), strict=False):
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+            run.step(loss) if first else None
+            scaler.step(optimizer)
+            scaler.update()
+            None if first else run.step(loss)
+    assert run.report().verdict is V.HEALTHY
+
+
+@pytest.mark.parametrize("unscaled", [True, False])
+def test_a_clip_of_gradients_that_are_still_scaled_is_told(unscaled: bool) -> None:
+    net = perceptron()
+    optimizer, scaler = torch.optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler("cpu")
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(12), losses(net), strict=False):
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+            if unscaled:
+                scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+    report = run.report()
+    assert ("as behind a clip" in report.reason) is not unscaled
+    assert ("unscale_" in report.steps[0].text) is not unscaled
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("from_start", [False, True])
 def test_a_penalty_that_is_zero_at_first_is_no_gradient_of_earlier_steps(
@@ -364,3 +441,41 @@ def test_weights_of_float16_that_adam_breaks_are_to_be_kept_wide() -> None:
     assert "next step" in report.reason
     assert report.notes[0].startswith("Step 1 of 3.")
     assert "float32" in report.steps[0].text
+
+
+COURSES: dict[str, tuple[Callable[[int], float], str]] = {
+    "hardly": (lambda step: 4.0 - 1e-3 * step, "hardly fallen, if at nearly every step: by 0.8%"),
+    "not": (lambda step: 1.4 + 0.01 * (-1) ** step, "has not fallen: it is 1.4"),
+    "again": (lambda step: abs(step - 25) / 25 + 1e-3, "has been 0.001, and has risen to"),
+}
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_how_a_loss_stays_is_said_as_it_is(course: str) -> None:
+    """Of a sound network whose rate is small: what is told of its loss is made up."""
+    told, said = COURSES[course]
+    net = perceptron()
+    with gradbook.watching(net) as run:
+        for number, loss in zip(range(50), losses(net), strict=False):
+            net.zero_grad()
+            loss.backward()
+            run.step(told(number))
+    assert said in run.report().reason
+
+
+@pytest.mark.parametrize("decay", [0.0, 2.0])
+def test_a_loss_that_weight_decay_holds_is_told_with_it(decay: float) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)
+    )
+    optimizer = torch.optim.SGD(net.parameters(), 0.1, weight_decay=decay)
+    x = torch.randn(256, 10)
+    y = (x @ torch.randn(10, 4)).argmax(1)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(100):
+            optimizer.zero_grad()
+            (loss := F.cross_entropy(net(x), y)).backward()
+            run.step(loss)
+            optimizer.step()
+    assert ("weights have become smaller" in run.report().reason) is (decay > 0)

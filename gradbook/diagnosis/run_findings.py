@@ -1,15 +1,15 @@
 """What only a run tells: what is missing between its steps, and what came before the end."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from statistics import median
 from typing import Any
 
-from gradbook.diagnosis.findings.about import CLEARED, CLOSE, UNLIKE
+from gradbook.diagnosis.findings.about import CLEARED
 from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
-from gradbook.diagnosis.places import Place, log_ratio
+from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
 from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report
@@ -37,6 +37,12 @@ RISEN = 1.3
 STAYS, SETTLES = 0.98, 0.9
 """How much of the loss of the second fifth is left in the last of one that does not fall, and of
 one that has fallen before, and may have come to what guessing costs."""
+
+STEADY = 0.9
+"""The share of steps at which a loss falls that is falling, and not noise."""
+
+ALIKE = 1.01
+"""How many times the least norm the largest is where all are held at one size."""
 
 SHRUNK = 0.5
 """Decades by which half of the matrices become smaller that is more than training does."""
@@ -82,22 +88,12 @@ def never_moved(looked: int, rates: Sequence[float]) -> Finding | None:
     return None
 
 
-def piled(places: Iterable[Place], held: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Tell whether a bias's gradient is that of before and the sum of δ, and no penalty's."""
-    named = ((f"{p.module}.bias".lstrip("."), p.total) for p in places if p.layer and p.total)
-    name, total = next((pair for pair in named if pair[0] in held and pair[0] in before), ("", 0.0))
-    return bool(name) and abs(norm_of([held[name] - before[name]]) - total) <= CLOSE * total
-
-
-def summed(moments: Sequence[Moment]) -> Finding | None:
+def summed(steps: int, kept: int) -> Finding | None:
     """Find that each step but the first is taken with gradients of earlier ones in it."""
-    own = [not any(UNLIKE in note for note in moment.report.notes) for moment in moments]
-    held = moments[-1].report.findings[0].hint != "optimizer"  # which clears nothing else
-    held = held and all(moment.piled for moment in moments[1:])
-    if len(own) < OFTEN or not own[0] or any(own[1:]) or not held:
+    if kept < steps or steps + 1 < OFTEN:
         return None
-    text = "At the first step the gradients are those of its backward pass, at each later one they "
-    text += "are not: they are not cleared, and every step is taken with the sum of all before."
+    text = f"At each of {kept} steps the gradients of the step before were still there when the "
+    text += "next ones came: they are not cleared, and every step is taken with the sum of all."
     return Finding(Verdict.LARGE_STEP, text, hint="summed")
 
 
@@ -190,13 +186,41 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
 
 
 def stays(report: Report, moments: Sequence[Moment]) -> Report:
-    """Say of a healthy gradient that the loss does not fall all the same."""
+    """Say of a healthy gradient that the loss does not fall all the same, or hardly."""
     told, first = losses_of(moments), report.findings[0]
     since = _stands(moments, STAYS)
     if first.verdict is not Verdict.HEALTHY or first.hint or not since or learned(moments):
         return report
-    text = f" But since step {since} the loss has not fallen: it is {median(last_fifth(told)):.3g}."
-    return _told(report, text, "flat loss")
+    last, least, part = median(last_fifth(told)), min(told), len(told) // FIFTH
+    if 0 <= 2 * least < last:
+        text = f" But the loss has been {least:.3g}, and has risen to {last:.3g} since."
+        return _told(report, text, "risen")
+    text, down = (
+        f" But since step {since} the loss has not fallen: it is {last:.3g}",
+        _shrunk(moments),
+    )
+    if down:
+        return _told(report, f"{text}, and weights have become smaller by {factor(down)}.", "decay")
+    if sum(b < a for a, b in pairwise(told)) < STEADY * (len(told) - 1):
+        return _told(report, f"{text}.", "flat loss")
+    by = 1 - last / median(told[part : 2 * part])
+    text = f" But since step {since} the loss has hardly fallen, if at nearly every step: by "
+    return _told(report, f"{text}{by:.1%} to {last:.3g}.", "hardly")
+
+
+def held_small(report: Report, norms: Sequence[float]) -> Report:
+    """Say of steps that are next to nothing that the norm behind them is the same each time."""
+    same = len(norms) >= FIFTH and 0 < max(norms) <= ALIKE * min(norms)
+    if report.findings[0].hint != "slow" or not same:
+        return report
+    text = f" The norm of all gradients is {median(norms):.2g} at every step, as behind a clip."
+    return _told(report, text, "held small")
+
+
+def _shrunk(moments: Sequence[Moment]) -> float:
+    """Return by how many decades the weights have become smaller, 0 for what training does."""
+    down = log_ratio(moments[0].weights, moments[-1].weights)
+    return down if math.isfinite(down) and down >= SHRUNK else 0.0
 
 
 def _stands(moments: Sequence[Moment], share: float) -> int:
@@ -326,11 +350,10 @@ def _verdicts(moment: Moment) -> set[Verdict]:
 
 def _made(report: Report, moments: Sequence[Moment]) -> Report:
     """Say what made the network so: what was wrong at first, else training or weight decay."""
-    first, last = moments[0], moments[-1]
+    first = moments[0]
     began = first.report.findings[0]
     if began.verdict in SIZED:
         return _first(report, replace(began, reason=f"At step {first.step}: {began.reason}"))
-    down = log_ratio(first.weights, last.weights)
-    if math.isfinite(down) and down >= SHRUNK:
+    if down := _shrunk(moments):
         return _told(report, f" The weights have become smaller by {factor(down)}.", "decay")
     return _told(report, " At first it was not so.", "made")

@@ -24,8 +24,6 @@ class Moment:
     report: Report
     weights: float = math.nan
     """The norm of a matrix of weights, the median of all."""
-    piled: bool = False
-    """Whether a bias holds what it held when the last step was taken, and this pass's δ on top."""
 
 
 def changes_of(moments: Sequence[Moment]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from gradbook.diagnosis.reporting.report import Report, finite
 from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.watching import Watched, watch
+from gradbook.diagnosis.watching.left_over import LeftOver
 
 SCHEMA = "gradbook-run/1"
 """The version of a run's JSON."""
@@ -44,12 +45,18 @@ class Run:
         self._idle = 0  # how often a loss was told, and nothing had come back
         self._untaken, self._between = 0, 0  # looks since the optimizer's step, and the most ever
         self._rates: list[float] = []
-        self._held: dict[str, Any] = {}  # the gradients of biases when the last step was taken
         self._taken: list[tuple[float, float]] = []  # by step the gradients' norm, and as seen
         self._hook: Any = None
+        self._left = LeftOver(self._stepped())
         self.moments: list[Moment] = []
         if hasattr(self._optimizer, "register_step_pre_hook"):
             self._hook = self._optimizer.register_step_pre_hook(self._begin_step)
+
+    def _stepped(self) -> Iterator[Any]:
+        """Yield the network's weights that the optimizer holds."""
+        groups = getattr(self._optimizer, "param_groups", ())
+        held = {id(p) for group in groups for p in group["params"]}
+        yield from (p for p in self._net.parameters() if id(p) in held)
 
     def __enter__(self) -> Self:
         """Return itself: at the end of a `with` block its hooks are taken off."""
@@ -87,11 +94,7 @@ class Run:
             self._look_again()
         self._between, self._untaken = max(self._between, self._untaken), 0
         self._told = False
-        self._held = {name: grad.detach().clone() for name, grad in self._biases().items()}
-
-    def _biases(self) -> dict[str, Any]:
-        named = ((n, p.grad) for n, p in self._net.named_parameters() if p.ndim == 1)
-        return {name: grad for name, grad in named if grad is not None}
+        self._left.step()
 
     def _look_again(self) -> None:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
@@ -100,12 +103,14 @@ class Run:
         self._taken.append((held, moment.norm))
         large = moment.report.verdict is Verdict.LARGE_STEP
         clipped = moment.norm * (NOTICED if large else CLIPPED)
-        if 0 < held < clipped and not _unscaled(moment.norm / held):
+        if 0 < held < clipped and _unscaled(moment.norm / held):
+            self.moments[-1] = self._moment(moment.loss, self._diagnosed())
+        elif 0 < held < clipped:
             share = held / moment.norm
             left = f"{share:.0e}" if share < CLIPPED else f"{share:.0%}"
             note = f"Gradients are clipped. A clip leaves {left} of them."
             seen = self._moment(moment.loss, _noted(self._diagnosed(), note))
-            self.moments[-1] = replace(seen, norm=moment.norm, piled=moment.piled)
+            self.moments[-1] = replace(seen, norm=moment.norm)
 
     @property
     def _scale(self) -> float:
@@ -173,12 +178,12 @@ class Run:
             updates={row.name: row.update for row in report.rows if row.update is not None},
             report=report,
             weights=median(map(run_findings.norm_of, matrices or [[]])),
-            piled=run_findings.piled(self._deltas.record.places, self._biases(), self._held),
         )
 
     def close(self) -> None:
         """Take all hooks off; what was found stays."""
         self._deltas.remove()
+        self._left.remove()
         if self._hook is not None:
             self._hook.remove()
 
@@ -219,7 +224,8 @@ class Run:
             return run_findings.by_another(report, self._untaken)
         for told in (run_findings.risen, run_findings.stays):
             report = told(report, self.moments)
-        return run_findings.slowed(report, self._rates)
+        norms = [held for held, _ in self._taken] or [m.norm for m in self.moments]
+        return run_findings.slowed(run_findings.held_small(report, norms), self._rates)
 
     def _skipped(self) -> set[int]:
         """Return the looks at what was not finite with which no step was taken.
@@ -243,8 +249,7 @@ class Run:
             known = moment.report.verdict in (Verdict.CUT, Verdict.LOSS, Verdict.STUCK)
             if not known and any(p.requires_grad for p in self._net.parameters()):
                 yield run_findings.cleared(self.moments, self._taken)
-            if len(self._taken) == len(self._rates) > 0:
-                yield run_findings.summed(self.moments)
+            yield run_findings.summed(self._left.steps, self._left.kept)
 
     def _never_moved(self, looked: int) -> Finding | None:
         return self._hook and run_findings.never_moved(looked, self._rates)

@@ -353,7 +353,7 @@ def test_modules_that_nobody_calls_are_told_from_what_leads_nowhere() -> None:
     aside = Place("spare", None, module="spare")
     ran = Record((*fine, aside), called=ran.called, owned={"spare": ("spare.weight",)})
     (nowhere,) = findings_of(Known(ran, (left, kept)))
-    assert "the loss does not depend on what comes from them" in nowhere.reason
+    assert "nothing comes back through what they return" in nowhere.reason
     (unwatched, *_) = findings_of(Known(Record(), (left, kept)))
     assert unwatched.hint == "unknown"
     many = tuple(Parameter(f"{i}.weight", norm=1.0) for i in range(10))

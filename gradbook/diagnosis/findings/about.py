@@ -50,8 +50,8 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
     if unread := [p.name for p in known.asked if p.norm is None and known.unread(p)]:
         yield f"{listed(unread)} get no gradient, and their layers' weights do: nothing reads them."
     for copy, source in copies(known).items():
-        text = f"{copy} ran without asking for a gradient, and its weights are an older copy of "
-        yield f"{text}those of {source}: a network of targets. requires_grad_(False) would say so."
+        text = f"{copy} gets no gradient, and its weights are an older copy of those of {source}: "
+        yield f"{text}a network of targets, or an average. requires_grad_(False) would say so."
     still = [p.name for p in known.still if p.axes > 1] if any(p.norm for p in known.asked) else []
     if still and not exactly_zero(known) and not zero_start(known):
         yield f"{listed(still, 6)} get a gradient of exactly 0 in this step."

@@ -86,7 +86,7 @@ def _between(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str | N
 
 
 def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | None:
-    """Tell of weights that were never used, or whose output the loss does not depend on."""
+    """Tell of weights that were never used, or through whose output nothing comes back."""
     inside, names = _ran(known, none) and _inside(known), listed([p.name for p in none])
     if len(none) < UNUSED * len(known.asked) and (_end_of_lists(known, none) or not inside):
         return None
@@ -100,11 +100,11 @@ def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
         before = any(p.layer in known.record.earlier for p in idle)
         when = "not called since the backward pass before" if before else "never called"
         text = f"not used in this step, {when}: {listed([p.name for p in idle])}."
-        text += f" Called, and the loss does not depend on them: {listed(rest)}." if rest else ""
+        text += f" Called, and nothing came back: {listed(rest)}." if rest else ""
         return text, idle[0].layer, "earlier" if before else "idle"
     if all(p.name not in known.place_of and p.layer not in without for p in none):
         return f"{names}. Nothing that ran was seen to read them.", none[-1].layer, "unused"
-    text = f"{names}. They ran, and the loss does not depend on what comes from them."
+    text = f"{names}. They ran, and nothing comes back through what they return."
     return text, none[-1].layer, "unused"
 
 
@@ -194,9 +194,10 @@ def unregistered(known: Known) -> Finding | None:
 
 
 def copies(known: Known) -> Mapping[str, str]:
-    """Return modules that ran without asking for a gradient, with those that they are copies of.
+    """Return modules that nothing came back to, with those that they are copies of.
 
-    They are networks of targets and teachers, which follow the trained one by other means.
+    They are networks of targets, teachers and averages, which follow the trained one by other
+    means. Layers of a list often begin as copies of one another, and are none.
     """
     below: dict[str, dict[str, Parameter]] = {}
     for p in known.asked:
@@ -208,9 +209,11 @@ def copies(known: Known) -> Mapping[str, str]:
         within = module.startswith(tuple(f"{other}." for other in found))
         if within or any(p.norm is not None for p in mine.values()):
             continue
-        inside = [p.asks for p in known.places if f"{p.module}.".startswith(f"{module}.")]
-        like = (other for other, theirs in below.items() if _same(mine, theirs))
-        source = next(like, None) if inside and not any(inside) else None
+        inside = (p for p in known.places if f"{p.module}.".startswith(f"{module}."))
+        if any(place.delta is not None for place in inside):
+            continue
+        others = (item for item in below.items() if uncounted(item[0]) != uncounted(module))
+        source = next((other for other, theirs in others if _same(mine, theirs)), None)
         found |= {module: source} if source else {}
     return found
 

@@ -124,7 +124,8 @@ few left (activations): If the loss still has to fall, give the off side a slope
 second (activations): The loss takes derivatives of the network, and a second one of ReLU is 0:
   take tanh, SiLU or a sine.
 unused (diagnose): If it is to be trained, look behind it for .detach(), .item(), NumPy, argmax or
-  a comparison, and see whether the loss takes what it returns; else leave it out.
+  a comparison, and see whether the loss takes what it returns; a teacher, or what makes targets:
+  requires_grad_(False); else leave it out.
 compiled (diagnose): Call torch.compiler.reset() behind gradbook.watch, or watch before the network
   first runs, and without fullgraph=True.
 still (diagnose): See whether their term of the loss is 0, as with a weight or advantages of 0 or
@@ -161,10 +162,15 @@ no step (update-rule): Call optimizer.step() behind backward(), of the optimizer
   over.
 decay (update-rule): Lower the weight decay, or the learning rate.
 risen (update-rule): Lower the learning rate; if it rises at any, look for a wrong sign of the loss
-  or maximize=True; unless it is a loss that is to rise, as in a game of two networks.
+  or maximize=True; unless its targets move, as in reinforcement learning, or it is a loss that is
+  to rise, as in a game of two networks.
 flat loss (what-do-i-try): If it still has to fall: compare the shapes of outputs and targets, for
   (N, 1) against (N,) makes N times N errors; leave out a softmax in front of a loss that takes one;
   see whether one batch is learned by heart.
+hardly (update-rule): If it still has to fall: raise the learning rate tenfold, and again; bring
+  targets to mean 0 and variance 1, if they are numbers.
+held small (clipping): Clip at a larger norm; with a GradScaler call scaler.unscale_(optimizer)
+  before the clip.
 unready (normalization): Call net.train() before training: eval() is for what has been trained.
 alone (update-rule): If the loss falls, go on: a single layer may have to change by more than it is.
   Else lower the learning rate tenfold, and bring the inputs to mean 0 and variance 1.
