@@ -322,8 +322,7 @@ BALDUZZI = Source(
     2017,
     "The Shattered Gradients Problem: If resnets are the answer, then what is the question?",
     "International Conference on Machine Learning",
-    "looks-linear initialization, and gradients that shatter; from memory, that gates are taken "
-    "to be on by chance",
+    "looks-linear initialization, and gradients that shatter",
     link="arXiv:1702.08591",
 )
 ELFWING = Source(
