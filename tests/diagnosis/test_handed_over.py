@@ -150,6 +150,16 @@ def test_weights_that_get_exactly_nothing_are_told_beside_a_sound_delta(
     )
 
 
+@pytest.mark.parametrize(("name", "told"), [("layer1.lora_A", False), ("exploration", True)])
+def test_adapters_alone_may_get_exactly_nothing_without_a_word(name: str, told: bool) -> None:
+    """ "Exploration" holds the letters of LoRA."""
+    found = passes()
+    names = [name if k == 1 else f"layer{k}" for k in range(len(found.dW))]
+    dW = {f"{n}.weight": dw * (n != name) for n, dw in zip(names, found.dW, strict=True)}
+    report = gradbook.diagnose(dW, deltas=found.dz[:-1])
+    assert ("exactly 0" in report.reason) is told
+
+
 @pytest.mark.parametrize("given", [{"lr": 0.1}, {}])
 def test_weights_that_are_not_finite_are_told(given: dict[str, float]) -> None:
     found = passes()

@@ -1,6 +1,7 @@
 """Put together what can be known about a network from what was handed over."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -141,7 +142,7 @@ def _unmoved(layers: Sequence[Facts]) -> tuple[str, ...]:
     """Name weights with a gradient of exactly 0, if others have some: LoRA's begin with that."""
     known = [(x.name, x.weight.statistics) for x in layers if x.weight is not None]
     still = [name for name, found in known if found is not None and found.norm == 0]
-    some = [name for name in still if "lora" not in name.lower()]
+    some = [name for name in still if not re.search(r"(?<![a-z])lora", name.lower())]
     return tuple(some) if len(still) < len(known) else ()
 
 
