@@ -728,6 +728,37 @@ def test_what_follows_the_trained_network_is_no_cut(way: str, seed: int) -> None
     assert any("an older copy of those of net" in note for note in report.notes)
 
 
+BEGUN: dict[str, Callable[[Tensor], object]] = {
+    "above 0": nn.init.uniform_,
+    "all alike": lambda w: nn.init.constant_(w, 0.1),
+    "drawn": lambda w: nn.init.normal_(w, std=0.2),
+}
+
+
+@pytest.mark.parametrize("way", BEGUN)
+@pytest.mark.parametrize("width", [16, 32])
+def test_a_layer_that_begins_like_others_is_no_copy_of_them(way: str, width: int) -> None:
+    torch.manual_seed(0)
+    net = Named(embed=nn.Linear(16, 16), hidden=nn.Linear(16, width), head=nn.Linear(width, 4))
+    for layer in net.children():
+        BEGUN[way](layer.weight)
+    deltas = gradbook.watch(net)
+    h = net.get_submodule("embed")(torch.randn(32, 16)).detach()
+    out = net.get_submodule("head")(net.get_submodule("hidden")(h))
+    assert V.CUT in [f.verdict for f in looked(net, out.square().mean(), deltas).findings]
+
+
+def test_targets_may_be_counted_where_they_run_without_a_graph() -> None:
+    torch.manual_seed(0)
+    net = nn.ModuleList([nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4))])
+    net.append(copy.deepcopy(net[0]))
+    deltas, x = gradbook.watch(net), torch.randn(32, 16)
+    with torch.no_grad():
+        target = net[1](x) + 1
+    report = looked(net, (net[0](x) - target).square().mean(), deltas)
+    assert V.CUT not in [found.verdict for found in report.findings]
+
+
 def test_a_layer_that_is_cut_off_is_no_copy_of_its_neighbors() -> None:
     """As the layers of an encoder begin, which are all copied from one."""
     torch.manual_seed(0)

@@ -190,11 +190,53 @@ def test_gradients_that_nobody_clears(net: Callable[[], nn.Module]) -> None:
     assert "zero_grad" in report.steps[0].text
 
 
+def weights_of(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    return (p for group in optimizer.param_groups for p in group["params"])
+
+
+def with_zeros(optimizer: torch.optim.Optimizer) -> None:
+    for p in weights_of(optimizer):
+        p.grad = torch.zeros_like(p)
+
+
+def through_data(optimizer: torch.optim.Optimizer) -> None:
+    for p in weights_of(optimizer):
+        if p.grad is not None:
+            p.grad.data.zero_()
+
+
 CLEARS: dict[str, Callable[[torch.optim.Optimizer], object]] = {
     "never": lambda optimizer: None,
     "to none": lambda optimizer: optimizer.zero_grad(),
     "to zeros": lambda optimizer: optimizer.zero_grad(set_to_none=False),
+    "other zeros": with_zeros,
+    "by its data": through_data,
 }
+
+
+@pytest.mark.parametrize("none", [True, False])
+def test_what_is_cleared_in_front_of_the_step_is_not_added_up(none: bool) -> None:
+    net = perceptron()
+    optimizer = torch.optim.SGD(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(8), losses(net), strict=False):
+            loss.backward()
+            optimizer.zero_grad(set_to_none=none)
+            optimizer.step()
+    assert run.report().findings[0].hint != "summed"
+
+
+def test_a_norm_that_stays_because_nothing_moves_is_no_clip() -> None:
+    net = perceptron()
+    optimizer, x, y = torch.optim.SGD(net.parameters(), 3e-6), torch.randn(32, 10), torch.ones(32)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(20):
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y.long()).backward()
+            optimizer.step()
+    report = run.report()
+    assert "a step changes no weights" in report.reason
+    assert "as behind a clip" not in report.reason
 
 
 @pytest.mark.parametrize("clear", CLEARS)
@@ -444,9 +486,10 @@ def test_weights_of_float16_that_adam_breaks_are_to_be_kept_wide() -> None:
 
 
 COURSES: dict[str, tuple[Callable[[int], float], str]] = {
-    "hardly": (lambda step: 4.0 - 1e-3 * step, "hardly fallen, if at nearly every step: by 0.8%"),
+    "hardly": (lambda step: 4.0 - 1e-3 * step, "hardly fallen: it is 3.96, 0.008 of itself less"),
     "not": (lambda step: 1.4 + 0.01 * (-1) ** step, "has not fallen: it is 1.4"),
-    "again": (lambda step: abs(step - 25) / 25 + 1e-3, "has been 0.001, and has risen to"),
+    "again": (lambda step: abs(step - 25) / 25 + 1e-3, "has been 0.101, and has risen to"),
+    "once": (lambda step: 0.3 if step == 30 else 1.0, "has not fallen: it is 1"),
 }
 
 
@@ -479,3 +522,17 @@ def test_a_loss_that_weight_decay_holds_is_told_with_it(decay: float) -> None:
             run.step(loss)
             optimizer.step()
     assert ("weights have become smaller" in run.report().reason) is (decay > 0)
+
+
+def test_what_was_unscaled_is_not_said_to_be_summed_or_stale() -> None:
+    net = perceptron()
+    optimizer, scaler = torch.optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler("cpu")
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _, loss in zip(range(5), losses(net), strict=False):
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    notes = " ".join(run.report().notes)
+    assert "over 65536, as behind unscale_" in notes
+    assert "stale" not in notes

@@ -7,7 +7,7 @@ from itertools import pairwise, takewhile
 from statistics import median
 from typing import Any
 
-from gradbook.diagnosis.findings.about import CLEARED
+from gradbook.diagnosis.findings.about import CLEARED, UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
 from gradbook.diagnosis.places import log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
@@ -191,29 +191,37 @@ def stays(report: Report, moments: Sequence[Moment]) -> Report:
     since = _stands(moments, STAYS)
     if first.verdict is not Verdict.HEALTHY or first.hint or not since or learned(moments):
         return report
-    last, least, part = median(last_fifth(told)), min(told), len(told) // FIFTH
+    last, part = median(last_fifth(told)), len(told) // FIFTH
+    least = min(median(told[k : k + part]) for k in range(len(told) - part + 1))
     if 0 <= 2 * least < last:
         text = f" But the loss has been {least:.3g}, and has risen to {last:.3g} since."
         return _told(report, text, "risen")
-    text, down = (
-        f" But since step {since} the loss has not fallen: it is {last:.3g}",
-        _shrunk(moments),
-    )
-    if down:
-        return _told(report, f"{text}, and weights have become smaller by {factor(down)}.", "decay")
-    if sum(b < a for a, b in pairwise(told)) < STEADY * (len(told) - 1):
-        return _told(report, f"{text}.", "flat loss")
-    by = 1 - last / median(told[part : 2 * part])
-    text = f" But since step {since} the loss has hardly fallen, if at nearly every step: by "
-    return _told(report, f"{text}{by:.1%} to {last:.3g}.", "hardly")
+    text, by = f" But since step {since} the loss has ", 1 - last / median(told[part : 2 * part])
+    falls = sum(b < a for a, b in pairwise(told[part:])) >= STEADY * (len(told) - part - 1)
+    # What comes to rest falls ever less; what is only slow goes on as it began.
+    goes_on = 2 * (told[-part] - told[-1]) >= told[part] - told[2 * part - 1]
+    hardly = falls and goes_on and by > 0
+    text += f"{'hardly' if hardly else 'not'} fallen: it is {last:.3g}"
+    if down := _shrunk(moments):
+        text += f", and at the last step weights are smaller by {factor(down)} than at first."
+        return _told(report, text, "decay")
+    if hardly:
+        return _told(report, f"{text}, {by:.1g} of itself less.", "hardly")
+    return _told(report, f"{text}.", "flat loss")
 
 
-def held_small(report: Report, norms: Sequence[float]) -> Report:
-    """Say of steps that are next to nothing that the norm behind them is the same each time."""
+def held_small(report: Report, moments: Sequence[Moment], norms: Sequence[float]) -> Report:
+    """Say of steps that are next to nothing that a clip holds the norm behind them.
+
+    Without one it stays, too, where no weight moves and each batch is the same. Then δ does not
+    change, either, and what weights hold is its sum.
+    """
     same = len(norms) >= FIFTH and 0 < max(norms) <= ALIKE * min(norms)
-    if report.findings[0].hint != "slow" or not same:
+    sent = [math.hypot(*moment.norms.values()) for moment in moments]
+    other = max(sent) > ALIKE * min(sent) or any(UNLIKE in note for note in report.notes)
+    if report.findings[0].hint != "slow" or not same or not other:
         return report
-    text = f" The norm of all gradients is {median(norms):.2g} at every step, as behind a clip."
+    text = f" The norm of all gradients is {median(norms):.2g} at every look, as behind a clip."
     return _told(report, text, "held small")
 
 

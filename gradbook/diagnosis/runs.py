@@ -225,7 +225,9 @@ class Run:
         for told in (run_findings.risen, run_findings.stays):
             report = told(report, self.moments)
         norms = [held for held, _ in self._taken] or [m.norm for m in self.moments]
-        return run_findings.slowed(run_findings.held_small(report, norms), self._rates)
+        return run_findings.slowed(
+            run_findings.held_small(report, self.moments, norms), self._rates
+        )
 
     def _skipped(self) -> set[int]:
         """Return the looks at what was not finite with which no step was taken.
@@ -247,9 +249,9 @@ class Run:
         yield self._never_moved(self._steps)
         if self._hook is not None:
             known = moment.report.verdict in (Verdict.CUT, Verdict.LOSS, Verdict.STUCK)
-            if not known and any(p.requires_grad for p in self._net.parameters()):
-                yield run_findings.cleared(self.moments, self._taken)
-            yield run_findings.summed(self._left.steps, self._left.kept)
+            known |= not any(p.requires_grad for p in self._net.parameters())
+            gone = None if known else run_findings.cleared(self.moments, self._taken)
+            yield gone or run_findings.summed(self._left.steps, self._left.kept)
 
     def _never_moved(self, looked: int) -> Finding | None:
         return self._hook and run_findings.never_moved(looked, self._rates)

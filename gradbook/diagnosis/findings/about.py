@@ -17,6 +17,12 @@ UNLIKE = "is not the sum of this pass's δ"
 CLEARED = "No weight holds a gradient"
 """What is said of a step of which δ alone is left."""
 
+SCALES = 2.5, 24.5
+"""The binary logarithms between which loss scales are; a few passes add up to less."""
+
+BETWEEN = 0.003
+"""How far the binary logarithm of a loss scale may be from a whole number, rounded to float16."""
+
 APART = 2.0
 """Decades between the outputs' δ from which on a note tells of it."""
 
@@ -62,8 +68,21 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
     if (gone and all(gone) and len(gone) == len(known.asked)) or emptied(known):
         yield f"{CLEARED}: they were cleared, or autograd.grad was used. δ is read."
     elif not gone and (wrong := _unlike(known)) is not None:
-        text = f"The gradient of {wrong[0].name} {UNLIKE}: gradients were summed over several "
-        yield f"{text}passes, clipped, scaled or are stale."
+        name, by = wrong[0].name, wrong[1] / (wrong[0].norm or math.inf)
+        text = f"The gradient of {name} {UNLIKE}: gradients were summed over several passes, "
+        scaled = f"The gradient of {name} is the sum of this pass's δ over {by:.0f}, as behind "
+        yield f"{scaled}unscale_." if is_scale(by) else f"{text}clipped, scaled or are stale."
+
+
+def is_scale(by: float) -> bool:
+    """Tell whether a number is a loss scale: a power of 2, of those that a GradScaler takes.
+
+    Examples:
+        >>> is_scale(65536.0), is_scale(65000.0), is_scale(2.0)
+        (True, False, False)
+    """
+    power = math.log2(by) if 0 < by < math.inf else math.inf
+    return SCALES[0] < power < SCALES[1] and abs(power - round(power)) < BETWEEN
 
 
 def _apart(known: Known) -> tuple[float, str]:

@@ -205,24 +205,38 @@ def copies(known: Known) -> Mapping[str, str]:
         for k in range(1, len(parts)):
             below.setdefault(".".join(parts[:k]), {})[".".join(parts[k:])] = p
     found: dict[str, str] = {}
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for module, mine in below.items():
+        alike.setdefault(tuple(mine), []).append(module)
     for module, mine in below.items():
         within = module.startswith(tuple(f"{other}." for other in found))
         if within or any(p.norm is not None for p in mine.values()):
             continue
-        inside = (p for p in known.places if f"{p.module}.".startswith(f"{module}."))
+        inside = [p for p in known.places if f"{p.module}.".startswith(f"{module}.")]
         if any(place.delta is not None for place in inside):
             continue
-        others = (item for item in below.items() if uncounted(item[0]) != uncounted(module))
+        aside = bool(inside) and not any(place.asks for place in inside)
+        others = ((n, below[n]) for n in alike[tuple(mine)])
+        others = (o for o in others if aside or uncounted(o[0]) != uncounted(module))
         source = next((other for other, theirs in others if _same(mine, theirs)), None)
         found |= {module: source} if source else {}
     return found
+
+
+def _centered(sample: Sequence[float]) -> list[float]:
+    """Return numbers less their mean: weights that are all above 0 are alike in that alone."""
+    mean = sum(sample) / max(len(sample), 1)
+    return [number - mean for number in sample]
 
 
 def _same(mine: Mapping[str, Parameter], theirs: Mapping[str, Parameter]) -> bool:
     if theirs.keys() != mine.keys() or any(p.norm is None for p in theirs.values()):
         return False
     drawn = [k for k in mine if mine[k].axes > 1]  # biases and scales often begin alike
-    pairs = [(a, b) for k in drawn for a, b in zip(mine[k].sample, theirs[k].sample, strict=False)]
+    both = [(_centered(mine[k].sample), _centered(theirs[k].sample)) for k in drawn]
+    if any(len(a) != len(b) for a, b in both):
+        return False
+    pairs = [pair for a, b in both for pair in zip(a, b, strict=True)]
     across = sum(a * b for a, b in pairs)
     own = sum(a * a for a, _ in pairs) * sum(b * b for _, b in pairs)
     return across > 0 and across**2 >= max(ALIKE**2, CHANCE**2 / len(pairs)) * own

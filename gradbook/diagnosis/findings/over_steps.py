@@ -66,7 +66,7 @@ def ceasing(total: Mapping[float, float]) -> Finding | None:
     if len(sizes) < FIFTH or not any(sizes) or any(last_fifth(sizes)):
         return None
     begin = max(s for s, n in total.items() if n > 0 and math.isfinite(n))
-    since = min(s for s in total if s > begin)
+    since = min(s for s, n in total.items() if s > begin and n == 0)
     text = f"From step {since:g} on the norm of all gradients is exactly 0, so that nothing is "
     text += "learned: all units off, a saturated loss, or numbers too small for their format."
     if grew := burst(total):

@@ -4,44 +4,62 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
-SOME = 4
-"""How many weights are looked at: one call clears all of an optimizer's."""
+from gradbook.diagnosis.watching.record import version_of
+
+SOME = 16
+"""About how many weights are looked at: one call clears all of an optimizer's."""
+
+FEW = 4096
+"""About how many numbers of a gradient are looked at."""
 
 
 class LeftOver:
     """Count steps at which new gradients were added to those of the step before.
 
-    A gradient that was cleared is gone, or was written to: PyTorch counts that. No number is read.
+    A gradient that was cleared is another one, was written to, which PyTorch counts, or is 0. That
+    is asked where the gradient lies, and told when somebody wants to know.
 
     Attributes:
         steps: The steps behind which gradients came.
-        kept: Those of them behind which the old ones were still there each time.
     """
 
     def __init__(self, weights: Iterable[Any]) -> None:
-        """Look at the first few weights that are trained, until `remove`."""
-        trained = [w for w in weights if w.requires_grad][:SOME]
-        self.steps = self.kept = 0
+        """Look at some of the weights that are trained, until `remove`."""
+        trained = [w for w in weights if w.requires_grad]
+        trained = trained[:: len(trained) // SOME + 1]
+        self.steps = self._kept = 0
         self._cleared: bool | None = None  # since the last step; None as long as nothing came
-        self._counts: dict[int, int] = {}
+        self._held: dict[int, tuple[int, int]] = {}  # which gradient, and how often written to
+        self._alive: dict[int, Any] = {}
         self._weights = [weakref.ref(w) for w in trained]
         self._hooks = [w.register_hook(_Look(self, w)) for w in trained]
 
+    @property
+    def kept(self) -> int:
+        """The steps behind which the old gradients were there each time; none if all were 0."""
+        return self._kept if any(map(bool, self._alive.values())) else 0
+
     def step(self) -> None:
         """Begin anew: a step is taken with what the weights hold now."""
-        if self._counts and self._cleared is not None:
-            self.steps, self.kept = self.steps + 1, self.kept + (not self._cleared)
+        if self._cleared is not None:
+            self.steps, self._kept = self.steps + 1, self._kept + (not self._cleared)
         weights = (weight() for weight in self._weights)
-        held = ((w, w.grad) for w in weights if w is not None)
-        self._counts = {id(w): grad._version for w, grad in held if grad is not None}
+        held = ((id(w), w.grad) for w in weights if w is not None)
+        self._held = {at: (g._cdata, version_of(g)) for at, g in held if g is not None}
         self._cleared = None
 
     def came(self, weight: Any) -> None:
         """Look at what a weight holds while more is on its way to it, which counts as one."""
-        if id(weight) in self._counts:
-            now = getattr(weight.grad, "_version", None)
-            self._cleared = bool(self._cleared) or now != self._counts[id(weight)]
-            self._counts[id(weight)] += 1
+        at, grad = id(weight), weight.grad
+        if at not in self._held:
+            return
+        which, count = self._held[at]
+        same = grad is not None and (grad._cdata, version_of(grad)) == (which, count)
+        self._cleared = bool(self._cleared) or not same
+        self._held[at] = which, count + 1
+        if same and not grad.is_sparse:
+            some = grad.detach().flatten()[:: grad.numel() // FEW + 1].any()
+            self._alive[at] = some & self._alive[at] if at in self._alive else some
 
     def remove(self) -> None:
         """Take all hooks off."""
@@ -51,6 +69,8 @@ class LeftOver:
 
 class _Look:
     """A hook that keeps neither its weight nor who counts alive, and is gone in a copy."""
+
+    __torch_unserializable__ = True  # as PyTorch asks of a hook that is gone in another process
 
     def __init__(self, left: LeftOver, weight: Any) -> None:
         self._left, self._weight = weakref.ref(left), weakref.ref(weight)
