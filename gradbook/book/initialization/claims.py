@@ -60,7 +60,7 @@ VGG_SHRINK, XAVIER_DEPTH, XAVIER_WIDTH = 16, 22, 32
 ENERGY_WIDTH, ENERGY_DEPTH = 20, 4
 LOG_WIDTH, LOG_DEPTH = 32, 19
 TRAINED_DEPTH, TRAINED_WIDTH, SEEDS, STEPS, EXAMPLES = 24, 64, 5, 120, 32
-RATES = {"He, 2/n": (0.005, 0.007, 0.01), "Xavier, 1/n": (0.1, 1.0, 10.0)}
+RATES = {"He, 2/n": (0.005, 0.007, 0.01), "Xavier, 1/n": (1.0, 3.0, 10.0)}
 """Learning rates for each start: larger ones for the smaller gradient."""
 
 # Singular values.
