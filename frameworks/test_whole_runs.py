@@ -536,3 +536,19 @@ def test_what_was_unscaled_is_not_said_to_be_summed_or_stale() -> None:
     notes = " ".join(run.report().notes)
     assert "over 65536, as behind unscale_" in notes
     assert "stale" not in notes
+
+
+def test_a_large_table_of_which_few_rows_are_read_is_not_still() -> None:
+    """Its zeros are counted by a sample, which may see none of the rows that learn."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Embedding(50_000, 8), nn.Flatten(), nn.Linear(16, 4))
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    x, y = torch.tensor([[5, 7], [5, 9]]), torch.tensor([0, 1])
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(5):
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+    report = run.report()
+    assert report.rows[0].norm > 0
+    assert "exactly 0 at each of" not in str(report)

@@ -102,7 +102,7 @@ def standing(moments: Sequence[Moment]) -> Finding | None:
     last = moments[-1]
     if len(moments) < OFTEN or last.report.verdict.is_problem or not last.norm > 0:
         return None
-    zero = [{r.name for r in m.report.rows if 0 < r.zeros == r.count} for m in moments]
+    zero = [{r.name for r in m.report.rows if r.count and not r.norm} for m in moments]
     still = [r for r in last.report.rows if all(r.name in names for names in zero)]
     if all(r.kind == "bias" for r in still):
         return None

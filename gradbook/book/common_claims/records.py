@@ -233,7 +233,7 @@ EQUAL_WEIGHTS = CommonClaim(
     ),
     "spread of the entries of the gradient, relative to the largest",
     proofs.equal_weights,
-    "the inputs of the layer are equal, and the weights behind each unit, too",
+    "the inputs of the layer are equal, and so are its biases and the weights behind each unit",
 )
 BOUNDED_SLOPES = CommonClaim(
     "The slope is below one, so the gradient vanishes",
@@ -322,7 +322,7 @@ NAN = CommonClaim(
     (CS231N_RNN,),
     "product of the factors in float32",
     proofs.explosion_overflows,
-    "the product exceeds the largest number of the format",
+    "in one pass: the product exceeds the largest number of the format",
 )
 CLIPPING = CommonClaim(
     "Clipping keeps the direction of the gradient",

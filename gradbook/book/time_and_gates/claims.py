@@ -296,7 +296,9 @@ NOISE = Claim(
     measure=lambda rng, _: Measurement.of(
         [hold(rng, 2.0, noise, 100, 1000).kept.mean() for noise in NOISES]
     ),
-    rival=Rival("Noise of any size flips half of them in the end", lambda: [0.5] * len(NOISES)),
+    rival=Rival(
+        "Noise of any size flips half of them within 100 steps", lambda: [0.5] * len(NOISES)
+    ),
 )
 FORGETTING = Claim(
     name="forget-bias",

@@ -110,7 +110,7 @@ RATE = Claim(
 SEEDS = Claim(
     name="Nielsen's networks",
     chapter=CHAPTER,
-    statement="Networks like his have initial gradients of the predicted norms",
+    statement="Networks like Nielsen's have initial gradients of the predicted norms",
     setting=(
         f"{nielsen.INPUTS} inputs of mean square {nielsen.MEAN_SQUARE:g}, hidden layers of "
         f"{nielsen.WIDTH}; root mean square over seeds"
