@@ -102,7 +102,7 @@ async def test_a_table_of_sentences_is_a_list_on_a_phone(
         assert tops == sorted(set(tops))
         assert all(box and box["width"] > 0.8 * PHONE for box in boxes)
         told = await lists.last.locator("td:last-child").evaluate_all(labels)
-        assert {"Measured in: " in one or "Do first: " in one for one in told} == {True}
+        assert {"More in: " in one or "Do first: " in one for one in told} == {True}
     async with visit(browser, home, f"{name}/index.html") as seen:
         cells = seen.page.locator(".gb-stacked tbody tr").first.locator("td")
         boxes = [await cell.bounding_box() for cell in await cells.all()]
