@@ -417,6 +417,17 @@ def test_a_notebook_sees_powers_and_true_minus_signs_where_a_terminal_sees_ascii
     assert "fc-1" in shown, "a hyphen of a name stays"
 
 
+@pytest.mark.parametrize(("layers", "left"), [(24, 0), (60, 36)])
+def test_a_notebook_shows_the_layers_that_tell_most_and_counts_the_rest(
+    layers: int, left: int
+) -> None:
+    sizes = [0.5 ** (layers - layer) for layer in range(layers)]
+    shown = diagnose({f"{i}.W": np.full((4, 4), s) for i, s in enumerate(sizes)})._repr_html_()
+    assert shown.count("<tr>") == 1 + min(layers, 24), "with the head's"
+    assert (f"{left} more rows: <code>report.table()</code>" in shown) is (left > 0)
+    assert all(f">{end}<" in shown for end in (0, layers - 1))
+
+
 def test_a_recurrent_network_has_no_layer_at_which_it_freezes() -> None:
     assert FORGETFUL.report.verdict is SIGMOIDS.report.verdict is Verdict.VANISHING
     assert SIGMOIDS.report.freeze_depth is not None

@@ -17,6 +17,9 @@ from gradbook.show.tables import Table
 
 MOST_SERIES = 6  # in one figure
 
+MOST_ROWS = 24
+"""The most layers of a report in a notebook or on a page; its table has all."""
+
 LINES, WIDE = 20, 160
 """The most lines of a report in a terminal, and the most characters of a note there."""
 
@@ -122,11 +125,13 @@ class Report:
         tried, notes = _items("ol", steps), _items("ul", map(html.escape, self.notes))
         # A table takes dollars for mathematics, which a name does not mean. And a page may show
         # many reports: no two landmarks may have the same name.
-        table = self.table()
+        table = self.table(MOST_ROWS)
         rows = [[c.replace("$", r"\$") if isinstance(c, str) else c for c in r] for r in table.rows]
         layers = replace(table, rows=rows, landmark=False)._repr_html_()
         verdict = f"<p><strong>Verdict: {self.verdict.value}</strong></p>"
-        shown = f"{verdict}{lines}{layers}<p>Next steps:</p>{tried}{notes}"
+        left = len(self.rows) - len(rows)
+        more = f"<p>... {left} more rows: <code>report.table()</code></p>" if left > 0 else ""
+        shown = f"{verdict}{lines}{layers}{more}<p>Next steps:</p>{tried}{notes}"
         return f'<div class="gb-report">{shown}</div>'
 
     def to_json(self, *, indent: int | None = 2) -> str:
