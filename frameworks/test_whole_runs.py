@@ -275,36 +275,40 @@ def test_what_comes_before_gradients_are_cleared_is_none_of_the_step() -> None:
     assert "summed" not in [found.hint for found in run.report().findings]
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_a_loss_scale_that_is_taken_off_behind_the_look(first: bool) -> None:
-    """The step is that of the optimizer, whose gradients are unscaled, wherever one looks."""
+def scaled(
+    steps: int,
+    before: Callable[[Run, Tensor, torch.amp.GradScaler], object] = lambda *_: None,
+    behind: Callable[[Run, Tensor], object] = lambda *_: None,
+) -> Report:
+    """Train with a loss scale, and do something in front of each step, or behind it."""
     net = perceptron()
     optimizer, scaler = torch.optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler("cpu")
     with gradbook.watching(net, optimizer=optimizer) as run:
-        for _, loss in zip(range(10), losses(net), strict=False):
+        for _, loss in zip(range(steps), losses(net), strict=False):
             optimizer.zero_grad()
             scaler.scale(loss).backward()
-            run.step(loss) if first else None
+            before(run, loss, scaler)
             scaler.step(optimizer)
             scaler.update()
-            None if first else run.step(loss)
-    assert run.report().verdict is V.HEALTHY
+            behind(run, loss)
+    return run.report()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_loss_scale_that_is_taken_off_behind_the_look(first: bool) -> None:
+    """The step is that of the optimizer, whose gradients are unscaled, wherever one looks."""
+    looks: dict[str, Any] = {"before" if first else "behind": lambda run, loss, *_: run.step(loss)}
+    assert scaled(10, **looks).verdict is V.HEALTHY
 
 
 @pytest.mark.parametrize("unscaled", [True, False])
 def test_a_clip_of_gradients_that_are_still_scaled_is_told(unscaled: bool) -> None:
-    net = perceptron()
-    optimizer, scaler = torch.optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler("cpu")
-    with gradbook.watching(net, optimizer=optimizer) as run:
-        for _, loss in zip(range(12), losses(net), strict=False):
-            optimizer.zero_grad()
-            scaler.scale(loss).backward()
-            if unscaled:
-                scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            scaler.step(optimizer)
-            scaler.update()
-    report = run.report()
+    def clip(run: Run, _: Tensor, scaler: torch.amp.GradScaler) -> None:
+        if unscaled:
+            scaler.unscale_(run._optimizer)
+        nn.utils.clip_grad_norm_(run._net.parameters(), 1.0)
+
+    report = scaled(12, clip)
     assert ("as behind a clip" in report.reason) is not unscaled
     assert ("unscale_" in report.steps[0].text) is not unscaled
 
@@ -525,15 +529,7 @@ def test_a_loss_that_weight_decay_holds_is_told_with_it(decay: float) -> None:
 
 
 def test_what_was_unscaled_is_not_said_to_be_summed_or_stale() -> None:
-    net = perceptron()
-    optimizer, scaler = torch.optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler("cpu")
-    with gradbook.watching(net, optimizer=optimizer) as run:
-        for _, loss in zip(range(5), losses(net), strict=False):
-            optimizer.zero_grad()
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-    notes = " ".join(run.report().notes)
+    notes = " ".join(scaled(5).notes)
     assert "over 65536, as behind unscale_" in notes
     assert "stale" not in notes
 

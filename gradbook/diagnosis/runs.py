@@ -12,7 +12,7 @@ from gradbook.checks import positive_int
 from gradbook.diagnosis import run_findings
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
-from gradbook.diagnosis.findings.about import CLEARED
+from gradbook.diagnosis.findings.about import CLEARED, off_power_of_2
 from gradbook.diagnosis.findings.over_steps import ceasing, growing, peaks
 from gradbook.diagnosis.measuring.parameters import innermost
 from gradbook.diagnosis.reporting.report import Report, finite
@@ -29,6 +29,9 @@ CLIPPED = 0.01
 
 NOTICED = 0.99
 """The same where a step was found too large."""
+
+EXACTLY = 1e-5
+"""How far from a power of 2 one norm over another is that rounding alone makes so."""
 
 
 class Run:
@@ -103,7 +106,8 @@ class Run:
         self._taken.append((held, moment.norm))
         large = moment.report.verdict is Verdict.LARGE_STEP
         clipped = moment.norm * (NOTICED if large else CLIPPED)
-        if 0 < held < clipped and _unscaled(moment.norm / held):
+        # A loss scale was taken off before the step, a power of 2, and nothing clipped.
+        if 0 < held < clipped and off_power_of_2(moment.norm / held) < EXACTLY:
             self.moments[-1] = self._moment(moment.loss, self._diagnosed())
         elif 0 < held < clipped:
             share = held / moment.norm
@@ -301,11 +305,6 @@ def _number(loss: Any) -> float | None:
         got = f"shape {tuple(loss.shape)}" if hasattr(loss, "shape") else repr(loss)
         text = f"loss must be one number, got {got}: call run.step(loss.mean())"
         raise BadInput(text) from None
-
-
-def _unscaled(by: float) -> bool:
-    """Tell that a loss scale was taken off before the step, a power of 2, and nothing clipped."""
-    return abs(math.log2(by) - round(math.log2(by))) < 1e-5
 
 
 def _noted(report: Report, *notes: str) -> Report:

@@ -81,8 +81,13 @@ def is_scale(by: float) -> bool:
         >>> is_scale(65536.0), is_scale(65000.0), is_scale(2.0)
         (True, False, False)
     """
-    power = math.log2(by) if 0 < by < math.inf else math.inf
-    return SCALES[0] < power < SCALES[1] and abs(power - round(power)) < BETWEEN
+    within = 0 < by < math.inf and SCALES[0] < math.log2(by) < SCALES[1]
+    return within and off_power_of_2(by) < BETWEEN
+
+
+def off_power_of_2(by: float) -> float:
+    """Return by how much the binary logarithm of a number misses a whole one."""
+    return abs(math.log2(by) - round(math.log2(by)))
 
 
 def _apart(known: Known) -> tuple[float, str]:
