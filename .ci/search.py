@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from playwright.async_api import Page, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 from visits import Visit, built_pages
 
@@ -20,13 +21,19 @@ def titles(site: Path) -> dict[str, str]:
     return found
 
 
+async def open_search(page: Page) -> None:
+    """Press its key and wait: Material opens it behind a timer, which other keys can overtake."""
+    await page.keyboard.press("/")
+    await expect(page.locator("#__search")).to_be_checked()
+
+
 FOUND = """(address) => [...document.querySelectorAll(".md-search-result__link")]
   .some((link) => link.href.split(/[?#]/)[0].replace(/index.html$/, "") === address)"""
 
 
 async def search(seen: Visit, wanted: dict[str, str]) -> None:
     """Search for the titles of pages, and note those that do not come up."""
-    await seen.page.keyboard.press("/")
+    await open_search(seen.page)
     for name, title in wanted.items():
         await seen.page.keyboard.press("ControlOrMeta+a")
         await seen.page.keyboard.type(title)

@@ -9,7 +9,7 @@ import pytest
 from accessibility import accessibility
 from keyboard import tab_stops
 from playwright.async_api import Browser, expect
-from search import search, titles
+from search import open_search, search, titles
 from visits import BODY, PHONE, SITE, WIDE, Scheme, built_pages, visit
 
 PAGES = built_pages(SITE)
@@ -103,7 +103,7 @@ async def test_the_keyboard_changes_the_colors_and_the_choice_stays(
 async def test_the_search_knows_every_word_of_its_index(browser: Browser, home: str) -> None:
     """Each first letter asks for all words that begin with it: none may be garbled."""
     async with visit(browser, home, "index.html") as seen:
-        await seen.page.keyboard.press("/")
+        await open_search(seen.page)
         meta = seen.page.locator(".md-search-result__meta")
         for letter in string.ascii_lowercase:
             await seen.page.keyboard.type(letter)
@@ -140,7 +140,7 @@ async def test_who_leaves_the_search_goes_on_from_where_they_were(
     async with visit(browser, home, "chapters/vanishing/index.html") as seen:
         await seen.page.locator("#remember").scroll_into_view_if_needed()
         before = await seen.page.evaluate("scrollY")
-        await seen.page.keyboard.press("/")
+        await open_search(seen.page)
         await seen.page.keyboard.type("nan")
         await seen.page.keyboard.press("Escape")
         await expect(seen.page.locator("article > :focus")).to_be_in_viewport()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from playwright.async_api import Browser, expect
+from search import open_search
 from visits import visit
 
 QUERIES = {
@@ -28,7 +29,7 @@ async def test_the_search_gives_the_page_that_answers(browser: Browser, home: st
     """First for four of five, among the first three for nearly all, and always some."""
     places = {}
     async with visit(browser, home, "index.html") as seen:
-        await seen.page.keyboard.press("/")
+        await open_search(seen.page)
         for query, pages in QUERIES.items():
             await seen.page.keyboard.press("ControlOrMeta+a")
             await seen.page.keyboard.type(query)
