@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +71,12 @@ def training(made: tuple[nn.Module, Tensor]) -> Training:
     return Training(net, torch.optim.Adam(net.parameters(), 1e-4), x, torch.randint(10, (len(x),)))
 
 
-def one(of: Training, **more: Any) -> Callable[[], None]:
+Way = AbstractContextManager[Callable[[], None]]
+"""What looks on at a step, or at a few of them, whenever it is called."""
+
+
+@contextmanager
+def one(of: Training, **more: Any) -> Iterator[Callable[[], None]]:
     """Watch one step and diagnose it, as the README says."""
 
     def look() -> None:
@@ -79,10 +86,11 @@ def one(of: Training, **more: Any) -> Callable[[], None]:
         of.optimizer.step()
         deltas.remove()
 
-    return look
+    yield look
 
 
-def run(of: Training, every: int = 1) -> Callable[[], None]:
+@contextmanager
+def run(of: Training, every: int = 1) -> Iterator[Callable[[], None]]:
     """Watch some steps of a run."""
 
     def look() -> None:
@@ -92,10 +100,11 @@ def run(of: Training, every: int = 1) -> Callable[[], None]:
                 found.step()
                 of.optimizer.step()
 
-    return look
+    yield look
 
 
-def mortem(of: Training) -> Callable[[], None]:
+@contextmanager
+def mortem(of: Training) -> Iterator[Callable[[], None]]:
     from torchmortem import Autopsy  # noqa: PLC0415
 
     def look() -> None:
@@ -104,10 +113,11 @@ def mortem(of: Training) -> Callable[[], None]:
                 of.step()
                 autopsy.step()
 
-    return look
+    yield look
 
 
-def observatory(of: Training) -> Callable[[], None]:
+@contextmanager
+def observatory(of: Training) -> Iterator[Callable[[], None]]:
     from neural_observatory import Observatory  # noqa: PLC0415
 
     def look() -> None:
@@ -118,10 +128,11 @@ def observatory(of: Training) -> Callable[[], None]:
             of.step()
         looking.stop()
 
-    return look
+    yield look
 
 
-def diag(of: Training) -> Callable[[], None]:
+@contextmanager
+def diag(of: Training) -> Iterator[Callable[[], None]]:
     import torchdiag  # noqa: PLC0415
 
     def look() -> None:
@@ -130,10 +141,31 @@ def diag(of: Training) -> Callable[[], None]:
         torchdiag.check_gradients(of.net)
         of.optimizer.step()
 
-    return look
+    yield look
 
 
-WAYS: Mapping[str, tuple[Callable[[Training], Callable[[], None]], int]] = {
+@contextmanager
+def bands(of: Training) -> Iterator[Callable[[], None]]:
+    """Log histograms of all gradients and weights at each step, into a file that nobody sends."""
+    import wandb  # noqa: PLC0415
+
+    settings = wandb.Settings(silent=True, console="off")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        wandb.init(mode="offline", dir=folder, settings=settings) as looking,
+    ):
+
+        def look() -> None:
+            looking.watch(of.net, log="all", log_freq=1)
+            for _ in range(STEPS):
+                of.step()
+                looking.log({})
+            looking.unwatch(of.net)
+
+        yield look
+
+
+WAYS: Mapping[str, tuple[Callable[[Training], Way], int]] = {
     "diagnosed": (one, 1),
     "and its optimizer": (lambda of: one(of, optimizer=of.optimizer), 1),
     "run": (run, STEPS),
@@ -141,6 +173,7 @@ WAYS: Mapping[str, tuple[Callable[[Training], Callable[[], None]], int]] = {
     "torchdiag": (diag, 1),
     "torchmortem": (mortem, STEPS),
     "neural-observatory": (observatory, STEPS),
+    "wandb, all": (bands, STEPS),
 }
 """Each way to look on, and how many steps it takes at once."""
 
@@ -152,10 +185,11 @@ def seconds(act: Callable[[], None]) -> float:
     return time.process_time() - began
 
 
-def cost(act: Callable[[], None], steps: int, alone: Callable[[], None], turns: int) -> float:
+def cost(way: Way, steps: int, alone: Callable[[], None], turns: int) -> float:
     """Return the median of what a step takes over one alone beside it, in the same minute."""
-    seconds(act)
-    return statistics.median(seconds(act) / steps / seconds(alone) for _ in range(turns))
+    with way as act:
+        seconds(act)
+        return statistics.median(seconds(act) / steps / seconds(alone) for _ in range(turns))
 
 
 def table(networks: Mapping[str, tuple[nn.Module, Tensor]], turns: int = 3) -> Iterator[str]:
