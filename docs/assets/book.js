@@ -73,8 +73,7 @@
   // What overflows can be scrolled with the arrow keys, and is a stop for Tab only while it does.
   const wide = { "div.arithmatex": "Formula", ".md-typeset__scrollwrap": "Table", ".gb-output": "Output" };
   wide["article pre > code"] = "Code"; // Material makes it a stop only where a mouse hovers
-  const mark = (element, name) => {
-    const overflows = element.scrollWidth > element.clientWidth;
+  const mark = (element, name, overflows) => {
     const marks = { tabindex: "0", role: "group", "aria-label": `${name}, scrolls sideways` };
     for (const [key, value] of Object.entries(marks)) {
       if (overflows) element.setAttribute(key, value);
@@ -83,8 +82,15 @@
   };
   // Material wraps the tables once the document is ready; this waits until it has.
   window.addEventListener("load", () => {
+    const names = new Map();
+    const observer = new ResizeObserver((resized) => {
+      const parts = resized.map(({ target }) => target);
+      // All are measured before one is changed: the browser lays the page out once.
+      const overflow = parts.map((part) => part.scrollWidth > part.clientWidth);
+      parts.forEach((part, i) => mark(part, names.get(part), overflow[i]));
+    });
     for (const [selector, name] of Object.entries(wide)) {
-      each(selector, (element) => new ResizeObserver(() => mark(element, name)).observe(element));
+      each(selector, (element) => { names.set(element, name); observer.observe(element); });
     }
   });
 
