@@ -432,17 +432,22 @@ def _cell_case(bias: float, steps: int = STEPS) -> Instance:
 
 
 def adam_steps() -> tuple[Instance, ...]:
-    r"""Take the first step of Adam for gradients of several sizes.
+    r"""Take steps of Adam for gradients of several sizes, and for one that becomes smaller.
 
-    It is $\eta g/(|g| + \varepsilon)$.
+    The first is $\eta g/(|g| + \varepsilon)$.
     """
-    return tuple(map(_adam_case, (1.0, 1e-4, 1e-8, 1e-12)))
+    cases = (1.0,), (1e-4,), (1e-8,), (1e-12,), (1.0, 1.0), (1.0, 1e-3)
+    return tuple(map(_adam_case, cases))
 
 
-def _adam_case(gradient: float) -> Instance:
-    adam = Adam(lr=1.0)
+def _adam_case(gradients: tuple[float, ...]) -> Instance:
+    adam, last = Adam(lr=1.0), gradients[-1]
     values = [np.array([0.0])]
-    (after,), _ = adam.step(values, [np.array([gradient])], adam.start(values))
-    step = -float(after[0])
-    name = f"gradient {gradient:g}"
-    return Instance(name, step, step > 0.99, gradient > 100 * adam.epsilon)
+    state, step = adam.start(values), 0.0
+    for gradient in gradients:
+        (after,), state = adam.step(values, [np.array([gradient])], state)
+        step = float((values[0] - after)[0])
+        values = [after]
+    name = f"gradient {', then '.join(f'{gradient:g}' for gradient in gradients)}"
+    met = last > 100 * adam.epsilon and last == max(gradients)
+    return Instance(name, step, step > 0.99, met)

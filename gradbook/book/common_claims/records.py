@@ -322,7 +322,8 @@ NAN = CommonClaim(
     (CS231N_RNN,),
     "product of the factors in float32",
     proofs.explosion_overflows,
-    "in one pass: the product exceeds the largest number of the format",
+    "in one pass: the product exceeds the largest number of the format, and "
+    "infinity meets another, or a zero",
 )
 CLIPPING = CommonClaim(
     "Clipping keeps the direction of the gradient",
@@ -371,7 +372,7 @@ LSTM = CommonClaim(
 ADAM = CommonClaim(
     "With Adam the size of the gradient does not matter",
     (Place(sources.KINGMA_BA, "the abstract", "https://arxiv.org/abs/1412.6980"),),
-    "first step over the learning rate",
+    "last step over the learning rate",
     proofs.adam_steps,
     "the gradient is large against epsilon, and has kept its size so far",
 )

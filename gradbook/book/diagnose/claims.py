@@ -11,8 +11,9 @@ from gradbook.book.sources import THIS_BOOK
 CHAPTER = "diagnose"
 
 SETTING = (
-    f"depths {TEST.depths}, widths {TEST.widths}, activations and seeds that no threshold was "
-    "fitted on; networks whose numbers bear out no definition have no truth and are left out"
+    f"depths {TEST.depths}, in time thrice as many steps, widths {TEST.widths}, activations and "
+    "seeds that no threshold was fitted on; networks whose numbers do not bear out what was built "
+    "in are left out"
 )
 
 
@@ -46,7 +47,7 @@ CONFUSION = Claim(
 FALSE_ALARMS = Claim(
     name="false alarms of the diagnosis",
     chapter=CHAPTER,
-    statement="However little is given, hardly any healthy network is called faulty",
+    statement="Whichever of these is given, hardly any healthy network is called faulty",
     setting=SETTING,
     source=THIS_BOOK,
     kind=ClaimKind.CHOSEN,

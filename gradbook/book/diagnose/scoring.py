@@ -108,9 +108,10 @@ def thresholds(seen: Seen, limits: Limits = LIMITS) -> Table:
         above = float(np.mean(np.array(faulty) >= limit))
         rows.append([kind.label, sound[-1], limit, faulty[0], above])
     return Table(
-        ["decades of", "healthy, at most", "threshold", "faulty, at least", "faulty above it"],
+        ["decades of", "sound, at most", "threshold", "faulty, at least", "faulty above it"],
         rows,
-        caption="The thresholds, fitted on one half of the suite, among the networks of the other.",
+        caption="The thresholds, fitted on one half of the suite, among the networks of the other. "
+        "Sound: healthy or frozen.",
         formats=["", ".2f", ".2f", ".2f", ".0%"],
     )
 

@@ -189,7 +189,7 @@ SHARED = Claim(
 TRANSIENT = Claim(
     name="transient-growth",
     chapter=CHAPTER,
-    statement="A largest singular value above 1 does not guarantee growth: "
+    statement="A largest singular value above 1 does not guarantee growth in the end: "
     f"{_shear_norm(1):.1f} at first, {scientific_text(_shear_norm(20), 1)} at the power 20",
     setting=f"norms of the powers of {SHEAR.tolist()}, closed form beside matrix products",
     source=PASCANU,

@@ -148,7 +148,8 @@ THIRD_POWER = Claim(
 ON_A_PATH = Claim(
     name="collapse-on-a-path",
     chapter=CHAPTER,
-    statement="A path slows the collapse to a power of two per block, and a scale stops it",
+    statement="A path slows the collapse to a power of two per block, and with a scale little of "
+    "it is left",
     setting=f"{DEPTH} blocks of attention, {EQUAL}; correlation of two tokens, at first 0",
     source=NOCI,
     kind=ClaimKind.ASYMPTOTIC,
@@ -165,7 +166,8 @@ STREAM = Claim(
     name="transformer-stream",
     chapter=CHAPTER,
     statement="A pre-norm stream grows by one per ReLU block, by less per block of attention; "
-    "weights that are scaled by one over the root of the branches stop its growth",
+    "with weights that are scaled by one over the root of the branches it grows by less than one "
+    "in all",
     setting=f"{2 * DEPTH} branches, {EQUAL}; mean square at the end",
     source=RADFORD,
     kind=ClaimKind.ASYMPTOTIC,
@@ -216,8 +218,8 @@ SCALED_LAST = Claim(
 WARM_UP = Claim(
     name="warm-up",
     chapter=CHAPTER,
-    statement="With post-norm, at rates that are nearly too large for it, a network ends lower "
-    "with warm-up; with pre-norm it ends higher, at smaller rates and at an equal one",
+    statement="With post-norm, at rates that are nearly too large for it, a network mostly ends "
+    "lower with warm-up; with pre-norm it ends higher, at smaller rates and at an equal one",
     setting=f"four pairs, six tokens to be reversed, Adam, {warmup.TRIAL.warm[1]} of "
     f"{warmup.TRIAL.steps} steps of warm-up; share of {warmup.TRIAL.seeds} networks that end lower",
     source=XIONG,

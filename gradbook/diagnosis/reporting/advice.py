@@ -231,7 +231,8 @@ stuck (initialization): Draw one of the two weights at random, and not small; on
 random (initialization): Draw the weights at random.
 biases (activations): Start over with biases of 0 and a smaller learning rate.
 off side (activations): Give the off side a slope: leaky ReLU, GELU, ELU.
-balance (residual): Balance what is sent to the branches: the router has collapsed.
+balance (residual): If a router chooses among them, it has collapsed: balance what it sends. Else
+  look at the weights that read them.
 thousandth (update-rule): Lower the learning rate tenfold, and by factors of three until the loss
   falls: a step is a hundredth of the weights or a few at first, and later a thousandth.
 inputs (initialization): Bring the inputs to mean 0 and variance 1, and the targets.
