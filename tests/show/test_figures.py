@@ -346,6 +346,27 @@ def test_a_logarithmic_axis_has_a_few_ticks_with_different_texts(low, span):
     assert len(set(texts)) == len(texts)
 
 
+@pytest.mark.parametrize(
+    ("points", "ticks"),
+    [
+        ([1, 2, 4, 8], [1, 2, 4, 8]),
+        ([0.03, 0.1, 0.3], [0.03, 0.1, 0.3]),
+        ([1, 1.05, 8], [1, 2, 5]),  # the first two would lie on one another
+        ([1.234, 2.345, 12.34], [2, 5, 10]),  # no round numbers
+        ([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5]),
+        ([1, 1000], [1, 10, 100, 1000]),
+    ],
+)
+def test_a_short_logarithmic_axis_has_its_ticks_where_something_was_measured(points, ticks):
+    picture = figures.lines(
+        points, {"a": points}, log_x=True, log_y=True, x_label="x", y_label="y", **TEXTS
+    )
+    axis = axes_of(picture).xaxis
+    low, high = axis.get_view_interval()
+    shown = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
+    assert shown == pytest.approx(ticks)
+
+
 def test_values_near_both_ends_of_a_double_can_be_drawn():
     y = [5e-324, 1.7e308]
     picture = figures.lines([1, 2], {"a": y}, log_y=True, x_label="x", y_label="y", **TEXTS)

@@ -73,7 +73,7 @@ def lines(
     axes.autoscale(False)  # Matplotlib's own limits overflow where values come near 1e308
     handles = [_draw(axes, at, curve) for curve in curves]
     handles += [axes.axhline(y, label=name, **LEVEL) for name, y in heights.items()]
-    _settle(axes.xaxis, axes.dataLim.intervalx, 0.03, integers=bool((at == np.rint(at)).all()))
+    _settle(axes.xaxis, axes.dataLim.intervalx, 0.03, points=at.tolist())
     _settle(axes.yaxis, axes.dataLim.intervaly, 0.06)
     (legend_above if legend else label_ends)(figure, handles, theory_label if theory else "")
     return Picture(figure, alt, caption)
@@ -156,19 +156,19 @@ def _draw(axes: Axes, x: Array, curve: Curve) -> Line2D:
     return line
 
 
-def _settle(axis: Axis, limits: Array, margin: float, *, integers: bool = False) -> None:
-    """Set limits and ticks by what has been drawn, from `limits[0]` to `limits[1]`."""
+def _settle(axis: Axis, limits: Array, margin: float, points: Sequence[float] = ()) -> None:
+    """Set limits and ticks by what has been drawn, from `limits[0]` to `limits[1]`, at `points`."""
     if axis.get_scale() == "log":
         low, high = np.log10(limits)
         # At least a factor of two is shown, so that equal numbers look equal.
         pad = max(margin * (high - low), 0.15 - (high - low) / 2)
         low, high = 10.0 ** max(low - pad, -323.0), 10.0 ** min(high + pad, 308.0)
-        log_axis(axis, low, high)
+        log_axis(axis, low, high, points)
     else:
         low, high = limits
         pad = margin * (high - low) or 0.2 * abs(low) or 0.2
         low, high = low - pad, high + pad
-        linear_axis(axis, integers=integers)
+        linear_axis(axis, integers=bool(points) and bool((np.rint(points) == points).all()))
     axis.set_view_interval(low, high, ignore=True)
 
 

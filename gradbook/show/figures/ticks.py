@@ -1,6 +1,8 @@
 """Ticks: a few round numbers on each axis, written in Unicode."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axis import Axis
@@ -35,11 +37,17 @@ def linear_axis(axis: Axis, *, integers: bool = False) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
 
 
-def log_axis(axis: Axis, low: float, high: float) -> None:
-    """Give a logarithmic axis ticks at 1 and every few decades, or at 1, 2, 5 where it is short."""
+def log_axis(axis: Axis, low: float, high: float, points: Sequence[float] = ()) -> None:
+    """Give a logarithmic axis ticks at 1 and every few decades.
+
+    Where it is short, they stand at what was measured, if that is a few round numbers with room for
+    them, else at 1, 2, 5.
+    """
     a, b = math.log10(low), math.log10(high)
     if b - a < 2:
-        axis.set_major_locator(FixedLocator(_short_ticks(low, high)))
+        stand = sorted(set(points))
+        ticks = stand if _are_ticks(stand, b - a) else _short_ticks(low, high)
+        axis.set_major_locator(FixedLocator(ticks))
         axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
     else:
         stride = math.ceil((b - a) / (_TICKS + 1))
@@ -47,6 +55,12 @@ def log_axis(axis: Axis, low: float, high: float) -> None:
         axis.set_major_locator(FixedLocator((10.0**decades).tolist()))
         axis.set_major_formatter(FuncFormatter(lambda value, _: _power_text(value)))
     axis.set_minor_locator(NullLocator())
+
+
+def _are_ticks(points: Sequence[float], decades: float) -> bool:
+    few, are_round = 3 <= len(points) <= _TICKS + 1, all(x == float(f"{x:.2g}") for x in points)
+    room = decades / (2 * _TICKS)
+    return few and are_round and all(math.log10(b / a) >= room for a, b in pairwise(points))
 
 
 def _short_ticks(low: float, high: float) -> list[float]:
