@@ -727,3 +727,92 @@ def test_sigmoids_are_advised_another_activation(bend: type[nn.Module], first: s
     report = gradbook.diagnose(net, deltas=deltas)
     assert report.verdict is Verdict.VANISHING
     assert report.steps[0].text.startswith(first)
+
+
+class Siren(nn.Module):
+    """Sines of thirty times what layers make, of which PyTorch draws the weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(1 if i == 0 else 32, 32) for i in range(6))
+        self.out = nn.Linear(32, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = torch.sin(30 * layer(x))
+        return self.out(x)
+
+
+def _growth(net: Siren, x: Tensor, y: Tensor) -> tuple[float, Report]:
+    net.zero_grad()
+    deltas, made = gradbook.watch(net), []
+    hooks = [layer.register_forward_hook(lambda *a: made.append(a[2])) for layer in net.layers]
+    out = net(x)
+    F.mse_loss(out, y).backward(retain_graph=True)
+    report = gradbook.diagnose(net, deltas=deltas)
+    deltas.remove()
+    first, *_, last = torch.autograd.grad(F.mse_loss(out, y), made)
+    for hook in hooks:
+        hook.remove()
+    return float((first.square().mean() / last.square().mean()).log10()) / 2, report
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_weights_that_are_small_already_are_not_to_be_drawn_larger(seed: int) -> None:
+    torch.manual_seed(seed)
+    net, x = Siren(), torch.linspace(-1, 1, 128)[:, None]
+    before, report = _growth(net, x, torch.sin(20 * x))
+    assert before > 2
+    assert report.verdict is Verdict.EXPLODING
+    assert "divide them by it" in report.steps[0].text
+    assert not any("2/n" in step.text for step in report.steps)
+    for layer in [*net.layers][1:]:
+        layer.weight.data /= 30
+    after, report = _growth(net, x, torch.sin(20 * x))
+    assert abs(after) < 2 < before
+    for layer in [*net.layers][1:]:
+        nn.init.normal_(layer.weight, 0, 32**-0.5)
+    assert _growth(net, x, torch.sin(20 * x))[0] > before
+
+
+class Swollen(nn.Module):
+    """A sum of blocks that nothing keeps small."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Linear(10, 32), nn.Linear(32, 4)
+        blocks = (nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32)) for _ in range(20))
+        self.blocks = nn.ModuleList(blocks)
+        for block in self.blocks:
+            nn.init.kaiming_normal_(block[0].weight)
+            nn.init.kaiming_normal_(block[2].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.1])
+def test_inputs_are_called_large_only_where_they_are(unit: float) -> None:
+    torch.manual_seed(0)
+    net = Swollen()
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(unit * torch.randn(128, 10)), torch.arange(128) % 4).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is Verdict.EXPLODING
+    assert not any("far larger" in step.text for step in report.steps)
+
+
+@pytest.mark.parametrize("bend", [nn.Tanh, nn.Sigmoid])
+def test_units_that_large_inputs_drive_to_their_ends_are_told_with_these(
+    bend: type[nn.Module],
+) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(1, 32), bend(), nn.Linear(32, 32), bend(), nn.Linear(32, 1))
+    deltas, x = gradbook.watch(net), 1.6e9 + 3e7 * torch.rand(128, 1)
+    F.mse_loss(net(x), torch.sin(x)).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is Verdict.CUT
+    assert report.steps[0].text.startswith("Bring the inputs to mean 0")

@@ -31,8 +31,9 @@ BLOWS_UP = frozenset({Verdict.EXPLODING, Verdict.LARGE_STEP})
 EMPTIES = frozenset({Verdict.CUT, Verdict.LOSS})
 """What one batch may seem to be of which a loss has nothing to say, as one without an object."""
 
-RISEN = 1.3
-"""How many times the loss of the first fifth that of the last is which has risen."""
+RISEN, NO_RISE = 1.3, 0.01
+"""How many times the loss of the first fifth that of the last is which has risen, and the share of
+the first loss by which it rises at least."""
 
 STAYS, SETTLES = 0.98, 0.9
 """How much of the loss of the second fifth is left in the last of one that does not fall, and of
@@ -180,7 +181,8 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
     if first.verdict is not Verdict.HEALTHY or len(told) < 2 * FIFTH or not told[0] > 0:
         return report
     ends = median(last_fifth(told[::-1])), median(last_fifth(told))
-    if not ends[1] >= RISEN * ends[0]:
+    # What came to 0, or next to it, and stays there has not risen.
+    if not ends[1] >= RISEN * ends[0] or ends[1] - ends[0] <= NO_RISE * told[0]:
         return report
     return _told(report, f" But the loss has risen from {ends[0]:.3g} to {ends[1]:.3g}.", "risen")
 
@@ -315,6 +317,8 @@ def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     if (found := next((f for f in report.findings if f.hint == "summed"), None)) is not None:
         return _first(report, found)
     settled = verdict is Verdict.CANNOT_TELL or verdict in AT_REST - began
+    # A loss that sends something past which nothing gets is not at its least.
+    settled &= report.findings[0].hint != "bent"
     if settled and (found := learned(moments)) is not None:
         return _instead(report, found)
     # Something still comes back, and nobody told what the loss did.

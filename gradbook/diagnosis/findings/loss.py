@@ -133,12 +133,20 @@ def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
     size = max((_sent(known, p) for p in ends), default=0.0) / known.loss_scale
     if known.record.differentiated or not 0 < size < LEAST:
         return None
-    at = listed([p.name for p in ends])
+    at, inner = listed([p.name for p in ends]), max(map(_all_of, ends)) / known.loss_scale >= LEAST
     text = f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
     text += "saturated, at its minimum or multiplied by a small number; it is not your layers."
+    if inner:
+        last = listed(list(dict.fromkeys(name for end in ends for name in end.before)))
+        text = f"The loss sends something to {at}, and next to nothing gets to {last}: the δ there "
+        text += f"add up to {size:.0e}. What stands behind is flat, or multiplies by what is small."
     most = _largest_step(known)
     text += f" A step changes weights by {most:.0e} of their size all the same." * (most >= SLOW)
-    return Finding(Verdict.LOSS, text, since=ends[-1].name)
+    return Finding(Verdict.LOSS, text, since=ends[-1].name, hint="bent" if inner else None)
+
+
+def _all_of(place: Place) -> float:
+    return (place.delta or 0.0) * place.count
 
 
 def _sent(known: Known, end: Place) -> float:
@@ -146,9 +154,10 @@ def _sent(known: Known, end: Place) -> float:
 
     Of several layers whose outputs come together the one that gets most tells.
     """
-    last = [p for p in known.places if p.name in end.before and not p.state and p.layer]
-    sums = [(p.delta or 0.0) * p.count for p in last]
-    return min((end.delta or 0.0) * end.count, max(sums, default=math.inf))
+    last = [known.by_name[name] for name in end.before if name in known.by_name]
+    # Where sums come in, as of experts, more than these layers made it.
+    alone = all(p.layer and not p.state for p in last)
+    return min(_all_of(end), max(map(_all_of, last), default=math.inf) if alone else math.inf)
 
 
 def _silent_ends(known: Known) -> list[Place]:
@@ -167,8 +176,8 @@ def _behind_the_last(known: Known) -> Finding | None:
         return None
     last = listed(list(dict.fromkeys(n for end in ends.values() for n in end.before)))
     text = f"The loss sends something to {listed(list(ends))}, and exactly nothing of it gets to "
-    text += f"{last}: what stands behind the last layer has a slope of 0 there. It is not your "
-    return Finding(Verdict.LOSS, f"{text}layers.", since=next(iter(ends)))
+    text += f"{last}: what stands behind the last layer has a slope of 0 there."
+    return Finding(Verdict.LOSS, text, since=next(iter(ends)), hint="bent")
 
 
 def taken_amiss(known: Known) -> str:

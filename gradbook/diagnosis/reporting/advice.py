@@ -38,6 +38,8 @@ class Traits:
     """Whether its hidden layers are known to have sigmoids."""
     raw: bool = False
     """Whether it starts at a layer that reads data far larger than 1."""
+    light: bool = False
+    """Whether its weights have a smaller variance than 1/n for n inputs."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ def _read(table: str) -> dict[str, Advice]:
 
 HINTS = _read("""
 data (diagnose): Look at the batch: count what is not finite in it, and drop it.
+bent (activations): Look at what the last layer returns: below 0 a ReLU is flat, far from 0 a
+  sigmoid, tanh or clamp. Bring the inputs to mean 0 and variance 1, lower the learning rate, and
+  leave that activation out where the loss allows it; raise a factor that is small.
 loss (diagnose): Look at the loss: what is not finite in its targets, a division by 0, log(0), a
   root or norm of 0, a logarithm or power of what is negative, or all labels masked.
 step (clipping): Go back to the last weights that are finite; clip, lower the rate.
@@ -166,7 +171,8 @@ risen (update-rule): Lower the learning rate; if it rises at any, look for a wro
   to rise, as in a game of two networks.
 flat loss (what-do-i-try): If it still has to fall: compare the shapes of outputs and targets, for
   (N, 1) against (N,) makes N times N errors; leave out a softmax in front of a loss that takes one;
-  see whether one batch is learned by heart.
+  see whether outputs can reach the targets, for a tanh ends at 1, and whether one batch is learned
+  by heart.
 hardly (update-rule): If it still has to fall: raise the learning rate tenfold, and again; bring
   targets to mean 0 and variance 1, if they are numbers.
 held small (clipping): Clip at a larger norm; with a GradScaler call scaler.unscale_(optimizer)
@@ -195,8 +201,11 @@ sigmoids (activations, sigmoids, not differentiated): Replace the sigmoids by Re
 weights (initialization, not normalized, not made, not differentiated, not sigmoids): Draw the
   weights of n inputs with the variance for the activation, 2/n for ReLU, 1/n for tanh; replace
   sigmoids that are no gates.
-drawn (initialization, not normalized, not made, not differentiated, not sigmoids): Draw the weights
-  of n inputs with the variance for the activation, 2/n for ReLU, 1/n for tanh.
+light (initialization, light, not normalized, not made): The weights of n inputs have a variance
+  below 1/n already: look for what multiplies beside them, as the 30 in sin(30 z), and divide them
+  by it.
+drawn (initialization, not light, not normalized, not made, not differentiated, not sigmoids): Draw
+  the weights of n inputs with the variance for the activation, 2/n for ReLU, 1/n for tanh.
 smooth (initialization, differentiated): Draw the weights for tanh with variance 1/n; ReLU has no
   second derivative.
 norm (normalization, not normalized, not differentiated, not sigmoids): Normalize each layer before
@@ -265,7 +274,7 @@ DEEP = {
     Verdict.DEAD: _try("biases, norm, off side"),
     Verdict.VANISHING: _try("raw, sigmoids, weights, smooth, path, norm, activation, scale"),
     Verdict.EXPLODING: _try(
-        "raw, sigmoids, drawn, smooth, deep norm, path, scale, warm, norm, clip"
+        "raw, light, sigmoids, drawn, smooth, deep norm, path, scale, warm, norm, clip"
     ),
     Verdict.STARVED: _try("balance"),
     Verdict.LARGE_STEP: _try("thousandth, inputs, clip"),
@@ -301,6 +310,8 @@ def next_steps(finding: Finding, traits: Traits | None = None) -> tuple[Advice, 
         steps = [step for step in steps if step is not _SAID["clip"]]
     if finding.hint in HINTS:
         steps = [HINTS[finding.hint], *(steps if finding.hint in BESIDE else [])]
+    if finding.hint == "flat" and traits.raw:  # what reads them is at its ends
+        steps = [_SAID["raw"], *steps]
     if traits.single and not traits.recurrent and verdict in sized:
         steps = [_SAID["one layer"], *steps]
     if verdict in (*sized, Verdict.DEAD, Verdict.FROZEN):

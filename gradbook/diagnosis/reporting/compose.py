@@ -1,7 +1,10 @@
 """From what was measured and found to a report."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.measuring.examination import Examined
@@ -55,7 +58,9 @@ def report_of(found: Examined, findings: Sequence[Finding], known: Known | None 
     per_layer = rate(first.profile.of_steps) if first.profile and sizes else None
     in_time = first.hint in ("time", "lag", "order") or traits.recurrent
     raw = known is not None and _at_raw_data(first, known)
-    traits = replace(traits, recurrent=in_time, single=bool(sizes) and one_layer(sizes), raw=raw)
+    light = known is not None and first.verdict is Verdict.EXPLODING and _are_light(found)
+    single = bool(sizes) and one_layer(sizes)
+    traits = replace(traits, recurrent=in_time, single=single, raw=raw, light=light)
     return Report(
         findings=tuple(map(_printable, findings)),
         rate=per_layer,
@@ -67,10 +72,30 @@ def report_of(found: Examined, findings: Sequence[Finding], known: Known | None 
 
 
 def _at_raw_data(first: Finding, known: Known) -> bool:
-    """Tell whether what was found starts at a layer that reads data, or what they made large."""
-    at = [p for p in known.places if p.name.removesuffix(" (z)") == first.since]
-    large = any(enters(p.name, p.module) and (p.out or 0.0) > RAW for p in at)
+    """Tell whether what was found starts at a layer that reads data, or what is made of them."""
+    since = (first.since or "").removesuffix(" (z)")
+    at = [p for p in known.places if p.name.removesuffix(" (z)") == since]
+    data = (p for p in at if enters(p.name, p.module) and not p.before)
+    large = any((p.out or 0.0) > RAW for p in data)
     return large or not {p.module for p in at}.isdisjoint(known.record.raw)
+
+
+def _are_light(found: Examined) -> bool:
+    """Tell whether most matrices have a smaller variance than 1/n for n inputs.
+
+    Which axis counts those is not known of all: the larger one is taken.
+    """
+    shapes = {name: m.shape or () for name, m in found.measured.items() if m.tied_to is None}
+    gains = [_gain(found, name, shape) for name, shape in shapes.items() if len(shape) > 1]
+    return 2 * sum(gain < 1 for gain in gains) > len(gains)
+
+
+def _gain(found: Examined, name: str, shape: tuple[int, ...]) -> float:
+    stored = None if found.weights is None else found.weights.get(name)
+    if stored is None:
+        return math.inf
+    inputs = math.prod(shape) / max(min(shape[0], shape[-1]), 1)
+    return inputs * float(np.square(stored.values(), dtype=np.float64).mean())
 
 
 def _printable(finding: Finding) -> Finding:
