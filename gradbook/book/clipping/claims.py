@@ -264,7 +264,8 @@ MEMORY = Claim(
     name="adam-remembers-a-spike",
     chapter=CHAPTER,
     statement="A spike among equal gradients shortens Adam's steps long after the mean forgot it",
-    setting="a gradient of 100 among ones; step over learning rate, so many steps later",
+    setting="a gradient of 100 behind 200 ones and before more of them; step over learning rate, "
+    "so many steps later",
     source=KINGMA_BA,
     kind=ClaimKind.EXACT,
     cases=tuple(f"after {after} steps" for after in AFTER),

@@ -350,7 +350,8 @@ RESIDUAL = CommonClaim(
     (Place(sources.PRINCE, "notebook 11.3", _UDL + "11_3_Batch_Normalization.ipynb"),),
     "factor per block",
     proofs.residual_blocks_double,
-    "the mean square is meant, weights are He's, and each stands behind a ReLU",
+    "the mean square is meant, weights are He's, each stands behind a ReLU, and what comes "
+    "along the path is symmetric around zero",
 )
 SHATTERED = CommonClaim(
     "Deep in a network the gradients of neighboring inputs have little in common",
@@ -374,7 +375,7 @@ ADAM = CommonClaim(
     (Place(sources.KINGMA_BA, "the abstract", "https://arxiv.org/abs/1412.6980"),),
     "last step over the learning rate",
     proofs.adam_steps,
-    "the gradient is large against epsilon, and has kept its size so far",
+    "the gradient is large against epsilon, and has kept its size and sign so far",
 )
 
 ALL: tuple[CommonClaim, ...] = tuple(

@@ -11,9 +11,9 @@ from gradbook.book.sources import THIS_BOOK
 CHAPTER = "diagnose"
 
 SETTING = (
-    f"depths {TEST.depths}, in time thrice as many steps, widths {TEST.widths}, activations and "
-    "seeds that no threshold was fitted on; networks whose numbers do not bear out what was built "
-    "in are left out"
+    f"depths {TEST.depths}, in time thrice as many steps, widths {TEST.widths} and seeds that no "
+    "threshold was fitted on, and other activations where the fault allows it; networks whose "
+    "numbers do not bear out what was built in are left out"
 )
 
 

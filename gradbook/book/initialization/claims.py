@@ -424,7 +424,7 @@ QUARTER_CIRCLE = Claim(
     # What is left out is of order 1/n.
     tolerance=0.005,
     rival=Rival("It is their root mean square, √v", lambda: [1.0, 1 / math.sqrt(3)]),
-    draws=6,
+    draws=40,
     full=60,
 )
 JACOBIANS = Claim(

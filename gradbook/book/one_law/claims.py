@@ -126,7 +126,8 @@ DECAY = Claim(
     name="decay of four by three networks",
     chapter=CHAPTER,
     statement="The product of χ over the layers is what is left of a gradient's mean energy",
-    setting=f"{DEPTH} layers of width {WIDTH}, no biases; log₁₀ of the root mean square norm",
+    setting=f"{DEPTH} layers of width {WIDTH}, no biases; log₁₀ of the root mean square norm, from "
+    "mean and variance of logarithms that are taken for normal",
     source=SCHOENHOLZ,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"{s.activation.name}, {SCALES[k % 4]}" for k, s in enumerate(TABLE)),
@@ -160,16 +161,16 @@ PHASES = Claim(
 CORNER = Claim(
     name="tanh at its corner",
     chapter=CHAPTER,
-    statement="At σ_w = 1 without biases tanh loses length and energy about as 1/depth",
+    statement="At σ_w = 1 without biases tanh loses mean square and energy about as 1/depth",
     setting=f"width {SLOWER}; minus the power between {START} and {SLOW} layers, mean over draws",
     source=SCHOENHOLZ,
     kind=ClaimKind.ASYMPTOTIC,
-    cases=("length of z in the last layer", "energy at the input"),
+    cases=("mean square of z in the last layer", "energy at the input"),
     theory=_slow_theory,
     measure=_slow,
     # What is left out is of order depth/width.
     tolerance=0.1,
-    rival=Rival("Length and energy fall as one over the root of the depth", lambda: [0.5, 0.5]),
+    rival=Rival("Both fall as one over the root of the depth", lambda: [0.5, 0.5]),
     draws=200,
     full=1000,
 )

@@ -112,8 +112,8 @@ QK_SCORES = Claim(
 QK_TRAINING = Claim(
     name="qk-norm-training",
     chapter=CHAPTER,
-    statement="Query and key weights that start eight times too large stop a pre-norm Transformer "
-    "from learning, and with QK-norm nearly all learn at the rates tried",
+    statement="Pre-norm Transformers whose query and key weights start eight times too large learn "
+    "at none of the rates tried, in so few steps, and with QK-norm nearly all do",
     setting=f"four pairs of width {qk_norm.TRIAL.width}, six tokens to be reversed, Adam, "
     f"{qk_norm.TRIAL.steps} steps; share of {qk_norm.TRIAL.seeds} networks that end below half "
     "of guessing",

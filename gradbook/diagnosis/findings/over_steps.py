@@ -20,6 +20,9 @@ FIFTH = 5
 SHARE = 0.1
 """The share of steps that a loss scale may lose before a log is called not finite."""
 
+MOSTLY = 0.6
+"""The share of steps at which a norm rises that grows."""
+
 PEAK = 100.0
 """How many times the median of all a norm is that is a peak."""
 
@@ -43,7 +46,7 @@ def growing(total: Mapping[float, float]) -> Finding | None:
         ends = [len(sizes) * k // FIFTH for k in range(FIFTH + 1)]
         parts = [median(sizes[a:b]) for a, b in pairwise(ends)]
     rising = sum(b > a for a, b in pairwise(parts))
-    if len(sizes) < 3 or grown < GROWS or rising < 0.6 * (len(parts) - 1):
+    if len(sizes) < 3 or grown < GROWS or rising < MOSTLY * (len(parts) - 1):
         return None
     begin = next((s for s, n in total.items() if n > 10 * first), max(total))
     text = f"The norm of all gradients grows by {factor(grown)} over {len(sizes)} steps, from "
