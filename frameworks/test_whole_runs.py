@@ -510,6 +510,71 @@ def test_how_a_loss_stays_is_said_as_it_is(course: str) -> None:
     assert said in run.report().reason
 
 
+class Sine(torch.autograd.Function):
+    """A sine; what it sends back is multiplied by a number, or goes to other examples."""
+
+    wrong: Callable[[Tensor], Tensor] = staticmethod(lambda slope: slope)
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx: Any, *came: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return Sine.wrong(came[0] * x.cos())
+
+
+class Sines(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return Sine.apply(x)
+
+
+def with_sines() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        *(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 16), Sines()),
+        *(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)),
+    )
+
+
+@pytest.mark.parametrize("wrong", [torch.neg, lambda slope: slope.flip(0), None])
+def test_a_backward_pass_of_ones_own_is_named_where_the_loss_does_not_fall(
+    wrong: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the wrong sign, or of other examples, a gradient is as large as the right one."""
+    monkeypatch.setattr(Sine, "wrong", wrong or (lambda slope: slope))
+    net = with_sines()
+    x = torch.randn(128, 10)
+    y = (x @ torch.randn(10, 4)).argmax(1)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(60):
+            optimizer.zero_grad()
+            (loss := F.cross_entropy(net(x), y)).backward()
+            run.step(loss)
+            optimizer.step()
+    report = run.report()
+    assert report.verdict is V.HEALTHY
+    assert ("has not fallen" in report.reason) is (wrong is not None)
+    assert ("Function of your own, Sine: " in str(report)) is (wrong is not None)
+    assert ("gradcheck" in report.notes[0]) is (wrong is not None)
+
+
+@pytest.mark.parametrize("course", [*COURSES, "up", "down"])
+def test_however_a_loss_stays_a_backward_pass_of_ones_own_is_named(course: str) -> None:
+    ends = {"up": lambda step: 1.0 + step, "down": lambda step: 1 / (1.0 + step)}
+    told = ends[course] if course in ends else COURSES[course][0]
+    net = with_sines()
+    with gradbook.watching(net) as run:
+        for step in range(50):
+            net.zero_grad()
+            net(torch.randn(64, 10)).square().mean().backward()
+            run.step(told(step))
+    assert ("gradcheck" in run.report().notes[0]) is (course != "down")
+
+
 @pytest.mark.parametrize("decay", [0.0, 2.0])
 def test_a_loss_that_weight_decay_holds_is_told_with_it(decay: float) -> None:
     torch.manual_seed(0)

@@ -12,7 +12,7 @@ from gradbook.checks import positive_int
 from gradbook.diagnosis import run_findings
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
-from gradbook.diagnosis.findings.about import CLEARED, off_power_of_2
+from gradbook.diagnosis.findings.about import CLEARED, by_hand, off_power_of_2
 from gradbook.diagnosis.findings.over_steps import ceasing, growing, peaks
 from gradbook.diagnosis.measuring.parameters import innermost
 from gradbook.diagnosis.reporting.report import Report, finite
@@ -226,8 +226,11 @@ class Run:
             return run_findings.of_another(report, self._steps)
         if self._rates and self._untaken > self._between + run_findings.OFTEN:
             return run_findings.by_another(report, self._untaken)
+        arrived = report
         for told in (run_findings.risen, run_findings.stays):
             report = told(report, self.moments)
+        if report is not arrived:  # a gradient of the wrong sign is as large as the right one
+            report = _noted(report, *by_hand(self._deltas.record.functions))
         norms = [held for held, _ in self._taken] or [m.norm for m in self.moments]
         return run_findings.slowed(
             run_findings.held_small(report, self.moments, norms), self._rates

@@ -45,9 +45,8 @@ BY_HAND = frozenset({Verdict.CUT, Verdict.VANISHING, Verdict.EXPLODING, Verdict.
 
 def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
     """Say what was watched, and what of it is to be known where that was found first."""
-    if verdict in BY_HAND and (own := known.record.functions):
-        text = "whether what it sends back is right, torch.autograd.gradcheck tells."
-        yield f"On the way is a torch.autograd.Function of your own, {listed(own)}: {text}"
+    if verdict in BY_HAND:
+        yield from by_hand(known.record.functions)
     if held := [p.name for p in known.parameters if not p.trainable]:
         text = f"{len(held)} of {len(known.parameters)} tensors have requires_grad False, and stay "
         yield f"{text}as they are: {listed(held)}."
@@ -72,6 +71,13 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
         text = f"The gradient of {name} {UNLIKE}: gradients were summed over several passes, "
         scaled = f"The gradient of {name} is the sum of this pass's δ over {by:.0f}, as behind "
         yield f"{scaled}unscale_." if is_scale(by) else f"{text}clipped, scaled or are stale."
+
+
+def by_hand(functions: Sequence[str]) -> Iterator[str]:
+    """Name the backward passes that somebody wrote, and what tells whether they are right."""
+    text = "whether what it sends back is right, torch.autograd.gradcheck tells."
+    if functions:
+        yield f"On the way is a torch.autograd.Function of your own, {listed(functions)}: {text}"
 
 
 def is_scale(by: float) -> bool:
