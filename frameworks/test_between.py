@@ -55,6 +55,47 @@ def test_a_gradient_taken_between_two_passes_of_one_loss_hides_neither(
         net.zero_grad()
 
 
+@pytest.mark.parametrize("second", ["pass", "no_grad", "none"])
+def test_a_derivative_that_is_taken_between_two_passes_hides_neither(second: str) -> None:
+    """Its pass comes back twice, for the derivative and for the loss, which is what it counts."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(1, 20), nn.Tanh(), nn.Linear(20, 20), nn.Tanh(), nn.Linear(20, 1))
+    optimizer, deltas = torch.optim.Adam(net.parameters(), 1e-2), gradbook.watch(net)
+    for _ in range(20):
+        optimizer.zero_grad()
+        x = torch.linspace(0, 1, 32)[:, None].requires_grad_()
+        u = net(x)
+        (slope,) = torch.autograd.grad(u.sum(), x, retain_graph=True)
+        with torch.set_grad_enabled(second == "pass"):
+            at = x if second == "no_grad" else torch.zeros(1, 1)  # as to log an error
+            end = net(at) - 1 if second != "none" else at
+        sent: list[Tensor] = []
+        u.register_hook(sent.append)
+        ((slope + u).square().mean() + end.square().mean()).backward()
+        report = gradbook.diagnose(net, deltas=deltas)
+        assert report.verdict is V.HEALTHY
+        assert "holds" not in report.reason
+        assert not any("stale" in note for note in report.notes)
+        ends = [end.detach()] if second == "pass" else []
+        whole = float(sent[0].square().sum()) + sum(4 * float(e.square().sum()) for e in ends)
+        place = deltas.record.places[-1]
+        assert place.delta == pytest.approx((whole / (32 + len(ends))) ** 0.5)
+        optimizer.step()
+
+
+def test_of_two_losses_that_go_back_in_turn_a_bias_holds_both() -> None:
+    """To clear gradients between the two would lose the first."""
+    net, x = perceptron(), torch.randn(16, 8)
+    deltas = gradbook.watch(net)
+    out = net(x)
+    F.cross_entropy(out, LABELS).backward(retain_graph=True)
+    F.cross_entropy(out, LABELS, label_smoothing=0.1).backward()
+    assert "holds" not in gradbook.diagnose(net, deltas=deltas).reason
+    for _ in range(2):  # of another pass each, which nobody clears
+        F.cross_entropy(net(x), LABELS).backward()
+    assert "holds" in gradbook.diagnose(net, deltas=deltas).reason
+
+
 def test_of_passes_that_come_back_together_the_last_forward_is_the_last() -> None:
     net: Any = perceptron()
     deltas = gradbook.watch(net)

@@ -107,6 +107,7 @@ class Seen:
     half: bool = False
     inner: bool = False  # whether what came back is to be differentiated itself
     again: bool = False  # whether something was: what the second pass sends enters at every layer
+    often: bool = False  # whether several losses, or a derivative, went back through it in turn
     shares: Any = None  # what a loss may take for logits, until that is known
     twice: str = ""
     sent_on: list[Any] = field(default_factory=list)  # what comes back to an output, but the loss's
@@ -122,11 +123,15 @@ class Seen:
     def take(self, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back."""
         self.shape, self.half = tuple(delta.shape), is_half(delta)
+        self.often |= self.delta is not None and not self.inner
         self.delta, self.inner = size_of(delta), differentiating()
         self.again |= self.inner
         if self.shares is not None:
             self.twice, self.shares = taken_again(self.shares, delta), None
-        if self.layer and delta.ndim in (2, 3) and not self.channels and delta.numel() <= 2**18:
+        plain = self.layer and delta.ndim in (2, 3) and not self.channels
+        if self.often:  # a bias holds what came each time, or, of a derivative, what came last
+            self.numbers.pop("total", None)
+        elif plain and delta.numel() <= 2**18:
             self.numbers["total"] = size_of(delta.flatten(0, -2).sum(0)) * delta.shape[-1] ** 0.5
 
 
@@ -172,10 +177,10 @@ class Pass:
     def take(self, place: Seen, delta: Any) -> None:
         """Keep the numbers of a gradient that has come back, as long as somebody watches."""
         if delta is not None and self.told() is not None and not self.asking:
+            self.hear()  # first, for it forgets what came back before
             if place.module or not place.weak or delta.ndim > 1:  # a sum of losses is no state
                 place.take(delta.detach())
             place.beside &= place.shape in self.silent  # a mask, or a mere number, has another
-            self.hear()
 
     def hook(self, tensor: Any, act: Callable[[Any], None]) -> None:
         """Call a function with the gradient of a tensor; of a leaf until the next step begins."""

@@ -146,12 +146,14 @@ class Watched(Mapping[str, Any]):
 
     def _heard(self, made: Pass) -> None:
         made.differentiated |= (again := differentiating())
-        if not again and not made.heard:
-            # A pass of before, as with an attack in between, comes back together with this one.
+        # A pass of before, as with an attack in between, comes back together with this one; and so
+        # may one that came back for a derivative with respect to an input, before this one began.
+        once_more = made.heard and made.era < self.age
+        if not again and (once_more or not made.heard):
             made.heard, made.era = True, self.age
             self.returns += 1
-            for place in made.places.values():  # what came back only to be differentiated
-                if place.inner:
+            for place in made.places.values():  # what came back then is none of this loss
+                if once_more or place.inner:
                     place.delta = None
                     place.numbers.pop("total", None)
             made.nodes.clear()
