@@ -272,3 +272,83 @@ def test_of_a_plain_cell_each_step_counts(steps: int) -> None:
     [profile] = [f.profile for f in gradbook.diagnose(net, deltas=deltas).findings if f.profile]
     # One step is a third of a decade; where a state lies beside its input both are measured.
     assert profile.fall[0] == pytest.approx(-change, abs=0.1)
+
+
+class Handed(nn.Module):
+    """A cell that is called step by step with what the call before returned, or with another."""
+
+    def __init__(self, kind: str, way: str) -> None:
+        super().__init__()
+        self.kind, self.way, self.out = kind, way, nn.Linear(24, 4)
+        self.first = nn.Parameter(torch.randn(16, 24))
+        self.first.requires_grad_(way == "learned")
+        if kind in ("LSTM", "GRU"):
+            self.cell = getattr(nn, kind)(8, 24, batch_first=True)
+        elif kind == "beside":
+            self.cell = nn.Linear(8 + 24, 24)
+        elif kind == "apart":
+            self.read, self.cell = nn.Linear(8, 24), nn.Linear(24, 24)
+        else:
+            self.cell = getattr(nn, kind)(8, 24)
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Return what is read of a step, and what may be handed on."""
+        if self.kind == "beside":
+            h = self.cell(torch.cat([x, state], 1)).tanh()
+            return h, h
+        if self.kind == "apart":
+            h = (self.read(x) + self.cell(state)).tanh()
+            return h, h
+        if self.kind in ("LSTM", "GRU"):
+            out, state = self.cell(x[:, None], state)
+            return out[:, 0], state
+        state = self.cell(x, state)
+        return state[0] if self.kind == "LSTMCell" else state, state
+
+    def fresh(self, h: Tensor) -> Any:
+        state = h[None] if self.kind in ("LSTM", "GRU") else h
+        return (state, torch.zeros_like(state)) if "LSTM" in self.kind else state
+
+    def forward(self, x: Tensor) -> Tensor:
+        zeros = x.new_zeros(len(x), 24)
+        state = self.fresh(zeros)
+        for row in x.unbind(1):
+            if self.way == "detached":
+                many = isinstance(state, tuple)
+                state = tuple(s.detach() for s in state) if many else state.detach()
+            elif self.way != "handed on":
+                anew = {"learned": self.first * 1, "drawn": torch.randn(len(x), 24)}
+                state = self.fresh(anew.get(self.way, zeros)) if self.way != "none" else None
+            h, state = self.step(row, state)
+        return self.out(h)
+
+
+KINDS = ("LSTMCell", "GRUCell", "RNNCell", "LSTM", "GRU", "beside", "apart")
+WAYS = ("zeros", "none", "learned", "drawn", "detached", "handed on")
+
+
+NEEDY = ("beside", "apart")  # they cannot be called without a state
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"), [(k, w) for k, w in product(KINDS, WAYS) if k not in NEEDY or w != "none"]
+)
+def test_of_a_cell_whose_state_is_not_handed_on_it_is_said_to_be_so(kind: str, way: str) -> None:
+    torch.manual_seed(0)
+    net, x = Handed(kind, way), torch.randn(16, 5, 8)
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(x), LABELS).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    if way == "handed on":
+        assert report.verdict.value == "healthy"
+        return
+    assert report.verdict.value == "cut"
+    assert "was called 5 times" in report.reason
+    if way in ("zeros", "none") and kind != "beside":  # there one matrix reads the input, too
+        assert report.reason.startswith("cell ")
+        assert "state is 0, or none: nothing is handed on" in report.reason
+        assert "detach" not in f"{report.reason} {report.steps[0].text}"
+        assert "give each call what the one before returned" in report.steps[0].text
+    else:
+        assert "detached, or made anew" in report.reason
+        assert report.steps[0].text.startswith("Hand the state on from call to call")

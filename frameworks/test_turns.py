@@ -80,6 +80,63 @@ def test_a_layer_that_is_never_called_and_in_no_list_is_told_at_once() -> None:
     assert "never called: spare.0.weight" in report.reason
 
 
+class Made(nn.Module):
+    """A layer whose weights others make, and that gets them in one way or another."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.z, self.way, self.last = nn.Parameter(torch.randn(8)), way, nn.Linear(8, 4)
+        if way == "bare":
+            self.make = nn.Parameter(torch.randn(32, 8))
+        else:
+            self.maker = nn.Linear(8, 32)
+        self.last.weight.requires_grad_(way != "handed over")
+
+    def forward(self, x: Tensor) -> Any:
+        w = (self.make @ self.z if self.way == "bare" else self.maker(self.z)).view(4, 8)
+        if self.way == "handed over":
+            return torch.func.functional_call(self.last, {"weight": w}, (x,))
+        if self.way == "copied":
+            with torch.no_grad():
+                self.last.weight.copy_(w)
+        elif self.way == "copied to data":
+            self.last.weight.data.copy_(w)
+        else:
+            self.last.weight.data = w.data
+        return self.last(x)
+
+
+@pytest.mark.parametrize("way", ["data", "copied", "copied to data", "bare", "handed over"])
+def test_weights_that_are_made_and_written_were_used(way: str) -> None:
+    net = Made(way)
+    report = ask(net)
+    lost = [name for name, p in net.named_parameters() if p.requires_grad and p.grad is None]
+    assert (report.verdict is V.CUT) is bool(lost)
+    assert bool(lost) is (way != "handed over")
+    if lost:
+        assert "never called" not in report.reason
+        assert all(name in report.reason for name in lost)
+        assert ".data" in report.steps[0].text
+        assert "functional_call" in report.steps[0].text
+
+
+class Scaled(nn.Module):
+    """A layer, and a number that nothing is made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.layer = nn.Parameter(torch.ones(8)), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.layer(x)
+
+
+def test_a_module_that_returns_what_another_does_was_called() -> None:
+    report = ask(nn.Sequential(Scaled(), nn.Tanh(), nn.Linear(8, 4)))
+    assert report.verdict is V.CUT
+    assert "0.scale. Nothing that ran was seen to read them" in report.reason
+
+
 def test_a_cut_is_told_where_others_take_turns() -> None:
     net = Parts("cut")
     report = ask(net)

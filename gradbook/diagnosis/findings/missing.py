@@ -43,7 +43,8 @@ def in_turns(known: Known) -> list[str]:
     none = (p for p in known.asked if p.norm is None and p.name not in known.came)
     over = {p.name: [n for n in called | lists if f"{p.layer}.".startswith(f"{n}.")] for p in none}
     idle = [name for name, held in over.items() if max(held, key=len, default="") in lists]
-    idle = [name for name in idle if name not in known.place_of]
+    ran = _called(known)
+    idle = [n for n in idle if n not in known.place_of and n.rpartition(".")[0] not in ran]
     return idle if early and len(idle) <= MOST * len(known.asked) else []
 
 
@@ -92,7 +93,7 @@ def _unused(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str] | N
         return None
     if not known.places:
         return f"{names}.", none[-1].name, "unknown"
-    called = known.record.called
+    called = _called(known)
     idle = [p for p in none if p.layer not in called and p.name not in known.place_of]
     without = {p.module for p in known.places if not p.asks}
     if idle and without.isdisjoint(p.layer for p in none):
@@ -122,6 +123,11 @@ def _end_of_lists(known: Known, none: Sequence[Parameter]) -> bool:
         if not beside or number_key(layer) <= max(like, default=number_key(layer)):
             return False
     return True
+
+
+def _called(known: Known) -> frozenset[str]:
+    """Return the modules that ran: one that returns what a layer in it does has no own place."""
+    return known.record.called.union(*(place.also for place in known.places))
 
 
 def _ran(known: Known, none: Sequence[Parameter]) -> bool:

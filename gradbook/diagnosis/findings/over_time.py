@@ -185,12 +185,26 @@ def forgotten(known: Known) -> Finding | None:
     for place in known.places:
         if place.layer and place.asks and place.module:
             calls.setdefault(place.module, []).append(place)
-    for module, (*before, last) in calls.items():
-        # A head within the loop hands nothing on: what it reads gets a gradient at earlier calls.
-        read = {name for place in before for name in place.before}.difference(last.before)
-        came = any(p.delta is not None for p in (*before, *map(known.by_name.__getitem__, read)))
-        if len(before) + 1 >= CALLS and last.delta is not None and not came:
-            text = f"{module} was called {len(before) + 1} times, and nothing comes back to any "
-            text += "call but the last: what it hands on is detached, so that nothing is learned "
-            return Finding(Verdict.CUT, f"{text}over the steps.", since=last.name, hint="steps")
-    return None
+    alone = {module: places for module, places in calls.items() if _last_alone(known, places)}
+    # What reads a state of 0 gets exactly 0, and what reads a detached one something.
+    empty = (p.layer for p in known.matrices if p.norm == 0 and p.layer in alone)
+    anew = next((module for module in empty if alone[module][-1].delta), None)
+    module = anew or next(iter(alone), None)
+    if module is None:
+        return None
+    text = f"{module} was called {len(alone[module])} times, and nothing comes back to any call "
+    if anew:
+        text += "but the last, whose state is 0, or none: nothing is handed on, so that nothing is "
+    else:
+        text += "but the last: the state is detached, or made anew, at each, so that nothing is "
+    since, hint = alone[module][-1].name, "anew state" if anew else "steps"
+    return Finding(Verdict.CUT, f"{text}learned over the steps.", since=since, hint=hint)
+
+
+def _last_alone(known: Known, places: Sequence[Place]) -> bool:
+    """Tell whether of a module's calls only the last gets a gradient, and what they read none."""
+    *before, last = places
+    # A head within the loop hands nothing on: what it reads gets a gradient at earlier calls.
+    read = {name for place in before for name in place.before}.difference(last.before)
+    came = any(p.delta is not None for p in (*before, *map(known.by_name.__getitem__, read)))
+    return len(places) >= CALLS and last.delta is not None and not came

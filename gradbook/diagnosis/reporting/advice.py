@@ -104,7 +104,8 @@ underflow, half (clipping): Multiply the loss by a large number, as GradScaler d
   before the step.
 earlier (diagnose): Look for .detach() on what they returned, as where a generator's step reads what
   was made for its critic's; if they take turns, watch a run.
-idle (diagnose): Watch a run if they take turns; else find why: a router, a condition, a list.
+idle (diagnose): Watch a run if they take turns; else find why: a router, a condition, a list, or
+  weights that they make and that are written to .data.
 outside (diagnose): Call backward() behind this forward pass. If you did, look between what the
   network returns and the loss for .detach(), .item(), NumPy, argmax, or a new tensor.
 off (diagnose): Look around forward for no_grad, inference_mode or set_grad_enabled(False).
@@ -129,8 +130,9 @@ few left (activations): If the loss still has to fall, give the off side a slope
 second (activations): The loss takes derivatives of the network, and a second one of ReLU is 0:
   take tanh, SiLU or a sine.
 unused (diagnose): If it is to be trained, look behind it for .detach(), .item(), NumPy, argmax or
-  a comparison, and see whether the loss takes what it returns; a teacher, or what makes targets:
-  requires_grad_(False); else leave it out.
+  a comparison, and see whether the loss takes what it returns; if it makes weights, hand them over
+  by torch.func.functional_call and not through .data; a teacher, what makes targets, or what such
+  weights replace: requires_grad_(False); else leave it out.
 compiled (diagnose): Call torch.compiler.reset() behind gradbook.watch, or watch before the network
   first runs, and without fullgraph=True.
 still (diagnose): See whether their term of the loss is 0, as with a weight or advantages of 0 or
@@ -140,7 +142,10 @@ ceased (diagnose): Go back to weights from before, and ask gradbook.watch(net) a
   went off, lower the learning rate.
 idle 0 (diagnose): See whether they are frozen, cut off, or behind units that are off:
   gradbook.watch(net) at one step tells.
-steps (time-and-gates): Detach the state where a new sequence begins, and not at each step.
+steps (time-and-gates): Hand the state on from call to call, and detach it where a new sequence
+  begins, not at each step.
+anew state (time-and-gates): Make the state once, in front of the loop, and give each call what the
+  one before returned.
 exactly (diagnose): Look there for stop_gradient, detach, round, argmax or a comparison; give the
   activations to see whether units are off.
 diverged (update-rule): Lower the learning rate: steps were as large as the weights before.
