@@ -316,7 +316,7 @@ SYMMETRY = Claim(
 DEFAULTS = Claim(
     name="defaults",
     chapter=CHAPTER,
-    statement="Activation, initializer and depth decide how many decades of a gradient are left",
+    statement="Activation and initializer decide how many decades of a gradient are left in depth",
     setting=f"{SURVEYED} layers of {SURVEY_WIDTH}, no biases, inputs of mean square 1; mean log₁₀ "
     "of the norm at the input; theory with what a finite width takes off",
     source=SCHOENHOLZ,

@@ -145,7 +145,8 @@ EXPLOSION = Claim(
     name="batch-norm-explosion",
     chapter=CHAPTER,
     statement="relu(BN(hW)) multiplies a gradient's energy by "
-    f"{relu_batch_gain(BATCHES[0]):.3f} to {relu_batch_gain(BATCHES[-1]):.3f} per layer",
+    f"{relu_batch_gain(BATCHES[0]):.3f} to {relu_batch_gain(BATCHES[-1]):.3f} per layer, in "
+    f"batches of {BATCHES[0]} to {BATCHES[-1]}",
     setting=f"width {WIDTH}, layers 2 to 5 of 6, independent inputs, γ = 1, β = 0, float32",
     source=YANG,
     kind=ClaimKind.ASYMPTOTIC,

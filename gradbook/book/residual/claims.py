@@ -239,8 +239,7 @@ ALIGNED = Claim(
 NOTEBOOK = Claim(
     name="notebook-11-1",
     chapter=CHAPTER,
-    statement="Gradients along one input: without centering they are not white noise, and at "
-    "Glorot's scale the biases hide the input from the gates",
+    statement="Gradients along one input: without centering they are not white noise",
     setting=f"the notebook's network, n = {WIDTH}, {HIDDEN} hidden layers, autocorrelation at lag "
     f"{LAG:g}; theory: the mixed derivative of the arc-cosine kernel",
     source=PRINCE,
@@ -260,7 +259,8 @@ CENTERED = Claim(
     statement="Centered over the inputs the derivative is white noise at 24 layers, at any scale "
     "of the weights",
     setting=f"the notebook's network, each unit's mean over {CENTERED_POINTS} inputs subtracted, "
-    f"n = {WIDTH}, one minus the correlation of neighbors; theory: the centered kernel",
+    f"n = {WIDTH}, one minus the correlation of neighbors; weights of variance 1/n: another scale "
+    "drops out with the biases; theory: the centered kernel",
     source=THIS_BOOK,
     kind=ClaimKind.ASYMPTOTIC,
     cases=tuple(f"{depth} layers" for depth in CENTERED_DEPTHS),

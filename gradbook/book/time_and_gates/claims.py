@@ -181,7 +181,8 @@ EDGE = Claim(
     name="ginibre-edge",
     chapter=CHAPTER,
     statement="Random recurrent weights with n Var(w) = g² have s_max → 2g and ρ → g",
-    setting=f"g = {GAIN:g}, width {WIDTH}, Gaussian; exact for infinite width",
+    setting=f"g = {GAIN:g}, width {WIDTH}, Gaussian; exact for infinite width; of s_max it is "
+    "Geman (1980)",
     source=GINIBRE,
     kind=ClaimKind.ASYMPTOTIC,
     cases=("largest singular value", "spectral radius"),
@@ -349,7 +350,8 @@ DIRECT = Claim(
 BASELINE = Claim(
     name="adding-baseline",
     chapter=CHAPTER,
-    statement="Who looks at no number of the adding problem is wrong by 1/6 in the mean square",
+    statement="Who looks at no number of the adding problem is wrong by at least 1/6 in the mean "
+    "square",
     setting="sequences of 10 steps, the answer 1 to each",
     source=THIS_BOOK,
     kind=ClaimKind.EXPECTATION,
