@@ -350,6 +350,7 @@ def test_a_logarithmic_axis_has_a_few_ticks_with_different_texts(low, span):
     ("points", "ticks"),
     [
         ([1, 2, 4, 8], [1, 2, 4, 8]),
+        ([8, 16, 32, 64, 128], [8, 16, 32, 64, 128]),
         ([0.03, 0.1, 0.3], [0.03, 0.1, 0.3]),
         ([1, 1.05, 8], [1, 2, 5]),  # the first two would lie on one another
         ([1.234, 2.345, 12.34], [2, 5, 10]),  # no round numbers

@@ -58,9 +58,10 @@ def log_axis(axis: Axis, low: float, high: float, points: Sequence[float] = ()) 
 
 
 def _are_ticks(points: Sequence[float], decades: float) -> bool:
-    few, are_round = 3 <= len(points) <= _TICKS + 1, all(x == float(f"{x:.2g}") for x in points)
+    few = 3 <= len(points) <= _TICKS + 1
+    short = all(x == float(f"{x:.2g}") or (x < 1000 and x == round(x)) for x in points)
     room = decades / (2 * _TICKS)
-    return few and are_round and all(math.log10(b / a) >= room for a, b in pairwise(points))
+    return few and short and all(math.log10(b / a) >= room for a, b in pairwise(points))
 
 
 def _short_ticks(low: float, high: float) -> list[float]:
