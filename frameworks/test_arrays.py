@@ -13,9 +13,11 @@ import safetensors.torch
 import torch
 from torch import nn
 
+import gradbook
 from gradbook.diagnosis import (
     BadInput,
     Kind,
+    Verdict,
     as_tensor,
     group,
     hand_over,
@@ -159,6 +161,65 @@ def test_a_jax_network_is_measured_in_the_order_of_its_layers() -> None:
         "0",
         "2",
     ]
+
+
+def initial(key: int, widths: list[int], zero: list[int]) -> list[dict[str, Any]]:
+    keys = jax.random.split(jax.random.key(key), len(widths))
+    pairs = enumerate(zip(keys, widths, widths[1:], strict=False))
+    return [
+        {"W": (k not in zero) * jax.random.normal(one, (a, b)) * (2 / a) ** 0.5, "b": jnp.zeros(b)}
+        for k, (one, a, b) in pairs
+    ]
+
+
+def outputs(params: list[dict[str, Any]], taps: list[Any], x: Any) -> Any:
+    for layer, tap in zip(params[:-1], taps[:-1], strict=True):
+        x = jax.nn.relu(x @ layer["W"] + layer["b"] + tap)
+    return x @ params[-1]["W"] + params[-1]["b"] + taps[-1]
+
+
+def flax(layers: list[Any]) -> dict[str, Any]:
+    """Return what a list holds under the names of Flax."""
+    names = {"W": "kernel", "b": "bias"}
+    named = ({names[n]: x for n, x in p.items()} if isinstance(p, dict) else p for p in layers)
+    return {f"Dense_{k}": one for k, one in enumerate(named)}
+
+
+@pytest.mark.parametrize(
+    ("zero", "verdict"), [([2], Verdict.ZERO_START), ([0, 1, 2], Verdict.STUCK)]
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_jax_network_that_begins_with_zero_is_neither_cut_nor_dead(
+    zero: list[int], verdict: Verdict, named: bool
+) -> None:
+    params = initial(0, [10, 32, 32, 4], zero)
+    taps = [jnp.zeros((64, layer["b"].size)) for layer in params]
+    x, goal = (jax.random.normal(jax.random.key(k), (64, n)) for k, n in ((1, 10), (2, 4)))
+
+    def loss(p: Any, t: Any) -> Any:
+        return ((outputs(p, t, x) - goal) ** 2).mean()
+
+    grads, deltas = jax.grad(loss, argnums=(0, 1))(params, taps)
+    for known in (None, deltas[:-1], deltas):
+        trees = (grads, params, known)
+        g, w, d = (flax(t) if named and t is not None else t for t in trees)
+        assert gradbook.diagnose(g, weights=w, deltas=d).verdict is verdict
+
+
+def test_layers_that_jax_scans_are_no_steps_of_time() -> None:
+    x, goal = jax.random.normal(jax.random.key(0), (2, 64, 32))
+    stack = {"W": jax.random.normal(jax.random.key(1), (8, 32, 32)) / 32**0.5}
+
+    def loss(p: Any, taps: Any) -> Any:
+        def layer(h: Any, of: Any) -> Any:
+            return jax.nn.sigmoid(h @ of[0]["W"] + of[1]), None
+
+        return ((jax.lax.scan(layer, x, (p, taps))[0] - goal) ** 2).mean()
+
+    grads, deltas = jax.grad(loss, (0, 1))(stack, jnp.zeros((8, 64, 32)))
+    report = gradbook.diagnose(grads, weights=stack, deltas=deltas)
+    assert report.verdict is Verdict.VANISHING
+    assert "time-and-gates" not in report.steps[0].page
 
 
 def test_jax_gradients_of_integers_are_none() -> None:

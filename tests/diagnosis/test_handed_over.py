@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import pytest
 
 import gradbook
 from gradbook.checks import Array
-from gradbook.diagnosis import BadInput, open_log
+from gradbook.diagnosis import BadInput, Report, open_log
 from gradbook.diagnosis import Verdict as V
 from gradbook.diagnosis.diagnose_logs import diagnose_log
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
@@ -247,3 +247,215 @@ def test_a_step_at_which_nothing_came_to_a_layer_is_no_cut() -> None:
             assert (report.verdict is V.CUT) == (norm == 0)
     even = [{"0.W": np.full((4, 4), 10.0**k)} for k in (0, 3, 6)]
     assert gradbook.diagnose(even[0], snapshots=even[1:]).rows[0].rms == pytest.approx(1e3)
+
+
+class Begun(NamedTuple):
+    """A network of which some matrices begin with 0, as it is handed over."""
+
+    weights: list[dict[str, Array]]
+    grads: list[dict[str, Array]]
+    dh: list[Array]
+    """At the hidden layers' outputs, and at the network's."""
+
+
+class Way(NamedTuple):
+    """What stands between two matrices, with its slope, by what it returns."""
+
+    bend: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+
+
+WAYS = {
+    "tanh": Way(np.tanh, lambda h: 1 - h**2),
+    "relu": Way(lambda z: np.maximum(z, 0), lambda h: (h > 0) * 1.0),
+}
+
+
+def begun(zero: Sequence[int], way: str, *, biases: bool = True, steps: int = 0) -> Begun:
+    """Go forward and back through five matrices, of which some were 0 before so many steps."""
+    rng, widths = np.random.default_rng(1), [10, 16, 16, 16, 16, 4]
+    pairs = [(rng.normal(0, (2 / a) ** 0.5, (a, b)), np.zeros(b)) for a, b in pairwise(widths)]
+    weights = [{"W": W * (k not in zero), "b": b} for k, (W, b) in enumerate(pairs)]
+    x, goal = rng.standard_normal((64, 10)), rng.standard_normal((64, 4))
+    for step in range(steps + 1):
+        h = [x]
+        for k, layer in enumerate(weights):
+            z = h[-1] @ layer["W"] + layer["b"] * biases
+            h.append(z if k == len(weights) - 1 else WAYS[way].bend(z))
+        dh, grads = [(h[-1] - goal) / len(x)], list[dict[str, Array]]()
+        for k in reversed(range(len(weights))):
+            dz = dh[0] if k == len(weights) - 1 else dh[0] * WAYS[way].slope(h[k + 1])
+            grads.insert(0, {"W": h[k].T @ dz, "b": dz.sum(0)})
+            dh.insert(0, dz @ weights[k]["W"].T)
+        if step < steps:
+            pulls = zip(weights, grads, strict=True)
+            weights = [{n: w[n] - 0.1 * g[n] for n in w} for w, g in pulls]
+    if not biases:
+        weights, grads = ([{"W": layer["W"]} for layer in part] for part in (weights, grads))
+    return Begun(weights, grads, dh[1:])
+
+
+GIVEN = ["nothing", "hidden δ", "all δ"]
+
+
+def ask(net: Begun, given: str) -> Report:
+    """Ask with the weights, and with so much of δ."""
+    known = {"nothing": None, "hidden δ": net.dh[:-1], "all δ": net.dh}[given]
+    return gradbook.diagnose(net.grads, weights=net.weights, deltas=known)
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize(("zero", "way"), [([4], "relu"), ([4], "tanh"), ([2], "tanh")])
+def test_weights_that_begin_with_zero_are_neither_cut_nor_dead(
+    zero: list[int], way: str, given: str
+) -> None:
+    net = begun(zero, way)
+    assert not any(layer["W"].any() for layer in net.grads[: zero[0]])
+    report = ask(net, given)
+    assert (report.verdict, report.since, report.exit_code) == (V.ZERO_START, f"{zero[0]}/W", 0)
+    assert "4 of 5 matrices get a gradient of exactly 0" in report.reason
+    assert report.steps[0].text.startswith("Take one step")
+    later = begun(zero, way, steps=5)
+    assert all(layer["W"].any() for layer in later.grads)
+    assert ask(later, given).verdict not in (V.CUT, V.DEAD, V.STUCK, V.ZERO_START)
+    # Without the weights nobody can know; the advice asks for them.
+    bare = gradbook.diagnose(net.grads)
+    assert bare.verdict is not V.CUT or "weights" in bare.steps[0].text
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize(
+    ("zero", "way", "biases"),
+    [
+        (range(5), "relu", True),
+        (range(5), "tanh", True),
+        (range(5), "relu", False),
+        ([1, 3], "tanh", True),
+        ([3, 4], "relu", True),
+        ([2], "relu", True),
+        ([0, 1, 2, 3], "relu", True),
+    ],
+)
+def test_weights_that_begin_with_zero_and_stay_there_are_stuck(
+    zero: Sequence[int], way: str, biases: bool, given: str
+) -> None:
+    """Two of which one is in front of the other, or one in front of a ReLU, which is flat at 0."""
+    net = begun(zero, way, biases=biases)
+    later = begun(zero, way, biases=biases, steps=20)
+    assert not any(later.weights[k]["W"].any() for k in zero)
+    report = ask(net, given)
+    assert report.verdict is V.STUCK
+    assert "begin with 0" in report.reason
+    assert report.steps[0].text.startswith("Draw these weights at random")
+
+
+def test_weights_of_zero_explain_no_other_fault() -> None:
+    """Nor does what was cleared, or comes to no loss, make them stuck."""
+    net = begun([4], "relu")
+    cleared = [{n: 0 * g for n, g in layer.items()} for layer in net.grads]
+    heads = [{"W": np.zeros((16, 4)), "b": np.zeros(4)} for _ in range(2)]
+    grads = [*begun([], "relu").grads, *heads]
+    unused = gradbook.diagnose(grads, weights=[*begun([], "relu").weights, *heads])
+    assert unused.verdict is not V.STUCK
+    assert gradbook.diagnose(cleared, weights=net.weights).verdict is V.CANNOT_TELL
+    assert ask(net._replace(grads=cleared, dh=[0 * d for d in net.dh]), "all δ").verdict is V.LOSS
+    shut = begun([], "relu")
+    shut = shut._replace(
+        grads=[{n: g * (k > 2) for n, g in x.items()} for k, x in enumerate(shut.grads)]
+    )
+    assert ask(shut, "nothing").verdict is V.CUT
+
+
+KINDS = {
+    "branches and a head, all 0": ("w00 000 000 000 000 0++", V.ZERO_START),
+    "branches drawn, in front of 0": ("w00 w00 000 w00 000 0++", V.ZERO_START),
+    "a branch of 0 before a ReLU": ("w00 000 w0+ w++ w++ w++", V.STUCK),
+    "behind which biases go on": ("w00 w00 000 w0+ w++ w++", V.STUCK),
+    "adapters that nothing comes to": ("w00 w00 000 w00 000 w++", V.CUT),
+    "adapters, with no stem": ("w00 0++ w00 0++ w++", V.ZERO_START),
+    "tokens, which keep nothing back": ("t++ w00 w++ w++ w++", V.CUT),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_next_to_weights_of_zero_tells_what_they_do(kind: str) -> None:
+    """Of each layer: 0 if its weights are, t of tokens; whether they move, and its bias."""
+    rows, said = KINDS[kind]
+    rng = np.random.default_rng(0)
+    weights, grads = dict[str, Array](), dict[str, Array]()
+    for k, (of, moves, bias) in enumerate(rows.split()):
+        shape = (1, 1, 16) if of == "t" else (16, 16)
+        weights |= {f"{k}.weight": rng.normal(size=shape) * (of == "w"), f"{k}.bias": np.zeros(16)}
+        grads[f"{k}.weight"] = rng.normal(size=shape) * (moves == "+")
+        grads[f"{k}.bias"] = rng.normal(size=16) * (bias == "+")
+    assert gradbook.diagnose(grads, weights=weights).verdict is said
+
+
+@pytest.mark.parametrize("names", ["{}.lora_A {}.lora_B", "{}.down {}.up", "{}/A {}/B"])
+def test_second_matrices_that_begin_with_zero_hold_the_first_back(names: str) -> None:
+    """As those of LoRA, whose network lets δ pass beside them."""
+    rng = np.random.default_rng(0)
+    first, second = zip(*(names.format(k, k).split() for k in range(6)), strict=True)
+    zero = {n: np.zeros((32, 4)) for n in first} | {n: np.zeros((4, 32)) for n in second}
+    drawn = {n: rng.normal(size=x.shape) for n, x in zero.items()}
+    order = [n for pair in zip(first, second, strict=True) for n in pair]
+    weights = {n: (drawn if n in first else zero)[n] for n in order}
+    grads = {n: (zero if n in first else drawn)[n] for n in order}
+    report = gradbook.diagnose(grads, weights=weights)
+    assert report.verdict is V.ZERO_START
+    assert "6 of 12 matrices" in report.reason
+    sound = [rng.normal(size=(8, 32)) for _ in range(6)]
+    report = gradbook.diagnose(grads, weights=weights, deltas=sound)
+    assert report.verdict is V.HEALTHY
+    assert "true of the first steps alone" in report.reason
+    falls = [d * 0.1 ** (6 - k) for k, d in enumerate(sound)]
+    assert gradbook.diagnose(grads, weights=weights, deltas=falls).verdict is V.VANISHING
+    both = gradbook.diagnose(zero, weights=zero)
+    assert both.verdict is V.STUCK
+
+
+OPEN = {
+    "all is 0": ([np.zeros((64, 16))] * 4, 0.0, "activations"),
+    "one hidden layer": ([np.ones((64, 16))], 1.0, "two hidden layers"),
+    "names": ({n: np.ones((64, 16)) for n in ("body", "enc", "mix", "proj")}, 1.0, "order"),
+}
+
+
+@pytest.mark.parametrize("kind", OPEN)
+def test_where_delta_is_given_it_is_not_asked_for(kind: str) -> None:
+    deltas, size, asked = OPEN[kind]
+    rng = np.random.default_rng(0)
+    names = [*deltas, "tail"] if isinstance(deltas, dict) else [*map(str, range(1 + len(deltas)))]
+    weights = {f"{n}/kernel": rng.normal(size=(16, 16)) for n in names}
+    grads = {n: size * W for n, W in weights.items()}
+    given = hand_over(grads)
+    if isinstance(deltas, dict):  # as of JAX
+        given, deltas = (Tensors(hand_over(x).readers, ordered=False) for x in (grads, deltas))
+    report = gradbook.diagnose(given, weights=weights, deltas=deltas)
+    assert report.verdict is V.CANNOT_TELL
+    assert asked in report.steps[0].text
+    assert not any("Record" in step.text for step in report.steps)
+    if kind != "names":
+        without = gradbook.diagnose(given, weights=weights)
+        assert "Record δ" in without.steps[0].text
+
+
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("change", [0.2, 5.0])
+def test_layers_that_are_stacked_in_one_tensor_are_no_steps_of_time(
+    ends: bool, change: float
+) -> None:
+    """As jax.lax.scan and vmap stack them; of a recurrent network each weight is there once."""
+    rng, layers = np.random.default_rng(0), 8
+    stack = {"layers/W": rng.normal(size=(layers, 16, 16)), "layers/b": np.ones((layers, 16))}
+    outer = {f"{name}/W": rng.normal(size=(16, 16)) for name in ("stem", "head")} if ends else {}
+    deltas = rng.normal(size=(layers + ends, 64, 16))
+    deltas *= change ** np.arange(len(deltas))[::-1, None, None]
+    for sizes in (deltas, list(deltas), list(deltas[:-1])):
+        report = gradbook.diagnose({**stack, **outer}, deltas=sizes)
+        assert report.verdict is verdict(change)
+        assert not any("time-and-gates" in step.page for step in report.steps)
+    steps = gradbook.diagnose(
+        {"W": rng.normal(size=(16, 16)), "U": np.ones((16, 16))}, deltas=deltas
+    )
+    assert steps.steps[0].page.endswith("time-and-gates.md")

@@ -28,7 +28,7 @@ def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
         >>> found.verdict.value, found.reason
         ('vanishing', 'From 3 back to 1 the sizes of δ fall by a factor of 10^4.0.')
     """
-    steps = (_broken, _silent, _sized, _sound)
+    steps = (_broken, _stuck, _silent, _sized, _begun, _sound)
     found = (step(evidence, limits) for step in steps)
     return next(filter(None, found), None) or _left_open(evidence, limits)
 
@@ -40,6 +40,31 @@ def _broken(e: Evidence, limits: Limits) -> Finding | None:
     return Finding(Verdict.NON_FINITE, f"NaN or infinity in {names}.", since=e.nonfinite[-1])
 
 
+def _stuck(e: Evidence, limits: Limits) -> Finding | None:
+    """Find weights of 0 that no step will move: what they do to others hides the rest."""
+    if not e.zeros.stuck:
+        return None
+    names = listed(e.zeros.stuck)
+    text = f"{e.zeros.share}, and no step will change that: {names} begin with 0, and "
+    text += "what reads them has no slope there, as ReLU has none at 0." if e.zeros.flat else ""
+    text += "" if e.zeros.flat else "each of them keeps the gradient from the others."
+    return Finding(Verdict.STUCK, text, since=e.zeros.stuck[-1], hint="zeros")
+
+
+def _begun(e: Evidence, limits: Limits) -> Finding | None:
+    """Say what begins with 0 by design, where nothing else can be known for that."""
+    text = _by_design(e)
+    known = e.zeros.alone and text
+    text += " Nothing is dead."
+    return Finding(Verdict.ZERO_START, text, since=e.zeros.begun[0]) if known else None
+
+
+def _by_design(e: Evidence) -> str:
+    """Say of weights of 0 that keep a gradient from others until they have moved."""
+    text = f"{listed(e.zeros.begun)} begin with 0: so {e.zeros.share}, which is true of the first "
+    return f"{text}steps alone." if e.zeros.held else ""
+
+
 def _silent(e: Evidence, limits: Limits) -> Finding | None:
     if e.off is not None and e.off >= limits.silent:
         return Finding(Verdict.DEAD, f"{e.off:.0%} of the hidden units are off for every example.")
@@ -49,7 +74,9 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
     if not e.reached and not hidden:
         text = "All gradients are exactly 0: all units may be off, the loss may be at its minimum "
         text += "or not depend on these parameters, or the gradients were cleared before they were "
-        return Finding(Verdict.CANNOT_TELL, f"{text}read. Give the activations.")
+        hint = None if e.deltas is None else "nothing came"
+        text += "read." if e.off is not None else "read. Give the activations."
+        return Finding(Verdict.CANNOT_TELL, text, hint=hint)
     if e.silent is None or e.silent < limits.silent or e.underflow:
         return None
     # Units that are off leave nothing to read, and where paths lead around they hold not all back.
@@ -101,10 +128,11 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
 
 def _unmoved(e: Evidence) -> str:
     """Say of weights that get exactly 0 where δ is sound, which would hide them."""
+    begun = f" {_by_design(e)}" if e.zeros.held else ""
     if not e.unmoved or e.deltas is None:
-        return ""
-    text = f" But the weights of {listed(e.unmoved)} get a gradient of exactly 0: they are frozen, "
-    return f"{text}what enters them is 0, a 0 stands behind them, or it was not written."
+        return begun
+    text = f"{begun} But the weights of {listed(e.unmoved)} get a gradient of exactly 0: they are "
+    return f"{text}frozen, what enters them is 0, a 0 stands behind them, or it was not written."
 
 
 def _judged(profile: Profile, limit: float) -> Finding | None:
@@ -200,10 +228,28 @@ def _left_open(e: Evidence, limits: Limits) -> Finding:
     text = f"{still}, because the step is small or because δ vanishes. " if still else ""
     best = None if e.apart else _trusted(e, limits)
     if best is not None:
-        text += f"{_change(best[0])}: too little for a fault and too much for none. {_WATCH}"
-        return Finding(Verdict.CANNOT_TELL, text, best[0])
+        text += f"{_change(best[0])}: too little for a fault and too much for none. "
+        text += _question(e) if e.deltas else _WATCH
+        return Finding(Verdict.CANNOT_TELL, text, best[0], hint=_missing(e))
     profile = None if e.recurrent else e.weights
-    return Finding(Verdict.CANNOT_TELL, text + _question(e), profile)
+    return Finding(Verdict.CANNOT_TELL, text + _question(e), profile, hint=_missing(e))
+
+
+def _missing(e: Evidence) -> str | None:
+    """Return the hint for what would settle it where δ is given, and does not."""
+    if e.apart:
+        return "names"
+    if e.deltas is None:
+        return None
+    return "nothing came" if not any(e.deltas.rms) else "one alone"
+
+
+def _of_delta(deltas: Profile) -> str:
+    """Say why δ does not settle it, though it is given."""
+    if len(deltas.rms) == 1:
+        return "δ is known of one hidden layer alone, and there is none to compare it with."
+    text = "δ of all hidden layers is exactly 0: their units may be off, or what reads them is "
+    return f"{text}flat, cut or 0. Give activations and weights, or use gradbook.watch(net)."
 
 
 def _question(e: Evidence) -> str:
@@ -216,10 +262,12 @@ def _question(e: Evidence) -> str:
         text = "The gradient of a recurrent weight is a sum over all steps and says nothing about "
         text += "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
         return f"{text}x.grad after the backward pass."
-    if e.deltas is not None and len(e.deltas.rms) == 1:
-        return "δ is known of one hidden layer alone, and there is none to compare it with."
-    if e.weights is None:
-        return f"There are fewer than three layers of one kind to compare. {_WATCH}"
+    if e.deltas is not None and (len(e.deltas.rms) == 1 or not any(e.deltas.rms)):
+        return _of_delta(e.deltas)
+    if e.weights is None or e.zeros.held:
+        begun = f"{_by_design(e)} What else there is cannot be known before. " * bool(e.zeros.held)
+        few = "There are fewer than three layers of one kind to compare. "
+        return f"{begun or few}{_WATCH}"
     if e.blocks or e.normalized:
         text = "If paths lead around blocks, what stands in a block gets a share of the gradient, "
         return f"{text}and the names do not exclude it. {_WATCH}"

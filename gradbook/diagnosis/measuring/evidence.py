@@ -4,11 +4,24 @@ The size of $\partial L/\partial h$ at each layer is what vanishes or explodes. 
 given, other gradients speak of it more or less well, and the evidence keeps them apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gradbook.diagnosis.measuring.names import Kind
 from gradbook.diagnosis.measuring.sizes import Measured
 from gradbook.diagnosis.paths import Profile
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix of weights that are known, which may hold nothing but 0."""
+
+    name: str
+    still: bool
+    """Whether its gradient is exactly 0."""
+    zero: bool
+    """Whether its weights are."""
+    table: bool = False
+    """Whether it is looked up or added, as tokens are, and so keeps nothing back."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,26 @@ class Facts:
     """⟨W, dL/dW⟩, if the weights are given."""
     gain: float | None = None
     """log10 of the root of n Var(w), for a matrix whose weights are given."""
+    matrices: tuple[Matrix, ...] = ()
+    """Its matrices, if the weights are given."""
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """Weights that are exactly 0, and what gets a gradient of exactly 0 for that."""
+
+    begun: tuple[str, ...] = ()
+    """The matrices of 0 that get a gradient, so that the next step moves them."""
+    held: tuple[str, ...] = ()
+    """The layers next to them of which all weights get exactly 0 until then."""
+    alone: bool = False
+    """Whether nothing in front of them gets anything, so that nothing is known of it."""
+    stuck: tuple[str, ...] = ()
+    """The matrices of 0 that get exactly 0 and keep one another there."""
+    flat: bool = False
+    """Whether it is what reads them that keeps them there, as a ReLU does, which is flat at 0."""
+    share: str = ""
+    """How many matrices get exactly 0, in words."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +88,8 @@ class Evidence:
     """Whether names came in the order of the alphabet, and do not tell that of the network."""
     unmoved: tuple[str, ...] = ()
     """The names of weights whose gradient is exactly 0, of some and not of all."""
+    zeros: Zeros = field(default_factory=Zeros)
+    """Weights that are exactly 0, if any are, and what that explains."""
     ratios: Profile | None = None
     """Weights' gradients over the activations that entered, if those are given."""
     norms: Profile | None = None

@@ -147,7 +147,7 @@ steps (time-and-gates): Hand the state on from call to call, and detach it where
 anew state (time-and-gates): Make the state once, in front of the loop, and give each call what the
   one before returned.
 exactly (diagnose): Look there for stop_gradient, detach, round, argmax or a comparison; give the
-  activations to see whether units are off.
+  weights, which may begin with 0, and the activations to see whether units are off.
 diverged (update-rule): Lower the learning rate: steps were as large as the weights before.
 grew (update-rule): Lower the learning rate, and begin again: the gradients grew before.
 again (update-rule): Lower the learning rate, and begin again with weights from before those steps.
@@ -191,6 +191,15 @@ twice (diagnose): Leave softmax or sigmoid out of the network: CrossEntropyLoss 
   BCEWithLogitsLoss take what the last layer returns.
 picks (diagnose): If it is nll_loss, use cross_entropy, which takes what the last layer returns.
 slow (update-rule): If the loss still has to fall, raise the learning rate tenfold, and again.
+zeros (initialization): Draw these weights at random; those of the last layer alone may be 0: in
+  front of a ReLU, or of other weights of 0, they never move. If they get nothing then, either, look
+  behind them for rounding, a comparison, a dropout of 1 or a hook.
+nothing came (diagnose): Print the loss, and see that gradients are read before they are cleared;
+  unless you gave them, give the activations, too, which show units that are off.
+names (diagnose): Hand gradients and δ over as lists, or under the same names in the order of the
+  network: that order is what is missing.
+one alone (what-do-i-try): Give δ of two hidden layers or more, of all steps or blocks; if there is
+  one, nothing can fall or grow between: make the checks that come before gradients.
 unknown (diagnose): Use gradbook.watch(net): it sees where the graph is cut.
 """)
 """What comes first for a finding that knows more than its verdict, by its hint."""

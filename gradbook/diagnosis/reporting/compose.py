@@ -38,7 +38,9 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
         tensors = [m.shape or () for m in found.measured.values()]
         if all(name.isdigit() for name in names):
             tensors = [shape for shape in tensors if len(shape) > 1]
-        in_time = len(names) > len(tensors) > 0
+        # As jax.lax.scan or vmap stacks layers, all are one tensor, beside others at the ends.
+        stacked = any(len(s) > 2 and s[0] - 1 <= len(names) <= s[0] + 2 for s in tensors)
+        in_time = len(names) > len(tensors) > 0 and not stacked
         return replace(traits, recurrent=e.recurrent or in_time, paths=e.blocks, sums=e.blocks)
     return replace(  # each finding tells whether it is about time
         traits,
