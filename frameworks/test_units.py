@@ -181,17 +181,67 @@ def test_a_narrow_side_branch_that_is_shut_is_a_remark(units: int, shut: int) ->
     assert trained(net, x) < 0.5
 
 
-def test_weights_of_zero_before_a_relu_are_flat_and_no_chance() -> None:
+def by_hand(h: Tensor, layer: nn.Linear) -> Tensor:
+    """Use a layer's weights without calling it, once it knows how wide they are."""
+    known = type(layer) is nn.Linear
+    return h @ layer.weight.T + layer.bias if known else layer(h)
+
+
+BEFORE_A_RELU: dict[str, Block] = {
+    "plain": lambda h, layer: F.relu(layer(h)),
+    "sum": lambda h, layer: h + F.relu(layer(h)),
+    "product": lambda h, layer: h * (1 + F.relu(layer(h))),
+    "by hand": lambda h, layer: F.relu(by_hand(h, layer)),
+    "a condition": lambda h, layer: (z := layer(h)).where(z > 0, 0.0),
+    "ReLU6, squared": lambda h, layer: F.relu6(layer(h)).square(),
+    "normalized": lambda h, layer: F.relu(F.layer_norm(layer(h), [WIDTH])),
+}
+
+
+@pytest.mark.parametrize("way", BEFORE_A_RELU)
+@pytest.mark.parametrize("zero", [[0, 1, 2, 3], [2], [0], [3]])
+def test_weights_of_zero_before_a_relu_are_stuck_and_no_chance(way: str, zero: list[int]) -> None:
     """Its slope at 0 is 0, so that no step moves them."""
-    net = Blocks(lambda h, layer: h * (1 + F.relu(layer(h))))
+    net, x = Blocks(BEFORE_A_RELU[way]), torch.randn(32, 8)
+    for k in zero:
+        nn.init.zeros_(net.layers[k].weight)
+        nn.init.zeros_(net.layers[k].bias)
+    report = ask(net, x)
+    assert report.verdict is V.STUCK
+    assert f"layers.{zero[0]}.weight" in report.reason
+    assert "begin with 0" in report.reason
+    assert report.steps[0].text.startswith("Draw these weights at random")
+    assert V.DEAD not in [found.verdict for found in report.findings]
+    trained(net, x, 3)
+    assert not any(net.layers[k].weight.any() for k in zero)
+
+
+SLOPED: list[Callable[[Tensor], Tensor]] = [
+    *(torch.tanh, F.gelu, F.hardswish, F.leaky_relu),
+    *(lambda z: z.clamp(min=0), lambda z: torch.maximum(z, torch.zeros_like(z))),
+]
+
+
+@pytest.mark.parametrize("bend", SLOPED)
+def test_weights_of_zero_before_what_has_a_slope_there_are_no_units_that_are_off(
+    bend: Callable[[Tensor], Tensor],
+) -> None:
+    net, x = Blocks(lambda h, layer: bend(layer(h))), torch.randn(32, 8)
+    nn.init.zeros_(net.layers[2].weight)
+    nn.init.zeros_(net.layers[2].bias)
+    found = [one.verdict for one in ask(net, x).findings]
+    assert found[-1] is V.ZERO_START
+    assert not {V.DEAD, V.CUT, V.STUCK} & {*found}
+    trained(net, x, 3)
+    assert net.layers[2].weight.any()
+
+
+def test_what_is_flat_whatever_the_weights_are_is_no_matter_of_zeros() -> None:
+    net = Blocks(lambda h, layer: layer(h).tanh().round())
     for layer in net.layers:
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
-    x = torch.randn(32, 8)
-    report = ask(net, x)
-    assert (report.verdict, report.findings[0].hint) == (V.CUT, "flat")
-    trained(net, x, 3)
-    assert not any(layer.weight.any() for layer in net.layers)
+    assert ask(net).verdict is V.CUT
 
 
 def test_a_side_branch_of_many_units_that_is_shut_is_named() -> None:
@@ -236,3 +286,34 @@ def test_where_all_that_enters_is_0_the_batch_is_looked_at(
     assert report.steps[0].text.startswith("Look at the batch")
     full = torch.randint(30, x.shape) if x.dtype is torch.long else torch.randn(x.shape)
     assert ask(made(), full).verdict is not V.CUT
+
+
+class Branches(nn.Module):
+    """Branches whose last layers begin with 0, and a head that may, too."""
+
+    def __init__(self, shut: int, head: bool, act: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.stem, self.head, self.act, self.shut = nn.Linear(8, 32), nn.Linear(32, 4), act, shut
+        self.down = nn.ModuleList(nn.Linear(32, 8) for _ in range(12))
+        self.up = nn.ModuleList(nn.Linear(8, 32) for _ in range(12))
+        for layer in [*self.up, *([self.head] if head else [])]:
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        for k, (down, up) in enumerate(zip(self.down, self.up, strict=True)):
+            h = h + self.act(up(down(h).relu())) * torch.full((len(h), 1), float(k >= self.shut))
+        return self.head(h)
+
+
+@pytest.mark.parametrize("head", [False, True])
+@pytest.mark.parametrize("shut", [0, 1, 2])
+def test_branches_that_begin_with_zero_are_not_stuck_where_others_are_seen_to_move(
+    head: bool, shut: int
+) -> None:
+    """A mask shuts some in this step, as stochastic depth and routers do, or a head all."""
+    found = [one.verdict for one in ask(Branches(shut, head, lambda z: z)).findings]
+    assert found[-1] is V.ZERO_START
+    assert not {V.STUCK, V.CUT, V.DEAD} & {*found}
+    assert ask(Branches(shut, False, torch.relu)).verdict is V.STUCK
