@@ -51,7 +51,10 @@ def ahead_of(docs: Path) -> Ahead:
     Args:
         docs: The folder of the pages.
     """
-    paths = sorted(docs.rglob("*.md"), key=lambda path: (path != docs / "index.md", path))
+    # From the end: who builds asks for the first pages meanwhile. The pages that take long stand at
+    # the end, too, and what is left for one process at last are short ones.
+    home = docs / "index.md"
+    paths = sorted(docs.rglob("*.md"), key=lambda path: (path == home, path), reverse=True)
     found = (_work(path.relative_to(docs).as_posix(), path) for path in paths)
     return Ahead([work for work in found if work and work.blocks])
 
