@@ -187,7 +187,7 @@ GROWTH = Claim(
 DEAD = Claim(
     name="dead for one input",
     chapter=CHAPTER,
-    statement="A ReLU network without biases is dead for a given input with P = 1 − (1 − 2⁻ᴺ)ᴸ",
+    statement="A ReLU network without biases is dead for a given input with P = 1 − (1 − 2⁻ⁿ)ᴸ",
     setting="L layers of n units, four inputs, Gaussian weights",
     source=LU,
     kind=ClaimKind.EXPECTATION,
@@ -195,7 +195,7 @@ DEAD = Claim(
     theory=lambda: [dead_probability(width, depth) for width, depth in SIZES],
     measure=_dead_for_one,
     rival=Rival(
-        "Each layer adds 2⁻ᴺ, L/2ᴺ in all",
+        "Each layer adds 2⁻ⁿ, L/2ⁿ in all",
         lambda: [min(1, depth / 2**width) for width, depth in SIZES],
     ),
     draws=10_000,
@@ -205,7 +205,7 @@ DEAD = Claim(
 DEAD_FOR_BOTH = Claim(
     name="dead for every number",
     chapter=CHAPTER,
-    statement="Two ReLU layers above one input unit are dead for every input with 4⁻ᴺ(3 − 2·2⁻ᴺ)",
+    statement="Two ReLU layers above one input unit are dead for every input with 4⁻ⁿ(3 − 2·2⁻ⁿ)",
     setting="n units in each layer, no biases, Gaussian weights",
     source=LU,
     kind=ClaimKind.EXPECTATION,

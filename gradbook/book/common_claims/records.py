@@ -259,7 +259,7 @@ WEIGHT_GRADIENTS = CommonClaim(
     (LIPPE_ACTIVATIONS,),
     f"delta of the first layer over that of the last, {proofs.SIZE['depth']} layers",
     proofs.flat_weight_gradients,
-    "the signal keeps its size on its way forward",
+    "the signal keeps its size on its way forward (of one example: in a batch terms may cancel)",
 )
 DEFAULT_WEIGHTS = CommonClaim(
     "By default PyTorch draws the weights that a ReLU needs",
@@ -302,7 +302,8 @@ LARGE_NORM = CommonClaim(
     (CS231N_RNN,),
     f"norm of the product of {proofs.POWER} factors",
     proofs.large_singular_values,
-    "the units are linear, and the matrix is normal, as a symmetric one is",
+    "the units are linear, and the same matrix comes at every step, a normal one, as a symmetric "
+    "one is",
 )
 EIGENVALUE = CommonClaim(
     "An eigenvalue of size above one means explosion",
@@ -322,8 +323,8 @@ NAN = CommonClaim(
     (CS231N_RNN,),
     "product of the factors in float32",
     proofs.explosion_overflows,
-    "in one pass: the product exceeds the largest number of the format, and "
-    "infinity meets another, or a zero",
+    "in one pass: the product exceeds the largest number of the format, and an infinity is "
+    "subtracted from another, or multiplied by zero",
 )
 CLIPPING = CommonClaim(
     "Clipping keeps the direction of the gradient",
@@ -358,7 +359,8 @@ SHATTERED = CommonClaim(
     (Place(sources.BALDUZZI, "the abstract", "https://arxiv.org/abs/1702.08591"),),
     f"autocorrelation of the gradient at neighboring inputs, {proofs.DEEP} layers",
     proofs.shattered_gradients,
-    "units are ReLUs, and each is centered over the inputs, as by batch normalization",
+    "units are ReLUs, each is centered over the inputs, as by batch normalization, and the "
+    "network is deep against the spacing of the inputs",
 )
 LSTM = CommonClaim(
     "Through the cell of an LSTM gradients pass without vanishing",

@@ -31,7 +31,8 @@ def _false_alarms() -> Measurement:
 CONFUSION = Claim(
     name="diagnosis of networks it was not fitted on",
     chapter=CHAPTER,
-    statement="With δ the diagnosis says what was built in: the diagonal of the confusion matrix",
+    statement="With δ, gradients, weights and the rate the diagnosis says what was built in: the "
+    "diagonal of the confusion matrix",
     setting=SETTING,
     source=THIS_BOOK,
     kind=ClaimKind.CHOSEN,
@@ -48,7 +49,7 @@ FALSE_ALARMS = Claim(
     name="false alarms of the diagnosis",
     chapter=CHAPTER,
     statement="Whichever of these is given, hardly any healthy network is called faulty",
-    setting=SETTING,
+    setting=f"{SETTING}; where little is given mostly nothing is said, of healthy ones, either",
     source=THIS_BOOK,
     kind=ClaimKind.CHOSEN,
     cases=tuple(given.name for given in GIVEN),

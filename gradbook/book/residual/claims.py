@@ -256,8 +256,8 @@ NOTEBOOK = Claim(
 CENTERED = Claim(
     name="notebook-centered",
     chapter=CHAPTER,
-    statement="Centered over the inputs the derivative is white noise at 24 layers, at any scale "
-    "of the weights",
+    statement="Centered over the inputs the derivative at neighboring inputs is uncorrelated at 24 "
+    "layers",
     setting=f"the notebook's network, each unit's mean over {CENTERED_POINTS} inputs subtracted, "
     f"n = {WIDTH}, one minus the correlation of neighbors; weights of variance 1/n: another scale "
     "drops out with the biases; theory: the centered kernel",

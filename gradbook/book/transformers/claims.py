@@ -115,8 +115,8 @@ QK_TRAINING = Claim(
     statement="Pre-norm Transformers whose query and key weights start eight times too large learn "
     "at none of the rates tried, in so few steps, and with QK-norm nearly all do",
     setting=f"four pairs of width {qk_norm.TRIAL.width}, six tokens to be reversed, Adam, "
-    f"{qk_norm.TRIAL.steps} steps; share of {qk_norm.TRIAL.seeds} networks that end below half "
-    "of guessing",
+    f"{qk_norm.TRIAL.steps} steps; share of {qk_norm.TRIAL.seeds} networks of one draw that end "
+    "below half of guessing",
     source=HENRY,
     kind=ClaimKind.TRAINING,
     cases=tuple(
@@ -221,7 +221,8 @@ WARM_UP = Claim(
     statement="With post-norm, at rates that are nearly too large for it, a network mostly ends "
     "lower with warm-up; with pre-norm it ends higher, at smaller rates and at an equal one",
     setting=f"four pairs, six tokens to be reversed, Adam, {warmup.TRIAL.warm[1]} of "
-    f"{warmup.TRIAL.steps} steps of warm-up; share of {warmup.TRIAL.seeds} networks that end lower",
+    f"{warmup.TRIAL.steps} steps of warm-up; share of {warmup.TRIAL.seeds} networks of one draw "
+    "that end lower",
     source=XIONG,
     kind=ClaimKind.TRAINING,
     cases=tuple(f"{t.kinds[0]}, η = {rate:g}" for t in warmup.WARM_TRIALS for rate in t.rates),

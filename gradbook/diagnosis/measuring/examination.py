@@ -183,7 +183,7 @@ def _notes(whole: Examined, order: str, snapshots: int) -> Iterator[str]:
     if len(kinds) > 1:
         yield f"Each layer is compared with its own kind alone; there are {', '.join(kinds)}."
     if len({m.shape for layer in layers for m in layer.members if m.role is Role.WEIGHT}) > 1:
-        yield "Sizes are root mean squares, which do not depend on how many weights a layer has."
+        yield "Sizes are root mean squares: they do not grow, as norms do, with a layer's weights."
     if whole.loss_scale != 1:
         yield f"All gradients were divided by the loss scale, {whole.loss_scale:g}."
     if snapshots:

@@ -232,9 +232,10 @@ deep norm (normalization, normalized, not paths): Gradients explode in deep netw
   normalization: lay a path around.
 warm (clipping, normalized, paths): Its size is no fault behind a normalization: warm the learning
   rate up, and clip.
-clip (clipping): Clip the global norm of the gradients; log it before the clip.
+clip (clipping): Clip the global norm against single large steps, which leaves the ratios of layers
+  as they are; log it before the clip.
 orthogonal (time-and-gates): If its steps are plain, as in nn.RNN, draw the recurrent weights
-  orthogonal, or as the identity with ReLU.
+  orthogonal, or as the identity with ReLU; where inputs drive tanh to its ends, take gates.
 smaller (initialization): If they have gates, draw the weights with variance 1/n for n units.
 gates (time-and-gates): If they have gates, open them: an LSTM with a large forget bias and its
   negative on the input gate; a GRU with a large bias on the gate that keeps the state.
@@ -253,7 +254,8 @@ cut (diagnose): Look there for .detach(), .data, .item(), NumPy, no_grad, argmax
 stuck (initialization): Draw one of the two weights at random, and not small; one zero is enough.
 random (initialization): Draw the weights at random.
 biases (activations): Start over with biases of 0 and a smaller learning rate.
-off side (activations): Give the off side a slope: leaky ReLU, GELU, ELU.
+off side (activations): Where single units die in training, give the off side a slope: leaky ReLU,
+  GELU, ELU.
 balance (residual): If a router chooses among them, it has collapsed: balance what it sends. Else
   look at the weights that read them.
 thousandth (update-rule): Lower the learning rate tenfold, and by factors of three until the loss
