@@ -31,9 +31,9 @@ BLOWS_UP = frozenset({Verdict.EXPLODING, Verdict.LARGE_STEP})
 EMPTIES = frozenset({Verdict.CUT, Verdict.LOSS})
 """What one batch may seem to be of which a loss has nothing to say, as one without an object."""
 
-RISEN, NO_RISE = 1.3, 0.01
+RISEN, NOTHING = 1.3, 0.01
 """How many times the loss of the first fifth that of the last is which has risen, and the share of
-the first loss by which it rises at least."""
+the first loss below which it has come to nothing."""
 
 STAYS, SETTLES = 0.98, 0.9
 """How much of the loss of the second fifth is left in the last of one that does not fall, and of
@@ -181,8 +181,7 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
     if first.verdict is not Verdict.HEALTHY or len(told) < 2 * FIFTH or not told[0] > 0:
         return report
     ends = median(last_fifth(told[::-1])), median(last_fifth(told))
-    # What came to 0, or next to it, and stays there has not risen.
-    if not ends[1] >= RISEN * ends[0] or ends[1] - ends[0] <= NO_RISE * told[0]:
+    if not ends[1] >= RISEN * ends[0] or ends[1] <= NOTHING * told[0]:
         return report
     return _told(report, f" But the loss has risen from {ends[0]:.3g} to {ends[1]:.3g}.", "risen")
 

@@ -432,11 +432,11 @@ def _cell_case(bias: float, steps: int = STEPS) -> Instance:
 
 
 def adam_steps() -> tuple[Instance, ...]:
-    r"""Take steps of Adam for gradients of several sizes, and for one that becomes smaller.
+    r"""Take steps of Adam for gradients of several sizes, and for such as change.
 
     The first is $\eta g/(|g| + \varepsilon)$.
     """
-    cases = (1.0,), (1e-4,), (1e-8,), (1e-12,), (1.0, 1.0), (1.0, 1e-3)
+    cases = (1.0,), (1e-4,), (1e-8,), (1e-12,), (1.0, 1.0), (1.0, 1e-3), (1.0, -1.0)
     return tuple(map(_adam_case, cases))
 
 
@@ -449,5 +449,5 @@ def _adam_case(gradients: tuple[float, ...]) -> Instance:
         step = float((values[0] - after)[0])
         values = [after]
     name = f"gradient {', then '.join(f'{gradient:g}' for gradient in gradients)}"
-    met = last > 100 * adam.epsilon and last == max(gradients)
+    met = last > 100 * adam.epsilon and len(set(gradients)) == 1
     return Instance(name, step, step > 0.99, met)

@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from gradbook.diagnosis.findings.known import Known
+from gradbook.diagnosis.measuring.deltas import size_of
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.rates import Rate, one_layer, rate
 from gradbook.diagnosis.places import enters
@@ -83,21 +82,15 @@ def _at_raw_data(first: Finding, known: Known) -> bool:
 
 
 def _are_light(found: Examined) -> bool:
-    """Tell whether most matrices have a smaller variance than 1/n for n inputs.
+    """Tell whether most matrices have a smaller mean square than 1/n for n inputs.
 
-    Which axis counts those is not known of all: the larger one is taken.
+    Libraries differ in which axis counts the units: the second largest one is taken for it.
     """
     shapes = {name: m.shape or () for name, m in found.measured.items() if m.tied_to is None}
-    gains = [_gain(found, name, shape) for name, shape in shapes.items() if len(shape) > 1]
-    return 2 * sum(gain < 1 for gain in gains) > len(gains)
-
-
-def _gain(found: Examined, name: str, shape: tuple[int, ...]) -> float:
-    stored = None if found.weights is None else found.weights.get(name)
-    if stored is None:
-        return math.inf
-    inputs = math.prod(shape) / max(min(shape[0], shape[-1]), 1)
-    return inputs * float(np.square(stored.values(), dtype=np.float64).mean())
+    inputs = {name: math.prod(s) / sorted(s)[-2] for name, s in shapes.items() if len(s) > 1}
+    weights = {} if found.weights is None else {n: found.weights.get(n) for n in inputs}
+    light = [inputs[n] * size_of(w) ** 2 < 1 for n, w in weights.items() if w is not None]
+    return 2 * sum(light) > len(inputs)
 
 
 def _printable(finding: Finding) -> Finding:

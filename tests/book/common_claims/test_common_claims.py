@@ -291,8 +291,9 @@ class TestCasesAgainstClosedForms:
     def test_the_first_step_of_adam_is_short_where_epsilon_is_large(self) -> None:
         expected = [g / (g + 1e-8) for g in (1, 1e-4, 1e-8, 1e-12, 1)]
         # Its averages after two steps, by hand: 0.9 and 0.999 of the first, the rest of the second.
-        mean, square = (0.09 + 0.1 * 1e-3) / 0.19, (0.999e-3 + 1e-3 * 1e-6) / (1 - 0.999**2)
-        expected.append(mean / (square**0.5 + 1e-8))
+        for last in (1e-3, -1):
+            mean, square = (0.09 + 0.1 * last) / 0.19, 1e-3 * (0.999 + last**2) / (1 - 0.999**2)
+            expected.append(mean / (square**0.5 + 1e-8))
         assert numbers(records.ADAM) == pytest.approx(expected, rel=1e-9)
 
 
