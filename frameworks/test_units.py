@@ -236,6 +236,14 @@ def test_weights_of_zero_before_what_has_a_slope_there_are_no_units_that_are_off
     assert net.layers[2].weight.any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_a_zero_is_one_with_either_sign_in_any_format(zero: float, dtype: torch.dtype) -> None:
+    net = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4)).to(dtype)
+    nn.init.constant_(net[2].weight, zero)  # type: ignore[arg-type]
+    assert ask(net, torch.randn(32, 8, dtype=dtype)).findings[-1].verdict is V.ZERO_START
+
+
 def test_what_is_flat_whatever_the_weights_are_is_no_matter_of_zeros() -> None:
     net = Blocks(lambda h, layer: layer(h).tanh().round())
     for layer in net.layers:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +19,12 @@ from gradbook.checks import Array
 from gradbook.diagnosis import BadInput, Report, open_log
 from gradbook.diagnosis import Verdict as V
 from gradbook.diagnosis.diagnose_logs import diagnose_log
+from gradbook.diagnosis.measuring.begun import without_zeros, zeros_of
+from gradbook.diagnosis.measuring.evidence import Evidence, Facts, Matrix
+from gradbook.diagnosis.measuring.names import Kind
+from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
+from gradbook.diagnosis.reading.storage import Tensor
 
 DEPTH, WIDTH = 12, 32
 FALLS, GROWS = 0.3, 3.0  # by layer, and so by 10^5 over all
@@ -271,11 +280,25 @@ WAYS = {
 }
 
 
-def begun(zero: Sequence[int], way: str, *, biases: bool = True, steps: int = 0) -> Begun:
-    """Go forward and back through five matrices, of which some were 0 before so many steps."""
+def begun(
+    zero: Sequence[int],
+    way: str,
+    *,
+    biases: bool = True,
+    steps: int = 0,
+    lifts: Mapping[int, float] | None = None,
+) -> Begun:
+    """Go forward and back through five matrices, of which some were 0 before so many steps.
+
+    Args:
+        lifts: What the biases of some are.
+    """
     rng, widths = np.random.default_rng(1), [10, 16, 16, 16, 16, 4]
     pairs = [(rng.normal(0, (2 / a) ** 0.5, (a, b)), np.zeros(b)) for a, b in pairwise(widths)]
-    weights = [{"W": W * (k not in zero), "b": b} for k, (W, b) in enumerate(pairs)]
+    weights = [
+        {"W": W * (k not in zero), "b": b + (lifts or {}).get(k, 0.0)}
+        for k, (W, b) in enumerate(pairs)
+    ]
     x, goal = rng.standard_normal((64, 10)), rng.standard_normal((64, 4))
     for step in range(steps + 1):
         h = [x]
@@ -313,8 +336,13 @@ def test_weights_that_begin_with_zero_are_neither_cut_nor_dead(
     assert not any(layer["W"].any() for layer in net.grads[: zero[0]])
     report = ask(net, given)
     assert (report.verdict, report.since, report.exit_code) == (V.ZERO_START, f"{zero[0]}/W", 0)
-    assert "4 of 5 matrices get a gradient of exactly 0" in report.reason
     assert report.steps[0].text.startswith("Take one step")
+    later = begun(zero, way, steps=2)
+    moved = [
+        not now["W"].any() and (then["W"] != old["W"]).any()
+        for now, then, old in zip(net.grads, later.weights, net.weights, strict=True)
+    ]
+    assert f"so {sum(moved)} of 5 matrices get a gradient of exactly 0" in report.reason
     later = begun(zero, way, steps=5)
     assert all(layer["W"].any() for layer in later.grads)
     assert ask(later, given).verdict not in (V.CUT, V.DEAD, V.STUCK, V.ZERO_START)
@@ -349,6 +377,15 @@ def test_weights_that_begin_with_zero_and_stay_there_are_stuck(
     assert report.steps[0].text.startswith("Draw these weights at random")
 
 
+def test_units_that_are_off_behind_weights_of_zero_are_neither_denied_nor_explained() -> None:
+    """Of arrays nobody has looked at units; and a bias opens what reads weights of 0."""
+    shut = ask(begun([4], "relu", lifts={0: -100.0, 1: 0.5}), "hidden δ")
+    assert shut.verdict is V.ZERO_START
+    assert "dead" not in shut.reason
+    assert ask(begun([1], "relu", lifts={1: 0.5, 3: -100.0}), "nothing").verdict is V.DEAD
+    assert "off" in ask(begun([1], "relu", lifts={3: -100.0}), "nothing").reason
+
+
 def test_weights_of_zero_explain_no_other_fault() -> None:
     """Nor does what was cleared, or comes to no loss, make them stuck."""
     net = begun([4], "relu")
@@ -356,7 +393,7 @@ def test_weights_of_zero_explain_no_other_fault() -> None:
     heads = [{"W": np.zeros((16, 4)), "b": np.zeros(4)} for _ in range(2)]
     grads = [*begun([], "relu").grads, *heads]
     unused = gradbook.diagnose(grads, weights=[*begun([], "relu").weights, *heads])
-    assert unused.verdict is not V.STUCK
+    assert unused.verdict is V.CUT
     assert gradbook.diagnose(cleared, weights=net.weights).verdict is V.CANNOT_TELL
     assert ask(net._replace(grads=cleared, dh=[0 * d for d in net.dh]), "all δ").verdict is V.LOSS
     shut = begun([], "relu")
@@ -373,22 +410,103 @@ KINDS = {
     "behind which biases go on": ("w00 w00 000 w0+ w++ w++", V.STUCK),
     "adapters that nothing comes to": ("w00 w00 000 w00 000 w++", V.CUT),
     "adapters, with no stem": ("w00 0++ w00 0++ w++", V.ZERO_START),
+    "behind which nothing comes to others": ("w00 000 w00 000 w00 0++ w00 0++ w++", V.CUT),
+    "branches and two heads, all 0": ("w00 000 w00 000 0++ 0++", V.ZERO_START),
     "tokens, which keep nothing back": ("t++ w00 w++ w++ w++", V.CUT),
+    "tokens of 0, which are not stuck": ("T00 w00 000 w00 w0+ w++", V.STUCK),
+    "tokens of 0 that are cut off": ("T00 w00 w0+ w++ w++", V.CUT),
+    "tokens that nothing hides": ("T++ w00 w00 0++", V.ZERO_START),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_next_to_weights_of_zero_tells_what_they_do(kind: str) -> None:
-    """Of each layer: 0 if its weights are, t of tokens; whether they move, and its bias."""
     rows, said = KINDS[kind]
+    weights, grads = planted(rows)
+    assert gradbook.diagnose(grads, weights=weights).verdict is said
+
+
+def planted(rows: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return weights and gradients of layers.
+
+    Args:
+        rows: Of each: 0 if its weights are, t of tokens, T if these are 0; whether they move, and
+            whether its bias does.
+    """
     rng = np.random.default_rng(0)
     weights, grads = dict[str, Array](), dict[str, Array]()
     for k, (of, moves, bias) in enumerate(rows.split()):
-        shape = (1, 1, 16) if of == "t" else (16, 16)
-        weights |= {f"{k}.weight": rng.normal(size=shape) * (of == "w"), f"{k}.bias": np.zeros(16)}
+        shape = (1, 1, 16) if of in "tT" else (16, 16)
+        weights |= {f"{k}.weight": rng.normal(size=shape) * (of in "tw"), f"{k}.bias": np.zeros(16)}
         grads[f"{k}.weight"] = rng.normal(size=shape) * (moves == "+")
         grads[f"{k}.bias"] = rng.normal(size=16) * (bias == "+")
-    assert gradbook.diagnose(grads, weights=weights).verdict is said
+    return weights, grads
+
+
+def test_what_weights_of_zero_do_not_hide_is_not_said_to_be_of_the_first_steps() -> None:
+    """Of two layers that get exactly 0 only one stands next to what begins with 0."""
+    weights, grads = planted("w00 0++ w++ w00 w++ w++")
+    report = gradbook.diagnose(grads, weights=weights, deltas=list(np.ones((5, 64, 16))))
+    assert report.verdict is V.HEALTHY
+    assert "1.weight begin with 0: so 1 of 6 matrices" in report.reason
+    assert "weights of 3 get a gradient of exactly 0" in report.reason
+
+
+def test_behind_weights_of_zero_one_delta_tells_of_nothing_else() -> None:
+    weights, grads = planted("w++ w00 0++")
+    sizes = [np.ones((64, 16)), np.zeros((64, 16))]
+    assert gradbook.diagnose(grads, weights=weights, deltas=sizes).verdict is V.ZERO_START
+
+
+@pytest.mark.parametrize("stacks", [1, 2])
+def test_in_each_stack_what_weights_of_zero_hide_is_left_out(stacks: int) -> None:
+    """Unless too little is left of all that can be compared."""
+    parts = [Profile("δ", ("a", "b", "c"), (0.0, 1.0, 2.0)), Profile("δ", ("d", "e"), (0.0, 3.0))]
+    given = Evidence(deltas=Profile("δ", tuple("abcde"), (0.0, 1.0, 2.0, 0.0, 3.0)))
+    found = without_zeros(replace(given, apart=tuple(parts[-stacks:])))
+    assert [one.names for one in found.apart] == ([] if stacks == 1 else [("b", "c")])
+    assert found.deltas == (None if stacks == 1 else Profile("δ", tuple("bce"), (1.0, 2.0, 3.0)))
+
+
+@pytest.mark.parametrize("zero", [True, False])
+def test_shifts_that_weights_of_zero_hide_are_left_out(zero: bool) -> None:
+    """Of normalized layers in a chain, of which the first alone gets nothing."""
+    drawn, moved = planted("w++ w00 0++ w++ w++ w++")
+    weights, grads = dict[str, Array](), dict[str, Array]()
+    for k in range(6):
+        weights[f"{2 * k}.weight"] = drawn[f"{k}.weight"] + (not zero)
+        grads[f"{2 * k}.weight"] = moved[f"{k}.weight"]
+        for name in ("weight", "bias"):
+            weights[f"{2 * k + 1}.{name}"] = np.full(16, 1.0 * (name == "weight"))
+            grads[f"{2 * k + 1}.{name}"] = np.full(16, 1.0 * (k > 0))
+    report = gradbook.diagnose(grads, weights=weights)
+    assert report.verdict is (V.HEALTHY if zero else V.CUT)
+    assert "shifts" in report.reason
+
+
+def test_of_many_layers_each_is_looked_at_once() -> None:
+    """LoRA of a large network has thousands."""
+    pairs = [(f"{k}.A", f"{k}.B") for k in range(4000)]
+    rows = [Matrix(n, still=n == a, zero=n == b) for a, b in pairs for n in (a, b)]
+    facts = [Facts(row.name, Kind.DENSE, matrices=(row,)) for row in rows]
+    start = perf_counter()
+    assert len(zeros_of(facts, Evidence()).held) == 4000
+    assert perf_counter() - start < 1
+
+
+def test_each_matrix_is_read_for_its_sizes_once() -> None:
+    """To read it a file's member is unpacked, or a graphics card's memory copied."""
+    net, counts = begun([4], "relu"), Counter[str]()
+
+    def read(name: str, given: Tensors) -> Tensor | None:
+        counts[name] += 1
+        return given[name]
+
+    kept = hand_over(net.weights, "weights")
+    readers = {name: partial(read, name, kept) for name in kept}
+    gradbook.diagnose(net.grads, weights=Tensors(readers))
+    # And once for NaN, once to look for units that are alike.
+    assert max(counts.values()) == 3, counts
 
 
 @pytest.mark.parametrize("names", ["{}.lora_A {}.lora_B", "{}.down {}.up", "{}/A {}/B"])
@@ -408,6 +526,9 @@ def test_second_matrices_that_begin_with_zero_hold_the_first_back(names: str) ->
     report = gradbook.diagnose(grads, weights=weights, deltas=sound)
     assert report.verdict is V.HEALTHY
     assert "true of the first steps alone" in report.reason
+    cut = {n: g * (int(n[0]) >= 3) for n, g in grads.items()}
+    for given in (None, [d * (k >= 3) for k, d in enumerate(sound)]):
+        assert gradbook.diagnose(cut, weights=weights, deltas=given).verdict is V.CUT
     falls = [d * 0.1 ** (6 - k) for k, d in enumerate(sound)]
     assert gradbook.diagnose(grads, weights=weights, deltas=falls).verdict is V.VANISHING
     both = gradbook.diagnose(zero, weights=zero)
@@ -416,6 +537,7 @@ def test_second_matrices_that_begin_with_zero_hold_the_first_back(names: str) ->
 
 OPEN = {
     "all is 0": ([np.zeros((64, 16))] * 4, 0.0, "activations"),
+    "both ends are 0": ([size * np.ones((64, 16)) for size in (0, 1, 0)], 1.0, "activations"),
     "one hidden layer": ([np.ones((64, 16))], 1.0, "two hidden layers"),
     "names": ({n: np.ones((64, 16)) for n in ("body", "enc", "mix", "proj")}, 1.0, "order"),
 }
@@ -435,7 +557,7 @@ def test_where_delta_is_given_it_is_not_asked_for(kind: str) -> None:
     assert report.verdict is V.CANNOT_TELL
     assert asked in report.steps[0].text
     assert not any("Record" in step.text for step in report.steps)
-    if kind != "names":
+    if kind not in ("names", "both ends are 0"):
         without = gradbook.diagnose(given, weights=weights)
         assert "Record δ" in without.steps[0].text
 
@@ -449,7 +571,7 @@ def test_layers_that_are_stacked_in_one_tensor_are_no_steps_of_time(
     rng, layers = np.random.default_rng(0), 8
     stack = {"layers/W": rng.normal(size=(layers, 16, 16)), "layers/b": np.ones((layers, 16))}
     outer = {f"{name}/W": rng.normal(size=(16, 16)) for name in ("stem", "head")} if ends else {}
-    deltas = rng.normal(size=(layers + ends, 64, 16))
+    deltas = rng.normal(size=(layers + 2 * ends, 64, 16))
     deltas *= change ** np.arange(len(deltas))[::-1, None, None]
     for sizes in (deltas, list(deltas), list(deltas[:-1])):
         report = gradbook.diagnose({**stack, **outer}, deltas=sizes)
@@ -458,4 +580,7 @@ def test_layers_that_are_stacked_in_one_tensor_are_no_steps_of_time(
     steps = gradbook.diagnose(
         {"W": rng.normal(size=(16, 16)), "U": np.ones((16, 16))}, deltas=deltas
     )
+    assert steps.steps[0].page.endswith("time-and-gates.md")
+    cell = {n: rng.normal(size=(len(deltas), 16, 3, 3)) for n in ("in", "forget", "out")}
+    steps = gradbook.diagnose(cell, deltas=deltas)
     assert steps.steps[0].page.endswith("time-and-gates.md")

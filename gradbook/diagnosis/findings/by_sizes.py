@@ -16,6 +16,8 @@ It is a thousand times the smallest number of float16, and one layer does not sh
 
 _WATCH = "Give δ, the gradient at the layers' outputs; in PyTorch gradbook.watch(net) records it."
 
+_LATER = "What else there is cannot be known before."
+
 
 def decide(evidence: Evidence, limits: Limits = LIMITS) -> Finding:
     """Say what is wrong with a network.
@@ -44,23 +46,22 @@ def _stuck(e: Evidence, limits: Limits) -> Finding | None:
     """Find weights of 0 that no step will move: what they do to others hides the rest."""
     if not e.zeros.stuck:
         return None
-    names = listed(e.zeros.stuck)
-    text = f"{e.zeros.share}, and no step will change that: {names} begin with 0, and "
-    text += "what reads them has no slope there, as ReLU has none at 0." if e.zeros.flat else ""
-    text += "" if e.zeros.flat else "each of them keeps the gradient from the others."
-    return Finding(Verdict.STUCK, text, since=e.zeros.stuck[-1], hint="zeros")
+    why = "each of them keeps the gradient from the others."
+    if e.zeros.flat:
+        why = "what reads them has no slope there, as ReLU has none at 0, or units behind are off."
+    text = f"{e.zeros.share}, and no step will change that: {listed(e.zeros.stuck)} begin with 0, "
+    return Finding(Verdict.STUCK, f"{text}and {why}", since=e.zeros.stuck[-1], hint="zeros")
 
 
 def _begun(e: Evidence, limits: Limits) -> Finding | None:
     """Say what begins with 0 by design, where nothing else can be known for that."""
-    text = _by_design(e)
-    known = e.zeros.alone and text
-    text += " Nothing is dead."
-    return Finding(Verdict.ZERO_START, text, since=e.zeros.begun[0]) if known else None
+    if not (e.zeros.alone and (begun := _by_design(e))):
+        return None
+    return Finding(Verdict.ZERO_START, f"{begun} {_LATER}", since=e.zeros.begun[0])
 
 
 def _by_design(e: Evidence) -> str:
-    """Say of weights of 0 that keep a gradient from others until they have moved."""
+    """Say of weights of 0, if there are any, that they keep a gradient from others at first."""
     text = f"{listed(e.zeros.begun)} begin with 0: so {e.zeros.share}, which is true of the first "
     return f"{text}steps alone." if e.zeros.held else ""
 
@@ -128,7 +129,8 @@ def _sized(e: Evidence, limits: Limits) -> Finding | None:
 
 def _unmoved(e: Evidence) -> str:
     """Say of weights that get exactly 0 where δ is sound, which would hide them."""
-    begun = f" {_by_design(e)}" if e.zeros.held else ""
+    begun = _by_design(e)
+    begun = begun and f" {begun}"
     if not e.unmoved or e.deltas is None:
         return begun
     text = f"{begun} But the weights of {listed(e.unmoved)} get a gradient of exactly 0: they are "
@@ -174,8 +176,9 @@ def _change(profile: Profile) -> str:
 def _sound(e: Evidence, limits: Limits) -> Finding | None:
     """Say frozen only of networks of which healthy would be said: vanishing ones freeze as well."""
     best = _trusted(e, limits)
-    if e.apart or best is None:
-        found = None if e.apart else _by_weights(e, limits)
+    if e.apart or best is None:  # where δ is 0 weights alone tell nothing
+        lost = e.apart or (e.deltas is not None and len(e.deltas.rms) > 1)
+        found = None if lost else _by_weights(e, limits)
     else:
         found = _level(best[0], math.inf if best[0] is e.deltas else limits.flat)
     still = _stand_still(e, limits)
@@ -237,18 +240,17 @@ def _left_open(e: Evidence, limits: Limits) -> Finding:
 
 def _missing(e: Evidence) -> str | None:
     """Return the hint for what would settle it where δ is given, and does not."""
-    if e.apart:
-        return "names"
-    if e.deltas is None:
-        return None
-    return "nothing came" if not any(e.deltas.rms) else "one alone"
+    if e.apart or e.deltas is None:
+        return "names" if e.apart else None
+    return "one alone" if len(e.deltas.rms) == 1 else "nothing came"
 
 
 def _of_delta(deltas: Profile) -> str:
     """Say why δ does not settle it, though it is given."""
     if len(deltas.rms) == 1:
         return "δ is known of one hidden layer alone, and there is none to compare it with."
-    text = "δ of all hidden layers is exactly 0: their units may be off, or what reads them is "
+    of = "the first and the last" if any(deltas.rms) else "all"
+    text = f"δ of {of} hidden layers is exactly 0: their units may be off, or what reads them is "
     return f"{text}flat, cut or 0. Give activations and weights, or use gradbook.watch(net)."
 
 
@@ -262,12 +264,11 @@ def _question(e: Evidence) -> str:
         text = "The gradient of a recurrent weight is a sum over all steps and says nothing about "
         text += "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
         return f"{text}x.grad after the backward pass."
-    if e.deltas is not None and (len(e.deltas.rms) == 1 or not any(e.deltas.rms)):
+    if e.deltas is not None and (len(e.deltas.rms) == 1 or math.isnan(e.deltas.decades)):
         return _of_delta(e.deltas)
-    if e.weights is None or e.zeros.held:
-        begun = f"{_by_design(e)} What else there is cannot be known before. " * bool(e.zeros.held)
-        few = "There are fewer than three layers of one kind to compare. "
-        return f"{begun or few}{_WATCH}"
+    few, begun = "There are fewer than three layers of one kind to compare.", _by_design(e)
+    if e.weights is None or begun:
+        return f"{f'{begun} {_LATER}' if begun else few} {_WATCH}"
     if e.blocks or e.normalized:
         text = "If paths lead around blocks, what stands in a block gets a share of the gradient, "
         return f"{text}and the names do not exclude it. {_WATCH}"

@@ -22,6 +22,8 @@ class Matrix:
     """Whether its weights are."""
     table: bool = False
     """Whether it is looked up or added, as tokens are, and so keeps nothing back."""
+    lifted: bool = False
+    """Whether its layer's biases are not all 0, so that more than 0 may come out of it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Zeros:
 
     begun: tuple[str, ...] = ()
     """The matrices of 0 that get a gradient, so that the next step moves them."""
-    held: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
     """The layers next to them of which all weights get exactly 0 until then."""
     alone: bool = False
     """Whether nothing in front of them gets anything, so that nothing is known of it."""
@@ -57,7 +59,7 @@ class Zeros:
     flat: bool = False
     """Whether it is what reads them that keeps them there, as a ReLU does, which is flat at 0."""
     share: str = ""
-    """How many matrices get exactly 0, in words."""
+    """How many matrices get exactly 0, or do so because others begin with 0, in words."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ import math
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby, takewhile
+from itertools import takewhile
 
 import numpy as np
 
+from gradbook.diagnosis.measuring.begun import moves, without_zeros, zeros_of
 from gradbook.diagnosis.measuring.deltas import size_of
-from gradbook.diagnosis.measuring.evidence import Evidence, Facts, Matrix, Zeros
+from gradbook.diagnosis.measuring.evidence import Evidence, Facts, Matrix
 from gradbook.diagnosis.measuring.names import (
     NO_MATRIX,
     Kind,
@@ -25,7 +26,7 @@ from gradbook.diagnosis.measuring.sizes import WORTH_A_LOOK, Measured, off_share
 from gradbook.diagnosis.measuring.updates import Update, require_one_shape
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.reading.arrays import Tensors
-from gradbook.diagnosis.reading.storage import Tensor, chunks
+from gradbook.diagnosis.reading.storage import Tensor, chunks, is_zero
 from gradbook.precision import ALL, float32
 
 COMPARABLE = 3
@@ -44,36 +45,39 @@ def facts_of(
 ) -> Facts:
     """Return what was measured of a layer, with what its weights add to it if they are given."""
     weight, bias = (_member(layer, role, measured) for role in (Role.WEIGHT, Role.BIAS))
-    matrices = () if weights is None else tuple(_matrices(layer, measured, weights))
+    members = (measured[member.name] for member in layer.members)
+    own = [m for m in members if m.statistics is not None and m.tied_to is None]
+    wide = (m.name for m in own if len(m.shape or ()) > 1)
+    stored = {} if weights is None else {name: weights.get(name) for name in wide}  # read once
+    matrices = tuple(_matrices(layer, own, stored))
+    if weights is not None and any(matrix.still and matrix.zero for matrix in matrices):
+        biases = (weights.get(m.name) for m in own if m.name not in stored)
+        lifted = not all(is_zero(x) for x in biases if x is not None)
+        matrices = tuple(replace(matrix, lifted=lifted) for matrix in matrices)
     found = Facts(layer.name, layer.kind, weight, bias, matrices=matrices)
     if weight is None or weight.statistics is None or weight.tied_to is not None:
         return found
     lines = bias is None and (weight.zero_share or 0.0) >= WORTH_A_LOOK
     tensor = tensors[weight.name] if weights is not None or lines else None
     silent, pull, gain = silent_share(tensor, weight, bias), None, None
-    stored = weights[weight.name] if weights is not None else None
-    if stored is not None and tensor is not None and len(tensor.shape) > 1:
-        require_one_shape(stored, tensor)
-        size = updates[weight.name].weight.rms if weight.name in updates else size_of(stored)
-        pull, gain = _pull(stored, tensor), _gain(tensor.shape, size)
+    held = stored.get(weight.name)
+    if held is not None and tensor is not None:
+        require_one_shape(held, tensor)
+        size = updates[weight.name].weight.rms if weight.name in updates else size_of(held)
+        pull, gain = _pull(held, tensor), _gain(tensor.shape, size)
     return replace(found, silent=silent, pull=pull, gain=gain)
 
 
-def _matrices(layer: Layer, measured: Mapping[str, Measured], weights: Tensors) -> Iterator[Matrix]:
+def _matrices(
+    layer: Layer, own: Iterable[Measured], stored: Mapping[str, Tensor | None]
+) -> Iterator[Matrix]:
     """Tell of a layer's matrices that get a gradient whether they, or it, are exactly 0."""
-    for one in (measured[member.name] for member in layer.members):
-        shape, numbers, stored = one.shape or (), one.statistics, weights.get(one.name)
-        if len(shape) < 2 or numbers is None or stored is None or one.tied_to is not None:
+    for one in own:
+        if (tensor := stored.get(one.name)) is None or one.statistics is None or one.shape is None:
             continue
         # Tokens and positions have axes of length 1 in front, for the examples.
-        table = layer.kind is Kind.EMBEDDING or (len(shape) > 2 and shape[0] == 1)
-        still = numbers.norm == 0 and not numbers.nonfinite
-        yield Matrix(one.name, still, _is_zero(stored), table)
-
-
-def _is_zero(tensor: Tensor) -> bool:
-    # Nearly always the first number tells.
-    return not tensor.storage.widen(tensor.raw.flat[:1]).any() and size_of(tensor) == 0
+        table = layer.kind is Kind.EMBEDDING or (len(one.shape) > 2 and one.shape[0] == 1)
+        yield Matrix(one.name, one.statistics.norm == 0, is_zero(tensor), table)
 
 
 def _member(layer: Layer, role: Role, measured: Mapping[str, Measured]) -> Measured | None:
@@ -118,12 +122,13 @@ def gather(
     unordered = loose and not _told(same)
     same = [] if unordered else same
     zeros = zeros_of(facts, given, unordered=unordered)
-    held = frozenset(zeros.held)
-    kept = [layer for layer in same if layer.name not in held]
+    held = zeros.held
+    kept = _free(same, held)
     weighted = [layer for layer in facts if layer.kind not in NO_MATRIX]
     measured = [m for layer in facts for m in (layer.weight, layer.bias) if m is not None]
     numbers = {m.name: m.statistics for m in measured if m.statistics is not None}
     norms = [layer for layer in facts if layer.kind is Kind.NORM]
+    shifts = [(x.name, x.bias) for x in norms if not held or moves(x.bias)]
     plain = in_one_sequence([(x.name, x.kind) for x in facts], [x.name for x in main])
     straight = len(same) == len(main) and (plain or not norms)
     off = [off_share(tensor) for tensor in outputs if len(tensor.shape) > 1]
@@ -131,15 +136,15 @@ def gather(
     told = bool(gains) and None not in gains
     lost = (name for name, found in numbers.items() if found.nonfinite)
     return replace(
-        _without_zeros(given) if held else given,
+        without_zeros(given) if held else given,
         nonfinite=(*lost, *given.nonfinite),
         reached=any(found.norm > 0 for found in numbers.values()),
-        silent=_silent([x for x in main if x.name not in held]),
-        stop=_stop([x for x in weighted if x.name not in held]),
+        silent=_silent(_free(main, held)),
+        stop=_stop(_free(weighted, held)),
         off=float(np.mean(off)) if off else None,
         underflow=_underflow(measured),
         ratios=_ratios(main, outputs, held) if straight else None,
-        norms=_profile("shifts", _shifts(norms, moved=bool(held))) if plain else None,
+        norms=_profile("shifts", shifts) if plain else None,
         biases=None if norms else _profile("biases", [(x.name, x.bias) for x in kept]),
         weights=_profile("weights", [(x.name, x.weight) for x in kept]),
         frozen=frozen_share(updates),
@@ -155,101 +160,9 @@ def gather(
     )
 
 
-def zeros_of(facts: Sequence[Facts], given: Evidence, *, unordered: bool = False) -> Zeros:
-    """Tell which gradients are exactly 0 because weights are, so that no fault is seen in them.
-
-    Args:
-        unordered: Whether names leave the order open: then what gets 0 may stand anywhere.
-
-    Examples:
-        >>> rows = [Matrix("1.W", still=True, zero=False), Matrix("2.W", still=False, zero=True)]
-        >>> facts = [Facts(row.name[0], Kind.DENSE, matrices=(row,)) for row in rows]
-        >>> found = zeros_of(facts, Evidence())
-        >>> found.begun, found.held, found.alone
-        (('2.W',), ('1',), True)
-    """
-    row = [matrix for layer in facts for matrix in layer.matrices]
-    still = [matrix for matrix in row if matrix.still]
-    share = f"{len(still)} of {len(row)} matrices get a gradient of exactly 0"
-    driven = _driven(facts, given)
-    if stuck := _stuck(row, driven, given):
-        return Zeros(stuck=stuck, share=share)
-    if not unordered and (flat := tuple(_flat(row, driven))):
-        return Zeros(stuck=flat, flat=True, share=share)
-    begun = [m.name for m in row if m.zero and not (m.still or m.table)]
-    near = still if unordered else [*_next_to(row, begun)]
-    if not begun or not near:
-        return Zeros()
-    known = [layer for layer in facts if layer.matrices]
-    held = tuple(x.name for x in known if all(matrix in near for matrix in x.matrices))
-    front = row[: [matrix.name for matrix in row].index(begun[-1])]
-    sizes = () if given.deltas is None else given.deltas.rms
-    nothing = all(m.still or m.zero or m.table for m in front) and (not sizes or 0 in sizes)
-    alone = nothing or (bool(sizes) and sum(size > 0 for size in sizes) < 2)
-    return Zeros(tuple(begun), held, alone, share=share)
-
-
-def _driven(facts: Sequence[Facts], given: Evidence) -> set[str]:
-    """Name the matrices that δ comes to, as their layer's bias tells, or δ at the output."""
-    known = [layer for layer in facts if layer.matrices]
-    moved = [layer for layer in known if layer.bias is not None and _moves(layer.bias)]
-    moved += known[-1:] if given.output else []
-    return {matrix.name for layer in moved for matrix in layer.matrices}
-
-
-def _stuck(row: Sequence[Matrix], driven: Container[str], given: Evidence) -> tuple[str, ...]:
-    """Name matrices of 0 of which one is in front of another, so that neither ever moves."""
-    found = tuple(m.name for m in row if m.zero and m.still and not m.table)
-    every = len(row) > 1 and all(m.zero and m.still for m in row)
-    both = len(found) > 1 and (every or any(name in driven for name in found))
-    return found if both and given.output != 0 else ()
-
-
-def _flat(row: Sequence[Matrix], driven: Container[str]) -> Iterator[str]:
-    """Name matrices of 0 that get nothing, in front of one that δ comes to and only 0 enters."""
-    for run in _runs(row):
-        if run[0].still and run[-1].name in driven:
-            yield from (m.name for m in run[:-1] if m.zero and not m.table)
-
-
-def _runs(row: Sequence[Matrix]) -> list[list[Matrix]]:
-    """Part matrices into those beside one another that get exactly 0, and those that do not."""
-    return [[*run] for _, run in groupby(row, key=lambda matrix: matrix.still)]
-
-
-def _moves(one: Measured) -> bool:
-    return one.statistics is not None and one.statistics.norm > 0
-
-
-def _next_to(row: Sequence[Matrix], begun: Container[str]) -> Iterator[Matrix]:
-    """Yield matrices that get exactly 0, one beside the other, up to one that begins with 0."""
-    runs = _runs(row)
-    for i, run in enumerate(runs):
-        beside = [*(before[-1] for before in runs[:i][-1:]), *(x[0] for x in runs[i + 1 :][:1])]
-        if run[0].still and any(matrix.name in begun for matrix in beside):
-            yield from run
-
-
-def _without_zeros(given: Evidence) -> Evidence:
-    """Leave out δ of exactly 0, which weights of 0 explain."""
-    apart = [found for one in given.apart if (found := _some(one))]
-    lost = given.deltas is None or (given.apart and not apart)
-    return replace(given, deltas=None if lost else _some(given.deltas), apart=tuple(apart))
-
-
-def _some(profile: Profile | None) -> Profile | None:
-    """Return what is not 0 of a profile, if that can be compared."""
-    pairs = [] if profile is None else zip(profile.names, profile.rms, strict=True)
-    kept = {name: size for name, size in pairs if size}
-    if profile is None or len(kept) < 2:
-        return None
-    return replace(profile, names=tuple(kept), rms=tuple(kept.values()))
-
-
-def _shifts(norms: Sequence[Facts], *, moved: bool) -> list[tuple[str, Measured | None]]:
-    """Return the shifts of normalizations, only those that get something if asked."""
-    pairs = [(x.name, x.bias) for x in norms]
-    return [(n, m) for n, m in pairs if not moved or m is None or _moves(m)]
+def _free(layers: Sequence[Facts], held: Container[str]) -> list[Facts]:
+    """Leave out layers that weights of 0 hold back, of which their gradients tell nothing."""
+    return [layer for layer in layers if layer.name not in held]
 
 
 def _told(layers: Sequence[Facts]) -> bool:
@@ -262,8 +175,7 @@ def _unmoved(layers: Sequence[Facts], held: Container[str]) -> tuple[str, ...]:
     """Name weights with a gradient of exactly 0, if others have some: LoRA's begin with that."""
     known = [(x.name, x.weight.statistics) for x in layers if x.weight is not None]
     still = [name for name, found in known if found is not None and found.norm == 0]
-    some = [name for name in still if name not in held]
-    some = [name for name in some if not re.search(r"(?<![a-z])lora", name.lower())]
+    some = (n for n in still if n not in held and not re.search(r"(?<![a-z])lora", n.lower()))
     return tuple(some) if len(still) < len(known) else ()
 
 
@@ -305,7 +217,7 @@ def _ratios(
     if len(outputs) != len(main):
         return None
     entered = dict(zip((x.name for x in main[1:]), map(size_of, outputs), strict=False))
-    seen = (x for x in main if entered.get(x.name, 0.0) > 0 and x.name not in held)
+    seen = (x for x in _free(main, held) if entered.get(x.name, 0.0) > 0)
     pairs = [(x.name, x.weight) for x in seen]
     found = _profile("weights over activations", pairs)
     if found is None:

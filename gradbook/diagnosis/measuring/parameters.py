@@ -17,7 +17,7 @@ from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.sizes import Measured
 from gradbook.diagnosis.measuring.updates import ENOUGH, Update, update
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor
-from gradbook.diagnosis.reading.storage import Tensor
+from gradbook.diagnosis.reading.storage import Tensor, is_zero
 from gradbook.diagnosis.watching.record import version_of
 from gradbook.precision import float16
 
@@ -137,7 +137,7 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
         norm=None if numbers is None else numbers.norm,
         written=weight is None or weight.grad is None or version_of(weight.grad) > 0,
         finite=not lost,
-        zero=None if stored is None else _is_zero(stored),
+        zero=None if stored is None else is_zero(stored),
         alike=alike,
         pulled_alike=pull is not None and len(shape) > 1 and _is_pulled_alike(pull),
         broken=lost and stored is not None and not np.isfinite(stored.values()).all(),
@@ -162,17 +162,12 @@ def _gain(rms: float, shape: tuple[int, ...]) -> float:
     return rms * math.sqrt(inputs)
 
 
-def _is_zero(tensor: Tensor) -> bool:
-    # Nearly always the first number tells.
-    return not tensor.raw.flat[0] and not np.any(tensor.raw)
-
-
 def _is_alike(tensor: Tensor) -> bool:
     """Tell whether all units of a matrix have the same weights, whichever axis counts them."""
     shape = tensor.shape
     if len(shape) == 1:
         return bool((tensor.raw == tensor.raw[:1]).all())
-    if len(shape) < 2 or max(shape[:2]) < 2 or _is_zero(tensor):
+    if len(shape) < 2 or max(shape[:2]) < 2 or is_zero(tensor):
         return False
     rows = tensor.raw.reshape(shape[0], -1)
     ways = (x for x in (rows, rows.T) if len(x) > 1)  # one row is like itself

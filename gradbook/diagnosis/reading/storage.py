@@ -123,3 +123,15 @@ def chunks(*tensors: Tensor, size: int = CHUNK) -> Iterator[tuple[Array, ...]]:
     widen = [tensor.storage.widen for tensor in tensors]
     for at in range(0, first.size, size):
         yield tuple(w(part[at : at + size]) for w, part in zip(widen, parts, strict=True))
+
+
+def is_zero(tensor: Tensor) -> bool:
+    """Tell whether all numbers are 0; nearly always the first one tells.
+
+    Examples:
+        >>> bits = np.array([0x8000, 0], np.uint16)  # -0.0 and 0.0
+        >>> is_zero(Tensor("w", bits, BFLOAT16))
+        True
+    """
+    first = tensor.storage.widen(tensor.raw.flat[:1])
+    return not first.any() and not any(part.any() for (part,) in chunks(tensor))

@@ -17,6 +17,9 @@ from gradbook.diagnosis.watching.modules import is_made
 from gradbook.diagnosis.watching.numbers import RAW
 from gradbook.precision import float32, predicted_freeze_depth
 
+POINTS = 7
+"""How many a convolution has on an axis, at most, where the like is a stack of layers else."""
+
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort findings by their consequence; healthy goes with none that is a problem."""
@@ -37,8 +40,10 @@ def traits_of(found: Examined, known: Known | None = None) -> Traits:
         tensors = [m.shape or () for m in found.measured.values()]
         if all(name.isdigit() for name in names):
             tensors = [shape for shape in tensors if len(shape) > 1]
-        # As jax.lax.scan or vmap stacks layers, all are one tensor, beside others at the ends.
-        stacked = any(len(s) > 2 and s[0] - 1 <= len(names) <= s[0] + 2 for s in tensors)
+        # As jax.lax.scan or vmap stacks layers, all are one tensor, beside others at the ends. A
+        # convolution's last axis, in PyTorch that of its few points, makes it no stack.
+        stacks = (s for s in tensors if len(s) > 4 or (len(s) > 2 and s[-1] > POINTS))
+        stacked = any(s[0] - 1 <= len(names) <= s[0] + 2 for s in stacks)
         in_time = len(names) > len(tensors) > 0 and not stacked
         return replace(traits, recurrent=e.recurrent or in_time, paths=e.blocks, sums=e.blocks)
     return replace(  # each finding tells whether it is about time
