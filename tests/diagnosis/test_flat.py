@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ from gradbook.diagnosis import Verdict, diagnose
 from gradbook.diagnosis.findings import Known, Parameter, decide, findings_of
 from gradbook.diagnosis.findings.about import notes_of
 from gradbook.diagnosis.findings.missing import copies
-from gradbook.diagnosis.findings.zeros import CLEAR, LEFT
+from gradbook.diagnosis.findings.zeros import CLEAR, LEFT, stuck
 from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place
@@ -371,3 +371,32 @@ def test_what_a_head_sends_behind_a_normalization_is_no_rise_there(head: float, 
     of = Known(Record(places, owned={"a": ("a.weight",)}, normalized=True), weights)
     # Without the head those three decades are no loss's, and nothing bears them.
     assert said(of)[0] is verdict
+
+
+class Counted(tuple[Place, ...]):
+    """Places that count how often they are gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Place]:
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("queries", [2, 40])
+def test_places_are_not_gone_through_for_each_matrix_of_zero(queries: int) -> None:
+    """A query in each block begins with 0, and so does the head: nothing comes to any of them."""
+    body = [("in", ())]
+    for k in range(queries):
+        body += [(f"{k}.q", (body[-1][0],)), (f"{k}.v", (f"{k}.q", body[-1][0]))]
+    places = [Place(n, 0.0, before=b, out=1.0 * ("q" not in n), layer=True) for n, b in body]
+    head = Place("head", 1.0, before=(body[-1][0],), out=0.0, layer=True)
+    zero = [n for n, _ in body if "q" in n]
+    weights = (
+        *(Parameter(f"{n}.weight", norm=0.0, zero=n in zero) for n, _ in body),
+        Parameter("head.weight", norm=1.0, zero=True),
+    )
+    counted = Counted((*places, head))
+    owned = {place.name: (f"{place.name}.weight",) for place in counted}
+    assert stuck(Known(Record(counted, owned=owned), weights)) is None
+    assert counted.times < 5

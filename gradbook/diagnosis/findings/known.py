@@ -127,6 +127,39 @@ class Known:
         owned = ((self.by_name.get(name), ws) for name, ws in self.record.owned.items())
         return {weight: place for place, ws in owned if place is not None for weight in ws}
 
+    @cached_property
+    def readers(self) -> Mapping[str, list[Place]]:
+        """For each place that something reads those that it goes into."""
+        found: dict[str, list[Place]] = {}
+        for place in self.places:
+            for name in dict.fromkeys(place.before):
+                found.setdefault(name, []).append(place)
+        return found
+
+    @cached_property
+    def moving(self) -> frozenset[str]:
+        """The names of the places that are made with weights of 0 which get a gradient."""
+        zero = (self.place_of.get(p.name) for p in self.asked if p.zero and p.norm)
+        return frozenset(place.name for place in zero if place is not None)
+
+    def where_0(self, zero: Parameter) -> Place | None:
+        """Return the place that is 0 as weights are; of a bare product nobody has looked at it."""
+        place = self.place_of.get(zero.name)
+        if place is None or place.out == 0:
+            return place
+        biases = (p for p in self.asked if p.layer == zero.layer and p.axes < 2)
+        return place if place.out is None and all(p.zero for p in biases) else None
+
+    @cached_property
+    def made_of_0(self) -> set[str]:
+        """The names of the places that are 0 as weights are, and no unit is off there."""
+        zero = (self.where_0(p) for p in self.matrices if p.zero)
+        found = {place.name for place in zero if place is not None}
+        for p in self.places:
+            if p.out == 0 and p.before and found.issuperset(p.before):
+                found.add(p.name)
+        return found
+
     def worst(self, sign: int, *, trunk: bool = False) -> Profile:
         """Return the path with the largest fall or, with sign 1, with the largest rise.
 

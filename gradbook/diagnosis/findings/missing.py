@@ -38,13 +38,12 @@ def cut(known: Known) -> Finding | None:
 
 def in_turns(known: Known) -> list[str]:
     """Return weights of modules that may take turns: others of their list were called."""
-    called, early = known.record.called, max(known.came.values(), default=0) < TURNS
+    called, early = _called(known), max(known.came.values(), default=0) < TURNS
     lists = {name[:k] for name in called for k, c in enumerate(name) if c == "."} - called
     none = (p for p in known.asked if p.norm is None and p.name not in known.came)
     over = {p.name: [n for n in called | lists if f"{p.layer}.".startswith(f"{n}.")] for p in none}
     idle = [name for name, held in over.items() if max(held, key=len, default="") in lists]
-    ran = _called(known)
-    idle = [n for n in idle if n not in known.place_of and n.rpartition(".")[0] not in ran]
+    idle = [name for name in idle if name not in known.place_of]
     return idle if early and len(idle) <= MOST * len(known.asked) else []
 
 

@@ -192,13 +192,12 @@ def forgotten(known: Known) -> Finding | None:
     module = anew or next(iter(alone), None)
     if module is None:
         return None
+    why = "whose state is 0, or none: nothing is handed on" if anew else ""
+    why = why or "as the state is detached, or made anew, at each"
     text = f"{module} was called {len(alone[module])} times, and nothing comes back to any call "
-    if anew:
-        text += "but the last, whose state is 0, or none: nothing is handed on, so that nothing is "
-    else:
-        text += "but the last: the state is detached, or made anew, at each, so that nothing is "
+    text += f"but the last, {why}, so that nothing is learned over the steps."
     since, hint = alone[module][-1].name, "anew state" if anew else "steps"
-    return Finding(Verdict.CUT, f"{text}learned over the steps.", since=since, hint=hint)
+    return Finding(Verdict.CUT, text, since=since, hint=hint)
 
 
 def _last_alone(known: Known, places: Sequence[Place]) -> bool:

@@ -9,6 +9,7 @@ from gradbook.diagnosis.findings.missing import UNUSED
 from gradbook.diagnosis.measuring.names import uncounted
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
+from gradbook.diagnosis.watching.graph import BENDS, RELUS
 from gradbook.diagnosis.watching.numbers import BOUNDED, FEW
 
 OFF = 0.75
@@ -18,9 +19,10 @@ FEW_LEFT, NARROW = 0.9, 8
 """The share of one layer's units from which on little passes it, and how many there are at least
 where chance does not shut them all, if paths lead around."""
 
-SMOOTH = (*BOUNDED, "Gelu", "Silu", "Elu", "LeakyRelu", "Softplus", "Hardswish")
+SMOOTH = tuple(name for name in BENDS if name not in RELUS)
 FLAT = ("Relu", "Threshold", "Hardtanh")
-"""Activations that have a slope at 0, and such as have none, where that is an end of theirs."""
+"""Activations that have a slope at 0, and such as have none, where that is an end of theirs; at
+their ends `clamp` and `maximum` let δ past."""
 
 SAME = 1e-6
 """By which share of their size unlike examples differ."""
@@ -42,15 +44,17 @@ def stuck(known: Known) -> Finding | None:
     if len(zero) == len(known.matrices) > 1 and not any(p.norm for p in zero):
         text = "All weights are 0, so that no gradient gets past them."
         return Finding(Verdict.STUCK, text, hint="zeros")
-    still = [p.name for p in zero if p.norm == 0]
-    driven = [n for n in still if (place := known.place_of.get(n)) is not None and place.delta]
-    if len(still) > 1 and driven:
-        text = f"{_share(known)}, and no step will change that: {listed(driven)} begin with 0, and "
-        return Finding(Verdict.STUCK, f"{text}so do weights in front of them.", since=driven[0])
-    read = (p for p in zero if p.norm == 0 and p.name not in known.record.added)
+    never = f"{_share(known)}, and no step will change that:"
+    still = [p for p in zero if p.norm == 0]
+    places = ((p.name, known.place_of.get(p.name)) for p in still)
+    driven = [name for name, place in places if place is not None and place.delta]
+    if len(still) > 1 and driven:  # it is enough to draw one of two
+        text = f"{never} {listed(driven)} begin with 0, and so do weights in front of them."
+        return Finding(Verdict.STUCK, text, since=driven[0])
+    read = (p for p in still if p.name not in known.record.added)
     if flat := [p.name for p in read if _flat_at_0(known, p)]:
-        text = f"{_share(known)}, and no step will change that: {listed(flat)} begin with 0, so "
-        text += "that all they return is 0, and what reads it has no slope there, as ReLU at 0."
+        text = f"{never} {listed(flat)} begin with 0, so that all they return is 0, and what reads "
+        text += "it has no slope there, as ReLU at 0."
         return Finding(Verdict.STUCK, text, since=flat[-1], hint="zeros")
     return None
 
@@ -60,13 +64,12 @@ def _flat_at_0(known: Known, zero: Parameter) -> bool:
 
     What else is flat there, as rounding behind a tanh, is flat whatever the weights are.
     """
-    place = _where_0(known, zero)
+    place = known.where_0(zero)
     if place is None or place.delta != 0:
         return False
     last, behind = _reached(known, place)
     # What begins with 0 and moves keeps all back for now.
-    begun = {known.place_of.get(p.name) for p in known.asked if p.zero and p.norm}
-    if not begun.isdisjoint(behind) or not any(map(_large, behind)):
+    if not known.moving.isdisjoint(p.name for p in behind) or not any(map(_large, behind)):
         return False
     bends = {last.bend, *(p.bend for p in behind)}
     if bends.isdisjoint(SMOOTH + FLAT):  # where a mask may be 0 in this step, others tell
@@ -159,29 +162,10 @@ def _looked(known: Known, rows: int = FEW) -> dict[str, float]:
     unlike = (p for p in bent if p.spread is None or not p.spread < SAME)
     last = {name for end in known.ends if not end.state for name in end.before}
     inner = (p for p in unlike if p.state or (p.name not in last and p.out))  # no weights of 0
-    zero = _made_of_0(known)
-    off = [p for p in inner if p.off is not None and p.name not in zero]
+    off = [p for p in inner if p.off is not None and p.name not in known.made_of_0]
     empty = [p for p in off if p.off == 1 and p.before]
     empty = [p for p in empty if all(o.out == 0 for o in known.upstream(p))]  # nothing enters
     return {p.name: p.off or 0.0 for p in off if p not in empty}
-
-
-def _made_of_0(known: Known) -> set[str]:
-    """Name the places that are 0 as weights are, and no unit is off there."""
-    zero = (p for p in known.matrices if p.zero)
-    found = {place.name for p in zero if (place := _where_0(known, p)) is not None}
-    for p in (place for place in known.places if place.out == 0):
-        if p.before and found.issuperset(p.before):
-            found.add(p.name)
-    return found
-
-
-def _where_0(known: Known, zero: Parameter) -> Place | None:
-    """Return the place that is 0 as weights are; of a bare product nobody has looked at it."""
-    place = known.place_of.get(zero.name)
-    biases = (p for p in known.asked if p.layer == zero.layer and p.axes < 2)
-    unseen = place is not None and place.out is None and all(p.zero for p in biases)
-    return place if place is not None and (place.out == 0 or unseen) else None
 
 
 def saturates(known: Known) -> str:
@@ -284,8 +268,6 @@ def _lost(known: Known, parameter: Parameter) -> tuple[str, str] | None:
 
 def _reached(known: Known, place: Place) -> tuple[Place, list[Place]]:
     """Return the last place behind one that gets nothing, either, and those that read that."""
-    behind = [p for p in known.places if place.name in p.before]
-    while behind and not any(p.delta for p in behind):
+    while (behind := known.readers.get(place.name, [])) and not any(p.delta for p in behind):
         place = behind[0]
-        behind = [p for p in known.places if place.name in p.before]
     return place, behind
