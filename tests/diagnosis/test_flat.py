@@ -400,3 +400,19 @@ def test_places_are_not_gone_through_for_each_matrix_of_zero(queries: int) -> No
     owned = {place.name: (f"{place.name}.weight",) for place in counted}
     assert stuck(Known(Record(counted, owned=owned), weights)) is None
     assert counted.times < 5
+
+
+@pytest.mark.parametrize("also", [(), ("experts.0",)])
+def test_what_a_module_that_ran_does_not_call_takes_no_turns(also: tuple[str, ...]) -> None:
+    """A block that returns what a layer in it does has no place of its own, and is no list."""
+    names = ("experts.0.used", "experts.0.spare", "head")
+    weights = (Parameter(f"{n}.weight", norm=None if "spare" in n else 1.0) for n in names)
+    places = (
+        Place("experts.0.used", 1.0, module="experts.0.used", layer=True, also=also),
+        Place("head", 1.0, before=("experts.0.used",), module="head", layer=True),
+    )
+    owned = {place.name: (f"{place.name}.weight",) for place in places}
+    of = Known(
+        Record(places, called=frozenset(p.module for p in places), owned=owned), tuple(weights)
+    )
+    assert (findings_of(of)[0].verdict is V.CUT) == bool(also)
