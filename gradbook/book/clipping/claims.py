@@ -173,7 +173,7 @@ BY_VALUE = Claim(
 ADAM_FIRST = Claim(
     name="adam-first-step",
     chapter=CHAPTER,
-    statement="Adam's first step is η g/(|g| + ε): as long as η until |g| comes down to ε",
+    statement="Adam's first step is η g/(|g| + ε): about as long as η while |g| is far above ε",
     setting="ε = 1e-8, in units of η, float64",
     source=KINGMA_BA,
     kind=ClaimKind.EXACT,
@@ -202,7 +202,8 @@ ADAM_TENTH = Claim(
 DAMPING = Claim(
     name="critical-damping",
     chapter=CHAPTER,
-    statement="Momentum converges fastest, by 1 − √(ηλ) per step, for β = (1 − √(ηλ))²",
+    statement="At a given ηλ below one momentum converges fastest for β = (1 − √(ηλ))²: 1 − √(ηλ) "
+    "of the distance is left per step in the end",
     setting=f"a quadratic with ηλ = {PRODUCT:g}; multiplier from four positions of a run",
     source=POLYAK,
     kind=ClaimKind.EXACT,

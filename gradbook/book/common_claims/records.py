@@ -240,8 +240,9 @@ BOUNDED_SLOPES = CommonClaim(
     (LIPPE_ACTIVATIONS, CS231N_RNN),
     _RATIO,
     proofs.bounded_slopes,
-    "the largest slope times the largest singular value of the weights stays below a fixed number "
-    "less than one, and there are layers enough",
+    "layers are plain, without paths and normalizations, the largest slope times the largest "
+    "singular value of the weights stays below a fixed number less than one, and there are "
+    "layers enough",
 )
 RELU = CommonClaim(
     "The ReLU prevents vanishing gradients",
@@ -359,8 +360,8 @@ SHATTERED = CommonClaim(
     (Place(sources.BALDUZZI, "the abstract", "https://arxiv.org/abs/1702.08591"),),
     f"autocorrelation of the gradient at neighboring inputs, {proofs.DEEP} layers",
     proofs.shattered_gradients,
-    "units are ReLUs, each is centered over the inputs, as by batch normalization, and the "
-    "network is deep against the spacing of the inputs",
+    "units are ReLUs, each is centered over the inputs, as by batch normalization, no path leads "
+    "around layers, and the network is deep against the spacing of the inputs",
 )
 LSTM = CommonClaim(
     "Through the cell of an LSTM gradients pass without vanishing",

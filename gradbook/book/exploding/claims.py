@@ -348,7 +348,8 @@ WALL = Claim(
 CLIPPED = Claim(
     name="clipped-gradient",
     chapter=CHAPTER,
-    statement="A gradient clipped by its global norm has that norm and its old direction",
+    statement="A gradient longer than the limit, clipped by its global norm, has the limit for its "
+    "norm, and its old direction",
     setting="two random arrays of quite different size, limit 2.5",
     source=PASCANU,
     kind=ClaimKind.EXACT,

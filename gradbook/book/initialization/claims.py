@@ -414,7 +414,7 @@ TRAINING = Claim(
 QUARTER_CIRCLE = Claim(
     name="mean singular value",
     chapter=CHAPTER,
-    statement="The mean singular value of a square matrix of variance v/n is 8√v/3π",
+    statement="The mean singular value of a square matrix of variance v/n is 8√v/(3π)",
     setting=f"n = {JACOBIAN_WIDTH}",
     source=MARCHENKO_PASTUR,
     kind=ClaimKind.ASYMPTOTIC,

@@ -177,7 +177,8 @@ CORNER = Claim(
 LINEAR = Claim(
     name="spectrum of linear networks",
     chapter=CHAPTER,
-    statement="The mean of λ² grows as L + 1 where the mean of λ = s² is one, up to 1/n exactly",
+    statement="The mean of λ² is L + 1 in wide layers where the mean of λ = s² is one; at a finite "
+    "width there is an exact formula",
     setting=f"linear layers of width {WIDTH}, weights N(0, 1/n)",
     source=PENNINGTON,
     kind=ClaimKind.EXPECTATION,

@@ -185,7 +185,8 @@ BEHIND = Claim(
 RECTIFIED_END = Claim(
     name="post-norm-rectified",
     chapter=CHAPTER,
-    statement="If blocks end with a ReLU, post-norm with LN multiplies by 2/(2 − 1/π) per block",
+    statement="If blocks end with a ReLU, post-norm with LN multiplies a gradient's energy by "
+    "2/(2 − 1/π) per block",
     setting=f"{RECTIFIED} blocks of width 128, energy behind block 1 over that at the output",
     source=THIS_BOOK,
     kind=ClaimKind.ASYMPTOTIC,

@@ -78,7 +78,8 @@ ENTROPY = Claim(
 PASSED = Claim(
     name="attention-gradient",
     chapter=CHAPTER,
-    statement="Small scores let more gradient through a softmax than none do: about e^(s²/2) times",
+    statement="Small scores let more gradient through a softmax than equal ones: about e^(s²/2) "
+    "times",
     setting=f"T = {KEYS}, norm of the softmax's Jacobian beside that of equal weights",
     source=THIS_BOOK,
     kind=ClaimKind.ASYMPTOTIC,
