@@ -441,7 +441,8 @@ def test_the_name_of_a_run_is_no_layers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", log_rows.READERS)
 def test_what_windows_writes_before_a_text_is_left_out(tmp_path: Path, ending: str) -> None:
-    texts = {".csv": "step,a\n0,1\n", ".jsonl": '{"step":0,"a":1}', ".json": '[{"step":0,"a":1}]'}
+    texts = {".tsv": "step\ta\n0\t1\n", ".csv": "step,a\n0,1\n"}
+    texts |= {".jsonl": '{"step":0,"a":1}', ".json": '[{"step":0,"a":1}]'}
     (tmp_path / f"x{ending}").write_text(texts[ending], encoding="utf-8-sig")
     assert list(open_log(tmp_path / f"x{ending}")) == [Entry(0.0, "a", 1.0)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradbook.diagnosis import Entry, Report, Verdict, diagnose_log, open_log
+from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log, open_log
 from gradbook.diagnosis.findings.over_steps import ceasing, falls, passing, peaks
 from gradbook.diagnosis.reading.log_columns import columns_of
 
@@ -162,3 +162,19 @@ def test_root_mean_squares_are_read_as_norms_are(ending: str) -> None:
     assert named == [layer.rpartition(ending[-4:])[0].rstrip("./") for layer in layers]
     both = columns_of(("step", "fc1.norm", "fc1.rms", "fc2.norm", "fc2.rms"))
     assert (list(both.norms), both.beside) == (["fc1.norm", "fc2.norm"], ("fc1.rms", "fc2.rms"))
+
+
+@pytest.mark.parametrize("missing", ["", "None", "NA", "<NA>", "null", "-", " n/a "])
+def test_cells_without_a_number_are_missing_however_that_is_written(
+    missing: str, tmp_path: Path
+) -> None:
+    text = f"step,loss,fc1,fc2\n0,{missing},1,{missing}\n1,2,{missing},3\n"
+    assert norms(tmp_path / "x.csv", text) == [1.0, 3.0]
+
+
+def test_tabs_and_comments_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    assert norms(tmp_path / "x.tsv", "step\ta, b\tfc2\n0\t1\t2\n") == [1.0, 2.0]
+    for begin in ("# run 7\n#\nstep,fc1\n", "# step,fc1\n", "step,fc1\n# the first\n"):
+        assert norms(tmp_path / "x.csv", f"{begin}0,1.0\n#\n1,2.0\n") == [1.0, 2.0]
+    with pytest.raises(BadInput, match=r"x\.csv: line 4: 'fc1' must be a number"):
+        norms(tmp_path / "x.csv", "# one\n# two\nstep,fc1\n0,x\n")

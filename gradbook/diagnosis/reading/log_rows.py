@@ -5,6 +5,7 @@ An event file is what TensorBoard shows; its own reader reads it.
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, distinct_keys, one_line
+from gradbook.diagnosis.reading.log_columns import STEPS
 
 LONGEST_LINE = 4 * 2**20  # bytes: a wide log of a hundred thousand layers
 LONGEST_JSON = 16 * 2**20  # bytes, read as a whole; parsed, it takes up to tenfold
+COMMENT = "#"
 MARK = "tfevents"  # is in the name of an event file, which ends in that of a machine
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
@@ -35,9 +38,11 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _csv_rows(path: Path) -> Rows:
     lines, names = _lines(path), list[str]()
-    first = next(lines, "")
-    apart = "," if "," in first else next((c for c in ";\t" if c in first), ",")
-    reader = csv.reader(chain([first], lines), strict=True, delimiter=apart)
+    skipped, first = _begin(lines)
+    known = "\t,;" if path.suffix.lower() == ".tsv" else ",;\t"
+    apart = next((c for c in known if c in first), ",")
+    rest = ("\n" if line.startswith(COMMENT) else line for line in lines)
+    reader = csv.reader(chain(["\n"] * skipped, [first], rest), strict=True, delimiter=apart)
     try:
         for cells in filter(None, reader):
             with one_line(f"line {reader.line_num}"):
@@ -49,6 +54,18 @@ def _csv_rows(path: Path) -> Rows:
             yield reader.line_num, dict(zip(names, cells, strict=True))
     except csv.Error as error:
         raise BadInput(f"line {reader.line_num}: {error}") from None
+
+
+def _begin(lines: Iterator[str]) -> tuple[int, str]:
+    """Return how many comments come first, and the line of names, which NumPy makes a comment."""
+    skipped, first = 0, next(lines, "")
+    while first.startswith(COMMENT):
+        names = first.lstrip(f"{COMMENT} ")
+        cells = [cell.strip().lower() for cell in re.split(r"[,;\t]", names)]
+        if len(cells) > 1 and not set(STEPS).isdisjoint(cells):
+            return skipped, names
+        skipped, first = skipped + 1, next(lines, "")
+    return skipped, first
 
 
 def _header(cells: list[str]) -> list[str]:
@@ -109,6 +126,7 @@ READERS: dict[str, Callable[[Path], Rows]] = {
     ".csv": _csv_rows,
     ".jsonl": _jsonl_rows,
     ".json": _json_rows,
+    ".tsv": _csv_rows,
 }
 """What reads the lines of a file, by the ending of its name."""
 

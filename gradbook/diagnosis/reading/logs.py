@@ -14,6 +14,9 @@ from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
 from gradbook.diagnosis.reading.log_columns import Columns, columns_of, long_columns
 from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
+MISSING = ("", "-", "none", "null", "na", "n/a", "<na>")
+"""What tools write where there is no number; NaN may be one that went wrong."""
+
 LONGEST_BINS = 4096
 """More bins than any tool writes for a histogram."""
 
@@ -93,7 +96,7 @@ def _entries(row: dict[str, Any], columns: Columns) -> Iterator[Entry]:
 
 
 def _empty(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
+    return cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING)
 
 
 def _number(column: str, cell: Any) -> float:
@@ -139,7 +142,7 @@ def _unpacked(column: str, cell: dict[str, Any]) -> list[float] | None:
 
 
 def open_log(path: str | Path) -> Log:
-    """Read the norms of a `.csv`, `.jsonl` or `.json` file or of an event file, line by line.
+    """Read the norms of a `.csv`, `.tsv`, `.jsonl`, `.json` or event file, line by line.
 
     Where steps go back a run was resumed; what comes later counts beside what came before.
     """
