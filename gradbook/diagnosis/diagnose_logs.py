@@ -56,8 +56,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     evidence = gather(facts, replace(given, nonfinite=(*given.nonfinite, *map(_when, bad))))
     notes = [note for note in (skipped, order.note) if note]
     notes += _notes(kept, total, whole)
-    if isinstance(entries, Log) and entries.beside:
-        notes.append(f"These columns are no layers: {listed(list(entries.beside), 8)}.")
+    notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
     if first.verdict is Verdict.CANNOT_TELL:
@@ -68,6 +67,17 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     if not said.issuperset((Verdict.NON_FINITE, Verdict.GROWING)):
         return report
     return replace(report, steps=(HINTS["grew"], *report.steps))
+
+
+def _notes_of_file(log: Log) -> Iterator[str]:
+    """Say how a file was read, where it could be meant otherwise."""
+    if log.missing:
+        text = (
+            f"At {log.missing} steps all norms are NaN, as where a tool has no number, and later "
+        )
+        yield f"{text}ones are finite: they were left out."
+    if log.beside:
+        yield f"These columns are no layers: {listed(list(log.beside), 8)}."
 
 
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:

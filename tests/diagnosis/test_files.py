@@ -367,6 +367,7 @@ LOGS = {
     '{"step":1,"name":"a","norm":Infinity}\n{"step":1,"name":"b","norm":1e-30}',
     "by layer.csv": "epoch,layer,grad_norm\n0,a,0.5\n0,b,nan\n1,a,inf\n1,b,1e-30\n",
     "by parameter.csv": "Step,Parameter,Norm\n0,a,0.5\n0,b,nan\n1,a,inf\n1,b,1e-30\n",
+    "wide.tsv": "# run 7\nstep\ta\tb\n0\t0.5\tnan\n1\tinf\t1e-30\n",
     "wide.jsonl": '{"step":0,"a":0.5,"b":"nan"}\n{"step":1,"a":"inf","b":1e-30}\n',
     "list.json": '[{"step":0,"a":0.5,"b":"nan"},{"eval_loss":1.5,"step":0},'
     '{"step":1,"a":"inf","b":1e-30}]',

@@ -178,3 +178,61 @@ def test_tabs_and_comments_are_read_as_they_are_meant(tmp_path: Path) -> None:
         assert norms(tmp_path / "x.csv", f"{begin}0,1.0\n#\n1,2.0\n") == [1.0, 2.0]
     with pytest.raises(BadInput, match=r"x\.csv: line 4: 'fc1' must be a number"):
         norms(tmp_path / "x.csv", "# one\n# two\nstep,fc1\n0,x\n")
+
+
+def nan_at(lost: Callable[[int, str], bool], *, long: bool) -> str:
+    """Write a log of three layers over 40 steps with NaN in some cells."""
+    names = ("fc1", "fc2", "fc3")
+    cells = [["nan" if lost(s, name) else "0.5" for name in names] for s in range(40)]
+    if not long:
+        rows = [f"{s},{','.join(row)}" for s, row in enumerate(cells)]
+        return "\n".join(["step,fc1,fc2,fc3", *rows])
+    rows = [f"{s},{n},{x}" for s, row in enumerate(cells) for n, x in zip(names, row, strict=True)]
+    return "\n".join(["step,layer,grad_norm", *rows])
+
+
+@pytest.mark.parametrize("long", [True, False])
+def test_a_line_of_nan_before_finite_ones_is_one_without_norms(long: bool, tmp_path: Path) -> None:
+    """As pandas and Weights & Biases write the lines of a validation."""
+    path = tmp_path / "x.csv"
+    path.write_text(nan_at(lambda s, _: s % 3 == 1, long=long))
+    report = diagnose_log(open_log(path))
+    assert report.verdict is not V.NON_FINITE
+    assert any("all norms are NaN" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("long", [True, False])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        lambda s, _: s >= 30,
+        lambda s, _: s == 39,
+        lambda s, name: s % 3 == 1 and name == "fc1",
+        lambda s, name: s % 3 == 1 and name == "fc3",
+        lambda s, name: s % 3 == 1 or (s % 6 == 5 and name == "fc3"),
+    ],
+    ids=["on", "end", "first", "last", "both"],
+)
+def test_nan_that_stays_or_stands_in_some_cells_is_not_finite(
+    lost: Callable[[int, str], bool], long: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(nan_at(lost, long=long))
+    assert diagnose_log(open_log(path)).verdict is V.NON_FINITE
+
+
+def test_nan_in_front_of_a_resumed_run_is_not_finite(tmp_path: Path) -> None:
+    rows = [(s, "nan" if s > 7 else "1") for s in range(10)] + [(s, "1") for s in range(5, 20)]
+    lines = [f"{s},{x},{x}" for s, x in rows]
+    (tmp_path / "x.csv").write_text("\n".join(["step,fc1,fc2", *lines]))
+    assert sum(math.isnan(entry.norm) for entry in open_log(tmp_path / "x.csv")) == 4
+
+
+@pytest.mark.parametrize("column", ["run", "Run", "run_id", "run name"])
+def test_lines_of_two_runs_are_refused_by_their_names(column: str, tmp_path: Path) -> None:
+    lines = [f"{run},{s},1,2" for run in ("a", "b") for s in range(6)]
+    (tmp_path / "x.csv").write_text("\n".join([f"{column},step,fc1,fc2", *lines]))
+    with pytest.raises(
+        BadInput, match=f"line 8: must be the log of one run, got 'a' and 'b' in '{column}'"
+    ):
+        list(open_log(tmp_path / "x.csv"))

@@ -45,7 +45,7 @@ BESIDE = re.compile(
     r"|(?:.*[/_])?(?:param|params|parameter|weight|weights)_norm|(?:num|total|consumed)_.*"
     r"|.*norms?_(?:after|post)_?clip(?:ping)?|skipped.*|nan.*|elapsed.*"
     r"|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall"
-    r"|(?:local_|global_)?rank|seed|fold|run|phase|stage|split|mode|host|worker|date|done|overflow"
+    r"|(?:local_|global_)?rank|seed|fold|run(?:_id|_name)?|phase|stage|split|mode|host|worker|date|done|overflow"
     r"|is_.*|(?:.*/)?(?:reward|return|psnr|ssim|fid|bleu|wer|entropy|kl)s?|(?:gpu|cpu)(?:_.*)?|mem(?:ory)?"
     r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
     r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?"

@@ -5,8 +5,10 @@ for each layer, of which `log_columns` tells what they are. Cells may be empty, 
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
 MISSING = ("", "-", "none", "null", "na", "n/a", "<na>")
 """What tools write where there is no number; NaN may be one that went wrong."""
+
+RUN = re.compile(r"(?i)run(?:[_ ](?:id|name))?")
+"""What a column is called that tells one run from another."""
 
 LONGEST_BINS = 4096
 """More bins than any tool writes for a histogram."""
@@ -31,23 +36,47 @@ class Entry:
 
 
 class Log(Iterator[Entry]):
-    """The norms of a file, one after the other; `beside` has the columns that are no layers."""
+    """The norms of a file, one after the other, and what else is known when all were read."""
 
     def __init__(self, path: Path, reader: Callable[[Path], Rows]) -> None:
         """Open it when the first record is asked for."""
         self.beside: dict[str, None] = {}
-        self._entries = self._read(path, reader)
+        """The columns that are no layers."""
+        self.missing = 0
+        """The steps without norms at which a tool has written NaN."""
+        self._run: tuple[str, Any] | None = None
+        self._entries = self._with_norms(self._read(path, reader))
 
     def __next__(self) -> Entry:
         """Return the next record."""
         return next(self._entries)
 
-    def _read(self, path: Path, reader: Callable[[Path], Rows]) -> Iterator[Entry]:
+    def _with_norms(self, rows: Iterator[list[Entry]]) -> Iterator[Entry]:
+        """Leave out lines of nothing but NaN if the next is finite: pandas writes so what is not.
+
+        What is not a number once a step has been taken with it stays so.
+        """
+        doubtful, known = list[list[Entry]](), -math.inf
+        for row in rows:
+            if row[0].step != known and all(math.isnan(entry.norm) for entry in row):
+                doubtful.append(row)
+                continue
+            later = doubtful and row[0].step > doubtful[-1][0].step
+            if later and all(math.isfinite(entry.norm) for entry in row):
+                self.missing += len({row[0].step for row in doubtful})
+            else:
+                yield from chain.from_iterable(doubtful)
+            doubtful, known = [], row[0].step
+            yield from row
+        yield from chain.from_iterable(doubtful)
+
+    def _read(self, path: Path, reader: Callable[[Path], Rows]) -> Iterator[list[Entry]]:
         last, seen, count, anew = -math.inf, dict[str, None](), 0, -2
         with one_line(path.name):
             require_file(path)
             for number, row in reader(path):
                 with one_line(f"line {number}"):
+                    self._check_run(row)
                     found = list(_entries(row, self._columns(row)))
                     if found and found[0].step != last:
                         seen, last, count = {}, found[0].step, count + 1
@@ -59,12 +88,27 @@ class Log(Iterator[Entry]):
                                 raise BadInput(f"step {last:g} has {entry.name!r} twice")
                             seen, anew = {}, count
                         seen[entry.name] = None
-                yield from found
+                if found:
+                    yield found
             if last == -math.inf:
                 beside = ", ".join(map(repr, list(self.beside)[:5]))
                 only = f", only {beside}" if beside else ""
                 told = "log that of each layer's gradient, in a column each or under step,name,norm"
                 raise BadInput(f"holds no norms{only}: {told}")
+
+    def _check_run(self, row: dict[str, Any]) -> None:
+        """Refuse lines of several runs, of which the norms would be taken for those of one."""
+        for column in filter(RUN.fullmatch, row):
+            told, before = (column, row[column]), self._run
+            if _empty(row[column]) or told == before:
+                return
+            if before is not None:
+                text = (
+                    f"must be the log of one run, got {before[1]!r} and {told[1]!r} in {column!r}"
+                )
+                raise BadInput(f"{text}: leave out the lines of the others")
+            self._run = told
+            return
 
     def _columns(self, row: dict[str, Any]) -> Columns:
         """Return what a line's columns are; one of a long log names its layer itself."""
