@@ -16,8 +16,15 @@ import numpy as np
 
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.measuring.evidence import Evidence
+from gradbook.diagnosis.measuring.matching import containers, place_of, renamed, tell_an_order
 from gradbook.diagnosis.measuring.names import NO_MATRIX, Kind, Layer, Role, uncounted
-from gradbook.diagnosis.measuring.orders import by_number, counts_down, end_of, network_order
+from gradbook.diagnosis.measuring.orders import (
+    by_number,
+    counts_down,
+    end_of,
+    goes_back,
+    network_order,
+)
 from gradbook.diagnosis.measuring.sizes import statistics
 from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.reading.arrays import Tensors, as_tensor, hand_over
@@ -25,13 +32,16 @@ from gradbook.diagnosis.reading.storage import Tensor
 from gradbook.diagnosis.verdicts import listed
 
 
-def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
+def read_deltas(
+    deltas: Any, layers: Sequence[Layer] = (), *, loose: bool | None = None
+) -> Evidence:
     """Measure δ: arrays, or norms, one for each layer or step.
 
     Args:
         deltas: A mapping or a sequence of arrays or numbers, or one array of norms, or one array
             whose first axis counts the layers, as `jax.lax.scan` stacks them. None says nothing.
         layers: The layers of the network, by whose names a mapping is put in order.
+        loose: Whether the layers are known to have been sorted; by None their names tell.
 
     Examples:
         >>> from gradbook.diagnosis.measuring.names import group
@@ -43,22 +53,27 @@ def read_deltas(deltas: Any, layers: Sequence[Layer] = ()) -> Evidence:
     if deltas is None:
         return Evidence()
     deltas = deltas if isinstance(deltas, (Mapping, list, tuple)) else _listed(deltas)
-    tensors, loose = _tensors("deltas", _norms_as_arrays(deltas))
+    tensors, by_alphabet = _tensors("deltas", _norms_as_arrays(deltas))
+    notes = list[str]()
+    if isinstance(deltas, Mapping):
+        if outer := containers(list(tensors)):
+            tensors = {name: x for name, x in tensors.items() if name not in outer}
+            text = "δ of modules that hold others named is not compared, for these are: "
+            notes.append(f"{text}{listed([name or 'the whole network' for name in outer])}.")
+        layers = renamed(layers, list(tensors))
     sizes = {name: size_of(tensor) for name, tensor in tensors.items()}
     if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         text = f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of "
         raise BadInput(f"{text}all hidden layers, first to last")
-    hidden, output = _hidden(deltas, list(sizes), layers, loose)
-    names, notes = [*hidden, *output], list[str]()
+    told = tell_an_order([layer.name for layer in layers], loose)
+    hidden, output = _hidden(deltas, list(sizes), layers, by_alphabet, told)
+    names = [*hidden, *output]
     if names != list(sizes):
-        came = "in the order of the alphabet, and was put in that of the layers."
-        turned = names == list(sizes)[::-1]
-        came = "last layer first, as hooks give it, and was turned around." if turned else came
-        notes.append(f"δ came {came}")
+        notes.append(f"δ came {_came(list(sizes), names)}")
     if not output and (own := _of_output(hidden, tensors, layers)):
         hidden, output = hidden[:-1], [own]
         notes.append(f"δ of {own} is as wide as the output layer, and was set apart as its.")
-    stacks = _apart(hidden, sizes, layers, loose) if isinstance(deltas, Mapping) else ()
+    stacks = _apart(hidden, sizes, layers, by_alphabet) if isinstance(deltas, Mapping) else ()
     alone = len(stacks) == 1 < len(stacks[0].names)
     if alone and (left := [name for name in hidden if name not in stacks[0].names]):
         notes.append(f"Not compared, for the names do not tell where they stand: {listed(left)}.")
@@ -77,6 +92,15 @@ def read_activations(tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:
         return []
     found, loose = _tensors("activations", tree)
     return [found[name] for name in _hidden(tree, list(found), layers, loose)[0]]
+
+
+def _came(given: list[str], names: list[str]) -> str:
+    """Say in which order δ came that was put in another."""
+    if names == given[::-1]:
+        return "last layer first, as hooks give it, and was turned around."
+    alphabet = given in (sorted(given), by_number(given), by_number(given, ends=True))
+    order = "in the order of the alphabet" if alphabet else "in an order of its own"
+    return f"{order}, and was put in that of the layers."
 
 
 def size_of(tensor: Tensor) -> float:
@@ -148,35 +172,36 @@ def _apart(
 
 
 def _hidden(
-    tree: Any, names: list[str], layers: Sequence[Layer], loose: bool
+    tree: Any, names: list[str], layers: Sequence[Layer], loose: bool, told: bool = False
 ) -> tuple[list[str], list[str]]:
-    """Return the names of hidden layers in order, and that of the output layer if it is there."""
+    """Return the names of hidden layers in order, and that of the output layer if it is there.
+
+    Args:
+        told: Whether the layers are known to stand in the order of the network.
+    """
     if not isinstance(tree, Mapping) or not names:
         return names, []
     output = [layer.name for layer in _weighted(layers)[-1:]]
-    names = _in_order(names, layers, output, loose)
+    names = _in_order(names, layers, output, loose, told)
     return (names[:-1], output) if names[-1:] == output else (names, [])
 
 
 def _in_order(
-    names: list[str], layers: Sequence[Layer], output: list[str], loose: bool
+    names: list[str], layers: Sequence[Layer], output: list[str], loose: bool, told: bool
 ) -> list[str]:
-    """Turn names around that came last layer first, as from hooks, and sort what was sorted."""
-    found = [place for place in (_place(name, layers) for name in names) if place is not None]
-    if len(found) == len(names) and names == by_number(names, ends=loose):
+    """Put names in the layers' order, or turn them around if they came last layer first."""
+    at = (place_of(name, layers) for name in names)
+    found = [place for place in at if place is not None]
+    each = len(set(found)) == len(names)  # has a place of its own
+    if len(found) == len(names) and ((told and each) or names == by_number(names, ends=loose)):
         return [name for _, name in sorted(zip(found, names, strict=True), key=lambda p: p[0])]
     falling = names[:1] == output
     if len(found) > 1:
         falling = all(a >= b for a, b in pairwise(found)) and found[0] > found[-1]
+        falling = falling or (not told and goes_back(names))
     elif not falling:  # modules without parameters, such as ReLU, whose names may still count down
         falling = counts_down(names) or by_number(names) == names[::-1]
     return names[::-1] if falling else names
-
-
-def _place(name: str, layers: Sequence[Layer]) -> int | None:
-    """Return the position of the last layer of that name, or within the block of that name."""
-    found = [i for i, x in enumerate(layers) if f"{x.name}.".startswith(f"{name}.")]
-    return found[-1] if found else None
 
 
 def _norms_as_arrays(deltas: Any) -> Any:

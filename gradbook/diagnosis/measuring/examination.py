@@ -195,7 +195,8 @@ def _notes(whole: Examined, order: str, snapshots: int) -> Iterator[str]:
 def with_signals(found: Examined, *, deltas: Any = None, activations: Any = None) -> Examined:
     """Add what passed through the network: δ on the way back, activations on the way forward."""
     outputs = read_activations(activations, found.layers)
-    given, steps = read_deltas(deltas, found.layers), tuple(found.updates.values())
+    given = read_deltas(deltas, found.layers, loose=found.loose)
+    steps = tuple(found.updates.values())
     given = replace(given, nonfinite=(*given.nonfinite, *found.lost))  # the last is the cause
     evidence = gather(found.facts, given, updates=steps, outputs=outputs, loose=found.loose)
     return replace(found, evidence=evidence, notes=(*found.notes, *evidence.notes))

@@ -93,10 +93,26 @@ def counts_down(names: Sequence[str]) -> bool:
         >>> counts_down(["fc512", "fc128", "fc10"]), counts_down(["up3", "up2", "up1"])
         (False, False)
     """
+    return not any(map(_GOES_UP.search, names)) and _falls(names)
+
+
+def goes_back(names: Sequence[str]) -> bool:
+    """Tell whether all stacks count down, also what decodes, since what does not decode does, too.
+
+    Examples:
+        >>> goes_back(["head", "decoder.1", "decoder.0", "encoder.1", "encoder.0"])
+        True
+        >>> goes_back(["up3", "up2", "up1"]), goes_back(["down.0", "down.1", "up.1", "up.0"])
+        (False, False)
+    """
+    return not all(map(_GOES_UP.search, names)) and _falls(names)
+
+
+def _falls(names: Sequence[str]) -> bool:
     stacks: dict[str, list[list[int]]] = {}
     for name in bare(names):
         stacks.setdefault(uncounted(name), []).append([int(n) for n in re.findall(r"\d+", name)])
-    if not names or names[-1] == uncounted(names[-1]) or any(map(_GOES_UP.search, names)):
+    if not names or names[-1] == uncounted(names[-1]):
         return False
     counted = [found for found in stacks.values() if len(found) > 1 and all(found)]
     return bool(counted) and all(map(_falls_by_step, counted))
@@ -120,7 +136,17 @@ def bare(names: Sequence[str]) -> list[str]:
         >>> bare(["sequential_1/dense_3", "sequential_1/dense_4"])
         ['dense_3', 'dense_4']
     """
+    outer = "".join(around(names))
+    return [name.removeprefix(outer) for name in names]
+
+
+def around(names: Sequence[str]) -> list[str]:
+    """Return the modules that stand around all layers, from the outermost.
+
+    Examples:
+        >>> around(["module.net.0", "module.net.2"])
+        ['module.', 'net.']
+    """
     parts = [re.findall(r"[^./]*[./]?", name) for name in names]
     columns = zip(*(found[:-2] for found in parts), strict=False)  # it ends with one that is empty
-    around = len(list(takewhile(lambda column: len(set(column)) == 1, columns)))
-    return ["".join(found[around:]) for found in parts]
+    return [column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns)]

@@ -1,0 +1,92 @@
+"""δ under names of layers: the order they come in, and what among them is not compared."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+import gradbook
+from gradbook.checks import Array
+from gradbook.diagnosis import Verdict as V
+from gradbook.diagnosis.diagnose_logs import diagnose_log
+from gradbook.diagnosis.reading.arrays import Tensors, hand_over
+from gradbook.diagnosis.reading.logs import Entry
+
+CHANGES = [(1e-6, V.VANISHING), (1.0, V.HEALTHY), (1e6, V.EXPLODING)]
+STACK = [f"fc{k}" for k in range(11)]
+WORDS = ["read", "mix", "turn", "bend", "fold", "add", "put"]
+TWO = [*(f"encoder.{k}" for k in range(6)), *(f"decoder.{k}" for k in range(6)), "head"]
+PREFIXES = [("", ""), ("", "module."), ("_orig_mod.", ""), ("m.net.", ""), ("model.", "module.")]
+
+
+def deltas_of(names: Sequence[str], change: float) -> dict[str, Array]:
+    """Return δ of layers that stand in the order of the names; the output's is larger."""
+    sizes = [*np.geomspace(change, 1.0, len(names) - 1), 10.0]
+    return {name: np.full((4, 8), size) for name, size in zip(names, sizes, strict=True)}
+
+
+def grads_of(names: Sequence[str]) -> dict[str, Array]:
+    """Return gradients that say nothing."""
+    return {f"{name}.weight": np.ones((8, 8)) for name in names}
+
+
+@pytest.mark.parametrize(("change", "verdict"), CHANGES)
+@pytest.mark.parametrize("names", [STACK, WORDS, TWO], ids=["stack", "words", "two stacks"])
+@pytest.mark.parametrize("order", ["any", "a swap", "a swap, last first", "by size"])
+def test_deltas_under_the_layers_names_go_by_the_gradients_order(
+    names: list[str], order: str, change: float, verdict: V
+) -> None:
+    deltas = deltas_of(names, change)
+    swapped = [*names[:2], names[3], names[2], *names[4:]]
+    came = {
+        "any": random.Random(1).sample(names, len(names)),
+        "a swap": swapped,
+        "a swap, last first": swapped[::-1],
+        "by size": sorted(names, key=lambda name: float(deltas[name][0, 0])),
+    }[order]
+    report = gradbook.diagnose(grads_of(names), deltas={name: deltas[name] for name in came})
+    assert report.verdict is verdict
+    assert any("that of the layers" in note for note in report.notes) == (came != names)
+
+
+@pytest.mark.parametrize(("change", "verdict"), CHANGES)
+@pytest.mark.parametrize("whole", [["features", "classifier"], ["", "features", "classifier"]])
+@pytest.mark.parametrize("last_first", [True, False])
+def test_modules_that_hold_others_are_not_compared_with_them(
+    whole: list[str], last_first: bool, change: float, verdict: V
+) -> None:
+    """Hooks on all modules: one that holds others fires out of turn, when all these are through."""
+    weighted = [*(f"features.{k}" for k in range(0, 12, 3)), "classifier.0", "classifier.2"]
+    every = [f"features.{k}" for k in range(12)] + [f"classifier.{k}" for k in range(3)]
+    back = list(deltas_of(every, change).items())[::-1]
+    given = [*back[:3], (whole[-1], back[0][1]), *back[3:], *((n, back[3][1]) for n in whole[:-1])]
+    deltas = dict(given if last_first else given[::-1])
+    report = gradbook.diagnose(grads_of(weighted), deltas=deltas)
+    assert report.verdict is verdict
+    assert report.profile is None or "features" not in report.profile.names
+    assert sum("hold others" in note for note in report.notes) == 1
+
+
+@pytest.mark.parametrize(("change", "verdict"), CHANGES)
+@pytest.mark.parametrize("prefixes", PREFIXES)
+@pytest.mark.parametrize("sorted_", [True, False])
+@pytest.mark.parametrize("log", [True, False])
+def test_two_stacks_are_put_in_order_whatever_stands_around_them(
+    prefixes: tuple[str, str], sorted_: bool, log: bool, change: float, verdict: V
+) -> None:
+    """As hooks give them, beside gradients that a file has sorted or that a wrapper has renamed."""
+    of_grads, of_deltas = prefixes
+    grads = grads_of([of_grads + name for name in TWO])
+    deltas = {of_deltas + name: x for name, x in list(deltas_of(TWO, change).items())[::-1]}
+    if sorted_:
+        grads = dict(sorted(grads.items()))
+    if log:
+        norms = ([Entry(0.0, n, float(x[0, 0])) for n, x in of.items()] for of in (grads, deltas))
+        known, beside = norms
+        report = diagnose_log(known, deltas=beside)
+    else:
+        report = gradbook.diagnose(Tensors(hand_over(grads).readers, not sorted_), deltas=deltas)
+    assert report.verdict is verdict
