@@ -221,6 +221,14 @@ def test_nan_that_stays_or_stands_in_some_cells_is_not_finite(
     assert diagnose_log(open_log(path)).verdict is V.NON_FINITE
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_log_may_end_with_a_line_of_something_else(told: bool, tmp_path: Path) -> None:
+    lines = [f"{s},1,{'nan,nan,2' if s % 3 == 2 else '1,1,nan'}" for s in range(29)]
+    lines += [f"29,1,nan,nan,{'2' if told else 'nan'}"]
+    (tmp_path / "x.csv").write_text("\n".join(["step,lr,fc1,fc2,val_loss", *lines]))
+    assert any(math.isnan(entry.norm) for entry in open_log(tmp_path / "x.csv")) is not told
+
+
 def test_nan_in_front_of_a_resumed_run_is_not_finite(tmp_path: Path) -> None:
     rows = [(s, "nan" if s > 7 else "1") for s in range(10)] + [(s, "1") for s in range(5, 20)]
     lines = [f"{s},{x},{x}" for s, x in rows]
@@ -236,3 +244,20 @@ def test_lines_of_two_runs_are_refused_by_their_names(column: str, tmp_path: Pat
         BadInput, match=f"line 8: must be the log of one run, got 'a' and 'b' in '{column}'"
     ):
         list(open_log(tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize("name", ["layer", "param", "module"])
+@pytest.mark.parametrize("beside", [["weight_norm"], ["loss", "lr"], ["epoch"], ["", "mean"]])
+def test_layers_of_a_long_log_are_read_whatever_stands_beside(
+    name: str, beside: list[str], tmp_path: Path
+) -> None:
+    sizes = {f"fc{k}.weight": 0.1**k for k in range(5)} | {"unused.weight": 0.0}
+    rows = [
+        {name: layer, "grad_norm": size, **dict.fromkeys(beside, 1.0), "step": step}
+        for step in range(9)
+        for layer, size in sizes.items()
+    ]
+    (tmp_path / "x.json").write_text(json.dumps(rows))
+    log = open_log(tmp_path / "x.json")
+    assert {entry.name: entry.norm for entry in log} == sizes
+    assert list(log.beside) == [column for column in beside if column]

@@ -45,8 +45,9 @@ BESIDE = re.compile(
     r"|(?:.*[/_])?(?:param|params|parameter|weight|weights)_norm|(?:num|total|consumed)_.*"
     r"|.*norms?_(?:after|post)_?clip(?:ping)?|skipped.*|nan.*|elapsed.*"
     r"|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall"
-    r"|(?:local_|global_)?rank|seed|fold|run(?:_id|_name)?|phase|stage|split|mode|host|worker|date|done|overflow"
-    r"|is_.*|(?:.*/)?(?:reward|return|psnr|ssim|fid|bleu|wer|entropy|kl)s?|(?:gpu|cpu)(?:_.*)?|mem(?:ory)?"
+    r"|(?:local_|global_)?rank|seed|fold|run(?:_id|_name)?|phase|stage|split|mode|host|worker"
+    r"|date|done|overflow|is_.*|(?:.*/)?(?:reward|return|psnr|ssim|fid|bleu|wer|entropy|kl)s?"
+    r"|(?:gpu|cpu)(?:_.*)?|mem(?:ory)?"
     r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"
     r"|batch_size|scale|loss_scale|beta\d?|momentum|weight_decay)(?:_.*)?"
 )
@@ -54,6 +55,11 @@ BESIDE = re.compile(
 
 OF_WEIGHTS = re.compile(r"(?i).*(?:\d|weight|bias|grad)")
 """What is in most layers' names, and not in those of rewards or counts beside a total norm."""
+
+OF_ONE_LAYER = re.compile(
+    rf"(?i){PREFIX.pattern.removeprefix('(?i)')}|.*[./](?:weight|bias|kernel)"
+)
+"""What a column is called that holds the norms of one layer, whatever else is logged."""
 
 OF_LAYER = re.compile(r"(?i)(.*[/._-])(norm|rms|mean|avg|std|var|min|max|median)")
 """One of several columns of a layer: what is of `SIZES` is read, the rest of that layer is not."""
@@ -124,13 +130,19 @@ def long_columns(names: tuple[str, ...]) -> tuple[str, str, str] | None:
     Examples:
         >>> long_columns(("epoch", "layer", "grad_norm")), long_columns(("step", "layer1"))
         (('epoch', 'layer', 'grad_norm'), None)
+        >>> long_columns(("step", "layer", "weight_norm", "grad_norm", "lr"))
+        ('step', 'layer', 'grad_norm')
     """
     lower = {name.lower(): name for name in reversed(names)}
     named = next((lower[n] for n in NAMES if n in lower), None)
     step = next((lower[s] for s in STEPS if s in lower), None)
     rest = [name for name in names if name not in (named, step)]
-    if named and step and len(rest) == 1 and TOTAL.fullmatch(_plain(rest[0])):
-        return step, named, rest[0]
+    total = [name for name in rest if TOTAL.fullmatch(_plain(name))]
+    total = [name for name in total if "grad" in name.lower()] or total
+    # Called just `name` it may be the run, unless the norm is all there is.
+    alone = len(rest) == 1 or (named != "name" and not any(map(OF_ONE_LAYER.match, rest)))
+    if named and step and total and alone:
+        return step, named, total[0]
     if named == "name" and not any(map(PREFIX.match, rest)):  # else it is what the run is called
         raise BadInput(f"must have the columns step, name, norm alone, got {', '.join(names)}")
     return None

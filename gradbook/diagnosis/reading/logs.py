@@ -35,6 +35,10 @@ class Entry:
     norm: float
 
 
+Line = tuple[list[Entry], dict[str, Any]]
+"""The norms of a line, and all its cells."""
+
+
 class Log(Iterator[Entry]):
     """The norms of a file, one after the other, and what else is known when all were read."""
 
@@ -51,26 +55,33 @@ class Log(Iterator[Entry]):
         """Return the next record."""
         return next(self._entries)
 
-    def _with_norms(self, rows: Iterator[list[Entry]]) -> Iterator[Entry]:
+    def _with_norms(self, lines: Iterator[Line]) -> Iterator[Entry]:
         """Leave out lines of nothing but NaN if the next is finite: pandas writes so what is not.
 
         What is not a number once a step has been taken with it stays so.
         """
-        doubtful, known = list[list[Entry]](), -math.inf
-        for row in rows:
+        doubtful, known, usual = list[Line](), -math.inf, dict[str, Any]()
+        for row, cells in lines:
             if row[0].step != known and all(math.isnan(entry.norm) for entry in row):
-                doubtful.append(row)
+                doubtful.append((row, cells))
                 continue
-            later = doubtful and row[0].step > doubtful[-1][0].step
-            if later and all(math.isfinite(entry.norm) for entry in row):
-                self.missing += len({row[0].step for row in doubtful})
-            else:
-                yield from chain.from_iterable(doubtful)
-            doubtful, known = [], row[0].step
+            later = not doubtful or row[0].step > doubtful[-1][0][0].step
+            yield from self._left(doubtful, later and all(math.isfinite(e.norm) for e in row))
+            doubtful, known, usual = [], row[0].step, cells
             yield from row
-        yield from chain.from_iterable(doubtful)
+        # A log may end with such a line, as those before it told of something else.
+        other = all(
+            any(_filled(c[n]) and not _filled(usual.get(n)) for n in c) for _, c in doubtful
+        )
+        yield from self._left(doubtful, other and self.missing > 0)
 
-    def _read(self, path: Path, reader: Callable[[Path], Rows]) -> Iterator[list[Entry]]:
+    def _left(self, doubtful: list[Line], missing: bool) -> Iterator[Entry]:
+        if missing:
+            self.missing += len({row[0].step for row, _ in doubtful})
+        else:
+            yield from chain.from_iterable(row for row, _ in doubtful)
+
+    def _read(self, path: Path, reader: Callable[[Path], Rows]) -> Iterator[Line]:
         last, seen, count, anew = -math.inf, dict[str, None](), 0, -2
         with one_line(path.name):
             require_file(path)
@@ -89,7 +100,7 @@ class Log(Iterator[Entry]):
                             seen, anew = {}, count
                         seen[entry.name] = None
                 if found:
-                    yield found
+                    yield found, row
             if last == -math.inf:
                 beside = ", ".join(map(repr, list(self.beside)[:5]))
                 only = f", only {beside}" if beside else ""
@@ -116,6 +127,7 @@ class Log(Iterator[Entry]):
             step, name, norm = long
             if not isinstance(row[name], (str, int)) or not str(row[name]).strip():
                 raise BadInput(f"{name!r} must name a layer, got {row[name]!r}")
+            self.beside |= {column: None for column in row if column and column not in long}
             return Columns(step, {norm: str(row[name]).strip()})
         found = columns_of(tuple(row))
         self.beside |= dict.fromkeys(found.beside)
@@ -141,6 +153,14 @@ def _entries(row: dict[str, Any], columns: Columns) -> Iterator[Entry]:
 
 def _empty(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING)
+
+
+def _filled(cell: Any) -> bool:
+    return not _empty(cell) and str(cell).strip().lower() != "nan"
+
+
+def _tells_else(cells: dict[str, Any], usual: dict[str, Any]) -> bool:
+    return any(_filled(cells[name]) and not _filled(usual.get(name)) for name in cells)
 
 
 def _number(column: str, cell: Any) -> float:
