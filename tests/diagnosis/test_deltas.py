@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -90,3 +92,71 @@ def test_two_stacks_are_put_in_order_whatever_stands_around_them(
     else:
         report = gradbook.diagnose(Tensors(hand_over(grads).readers, not sorted_), deltas=deltas)
     assert report.verdict is verdict
+
+
+class Lists(NamedTuple):
+    """What a NumPy network has after its backward pass, first layer to last."""
+
+    grads: list[tuple[Array, Array]]
+    deltas: list[Array]
+
+
+def lists(change: float, *, square: bool, first_axis: bool = False) -> Lists:
+    """Return gradients of W and b by layer, and δ of all, which change as asked."""
+    widths = [8] * 10 if square else [10, *[8] * 8, 3]
+    sizes = np.geomspace(change, 1.0, 9)
+    shapes = [(b, a) if first_axis else (a, b) for a, b in pairwise(widths)]
+    pairs = zip(sizes, shapes, widths[1:], strict=True)
+    grads = [(np.full(shape, 1.0), np.full(wide, size)) for size, shape, wide in pairs]
+    return Lists(grads, [np.full((5, w), s) for s, w in zip(sizes, widths[1:], strict=True)])
+
+
+@pytest.mark.parametrize(("change", "verdict"), CHANGES)
+@pytest.mark.parametrize("first_axis", [True, False])
+@pytest.mark.parametrize("last_first", ["δ", "gradients", "both", "neither"])
+def test_lists_last_layer_first_are_turned_where_shapes_tell(
+    last_first: str, first_axis: bool, change: float, verdict: V
+) -> None:
+    grads, deltas = lists(change, square=False, first_axis=first_axis)
+    turned = last_first in {"gradients", "both"}, last_first in {"δ", "both"}
+    given = grads[::-1] if turned[0] else grads
+    report = gradbook.diagnose(given, deltas=deltas[::-1] if turned[1] else deltas)
+    assert report.verdict is verdict
+    said = ["As their shapes tell, the layers", "δ came last layer first, as its widths tell"]
+    assert tuple(any(n.startswith(one) for n in report.notes) for one in said) == turned
+    if verdict is not V.HEALTHY:
+        assert gradbook.diagnose(given).verdict is verdict
+    of_hidden = gradbook.diagnose(given, deltas=deltas[:-1])
+    assert of_hidden.verdict is verdict
+
+
+def test_lists_of_squares_are_taken_as_they_come() -> None:
+    grads, deltas = lists(1e-6, square=True)
+    assert gradbook.diagnose(grads, deltas=deltas).verdict is V.VANISHING
+    report = gradbook.diagnose(grads[::-1], deltas=deltas[::-1])
+    assert report.verdict is V.EXPLODING
+    assert not any("turned" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("change", "verdict"), CHANGES)
+@pytest.mark.parametrize("unread", [0, 1, 7])
+@pytest.mark.parametrize("norms", [True, False])
+def test_steps_that_the_loss_does_not_read_are_left_out(
+    unread: int, norms: bool, change: float, verdict: V
+) -> None:
+    """As of `list(x.grad)`, where a sequence is padded."""
+    sizes = [*np.geomspace(change, 1.0, 12), *[0.0] * unread]
+    deltas = sizes if norms else [np.full((4, 8), size) for size in sizes]
+    cell = {"i.weight": np.ones((8, 8)), "h.weight": np.ones((8, 8)), "o.weight": np.ones((2, 8))}
+    report = gradbook.diagnose(cell, deltas=deltas)
+    assert report.verdict is verdict
+    assert sum("does not read" in note for note in report.notes) == bool(unread)
+
+
+@pytest.mark.parametrize("zeros", [(19,), (4, 19), (0,)])
+def test_zeros_among_layers_or_in_between_are_still_cuts(zeros: tuple[int, ...]) -> None:
+    sizes = [float(k not in zeros) for k in range(20)]
+    grads = {"i.weight": np.ones((8, 8)), "h.weight": np.ones((8, 8)), "o.weight": np.ones((2, 8))}
+    if zeros == (19,):  # a δ for each layer
+        grads = {f"fc{k}.weight": np.ones((8, 8)) for k in range(21)}
+    assert gradbook.diagnose(grads, deltas=sizes).verdict is V.CUT

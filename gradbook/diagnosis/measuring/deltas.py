@@ -8,13 +8,14 @@ straight from the loss, is set apart from the hidden ones.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.measuring.chains import deltas_run_back
 from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.measuring.matching import containers, place_of, renamed, tell_an_order
 from gradbook.diagnosis.measuring.names import NO_MATRIX, Kind, Layer, Role, uncounted
@@ -61,16 +62,23 @@ def read_deltas(
             text = "δ of modules that hold others named is not compared, for these are: "
             notes.append(f"{text}{listed([name or 'the whole network' for name in outer])}.")
         layers = renamed(layers, list(tensors))
+    elif deltas_run_back([_widths(x.shape) for x in tensors.values()], layers):
+        tensors = dict(list(tensors.items())[::-1])
+        notes.append("δ came last layer first, as its widths tell, and was turned around.")
     sizes = {name: size_of(tensor) for name, tensor in tensors.items()}
     if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         text = f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of "
         raise BadInput(f"{text}all hidden layers, first to last")
+    if behind := () if isinstance(deltas, Mapping) else _behind(sizes, len(layers)):
+        sizes = {name: size for name, size in sizes.items() if name not in behind}
+        text = "is exactly 0 at the end alone: the loss does not read these steps, and they are "
+        notes.append(f"δ of {listed(behind)} {text}left out.")
     told = tell_an_order([layer.name for layer in layers], loose)
     hidden, output = _hidden(deltas, list(sizes), layers, by_alphabet, told)
     names = [*hidden, *output]
     if names != list(sizes):
         notes.append(f"δ came {_came(list(sizes), names)}")
-    if not output and (own := _of_output(hidden, tensors, layers)):
+    if not output and not behind and (own := _of_output(hidden, tensors, layers)):
         hidden, output = hidden[:-1], [own]
         notes.append(f"δ of {own} is as wide as the output layer, and was set apart as its.")
     stacks = _apart(hidden, sizes, layers, by_alphabet) if isinstance(deltas, Mapping) else ()
@@ -107,6 +115,15 @@ def size_of(tensor: Tensor) -> float:
     """Return the root of the mean square of a tensor; NaN if it is not finite."""
     numbers = statistics(tensor)
     return math.nan if numbers.nonfinite else numbers.rms
+
+
+def _behind(sizes: Mapping[str, float], layers: int) -> list[str]:
+    """Name the last of more steps than layers where δ is exactly 0, if it is sound before them."""
+    names = list(sizes)
+    still = [*takewhile(lambda name: sizes[name] == 0, names[::-1])][::-1]
+    before = names[: len(names) - len(still)]
+    sound = len(before) > 1 and all(sizes[name] > 0 for name in before)
+    return still if 0 < layers < len(names) and sound else []
 
 
 def _weighted(layers: Sequence[Layer]) -> list[Layer]:

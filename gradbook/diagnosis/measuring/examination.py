@@ -7,11 +7,12 @@ from typing import Any
 
 from gradbook.checks import positive
 from gradbook.diagnosis.bad_input import BadInput, Odd
+from gradbook.diagnosis.measuring.chains import run_back
 from gradbook.diagnosis.measuring.deltas import read_activations, read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
 from gradbook.diagnosis.measuring.names import Layer, Role, group, other_than_gradients, uncounted
-from gradbook.diagnosis.measuring.orders import network_order
+from gradbook.diagnosis.measuring.orders import Order, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, statistics
 from gradbook.diagnosis.measuring.updates import ENOUGH, Update, measure_updates
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over, is_sorted
@@ -73,6 +74,12 @@ def measured_of(
     measured = {found.name: found for found in watched(measure(tensors, most), len(tensors))}
     others = [_usable(hand_over(one, "snapshots"), of_net=of_net)[0] for one in snapshots]
     measured = _merged(measured, others)
+    layers = group({name: measured[name].shape for name in order.names})
+    if not of_net and run_back(layers):
+        layers = layers[::-1]
+        names = tuple(member.name for layer in layers for member in layer.members)
+        text = "As their shapes tell, the layers came last to first: they were turned around."
+        order = Order(names, text)
     known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
     updates: dict[str, Update] = {}
     if known is not None and lr is not None:
@@ -80,7 +87,6 @@ def measured_of(
         steps = measure_updates(own, known, positive("lr", lr) / scale, most)
         found_of = {step.name: step for step in watched(steps, len(measured))}
         updates = {name: found_of[name] for name in order.names if name in found_of}
-    layers = group({name: measured[name].shape for name in order.names})
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
     whole = {} if of_net else updates  # of large ones only some numbers were looked at
