@@ -261,3 +261,30 @@ def test_layers_of_a_long_log_are_read_whatever_stands_beside(
     log = open_log(tmp_path / "x.json")
     assert {entry.name: entry.norm for entry in log} == sizes
     assert list(log.beside) == [column for column in beside if column]
+
+
+QUANTITIES = ["grad_scale", "scaler", "rollout/ep_rew_mean", "avg_return", "score", "seq_len"]
+QUANTITIES += ["inverse_temperature", "buffer_size", "Batch count"]
+
+
+@pytest.mark.parametrize("column", [*QUANTITIES, "clip_fraction", "any word"])
+@pytest.mark.parametrize("layer", ["{}.weight", "layers/{}/kernel", "fc{}"])
+def test_a_quantity_beside_bare_names_of_layers_is_none(column: str, layer: str) -> None:
+    layers = [layer.format(k) for k in range(4)]
+    found = columns_of(("step", column, *layers))
+    known = column in QUANTITIES or layer != "fc{}"
+    assert list(found.norms) == (layers if known else [column, *layers])
+    assert (column in found.beside) is known
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("conv1", "layer1", "layer2", "fc"),
+        ("enc", "mid", "dec"),
+        ("params/Dense_0/kernel", "params/LayerNorm_0/scale", "scale/0"),
+        ("blocks.0.fc.weight", "blocks.1.fc.weight", "head_weight", "q_bias", "layernorm"),
+    ],
+)
+def test_layers_that_are_called_by_words_are_read_among_others(names: tuple[str, ...]) -> None:
+    assert tuple(columns_of(("step", *names)).norms) == names

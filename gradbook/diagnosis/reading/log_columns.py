@@ -53,6 +53,18 @@ BESIDE = re.compile(
 )
 """What a column is called that holds something else."""
 
+COUNTED = re.compile(
+    r"(?i)(?:[a-z]+_)*(?:scale|scaler)|(?:[a-z]+/)?(?:[a-z]+_)*(?:rewards?|rew|returns?|scores?|len|length|size"
+    r"|temperature|temp|counts?|steps?|epochs?|batch(?:es)?)(?:_(?:mean|avg|std|min|max|sum|last))*"
+)
+"""What a column is called in plain words that holds a quantity, and no gradient."""
+
+PARAMETER = re.compile(r"(?i).*(?:[./].|(?:weight|bias|kernel)(?:_|:?\d*$))")
+"""What nearly all names of parameters are like."""
+
+PLAIN_WORD = re.compile(r"(?i)(?!.*(?:weight|bias|kernel|norm))[a-z_ -]+")
+"""What no name of a parameter is where the others are such names."""
+
 OF_WEIGHTS = re.compile(r"(?i).*(?:\d|weight|bias|grad)")
 """What is in most layers' names, and not in those of rewards or counts beside a total norm."""
 
@@ -114,8 +126,10 @@ def columns_of(names: tuple[str, ...]) -> Columns:
     total = whole[0] if whole and (len(whole) < 3 or not all(map(ENDING.search, whole))) else None
     layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
     if not layers:
-        kept = [n for n in rest if n != total and not BESIDE.fullmatch(_plain(n))]
+        kept = [n for n in rest if n != total and not _beside(_plain(n))]
         if total is None or 2 * sum(map(bool, map(OF_WEIGHTS.match, kept))) >= len(kept):
+            if 2 * sum(map(bool, map(PARAMETER.match, kept))) > len(kept):
+                kept = [n for n in kept if not PLAIN_WORD.fullmatch(n)]
             told = [PREFIX_OF_ALL.match(n) for n in kept]
             same = len(kept) >= MANY and all(told) and len({m and m[0] for m in told}) == 1
             layers = {n: n[m.end() if same and m else 0 :] for n, m in zip(kept, told, strict=True)}
@@ -158,6 +172,11 @@ def _norms_of(layers: dict[str, str]) -> dict[str, str]:
     if len(kept) > 1 and all(map(ENDING.search, kept.values())):
         return {n: ENDING.sub("", called) for n, called in kept.items()}
     return kept
+
+
+def _beside(name: str) -> bool:
+    """Tell a quantity from a layer."""
+    return bool(BESIDE.fullmatch(name) or (COUNTED.fullmatch(name)))
 
 
 def _plain(name: str) -> str:
