@@ -76,6 +76,9 @@ def _notes_of_file(log: Log) -> Iterator[str]:
             f"At {log.missing} steps all norms are NaN, as where a tool has no number, and later "
         )
         yield f"{text}ones are finite: they were left out."
+    if log.squares:
+        named = listed(list(log.squares), 3)
+        yield f"By their names these columns hold squares, and their roots were taken: {named}."
     if log.beside:
         yield f"These columns are no layers: {listed(list(log.beside), 8)}."
 

@@ -288,3 +288,33 @@ def test_a_quantity_beside_bare_names_of_layers_is_none(column: str, layer: str)
 )
 def test_layers_that_are_called_by_words_are_read_among_others(names: tuple[str, ...]) -> None:
     assert tuple(columns_of(("step", *names)).norms) == names
+
+
+SQUARES = ["grad_norm_sq/{}", "grad_sq_norm/{}", "grad_norm_squared.{}", "sum_sq/{}", "{}_norm_sq"]
+SQUARES += ["grad_norm2/{}", "grads/norm_sq/{}", "{}.grad.norm_squared", "squared_grad_norm_{}"]
+
+
+@pytest.mark.parametrize("long", [True, False])
+@pytest.mark.parametrize("column", SQUARES)
+def test_squares_of_norms_are_read_as_their_roots(column: str, long: bool, tmp_path: Path) -> None:
+    sizes = {f"fc{k}.weight": 10.0**-k for k in range(4)}
+    wide = {column.format(layer): norm**2 for layer, norm in sizes.items()}
+    rows = [{"step": s, "loss": 1.0, **wide} for s in range(3)]
+    if long:
+        called = column.format("").strip("/._")
+        found = sizes.items()
+        rows = [{"step": s, "layer": n, called: x**2} for s in range(3) for n, x in found]
+    (tmp_path / "x.json").write_text(json.dumps(rows))
+    log = open_log(tmp_path / "x.json")
+    report = diagnose_log(log)
+    assert sum("their roots were taken" in note for note in report.notes) == 1
+    again = {entry.name: entry.norm for entry in open_log(tmp_path / "x.json")}
+    assert list(again) == list(sizes)
+    assert list(again.values()) == pytest.approx(list(sizes.values()))
+
+
+def test_what_is_called_so_otherwise_is_no_square() -> None:
+    names = ("step", "blocks.0.norm2.weight", "blocks.1.norm2.weight", "sq.weight", "unsquared.1")
+    assert not columns_of(names).squares
+    both = columns_of(("step", "grad_norm/1", "grad_norm_sq/1", "weight_sq_norm"))
+    assert (both.norms, both.squares) == ({"grad_norm/1": "1"}, frozenset())

@@ -54,7 +54,8 @@ BESIDE = re.compile(
 """What a column is called that holds something else."""
 
 COUNTED = re.compile(
-    r"(?i)(?:[a-z]+_)*(?:scale|scaler)|(?:[a-z]+/)?(?:[a-z]+_)*(?:rewards?|rew|returns?|scores?|len|length|size"
+    r"(?i)(?:[a-z]+_)*(?:scale|scaler)"
+    r"|(?:[a-z]+/)?(?:[a-z]+_)*(?:rewards?|rew|returns?|scores?|len|length|size"
     r"|temperature|temp|counts?|steps?|epochs?|batch(?:es)?)(?:_(?:mean|avg|std|min|max|sum|last))*"
 )
 """What a column is called in plain words that holds a quantity, and no gradient."""
@@ -75,6 +76,15 @@ OF_ONE_LAYER = re.compile(
 
 OF_LAYER = re.compile(r"(?i)(.*[/._-])(norm|rms|mean|avg|std|var|min|max|median)")
 """One of several columns of a layer: what is of `SIZES` is read, the rest of that layer is not."""
+
+_SQ = r"(?:sq|sqr|squared?)s?"
+
+SQUARED = re.compile(
+    r"(?i)(?<![a-z0-9])(?:grad(?:ient)?s?[_./ -]?)?"
+    rf"(?:(?:sum_?(?:of_)?)?{_SQ}_?(?:grad_?)?norms?|norms?_?{_SQ}|sum_?(?:of_)?{_SQ}"
+    rf"|(?<=grad_){_SQ}|(?<=grad_)norm2|(?<=grad)norm2)(?![a-z0-9])"
+)
+"""What the name of a column of squares of norms has in it; `norm2` alone is a layer."""
 
 SIZES = ("norm", "rms")
 """Of these the first that is there."""
@@ -98,6 +108,21 @@ class Columns:
     norms: dict[str, str]
     """Column → layer, or nothing for the norm of all gradients together."""
     beside: tuple[str, ...] = ()
+    squares: frozenset[str] = frozenset()
+    """The columns that hold squares of norms."""
+
+
+def unsquared(name: str) -> str:
+    """Return what a column were called if it held norms and not their squares.
+
+    Examples:
+        >>> [unsquared(f"{of}/fc1.weight") for of in ("grad_norm_sq", "sum_sq", "grad_norm")]
+        ['grad_norm/fc1.weight', 'grad_norm/fc1.weight', 'grad_norm/fc1.weight']
+        >>> unsquared("blocks.0.norm2.weight"), unsquared("fc1.exp_avg_sq")
+        ('blocks.0.norm2.weight', 'fc1.exp_avg_sq')
+    """
+    of_weights = re.match(r"(?i)(?:.*[/_])?(?:param|weight)s?_(?:norm|sq|sum)", name)
+    return name if of_weights else SQUARED.sub("grad_norm", name)
 
 
 @lru_cache(maxsize=64)
@@ -109,6 +134,16 @@ def columns_of(names: tuple[str, ...]) -> Columns:
         >>> found.norms, found.beside
         ({'grad_norm/fc1': 'fc1', 'grad_norm_total': ''}, ('epoch', 'loss'))
     """
+    called = {plain: n for n in names if (plain := unsquared(n)) == n or plain not in names}
+    if squares := {plain for plain, n in called.items() if plain != n}:
+        found = _columns_of(tuple(called))
+        norms = {called[n]: layer for n, layer in found.norms.items()}
+        beside = tuple(n for n in names if n and n not in (*norms, found.step))
+        return Columns(found.step, norms, beside, frozenset(called[n] for n in squares))
+    return _columns_of(names)
+
+
+def _columns_of(names: tuple[str, ...]) -> Columns:
     lower = {name.lower(): name for name in reversed(names)}
     step = next((lower[s] for s in STEPS if s in lower), None)
     if step is None:
@@ -151,7 +186,7 @@ def long_columns(names: tuple[str, ...]) -> tuple[str, str, str] | None:
     named = next((lower[n] for n in NAMES if n in lower), None)
     step = next((lower[s] for s in STEPS if s in lower), None)
     rest = [name for name in names if name not in (named, step)]
-    total = [name for name in rest if TOTAL.fullmatch(_plain(name))]
+    total = [name for name in rest if TOTAL.fullmatch(_plain(unsquared(name)))]
     total = [name for name in total if "grad" in name.lower()] or total
     # Called just `name` it may be the run, unless the norm is all there is.
     alone = len(rest) == 1 or (named != "name" and not any(map(OF_ONE_LAYER.match, rest)))

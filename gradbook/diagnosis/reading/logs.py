@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
-from gradbook.diagnosis.reading.log_columns import Columns, columns_of, long_columns
+from gradbook.diagnosis.reading.log_columns import Columns, columns_of, long_columns, unsquared
 from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
 MISSING = ("", "-", "none", "null", "na", "n/a", "<na>")
@@ -46,6 +46,8 @@ class Log(Iterator[Entry]):
         """Open it when the first record is asked for."""
         self.beside: dict[str, None] = {}
         """The columns that are no layers."""
+        self.squares: dict[str, None] = {}
+        """The columns whose roots were taken, as their names say that they hold squares."""
         self.missing = 0
         """The steps without norms at which a tool has written NaN."""
         self._run: tuple[str, Any] | None = None
@@ -128,9 +130,12 @@ class Log(Iterator[Entry]):
             if not isinstance(row[name], (str, int)) or not str(row[name]).strip():
                 raise BadInput(f"{name!r} must name a layer, got {row[name]!r}")
             self.beside |= {column: None for column in row if column and column not in long}
-            return Columns(step, {norm: str(row[name]).strip()})
+            squares = frozenset([norm] if unsquared(norm) != norm else [])
+            self.squares |= dict.fromkeys(squares)
+            return Columns(step, {norm: str(row[name]).strip()}, squares=squares)
         found = columns_of(tuple(row))
         self.beside |= dict.fromkeys(found.beside)
+        self.squares |= dict.fromkeys(n for n in found.norms if n in found.squares)
         return found
 
 
@@ -148,7 +153,9 @@ def _entries(row: dict[str, Any], columns: Columns) -> Iterator[Entry]:
     for column, name in cells.items():
         # DeepSpeed says -1 where the norm is not finite.
         lost = not name and str(row[column]).strip() in ("-1", "-1.0")
-        yield Entry(at, name, math.inf if lost else _norm(column, row[column]))
+        norm = math.inf if lost else _norm(column, row[column])
+        square = column in columns.squares and not isinstance(row[column], dict)
+        yield Entry(at, name, math.sqrt(norm) if square else norm)
 
 
 def _empty(cell: Any) -> bool:
