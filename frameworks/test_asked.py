@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 from collections.abc import Callable
 from itertools import pairwise
@@ -781,3 +782,39 @@ def test_of_a_teacher_it_is_said_that_nothing_comes_back() -> None:
     assert "depend" not in report.reason
     assert "nothing comes back through what they return" in report.reason
     assert "a teacher" in report.steps[0].text
+
+
+@pytest.mark.parametrize("returns", [1, 2])
+@pytest.mark.parametrize("twice", [True, False])
+def test_a_watch_that_was_removed_answers_for_no_later_pass(returns: int, twice: bool) -> None:
+    """Though nothing was asked of it before: its δ is that of the network as it was then."""
+    net = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4))
+    deltas = gradbook.watch(net)
+    for _ in range(returns):
+        net.zero_grad()
+        net(torch.randn(16, 8)).square().mean().backward()
+    deltas.remove()
+    net.zero_grad()
+    net(torch.randn(16, 8)).square().mean().backward()
+    if twice:
+        deltas.remove()
+    with pytest.raises(BadInput, match=r"a watch that was removed before: call gradbook\.watch"):
+        gradbook.diagnose(net, deltas=deltas)
+
+
+@pytest.mark.parametrize("then", ["nothing", "a clip", "a step", "cleared", "double"])
+def test_a_watch_that_was_removed_answers_for_its_own_pass(then: str) -> None:
+    net = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4))
+    deltas = gradbook.watch(net)
+    net(torch.randn(16, 8)).square().mean().backward()
+    deltas.remove()
+    gc.collect()
+    if then == "a clip":
+        nn.utils.clip_grad_norm_(net.parameters(), 1e-3)
+    if then == "a step":
+        torch.optim.SGD(net.parameters(), 1e-3).step()
+    if then == "cleared":
+        net.zero_grad()
+    if then == "double":
+        net.double()
+    assert gradbook.diagnose(net, deltas=deltas).rows

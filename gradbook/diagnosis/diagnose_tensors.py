@@ -1,6 +1,6 @@
 """From what a user hands over to a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -102,7 +102,7 @@ def diagnose(
     if record is None:
         found = examination.with_signals(found, deltas=deltas, activations=activations)
         return report_of(found, _judged(found, parameters, whole))
-    _refuse_later(deltas, parameters)
+    _refuse_later(deltas, parameters, grads.values() if whole else ())
     found = examination.with_signals(found)
     frozen, held = found.evidence.frozen, frozenset(net.groups)
     known = Known(record, parameters, loss_scale, frozen, deltas.came, held, deltas.begun)
@@ -113,12 +113,14 @@ def diagnose(
     return report_of(found, findings, known)
 
 
-def _refuse_later(deltas: Watched, parameters: tuple[Parameter, ...]) -> None:
+def _refuse_later(deltas: Watched, parameters: tuple[Parameter, ...], grads: Iterable[Any]) -> None:
     """Refuse gradients that came when nobody watched any more; those that were cleared did not."""
     norms = [parameter.norm for parameter in parameters]
     asked = deltas.returns, str(norms)  # as text: NaN is not equal to itself
     nothing_seen = deltas.removed and deltas.returns == deltas.asked[0]
-    if nothing_seen and deltas.asked != asked and any(norms):
+    held = [grad for grad in grads if grad is not None]
+    others = deltas.removed and bool(held) and deltas.left_none_of(held)
+    if others or (nothing_seen and deltas.asked != asked and any(norms)):
         text = "deltas must be those of these gradients, got a watch that was removed before: call "
         raise BadInput(f"{text}gradbook.watch(net) again before the forward pass")
     deltas.asked = asked

@@ -46,6 +46,7 @@ def watch(net: Any) -> Watched:
     # What happens within a recurrent layer is looked at step by step.
     inside = (p for m in net.modules() if modules.is_loop(m) for p in modules.own_weights(m))
     watched = Watched({id(p): name for name, p in weights.items()}, set(map(id, inside)))
+    watched.net = weakref.ref(net)
     watched.versions = {name: version_of(p) for name, p in weights.items()}
     watched.begun = frozenset(name for name, p in weights.items() if modules.is_empty(p))
     _hook(watched, net.register_forward_pre_hook, Watched._begin)

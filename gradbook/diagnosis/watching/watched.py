@@ -4,14 +4,14 @@ import math
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from gradbook.diagnosis.places import Place, enters
-from gradbook.diagnosis.watching.modules import backwards, differentiating, floats_in
+from gradbook.diagnosis.watching.modules import backwards, differentiating, floats_in, weights_of
 from gradbook.diagnosis.watching.record import Pass, Record, Seen
 
 WHOLE = ("given", "spoiled", "added", "empty", "raw")
@@ -33,6 +33,8 @@ class Watched(Mapping[str, Any]):
         age: How many passes have come back, those that were one step together counted once.
         returns: How many have come back.
         removed: Whether its hooks were taken off, so that nothing more is seen.
+        left: The gradients that the network had then, weakly; None if nothing is known of it.
+        net: Returns the network, as long as somebody else holds it.
         versions: By name what changes when a weight is written to, as it was when this began.
         came: At how many of the looks so far a weight had a gradient.
         asked: What had come back at the last look, and how large the gradients were then.
@@ -49,6 +51,8 @@ class Watched(Mapping[str, Any]):
         self.asked = (0, "")
         self.elsewhere = frozenset[int]()
         self.age, self.returns, self.removed = 0, 0, False
+        self.left: list[weakref.ref[Any]] | None = None
+        self.net: Callable[[], Any] = lambda: None
         self._open: Pass | None = None
         self._passes: list[Pass] = []
         self._ran = set[str]()  # modules, in passes before the last
@@ -74,7 +78,20 @@ class Watched(Mapping[str, Any]):
     def remove(self) -> None:
         """Take the hooks off the network; what was found stays."""
         self._hooks.close()
+        if not self.removed and (net := self.net()) is not None:
+            grads = (weight.grad for weight in weights_of(net).values())
+            self.left = [weakref.ref(grad) for grad in grads if grad is not None]
         self.removed = True
+
+    def left_none_of(self, grads: Iterable[Any]) -> bool:
+        """Tell whether all these gradients are others than those of when it was removed.
+
+        What is clipped, or unscaled, stays the same array; what is cleared and comes anew does not.
+        """
+        if self.left is None:
+            return False
+        known = {id(grad) for one in self.left if (grad := one()) is not None}
+        return not any(id(grad) in known for grad in grads)
 
     def has_any(self, weights: Iterable[Any]) -> bool:
         """Tell whether some of these weights are those that were watched; a wrapper has them."""
