@@ -1,7 +1,7 @@
 """Diagnose a log of norms: what is left of the gradients of a whole training."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,8 +13,10 @@ from gradbook.diagnosis.findings.over_steps import (
     ceasing,
     falls,
     growing,
+    learned,
     passing,
     peaks,
+    takes_turns,
 )
 from gradbook.diagnosis.measuring.deltas import read_deltas
 from gradbook.diagnosis.measuring.evidence import Facts
@@ -44,18 +46,21 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
         'growing'
     """
     kept = list(entries)
+    done = learned(_totals(kept), entries.losses) if isinstance(entries, Log) else set[float]()
+    kept = [entry for entry in kept if entry.step not in done]
     norms, total = _norms_of(kept), _totals(kept)
     whole = norms.pop("", None) is not None
     order = network_order(norms)
     layers = group(dict.fromkeys(order.names))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     facts = tuple(_facts(layer, measured) for layer in layers)
-    given = read_deltas(None if deltas is None else sizes_of(deltas), layers)
+    seen = None if deltas is None else [entry for entry in deltas if entry.step not in done]
+    given = read_deltas(None if seen is None else sizes_of(seen), layers)
     skipped = passing(total)
     bad = [] if skipped else [entry for entry in kept if not math.isfinite(entry.norm)][:1]
     evidence = gather(facts, replace(given, nonfinite=(*given.nonfinite, *map(_when, bad))))
-    notes = [note for note in (skipped, order.note) if note]
-    notes += _notes(kept, total, whole)
+    notes = [note for note in (_at_zero(done, total), skipped, order.note) if note]
+    notes += [*_turns(norms), *_notes(kept, total, whole)]
     notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
@@ -109,9 +114,9 @@ def _norms_of(entries: Iterable[Entry]) -> dict[str, list[float]]:
 
 
 def _mean(norms: Sequence[float]) -> float:
-    """Return the geometric mean of the norms that have a logarithm; 0 if most are 0."""
+    """Return the geometric mean of the norms that have a logarithm; 0 if most stay 0."""
     logs = [math.log(norm) for norm in norms if 0 < norm < math.inf]
-    if not logs or norms.count(0.0) > len(logs):
+    if not logs or (norms.count(0.0) > len(logs) and not takes_turns(norms)):
         return 0.0 if 0.0 in norms else math.nan
     return math.exp(sum(logs) / len(logs))
 
@@ -137,14 +142,35 @@ def _idle(norms: Mapping[str, Sequence[float]], total: Mapping[float, float]) ->
     still = [name for name, found in norms.items() if len(found) > 1 and _mean(found) == 0]
     if not still or len(still) == len(norms):
         return None
+    never = [name for name in still if not any(norms[name])]
+    still = never or still
     text = f"{len(still)} of {len(norms)} norms are exactly 0 at most steps: {listed(still)}."
-    if not all(norms[name][0] for name in still):
+    if never:
         text += " No gradient comes there."
         return Finding(Verdict.CUT, text, since=still[-1], hint="idle 0")
     text += " At first they were not."
     if grew := burst(total):
         return Finding(Verdict.GROWING, f"{grew} {text}", since=still[-1], hint="grew")
     return Finding(Verdict.CUT, text, since=still[-1], hint="ceased")
+
+
+def _at_zero(done: Collection[float], total: Mapping[float, float]) -> str:
+    """Say that steps were left out at which the loss is 0."""
+    steps = len(done) + len(total)
+    text = f"At {len(done)} of {steps} steps, the first of them {min(done, default=0):g}, the loss "
+    text += "is at 0, and so are all gradients: nothing is left to learn there. They were left out."
+    return text if done else ""
+
+
+def _turns(norms: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    """Say which layers get something at some steps alone, again and again."""
+    idle = {n: found for n, found in norms.items() if found.count(0.0) * 2 > len(found)}
+    some = {n: sum(map(bool, found)) for n, found in idle.items() if takes_turns(found)}
+    if some:
+        least, most = min(some.values()), max(some.values())
+        steps = f"{least}" if least == most else f"from {least} to {most}"
+        text = f"At {steps} of {max(map(len, norms.values()))} steps alone something comes to "
+        yield f"{text}{listed(list(some))}, as where layers take turns: sizes are of those steps."
 
 
 def _of_total(total: Mapping[float, float]) -> Finding:

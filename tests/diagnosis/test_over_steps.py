@@ -318,3 +318,62 @@ def test_what_is_called_so_otherwise_is_no_square() -> None:
     assert not columns_of(names).squares
     both = columns_of(("step", "grad_norm/1", "grad_norm_sq/1", "weight_sq_norm"))
     assert (both.norms, both.squares) == ({"grad_norm/1": "1"}, frozenset())
+
+
+@pytest.mark.parametrize("late", [0, 3])
+@pytest.mark.parametrize("by", ["turns", "chance"])
+def test_layers_that_take_turns_are_no_cut(by: str, late: int) -> None:
+    """Experts, heads and tasks: at most steps each gets exactly nothing."""
+    chosen = [0, 2, 1, 3, 3, 0, 1, 1, 2, 0, 3, 2] * 4 if by == "chance" else [0, 1, 2, 3] * 12
+    log = [
+        Entry(float(step), name, float(name in ("fc1", "fc2", f"expert{chosen[step]}")))
+        for step in range(48 - late)
+        for name in ("fc1", "expert0", "expert1", "expert2", "expert3", "fc2")
+    ]
+    report = diagnose_log(log)
+    assert report.verdict is V.CANNOT_TELL
+    [note] = [note for note in report.notes if "take turns" in note]
+    assert "of 4" in note
+    assert "expert0, expert1" in note
+
+
+def test_beside_layers_that_take_turns_those_that_get_nothing_are_told() -> None:
+    norms = {"fc1": [1.0], "turns": [0.0, 0.0, 1.0], "ceased": [1.0, *[0.0] * 23], "never": [0.0]}
+    for names, said in {
+        ("fc1", "ceased", "never"): "never. No gradient comes there.",
+        ("fc1", "turns", "never"): "never. No gradient comes there.",
+        ("turns", "fc1", "ceased"): "ceased. At first they were not.",
+    }.items():
+        log = [Entry(s, n, norms[n][s % len(norms[n])]) for s in range(24) for n in names]
+        report = diagnose_log(log)
+        assert report.verdict is V.CUT
+        assert report.reason == f"1 of 3 norms are exactly 0 at most steps: {said}"
+
+
+@pytest.mark.parametrize("layers", [["grad_norm"], ["fc1.weight", "fc2.weight", "fc3.weight"]])
+@pytest.mark.parametrize("every", [1, 10])
+@pytest.mark.parametrize("end", ["0.0", "1e-9", "1.4"])
+def test_gradients_that_are_zero_with_the_loss_are_no_illness(
+    layers: list[str], every: int, end: str, tmp_path: Path
+) -> None:
+    """As where all examples keep a margin: nothing is left to learn, and a log has the loss."""
+    sizes = [("1.5", "0.5") if step < 20 else (end, "0") for step in range(50)]
+    rows = [
+        [str(step), "" if step % every else loss, *[norm] * len(layers)]
+        for step, (loss, norm) in enumerate(sizes)
+    ]
+    (tmp_path / "x.csv").write_text("\n".join(map(",".join, [["step", "loss", *layers], *rows])))
+    report = diagnose_log(open_log(tmp_path / "x.csv"))
+    if end == "1.4":
+        assert V.FROZEN in [finding.verdict for finding in report.findings]
+        return
+    assert report.verdict is V.CANNOT_TELL
+    assert len(report.findings) == 1
+    told = "At 30 of 50 steps, the first of them 20, the loss is at 0"
+    assert any(note.startswith(told) for note in report.notes)
+
+
+def test_a_loss_of_zero_from_the_start_is_no_excuse(tmp_path: Path) -> None:
+    lines = [f"{s},0,0" for s in range(9)]
+    (tmp_path / "x.csv").write_text("\n".join(["step,loss,grad_norm", *lines]))
+    assert diagnose_log(open_log(tmp_path / "x.csv")).verdict is V.FROZEN

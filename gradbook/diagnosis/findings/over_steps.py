@@ -23,6 +23,12 @@ SHARE = 0.1
 MOSTLY = 0.6
 """The share of steps at which a norm rises that grows."""
 
+LEARNED = 1e-6
+"""The share of its largest value to which a loss has come that is as good as 0."""
+
+LATE = 2
+"""How many times its longest pause before a layer that takes turns may pause at the end."""
+
 PEAK = 100.0
 """How many times the median of all a norm is that is a peak."""
 
@@ -75,6 +81,39 @@ def ceasing(total: Mapping[float, float]) -> Finding | None:
     if grew := burst(total):
         return Finding(Verdict.FROZEN, f"{grew} {text}", since=f"step {since:g}", hint="grew")
     return Finding(Verdict.FROZEN, text, since=f"step {since:g}", hint="ceased")
+
+
+def learned(total: Mapping[float, float], losses: Mapping[float, float]) -> set[float]:
+    """Return the steps at which all gradients are exactly 0 since the loss is, too.
+
+    So it is with a margin that all examples keep, and it is no fault.
+
+    Examples:
+        >>> learned({0.0: 1.0, 1.0: 0.0, 2.0: 0.0}, {0.0: 2.0, 1.0: 0.0})
+        {1.0, 2.0}
+        >>> learned({0.0: 1.0, 1.0: 0.0, 2.0: 0.0}, {0.0: 2.0, 1.0: 2.0})
+        set()
+    """
+    top = max((abs(loss) for loss in losses.values() if math.isfinite(loss)), default=0.0)
+    found, loss = set[float](), math.nan
+    for step, norm in total.items():
+        loss = losses.get(step, loss)  # it may be logged at fewer steps
+        if norm == 0 and abs(loss) <= LEARNED * top:
+            found.add(step)
+    return found if len(found) < len(total) else set()
+
+
+def takes_turns(norms: Sequence[float]) -> bool:
+    """Tell a layer that gets something again and again from one that gets nothing any more.
+
+    Examples:
+        >>> takes_turns([0.0, 0.0, 0.3] * 4 + [0.0]), takes_turns([0.3, 0.2, 0.0, 0.0, 0.0])
+        (True, False)
+    """
+    some = [at for at, norm in enumerate(norms) if norm != 0]
+    gaps = [b - a - 1 for a, b in pairwise([-1, *some])]
+    # What is drawn by chance may be late once, but not by far.
+    return len(some) > 1 and len(norms) - 1 - some[-1] <= LATE * max(gaps)
 
 
 def falls(total: Mapping[float, float]) -> str:

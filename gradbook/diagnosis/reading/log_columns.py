@@ -53,6 +53,9 @@ BESIDE = re.compile(
 )
 """What a column is called that holds something else."""
 
+LOSS = re.compile(r"(?i)(?:train(?:ing)?[/_])?(?:lm_)?(?:total_)?loss(?:[/_](?:train|step|total))?")
+"""What the loss is called that the gradients are of."""
+
 COUNTED = re.compile(
     r"(?i)(?:[a-z]+_)*(?:scale|scaler)"
     r"|(?:[a-z]+/)?(?:[a-z]+_)*(?:rewards?|rew|returns?|scores?|len|length|size"
@@ -207,6 +210,11 @@ def _norms_of(layers: dict[str, str]) -> dict[str, str]:
     if len(kept) > 1 and all(map(ENDING.search, kept.values())):
         return {n: ENDING.sub("", called) for n, called in kept.items()}
     return kept
+
+
+def is_loss(name: str) -> bool:
+    """Tell the column of the loss that is trained."""
+    return bool(LOSS.fullmatch(_plain(name)))
 
 
 def _beside(name: str) -> bool:

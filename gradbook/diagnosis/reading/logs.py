@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
-from gradbook.diagnosis.reading.log_columns import Columns, columns_of, long_columns, unsquared
+from gradbook.diagnosis.reading.log_columns import (
+    Columns,
+    columns_of,
+    is_loss,
+    long_columns,
+    unsquared,
+)
 from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
 MISSING = ("", "-", "none", "null", "na", "n/a", "<na>")
@@ -50,6 +56,8 @@ class Log(Iterator[Entry]):
         """The columns whose roots were taken, as their names say that they hold squares."""
         self.missing = 0
         """The steps without norms at which a tool has written NaN."""
+        self.losses: dict[float, float] = {}
+        """The loss at the steps, where there is one column of it."""
         self._run: tuple[str, Any] | None = None
         self._entries = self._with_norms(self._read(path, reader))
 
@@ -90,7 +98,9 @@ class Log(Iterator[Entry]):
             for number, row in reader(path):
                 with one_line(f"line {number}"):
                     self._check_run(row)
-                    found = list(_entries(row, self._columns(row)))
+                    columns = self._columns(row)
+                    found = list(_entries(row, columns))
+                    self.losses |= _loss(row, columns)
                     if found and found[0].step != last:
                         seen, last, count = {}, found[0].step, count + 1
                     for entry in found:
@@ -168,6 +178,15 @@ def _filled(cell: Any) -> bool:
 
 def _tells_else(cells: dict[str, Any], usual: dict[str, Any]) -> bool:
     return any(_filled(cells[name]) and not _filled(usual.get(name)) for name in cells)
+
+
+def _loss(row: dict[str, Any], columns: Columns) -> dict[float, float]:
+    """Return the loss at a line's step, if that is all a number."""
+    told = [row[name] for name in row if is_loss(name) and name not in columns.norms]
+    try:
+        return {float(row[columns.step]): float(told[0])} if len(told) == 1 else {}
+    except (ValueError, TypeError, OverflowError):
+        return {}
 
 
 def _number(column: str, cell: Any) -> float:
