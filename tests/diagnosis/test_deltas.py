@@ -12,6 +12,7 @@ import pytest
 
 import gradbook
 from gradbook.checks import Array
+from gradbook.diagnosis import BadInput
 from gradbook.diagnosis import Verdict as V
 from gradbook.diagnosis.diagnose_logs import diagnose_log
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
@@ -66,6 +67,8 @@ def test_modules_that_hold_others_are_not_compared_with_them(
     back = list(deltas_of(every, change).items())[::-1]
     given = [*back[:3], (whole[-1], back[0][1]), *back[3:], *((n, back[3][1]) for n in whole[:-1])]
     deltas = dict(given if last_first else given[::-1])
+    wrapped = grads_of([f"module.{name}" for name in weighted])
+    assert gradbook.diagnose(wrapped, deltas=deltas).verdict is verdict
     report = gradbook.diagnose(grads_of(weighted), deltas=deltas)
     assert report.verdict is verdict
     assert report.profile is None or "features" not in report.profile.names
@@ -160,3 +163,56 @@ def test_zeros_among_layers_or_in_between_are_still_cuts(zeros: tuple[int, ...])
     if zeros == (19,):  # a δ for each layer
         grads = {f"fc{k}.weight": np.ones((8, 8)) for k in range(21)}
     assert gradbook.diagnose(grads, deltas=sizes).verdict is V.CUT
+
+
+PARTS = {
+    "gpt": ["ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc"],
+    "linear alone": ["attn.qkv", "mlp.fc1", "mlp.fc2"],
+    "bert": ["attention.self.query", "attention.self.key", "output.dense"],
+}
+
+
+@pytest.mark.parametrize("change", [1e-6, 1e6])
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("containers", [True, False])
+def test_what_stands_side_by_side_in_blocks_is_no_chain(
+    parts: list[str], containers: bool, change: float
+) -> None:
+    """Each gets a share of δ; the blocks' outputs follow one another."""
+    names = [f"net.h.{k}.{part}" for k in range(4) for part in parts]
+    weighted = ["net.wte", "net.wpe", *names, "head"]
+    blocks = [f"net.h.{k}" for k in range(4)] if containers else []
+    deltas = deltas_of([*weighted[:-1], *blocks, "head"], change)
+    report = gradbook.diagnose(grads_of(weighted), deltas=deltas)
+    assert report.verdict is V.CANNOT_TELL
+    assert "blocks' outputs alone" in report.reason
+    outputs = deltas_of([f"net.h.{k}" for k in range(5)], change)
+    outputs.popitem()
+    alone = gradbook.diagnose(grads_of(weighted), deltas=outputs).verdict
+    assert alone is (V.VANISHING if change < 1 else V.EXPLODING)
+    broken = deltas | {names[0]: np.full((4, 8), np.nan)}
+    assert gradbook.diagnose(grads_of(weighted), deltas=broken).verdict is V.NON_FINITE
+
+
+@pytest.mark.parametrize("biases", [True, False])
+def test_gradients_of_weights_are_not_taken_for_deltas(biases: bool) -> None:
+    grads = {"1.weight": np.ones((8, 4)), "2.weight": np.ones((8, 8)), "3.weight": np.ones((3, 8))}
+    if biases:
+        grads |= {f"{k}.bias": np.ones(8 if k < 3 else 3) for k in (1, 2, 3)}
+    buffers = {"1.running_mean": np.ones(8)}
+    for given in (grads, grads | buffers, {name: 2 * x for name, x in grads.items()}):
+        with pytest.raises(BadInput, match="deltas must be gradients at the layers' outputs"):
+            gradbook.diagnose(grads, deltas=given)
+    entries = [Entry(0.0, name, 1.0) for name in grads]
+    if biases:
+        with pytest.raises(BadInput, match="deltas must be gradients at the layers' outputs"):
+            diagnose_log(entries, deltas=entries)
+    else:  # names alone may be those of layers' weights
+        assert diagnose_log(entries, deltas=entries).verdict is V.HEALTHY
+
+
+def test_layers_may_be_called_like_what_is_in_a_layer() -> None:
+    for names in (["a", "b", "c"], ["net/a", "net/b", "net/c"], ["w1", "w2", "w3"]):
+        grads = {name: np.ones((8, 8)) for name in names}
+        deltas = {name: np.ones((8, 8)) for name in names}
+        assert gradbook.diagnose(grads, deltas=deltas).verdict is V.HEALTHY

@@ -245,8 +245,12 @@ def _missing(e: Evidence) -> str | None:
     return "one alone" if len(e.deltas.rms) == 1 else "nothing came"
 
 
-def _of_delta(deltas: Profile) -> str:
+def _of_delta(deltas: Profile | None) -> str:
     """Say why δ does not settle it, though it is given."""
+    if deltas is None:
+        text = "δ is given of what stands side by side in blocks, as queries and keys do: each gets"
+        text += " a share of it, which may be any. Give δ of the blocks' outputs alone, or use "
+        return f"{text}gradbook.watch(net), which sees the paths."
     if len(deltas.rms) == 1:
         return "δ is known of one hidden layer alone, and there is none to compare it with."
     of = "the first and the last" if any(deltas.rms) else "all"
@@ -264,11 +268,13 @@ def _question(e: Evidence) -> str:
         text = "The gradient of a recurrent weight is a sum over all steps and says nothing about "
         text += "time. Give the norms of ∂L/∂x_t: x.requires_grad_() before the forward pass, then "
         return f"{text}x.grad after the backward pass."
-    if e.deltas is not None and (len(e.deltas.rms) == 1 or math.isnan(e.deltas.decades)):
+    few = e.deltas is not None and (len(e.deltas.rms) == 1 or math.isnan(e.deltas.decades))
+    if few or e.branches:
         return _of_delta(e.deltas)
-    few, begun = "There are fewer than three layers of one kind to compare.", _by_design(e)
+    begun = _by_design(e)
     if e.weights is None or begun:
-        return f"{f'{begun} {_LATER}' if begun else few} {_WATCH}"
+        too_few = "There are fewer than three layers of one kind to compare."
+        return f"{f'{begun} {_LATER}' if begun else too_few} {_WATCH}"
     if e.blocks or e.normalized:
         text = "If paths lead around blocks, what stands in a block gets a share of the gradient, "
         return f"{text}and the names do not exclude it. {_WATCH}"

@@ -17,7 +17,14 @@ import numpy as np
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.measuring.chains import deltas_run_back
 from gradbook.diagnosis.measuring.evidence import Evidence
-from gradbook.diagnosis.measuring.matching import containers, place_of, renamed, tell_an_order
+from gradbook.diagnosis.measuring.matching import (
+    containers,
+    place_of,
+    refuse_weights,
+    renamed,
+    side_by_side,
+    tell_an_order,
+)
 from gradbook.diagnosis.measuring.names import NO_MATRIX, Kind, Layer, Role, uncounted
 from gradbook.diagnosis.measuring.orders import (
     by_number,
@@ -55,16 +62,8 @@ def read_deltas(
         return Evidence()
     deltas = deltas if isinstance(deltas, (Mapping, list, tuple)) else _listed(deltas)
     tensors, by_alphabet = _tensors("deltas", _norms_as_arrays(deltas))
-    notes = list[str]()
-    if isinstance(deltas, Mapping):
-        if outer := containers(list(tensors)):
-            tensors = {name: x for name, x in tensors.items() if name not in outer}
-            text = "δ of modules that hold others named is not compared, for these are: "
-            notes.append(f"{text}{listed([name or 'the whole network' for name in outer])}.")
-        layers = renamed(layers, list(tensors))
-    elif deltas_run_back([_widths(x.shape) for x in tensors.values()], layers):
-        tensors = dict(list(tensors.items())[::-1])
-        notes.append("δ came last layer first, as its widths tell, and was turned around.")
+    tensors, layers, notes = _comparable(deltas, tensors, layers)
+    branches = isinstance(deltas, Mapping) and side_by_side(list(tensors))
     sizes = {name: size_of(tensor) for name, tensor in tensors.items()}
     if len(sizes) < 2 and len(sizes) + 1 != len(layers):
         text = f"deltas must have entries for at least 2 layers, got {len(sizes)}: give those of "
@@ -81,17 +80,37 @@ def read_deltas(
     if not output and not behind and (own := _of_output(hidden, tensors, layers)):
         hidden, output = hidden[:-1], [own]
         notes.append(f"δ of {own} is as wide as the output layer, and was set apart as its.")
-    stacks = _apart(hidden, sizes, layers, by_alphabet) if isinstance(deltas, Mapping) else ()
+    named = isinstance(deltas, Mapping) and not branches
+    stacks = _apart(hidden, sizes, layers, by_alphabet) if named else ()
     alone = len(stacks) == 1 < len(stacks[0].names)
     if alone and (left := [name for name in hidden if name not in stacks[0].names]):
         notes.append(f"Not compared, for the names do not tell where they stand: {listed(left)}.")
     return Evidence(
-        deltas=stacks[0] if alone else _profile(hidden, sizes),
+        deltas=None if branches else stacks[0] if alone else _profile(hidden, sizes),
         output=sizes[output[0]] if output else None,
         nonfinite=tuple(f"δ of {name}" for name in names if not math.isfinite(sizes[name])),
         notes=tuple(notes),
         apart=() if alone else stacks,
+        branches=branches,
     )
+
+
+def _comparable(
+    deltas: Any, tensors: dict[str, Tensor], layers: Sequence[Layer]
+) -> tuple[dict[str, Tensor], Sequence[Layer], list[str]]:
+    """Return δ without what holds others, a list first layer first, and the layers' names in it."""
+    names = list(tensors)
+    if not isinstance(deltas, Mapping):
+        if not deltas_run_back([_widths(x.shape) for x in tensors.values()], layers):
+            return tensors, layers, []
+        text = "δ came last layer first, as its widths tell, and was turned around."
+        return {name: tensors[name] for name in names[::-1]}, layers, [text]
+    refuse_weights({name: x.shape for name, x in tensors.items()}, layers)
+    outer = containers(names)
+    kept = {name: x for name, x in tensors.items() if name not in outer}
+    told = listed([name or "the whole network" for name in outer])
+    text = f"δ of modules that hold others named is not compared, for these are: {told}."
+    return kept, renamed(layers, list(kept)), [text] if outer else []
 
 
 def read_activations(tree: Any, layers: Sequence[Layer] = ()) -> list[Tensor]:

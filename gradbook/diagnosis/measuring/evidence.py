@@ -82,6 +82,8 @@ class Evidence:
     """The sizes of δ in the hidden layers, if given."""
     apart: tuple[Profile, ...] = ()
     """The same in stacks of layers of which no name tells which comes first."""
+    branches: bool = False
+    """Whether δ is given of what stands side by side in blocks, and so is not compared."""
     output: float | None = None
     """That at the output layer, if given."""
     notes: tuple[str, ...] = ()

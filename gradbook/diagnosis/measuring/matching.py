@@ -1,12 +1,21 @@
 """Match the names under which δ comes with those of the layers, whose order may be known."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise, product
 
-from gradbook.diagnosis.measuring.names import Layer, uncounted
-from gradbook.diagnosis.measuring.orders import around, by_number, end_of, number_key
+from gradbook.diagnosis.bad_input import BadInput
+from gradbook.diagnosis.measuring.names import (
+    Kind,
+    Layer,
+    Role,
+    Shape,
+    in_a_block,
+    locate,
+    uncounted,
+)
+from gradbook.diagnosis.measuring.orders import around, bare, by_number, end_of, number_key
 
 
 def place_of(name: str, layers: Sequence[Layer]) -> int | None:
@@ -29,7 +38,10 @@ def renamed(layers: Sequence[Layer], names: Sequence[str]) -> Sequence[Layer]:
     own = [layer.name for layer in layers]
     for more, less in _prefixes(names, own):
         known = [replace(x, name=more + x.name.removeprefix(less)) for x in layers]
-        if all(place_of(name, known) is not None for name in names):
+        found = sum(place_of(name, known) is not None for name in names)
+        # What wraps a network says so; of other words chance is excluded if they fit for all.
+        wrapped = all(not outer or _WRAPS.fullmatch(outer) for outer in (more, less))
+        if found == len(names) or (wrapped and found > 1):
             return known
     return layers
 
@@ -62,6 +74,53 @@ def containers(names: Sequence[str]) -> list[str]:
     """
     ends = {name[: at.start()] for name in names for at in re.finditer(r"[./]", name)}
     return [name for name in names if name in ends or (not name and len(names) > 1)]
+
+
+def side_by_side(names: Sequence[str]) -> bool:
+    """Tell whether names are of several places in blocks with attention, whose paths go in between.
+
+    Queries, keys and values each get a share of δ, and embeddings stand beside one another; what
+    blocks put out follows one another.
+
+    Examples:
+        >>> side_by_side(["h.0.attn.q", "h.0.mlp", "h.1.attn.q", "h.1.mlp"])
+        True
+        >>> side_by_side(["h.0", "h.1"]), side_by_side(["block1.conv1", "block1.conv2"])
+        (False, False)
+    """
+    within = [name for name in bare(names) if in_a_block(name)]
+    attends = any(locate(f"{name}.weight").kind is Kind.ATTENTION for name in within)
+    return attends and len(set(map(uncounted, within))) > 1
+
+
+def refuse_weights(shapes: Mapping[str, Shape], layers: Sequence[Layer]) -> None:
+    """Refuse weights, or their gradients, that are said to be δ."""
+    if wrong := of_weights(shapes, layers):
+        text = "deltas must be gradients at the layers' outputs, under the layers' names, got those"
+        raise BadInput(f"{text} of weights, or weights, as {wrong!r}")
+
+
+def of_weights(shapes: Mapping[str, Shape], layers: Sequence[Layer]) -> str:
+    """Name a tensor of weights among what is said to be δ; without any it is empty.
+
+    δ of a layer is not called after its bias, and the first axis of all δ counts the examples.
+
+    Examples:
+        >>> from gradbook.diagnosis.measuring.names import group
+        >>> given = {"fc1.weight": (4, 2), "fc1.bias": (4,)}
+        >>> of_weights(given, group(given)), of_weights({"fc1": (4, 2)}, group(given))
+        ('fc1.bias', '')
+    """
+    own = {member.name: member.shape for layer in layers for member in layer.members}
+    if not (shapes.keys() <= own.keys() or own.keys() <= shapes.keys()):
+        return ""
+    pairs = [x.members for x in layers if x.name and len(x.members) > 1]
+    found = (m.name for of in pairs for m in of if m.role is Role.BIAS)
+    if (bias := next((name for name in found if name in shapes), "")) or not own:
+        return bias
+    same = all(len(shape) > 1 and shapes.get(name) == shape for name, shape in own.items() if shape)
+    counts = {shape[0] for shape in own.values() if shape}
+    return next(iter(own)) if same and len(counts) > 1 else ""
 
 
 def tell_an_order(names: Sequence[str], loose: bool | None = None) -> bool:
