@@ -1,7 +1,7 @@
 """Diagnose a log of norms: what is left of the gradients of a whole training."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -31,6 +31,12 @@ from gradbook.diagnosis.reporting.compose import in_order, report_of
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
+ROUNDING = 1e-4
+"""The share of its weight's norm below which that of a bias is rounding."""
+
+NEARLY = 0.9
+"""The share of steps at which it is."""
+
 
 def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = None) -> Report:
     """Diagnose a log of norms over steps: along the layers, and along the time of training.
@@ -53,7 +59,8 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     order = network_order(norms)
     layers = group(dict.fromkeys(order.names))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
-    facts = tuple(_facts(layer, measured) for layer in layers)
+    rounding = _rounding(layers, kept)
+    facts = tuple(_facts(layer, measured, rounding) for layer in layers)
     seen = None if deltas is None else [entry for entry in deltas if entry.step not in done]
     given = read_deltas(None if seen is None else sizes_of(seen), layers)
     skipped = passing(total)
@@ -61,11 +68,14 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     evidence = gather(facts, replace(given, nonfinite=(*given.nonfinite, *map(_when, bad))))
     notes = [note for note in (_at_zero(done, total), skipped, order.note) if note]
     notes += [*_turns(norms), *_notes(kept, total, whole)]
+    if rounding:
+        text = "These biases hold 0 or rounding, as in front of a normalization; not compared: "
+        notes.append(f"{text}{listed(rounding)}.")
     notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
     if first.verdict is Verdict.CANNOT_TELL:
-        first = _idle(norms, total) or first
+        first = _idle({n: of for n, of in norms.items() if n not in rounding}, total) or first
     findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
     report = report_of(found, findings)
     said = {finding.verdict for finding in findings}
@@ -127,8 +137,30 @@ def _as_measured(name: str, norm: float) -> Measured:
     return Measured(name, None, None, Statistics(1, size, size, int(norm == 0), int(lost)), None)
 
 
-def _facts(layer: Layer, measured: Mapping[str, Measured]) -> Facts:
-    first = {m.kind is Kind.BIAS: measured[m.name] for m in reversed(layer.members)}
+def _rounding(layers: Iterable[Layer], entries: Iterable[Entry]) -> list[str]:
+    """Return the biases that hold rounding alone, as in front of a normalization.
+
+    There they get exactly 0 but for that, and nobody sees the normalization in its name.
+    """
+    pairs = {}
+    for layer in layers:
+        first = {m.kind is Kind.BIAS: m.name for m in reversed(layer.members)}
+        if len(first) == 2:
+            pairs[first[True]] = first[False]
+    sizes: dict[str, dict[float, float]] = {name: {} for pair in pairs.items() for name in pair}
+    for entry in entries:
+        if entry.name in sizes:
+            sizes[entry.name][entry.step] = entry.norm
+    below = {
+        bias: [norm < ROUNDING * sizes[weight].get(s, 0.0) for s, norm in sizes[bias].items()]
+        for bias, weight in pairs.items()
+    }
+    return [bias for bias, at in below.items() if sum(at) > NEARLY * len(at)]
+
+
+def _facts(layer: Layer, measured: Mapping[str, Measured], rounding: Container[str]) -> Facts:
+    told = (m for m in reversed(layer.members) if m.name not in rounding)
+    first = {m.kind is Kind.BIAS: measured[m.name] for m in told}
     return Facts(layer.name, layer.kind, weight=first.get(False), bias=first.get(True))
 
 

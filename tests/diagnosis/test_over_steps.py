@@ -377,3 +377,25 @@ def test_a_loss_of_zero_from_the_start_is_no_excuse(tmp_path: Path) -> None:
     lines = [f"{s},0,0" for s in range(9)]
     (tmp_path / "x.csv").write_text("\n".join(["step,loss,grad_norm", *lines]))
     assert diagnose_log(open_log(tmp_path / "x.csv")).verdict is V.FROZEN
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-7, 1e-2])
+@pytest.mark.parametrize("often", [True, False])
+def test_biases_that_hold_rounding_are_not_compared(share: float, often: bool) -> None:
+    """As in front of the normalizations of an `nn.Sequential`, whose names do not tell of them."""
+    sizes: dict[str, float] = {}
+    for k in range(0, 12, 3):
+        sizes |= {f"{k}.weight": 0.2, f"{k}.bias": 0.2 * share}  # a layer, and its normalization
+        sizes |= {f"{k + 1}.weight": 0.1, f"{k + 1}.bias": 0.1}
+    sizes |= {"12.weight": 0.3, "12.bias": 0.3}
+    log = [
+        Entry(float(step), name, 0.2 if norm == 0.2 * share and not (often or step % 4) else norm)
+        for step in range(20)
+        for name, norm in sizes.items()
+    ]
+    report = diagnose_log(log)
+    told = [note for note in report.notes if "hold 0 or rounding" in note]
+    assert bool(told) is (share < 1e-4 and often)
+    if told:
+        assert told[0].endswith("0.bias, 3.bias, 6.bias and 1 more.")
+        assert report.verdict is V.CANNOT_TELL
