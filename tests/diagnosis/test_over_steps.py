@@ -263,6 +263,11 @@ def test_layers_of_a_long_log_are_read_whatever_stands_beside(
     assert list(log.beside) == [column for column in beside if column]
 
 
+def test_a_long_log_may_hold_lines_without_a_norm(tmp_path: Path) -> None:
+    text = "step,layer,grad_norm,val_loss\n0,fc1,0.5,\n0,,,1.5\n1,fc1,2.0,\n"
+    assert norms(tmp_path / "x.csv", text) == [0.5, 2.0]
+
+
 QUANTITIES = ["grad_scale", "scaler", "rollout/ep_rew_mean", "avg_return", "score", "seq_len"]
 QUANTITIES += ["inverse_temperature", "buffer_size", "Batch count"]
 

@@ -53,6 +53,9 @@ BESIDE = re.compile(
 )
 """What a column is called that holds something else."""
 
+RUN = re.compile(r"(?i)run(?:_(?:id|name))?")
+"""What a column is called that tells one run from another."""
+
 LOSS = re.compile(r"(?i)(?:train(?:ing)?[/_])?(?:lm_)?(?:total_)?loss(?:[/_](?:train|step|total))?")
 """What the loss is called that the gradients are of."""
 
@@ -115,6 +118,7 @@ class Columns:
     """The columns that hold squares of norms."""
 
 
+@lru_cache(maxsize=4096)
 def unsquared(name: str) -> str:
     """Return what a column were called if it held norms and not their squares.
 
@@ -212,9 +216,17 @@ def _norms_of(layers: dict[str, str]) -> dict[str, str]:
     return kept
 
 
-def is_loss(name: str) -> bool:
-    """Tell the column of the loss that is trained."""
-    return bool(LOSS.fullmatch(_plain(name)))
+@lru_cache(maxsize=64)
+def run_and_loss(names: tuple[str, ...]) -> tuple[str, str]:
+    """Return the columns that name the run and hold the loss that is trained, nothing for none.
+
+    Examples:
+        >>> run_and_loss(("step", "run_id", "loss", "val_loss")), run_and_loss(("step", "fc1"))
+        (('run_id', 'loss'), ('', ''))
+    """
+    losses = [name for name in names if LOSS.fullmatch(_plain(name))]
+    run = next((name for name in names if RUN.fullmatch(_plain(name))), "")
+    return run, losses[0] if len(losses) == 1 else ""
 
 
 def _beside(name: str) -> bool:

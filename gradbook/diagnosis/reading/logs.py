@@ -5,7 +5,6 @@ for each layer, of which `log_columns` tells what they are. Cells may be empty, 
 """
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -16,17 +15,14 @@ from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
 from gradbook.diagnosis.reading.log_columns import (
     Columns,
     columns_of,
-    is_loss,
     long_columns,
+    run_and_loss,
     unsquared,
 )
 from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
 MISSING = ("", "-", "none", "null", "na", "n/a", "<na>")
 """What tools write where there is no number; NaN may be one that went wrong."""
-
-RUN = re.compile(r"(?i)run(?:[_ ](?:id|name))?")
-"""What a column is called that tells one run from another."""
 
 LONGEST_BINS = 4096
 """More bins than any tool writes for a histogram."""
@@ -58,7 +54,7 @@ class Log(Iterator[Entry]):
         """The steps without norms at which a tool has written NaN."""
         self.losses: dict[float, float] = {}
         """The loss at the steps, where there is one column of it."""
-        self._run: tuple[str, Any] | None = None
+        self._run: Any = None
         self._entries = self._with_norms(self._read(path, reader))
 
     def __next__(self) -> Entry:
@@ -97,10 +93,11 @@ class Log(Iterator[Entry]):
             require_file(path)
             for number, row in reader(path):
                 with one_line(f"line {number}"):
-                    self._check_run(row)
+                    run, loss = run_and_loss(tuple(row))
+                    self._check_run(row, run)
                     columns = self._columns(row)
                     found = list(_entries(row, columns))
-                    self.losses |= _loss(row, columns)
+                    self.losses |= _numbers(row, columns.step, loss)
                     if found and found[0].step != last:
                         seen, last, count = {}, found[0].step, count + 1
                     for entry in found:
@@ -119,24 +116,21 @@ class Log(Iterator[Entry]):
                 told = "log that of each layer's gradient, in a column each or under step,name,norm"
                 raise BadInput(f"holds no norms{only}: {told}")
 
-    def _check_run(self, row: dict[str, Any]) -> None:
+    def _check_run(self, row: dict[str, Any], column: str) -> None:
         """Refuse lines of several runs, of which the norms would be taken for those of one."""
-        for column in filter(RUN.fullmatch, row):
-            told, before = (column, row[column]), self._run
-            if _empty(row[column]) or told == before:
-                return
-            if before is not None:
-                text = (
-                    f"must be the log of one run, got {before[1]!r} and {told[1]!r} in {column!r}"
-                )
-                raise BadInput(f"{text}: leave out the lines of the others")
-            self._run = told
+        if not column or not _filled(row[column]):
             return
+        if self._run not in (None, row[column]):
+            text = f"must be the log of one run, got {self._run!r} and {row[column]!r} in "
+            raise BadInput(f"{text}{column!r}: leave out the lines of the others")
+        self._run = row[column]
 
     def _columns(self, row: dict[str, Any]) -> Columns:
         """Return what a line's columns are; one of a long log names its layer itself."""
         if long := long_columns(tuple(row)):
             step, name, norm = long
+            if _empty(row[norm]):
+                return Columns(step, {})
             if not isinstance(row[name], (str, int)) or not str(row[name]).strip():
                 raise BadInput(f"{name!r} must name a layer, got {row[name]!r}")
             self.beside |= {column: None for column in row if column and column not in long}
@@ -180,12 +174,11 @@ def _tells_else(cells: dict[str, Any], usual: dict[str, Any]) -> bool:
     return any(_filled(cells[name]) and not _filled(usual.get(name)) for name in cells)
 
 
-def _loss(row: dict[str, Any], columns: Columns) -> dict[float, float]:
-    """Return the loss at a line's step, if that is all a number."""
-    told = [row[name] for name in row if is_loss(name) and name not in columns.norms]
+def _numbers(row: dict[str, Any], step: str, column: str) -> dict[float, float]:
+    """Return what a column holds at a line's step, if both are numbers."""
     try:
-        return {float(row[columns.step]): float(told[0])} if len(told) == 1 else {}
-    except (ValueError, TypeError, OverflowError):
+        return {float(row[step]): float(row[column])} if column else {}
+    except (KeyError, ValueError, TypeError, OverflowError):
         return {}
 
 
