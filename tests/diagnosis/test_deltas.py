@@ -97,6 +97,26 @@ def test_two_stacks_are_put_in_order_whatever_stands_around_them(
     assert report.verdict is verdict
 
 
+@pytest.mark.parametrize("change", [1e-6, 1e6])
+@pytest.mark.parametrize("names", [TWO, ["dense", *(f"dense_{k}" for k in range(1, 12))]])
+def test_in_no_order_beside_sorted_gradients_only_the_numbers_tell(
+    names: list[str], change: float
+) -> None:
+    """Of two stacks each has its order, and nothing tells which comes first."""
+    deltas = deltas_of(names, change)
+    came = random.Random(2).sample(names, len(names))
+    grads = Tensors(hand_over(dict(sorted(grads_of(names).items()))).readers, ordered=False)
+    found = gradbook.diagnose(grads, deltas={name: deltas[name] for name in came}).verdict
+    expected = V.VANISHING if change < 1 else V.EXPLODING
+    assert found is expected
+    # Each of two stacks falls little, and both together much.
+    little = dict(zip(names, [1e-2] * 6 + [1.0] * (len(names) - 6), strict=True))
+    given = {name: np.full((4, 8), little[name]) for name in came}
+    assert gradbook.diagnose(grads, deltas=given).verdict is (
+        V.CANNOT_TELL if names is TWO else V.VANISHING
+    )
+
+
 class Lists(NamedTuple):
     """What a NumPy network has after its backward pass, first layer to last."""
 

@@ -18,7 +18,9 @@ from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.measuring.chains import deltas_run_back
 from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.measuring.matching import (
+    came_by_number,
     containers,
+    in_disorder,
     place_of,
     refuse_weights,
     renamed,
@@ -235,6 +237,10 @@ def _in_order(
     if len(found) > 1:
         falling = all(a >= b for a, b in pairwise(found)) and found[0] > found[-1]
         falling = falling or (not told and goes_back(names))
+        rising = all(a <= b for a, b in pairwise(found))
+        sorted_ = len(found) == len(names) and came_by_number([x.name for x in layers])
+        if sorted_ and not (falling or rising) and in_disorder(names):
+            return by_number(names, ends=True)  # neither δ nor the layers came in an order
     elif not falling:  # modules without parameters, such as ReLU, whose names may still count down
         falling = counts_down(names) or by_number(names) == names[::-1]
     return names[::-1] if falling else names

@@ -135,13 +135,34 @@ def tell_an_order(names: Sequence[str], loose: bool | None = None) -> bool:
         >>> tell_an_order(["decoder.0", "decoder.1", "encoder.0", "encoder.1", "head"])
         False
     """
-    end, stacks = end_of(names), dict[str, list[list[tuple[int, str]]]]()
-    for name in names:
-        stacks.setdefault(uncounted(name), []).append(number_key(name))
-    rise = all(a < b for found in stacks.values() for a, b in pairwise(found))
+    end = end_of(names)
+    rise = all(a < b for found in _stacks(names) for a, b in pairwise(found))
     if len(names) < 2 or not rise or any(end[a] > end[b] for a, b in pairwise(names)):
         return False
-    several = len({uncounted(name) for name in names if not end[name]}) > 1
-    given = list(names)
-    sorted_ = given in (by_number(given), by_number(given, ends=True)) if loose is None else loose
-    return not several or not sorted_
+    stems = {uncounted(name).removesuffix("_#") for name in names if not end[name]}
+    several = len(stems) > 1  # Keras counts dense, dense_1 and so on
+    return not several or not (came_by_number(names) if loose is None else loose)
+
+
+def came_by_number(names: Sequence[str]) -> bool:
+    """Tell whether names stand as a sorting by their numbers leaves them."""
+    return list(names) in (by_number(names), by_number(names, ends=True))
+
+
+def in_disorder(names: Sequence[str]) -> bool:
+    """Tell whether the numbers of some stack neither rise nor fall.
+
+    Examples:
+        >>> in_disorder(["enc.0", "enc.2", "enc.1"]), in_disorder(["enc.0", "enc.1", "dec.0"])
+        (True, False)
+    """
+    turns = [{a < b for a, b in pairwise(found)} for found in _stacks(names)]
+    return any(len(found) > 1 for found in turns)
+
+
+def _stacks(names: Sequence[str]) -> list[list[list[tuple[int, str]]]]:
+    """Return the numbers of names that count the same, in the order in which these come."""
+    stacks: dict[str, list[list[tuple[int, str]]]] = {}
+    for name in names:
+        stacks.setdefault(uncounted(name), []).append(number_key(name))
+    return list(stacks.values())
