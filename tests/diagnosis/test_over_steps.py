@@ -287,6 +287,7 @@ def test_a_quantity_beside_bare_names_of_layers_is_none(column: str, layer: str)
     [
         ("conv1", "layer1", "layer2", "fc"),
         ("enc", "mid", "dec"),
+        ("stem", "layer1.0", "layer1.1", "layer2.0", "layer2.1", "fc"),
         ("params/Dense_0/kernel", "params/LayerNorm_0/scale", "scale/0"),
         ("blocks.0.fc.weight", "blocks.1.fc.weight", "head_weight", "q_bias", "layernorm"),
     ],

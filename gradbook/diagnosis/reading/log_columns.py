@@ -66,8 +66,8 @@ COUNTED = re.compile(
 )
 """What a column is called in plain words that holds a quantity, and no gradient."""
 
-PARAMETER = re.compile(r"(?i).*(?:[./].|(?:weight|bias|kernel)(?:_|:?\d*$))")
-"""What nearly all names of parameters are like."""
+PARAMETER = re.compile(r"(?i).*(?:weight|bias|kernel)(?:_|:?\d*$)")
+"""What most names of parameters are like, and those of modules are not."""
 
 PLAIN_WORD = re.compile(r"(?i)(?!.*(?:weight|bias|kernel|norm))[a-z_ -]+")
 """What no name of a parameter is where the others are such names."""
@@ -75,9 +75,7 @@ PLAIN_WORD = re.compile(r"(?i)(?!.*(?:weight|bias|kernel|norm))[a-z_ -]+")
 OF_WEIGHTS = re.compile(r"(?i).*(?:\d|weight|bias|grad)")
 """What is in most layers' names, and not in those of rewards or counts beside a total norm."""
 
-OF_ONE_LAYER = re.compile(
-    rf"(?i){PREFIX.pattern.removeprefix('(?i)')}|.*[./](?:weight|bias|kernel)"
-)
+OF_ONE_LAYER = re.compile(PREFIX.pattern + r"|.*[./](?:weight|bias|kernel)")
 """What a column is called that holds the norms of one layer, whatever else is logged."""
 
 OF_LAYER = re.compile(r"(?i)(.*[/._-])(norm|rms|mean|avg|std|var|min|max|median)")
@@ -141,11 +139,12 @@ def columns_of(names: tuple[str, ...]) -> Columns:
         >>> found.norms, found.beside
         ({'grad_norm/fc1': 'fc1', 'grad_norm_total': ''}, ('epoch', 'loss'))
     """
-    called = {plain: n for n in names if (plain := unsquared(n)) == n or plain not in names}
+    given = set(names)
+    called = {plain: n for n in names if (plain := unsquared(n)) == n or plain not in given}
     if squares := {plain for plain, n in called.items() if plain != n}:
         found = _columns_of(tuple(called))
         norms = {called[n]: layer for n, layer in found.norms.items()}
-        beside = tuple(n for n in names if n and n not in (*norms, found.step))
+        beside = tuple(n for n in names if n and n not in norms and n != found.step)
         return Columns(found.step, norms, beside, frozenset(called[n] for n in squares))
     return _columns_of(names)
 
@@ -231,7 +230,7 @@ def run_and_loss(names: tuple[str, ...]) -> tuple[str, str]:
 
 def _beside(name: str) -> bool:
     """Tell a quantity from a layer."""
-    return bool(BESIDE.fullmatch(name) or (COUNTED.fullmatch(name)))
+    return bool(BESIDE.fullmatch(name) or COUNTED.fullmatch(name))
 
 
 def _plain(name: str) -> str:
