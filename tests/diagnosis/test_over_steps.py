@@ -229,6 +229,21 @@ def test_a_log_may_end_with_a_line_of_something_else(told: bool, tmp_path: Path)
     assert any(math.isnan(entry.norm) for entry in open_log(tmp_path / "x.csv")) is not told
 
 
+@pytest.mark.parametrize("layers", [["grad_norm"], ["fc1", "fc2"]])
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_line_of_nan_behind_norms_of_its_step_tells_of_something_else(
+    layers: list[str], lost: bool, tmp_path: Path
+) -> None:
+    """As Lightning and the Trainer log an evaluation at the step of the training before it."""
+    nan, rows = dict.fromkeys(layers, math.nan), []
+    for step in range(20):
+        norm = math.nan if lost and step > 14 else 1.0
+        rows += [{"step": step, "eval_loss": math.nan, **dict.fromkeys(layers, norm)}]
+        rows += [{"step": step, "eval_loss": 1.0, **nan}] if step % 5 == 4 else []
+    (tmp_path / "x.json").write_text(json.dumps(rows))
+    assert (diagnose_log(open_log(tmp_path / "x.json")).verdict is V.NON_FINITE) is lost
+
+
 def test_nan_in_front_of_a_resumed_run_is_not_finite(tmp_path: Path) -> None:
     rows = [(s, "nan" if s > 7 else "1") for s in range(10)] + [(s, "1") for s in range(5, 20)]
     lines = [f"{s},{x},{x}" for s, x in rows]

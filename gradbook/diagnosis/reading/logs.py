@@ -67,12 +67,17 @@ class Log(Iterator[Entry]):
         What is not a number once a step has been taken with it stays so.
         """
         doubtful, known, usual = list[Line](), -math.inf, dict[str, Any]()
+        told = set[str]()
         for row, cells in lines:
-            if row[0].step != known and all(math.isnan(entry.norm) for entry in row):
+            # Beside norms of the same step NaN is one of them, unless these have been told.
+            apart = row[0].step != known or told.issuperset(entry.name for entry in row)
+            if apart and _nothing(row):
                 doubtful.append((row, cells))
                 continue
             later = not doubtful or row[0].step > doubtful[-1][0][0].step
             yield from self._left(doubtful, later and all(math.isfinite(e.norm) for e in row))
+            told = told if row[0].step == known else set()
+            told.update(entry.name for entry in row)
             doubtful, known, usual = [], row[0].step, cells
             yield from row
         # A log may end with such a line, as those before it told of something else.
@@ -100,9 +105,10 @@ class Log(Iterator[Entry]):
                     self.losses |= _numbers(row, columns.step, loss)
                     if found and found[0].step != last:
                         seen, last, count = {}, found[0].step, count + 1
+                    again = len(found) > 1 and _nothing(found)  # of a line of something else
                     for entry in found:
                         # A total of each batch whose gradients are added up has the step of all.
-                        if entry.name and entry.name in seen:
+                        if entry.name and entry.name in seen and not again:
                             # A run may be resumed at its last step, and that whole, not at each.
                             if count - anew < 2 or entry.name != next(filter(None, seen)):
                                 raise BadInput(f"step {last:g} has {entry.name!r} twice")
@@ -168,6 +174,10 @@ def _empty(cell: Any) -> bool:
 
 def _filled(cell: Any) -> bool:
     return not _empty(cell) and str(cell).strip().lower() != "nan"
+
+
+def _nothing(row: list[Entry]) -> bool:
+    return all(math.isnan(entry.norm) for entry in row)
 
 
 def _tells_else(cells: dict[str, Any], usual: dict[str, Any]) -> bool:
