@@ -86,9 +86,9 @@ _SQ = r"(?:sq|sqr|squared?)s?"
 SQUARED = re.compile(
     r"(?i)(?<![a-z0-9])(?:grad(?:ient)?s?[_./ -]?)?"
     rf"(?:(?:sum_?(?:of_)?)?{_SQ}_?(?:grad_?)?norms?|norms?_?{_SQ}|sum_?(?:of_)?{_SQ}"
-    rf"|(?<=grad_){_SQ}|(?<=grad_)norm2|(?<=grad)norm2)(?![a-z0-9])"
+    rf"|(?<=grad_){_SQ})(?![a-z0-9])"
 )
-"""What the name of a column of squares of norms has in it; `norm2` alone is a layer."""
+"""What the name of a column of squares of norms has in it; `norm2` is a layer, or the 2-norm."""
 
 SIZES = ("norm", "rms")
 """Of these the first that is there."""

@@ -81,9 +81,7 @@ class Log(Iterator[Entry]):
             doubtful, known, usual = [], row[0].step, cells
             yield from row
         # A log may end with such a line, as those before it told of something else.
-        other = all(
-            any(_filled(c[n]) and not _filled(usual.get(n)) for n in c) for _, c in doubtful
-        )
+        other = all(_tells_else(cells, usual) for _, cells in doubtful)
         yield from self._left(doubtful, other and self.missing > 0)
 
     def _left(self, doubtful: list[Line], missing: bool) -> Iterator[Entry]:
@@ -181,6 +179,7 @@ def _nothing(row: list[Entry]) -> bool:
 
 
 def _tells_else(cells: dict[str, Any], usual: dict[str, Any]) -> bool:
+    """Tell whether a line fills cells that are empty in a usual one."""
     return any(_filled(cells[name]) and not _filled(usual.get(name)) for name in cells)
 
 
