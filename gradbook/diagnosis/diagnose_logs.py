@@ -87,9 +87,8 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
 def _notes_of_file(log: Log) -> Iterator[str]:
     """Say how a file was read, where it could be meant otherwise."""
     if log.missing:
-        text = (
-            f"At {log.missing} steps all norms are NaN, as where a tool has no number, and later "
-        )
+        steps = f"{log.missing} step{'s' * (log.missing > 1)}"
+        text = f"At {steps} all norms are NaN, as where a tool has no number, and later "
         yield f"{text}ones are finite: they were left out."
     if log.squares:
         named = listed(list(log.squares), 3)
@@ -190,7 +189,9 @@ def _at_zero(done: Collection[float], total: Mapping[float, float]) -> str:
     """Say that steps were left out at which the loss is 0."""
     steps = len(done) + len(total)
     text = f"At {len(done)} of {steps} steps, the first of them {min(done, default=0):g}, the loss "
-    text += "is at 0, and so are all gradients: nothing is left to learn there. They were left out."
+    text += (
+        "is at 0, and so are all gradients: there is nothing to learn there. They were left out."
+    )
     return text if done else ""
 
 

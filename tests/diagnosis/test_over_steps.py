@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log, open_log
-from gradbook.diagnosis.findings.over_steps import ceasing, falls, passing, peaks
+from gradbook.diagnosis.findings.over_steps import ceasing, falls, passing, peaks, takes_turns
 from gradbook.diagnosis.reading.log_columns import columns_of
+from gradbook.diagnosis.reading.logs import Log
 
 V = Verdict
 
@@ -420,3 +421,59 @@ def test_biases_that_hold_rounding_are_not_compared(share: float, often: bool) -
     if told:
         assert told[0].endswith("0.bias, 3.bias, 6.bias and 1 more.")
         assert report.verdict is V.CANNOT_TELL
+
+
+def _logged(tmp_path: Path, rows: list[dict[str, object]]) -> Log:
+    """Write lines as pandas does, with NaN where there is no number."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [",".join(str(row.get(name, "nan")) for name in names) for row in rows]
+    (tmp_path / "x.csv").write_text("\n".join([",".join(names), *lines]))
+    return open_log(tmp_path / "x.csv")
+
+
+NORMS = {f"fc{k}.weight": 0.5 + k / 100 for k in range(4)}
+
+
+@pytest.mark.parametrize("ends", ["well", "ill"])
+def test_a_log_whose_norms_are_rare_may_end_between_two_of_them(tmp_path: Path, ends: str) -> None:
+    rows: list[dict[str, object]] = [
+        {"step": step, "loss": 1 / (1 + step), **(NORMS if step % 10 == 0 else {})}
+        for step in range(100)
+    ]
+    if ends == "ill":  # the loss, too, is no number any more
+        rows[91:] = [{"step": row["step"]} for row in rows[91:]]
+    verdict = diagnose_log(_logged(tmp_path, rows)).verdict
+    assert (verdict is Verdict.NON_FINITE) is (ends == "ill")
+
+
+def test_a_run_that_ends_in_nan_is_ill_though_it_is_evaluated_there(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"step": step, "loss": 1.0, **NORMS} for step in range(10)]
+    rows[5:5] = [{"step": 4, "val_loss": 1.0}]
+    rows += [{"step": step, "val_loss": 2.0} for step in (10, 11)]
+    assert diagnose_log(_logged(tmp_path, rows)).verdict is Verdict.NON_FINITE
+
+
+@pytest.mark.parametrize("losses", [[1e6] + [0.9] * 99, [0.0] * 100], ids=["blown up", "not told"])
+def test_a_network_that_died_has_learned_nothing(tmp_path: Path, losses: list[float]) -> None:
+    dead = dict.fromkeys(NORMS, 0.0)
+    rows: list[dict[str, object]] = [
+        {"step": step, "loss": loss, **(NORMS if step < 50 else dead)}
+        for step, loss in enumerate(losses)
+    ]
+    report = diagnose_log(_logged(tmp_path, rows))
+    assert report.verdict is not Verdict.HEALTHY
+    assert not any("nothing to learn" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("alive", [range(40, 46), [*range(30), 60]], ids=["once", "a flicker"])
+def test_what_comes_once_takes_no_turns(alive: Iterable[int]) -> None:
+    norms = [float(step in alive) for step in range(100)]
+    assert not takes_turns(norms)
+    assert takes_turns([float(step % 4 == 0) for step in range(100)])
+
+
+def test_parameters_that_no_layer_holds_are_read_beside_those_of_layers() -> None:
+    names = ("step", "cls_token", "pos_embed", *NORMS, "reward")
+    found = columns_of(names)
+    assert {"cls_token", "pos_embed"} <= found.norms.keys()
+    assert found.beside == ("reward",)

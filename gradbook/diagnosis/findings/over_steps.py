@@ -24,10 +24,10 @@ MOSTLY = 0.6
 """The share of steps at which a norm rises that grows."""
 
 LEARNED = 1e-6
-"""The share of its largest value to which a loss has come that is as good as 0."""
+"""The share of what it was while it was not to which a loss has come that is as good as 0."""
 
 LATE = 2
-"""How many times its longest pause before a layer that takes turns may pause at the end."""
+"""How many times its longest pause a layer that takes turns may pause at the end."""
 
 PEAK = 100.0
 """How many times the median of all a norm is that is a peak."""
@@ -94,11 +94,14 @@ def learned(total: Mapping[float, float], losses: Mapping[float, float]) -> set[
         >>> learned({0.0: 1.0, 1.0: 0.0, 2.0: 0.0}, {0.0: 2.0, 1.0: 2.0})
         set()
     """
-    top = max((abs(loss) for loss in losses.values() if math.isfinite(loss)), default=0.0)
-    found, loss = set[float](), math.nan
+    told = {step: abs(loss) for step, loss in losses.items() if loss and math.isfinite(loss)}
+    alive = [loss for step, loss in told.items() if total.get(step)]
+    if not alive:
+        return set()
+    found, loss, usual = set[float](), math.nan, median(alive)
     for step, norm in total.items():
         loss = losses.get(step, loss)  # it may be logged at fewer steps
-        if norm == 0 and abs(loss) <= LEARNED * top:
+        if norm == 0 and abs(loss) <= LEARNED * usual:
             found.add(step)
     return found if len(found) < len(total) else set()
 
@@ -111,9 +114,10 @@ def takes_turns(norms: Sequence[float]) -> bool:
         (True, False)
     """
     some = [at for at, norm in enumerate(norms) if norm != 0]
-    gaps = [b - a - 1 for a, b in pairwise([-1, *some])]
-    # What is drawn by chance may be late once, but not by far.
-    return len(some) > 1 and len(norms) - 1 - some[-1] <= LATE * max(gaps)
+    gaps = [b - a - 1 for a, b in pairwise(some)]
+    # It comes back more than once. What is drawn by chance may be late once, but not by far.
+    often = sum(map(bool, gaps)) > 1
+    return often and len(norms) - 1 - some[-1] <= LATE * max(gaps)
 
 
 def falls(total: Mapping[float, float]) -> str:

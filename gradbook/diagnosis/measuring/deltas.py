@@ -21,7 +21,7 @@ from gradbook.diagnosis.measuring.matching import (
     came_by_number,
     containers,
     in_disorder,
-    place_of,
+    places_of,
     refuse_weights,
     renamed,
     side_by_side,
@@ -228,8 +228,8 @@ def _in_order(
     names: list[str], layers: Sequence[Layer], output: list[str], loose: bool, told: bool
 ) -> list[str]:
     """Put names in the layers' order, or turn them around if they came last layer first."""
-    at = (place_of(name, layers) for name in names)
-    found = [place for place in at if place is not None]
+    known = places_of(layers)
+    found = [known[name] for name in names if name in known]
     each = len(set(found)) == len(names)  # has a place of its own
     if len(found) == len(names) and ((told and each) or names == by_number(names, ends=loose)):
         return [name for _, name in sorted(zip(found, names, strict=True), key=lambda p: p[0])]

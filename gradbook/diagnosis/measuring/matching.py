@@ -18,10 +18,19 @@ from gradbook.diagnosis.measuring.names import (
 from gradbook.diagnosis.measuring.orders import around, bare, by_number, end_of, number_key
 
 
-def place_of(name: str, layers: Sequence[Layer]) -> int | None:
-    """Return the position of the last layer of that name, or within the block of that name."""
-    found = [i for i, x in enumerate(layers) if f"{x.name}.".startswith(f"{name}.")]
-    return found[-1] if found else None
+def places_of(layers: Sequence[Layer]) -> dict[str, int]:
+    """Return for each layer, and each block, the position of the last layer of that name.
+
+    Examples:
+        >>> from gradbook.diagnosis.measuring.names import group
+        >>> places_of(group({"a.1.weight": (2, 2), "a.10.weight": (2, 2)}))
+        {'a': 1, 'a.1': 0, 'a.10': 1}
+    """
+    found = dict[str, int]()
+    for position, layer in enumerate(layers):
+        for at in re.finditer(r"\.", f"{layer.name}."):
+            found[layer.name[: at.start()]] = position
+    return found
 
 
 def renamed(layers: Sequence[Layer], names: Sequence[str]) -> Sequence[Layer]:
@@ -33,12 +42,12 @@ def renamed(layers: Sequence[Layer], names: Sequence[str]) -> Sequence[Layer]:
         >>> [layer.name for layer in renamed(layers, ["module.fc2", "module.fc1"])]
         ['module.fc1', 'module.fc2']
     """
-    if not names or any(place_of(name, layers) is not None for name in names):
+    if not names or not places_of(layers).keys().isdisjoint(names):
         return layers
     own = [layer.name for layer in layers]
     for more, less in _prefixes(names, own):
         known = [replace(x, name=more + x.name.removeprefix(less)) for x in layers]
-        found = sum(place_of(name, known) is not None for name in names)
+        found = sum(map(places_of(known).__contains__, names))
         # What wraps a network says so; of other words chance is excluded if they fit for all.
         wrapped = all(not outer or _WRAPS.fullmatch(outer) for outer in (more, less))
         if found == len(names) or (wrapped and found > 1):

@@ -69,7 +69,7 @@ COUNTED = re.compile(
 PARAMETER = re.compile(r"(?i).*(?:weight|bias|kernel)(?:_|:?\d*$)")
 """What most names of parameters are like, and those of modules are not."""
 
-PLAIN_WORD = re.compile(r"(?i)(?!.*(?:weight|bias|kernel|norm))[a-z_ -]+")
+PLAIN_WORD = re.compile(r"(?i)(?!.*(?:weight|bias|kernel|norm|token|embed))[a-z_ -]+")
 """What no name of a parameter is where the others are such names."""
 
 OF_WEIGHTS = re.compile(r"(?i).*(?:\d|weight|bias|grad)")

@@ -55,6 +55,8 @@ class Log(Iterator[Entry]):
         self.losses: dict[float, float] = {}
         """The loss at the steps, where there is one column of it."""
         self._run: Any = None
+        self._longest = 0  # how many steps without norms followed one another
+        self._apart = set[str]()  # the columns that had something there
         self._entries = self._with_norms(self._read(path, reader))
 
     def __next__(self) -> Entry:
@@ -80,13 +82,20 @@ class Log(Iterator[Entry]):
             told.update(entry.name for entry in row)
             doubtful, known, usual = [], row[0].step, cells
             yield from row
-        # A log may end with such a line, as those before it told of something else.
-        other = all(_tells_else(cells, usual) for _, cells in doubtful)
-        yield from self._left(doubtful, other and self.missing > 0)
+        # A log may end with such lines, if they tell what those before did, or the loss is finite.
+        steps = {row[0].step for row, _ in doubtful}
+        other = all(
+            _tells_else(cells, usual) and self._apart.issuperset(_told(cells))
+            for _, cells in doubtful
+        )
+        sound = all(math.isfinite(self.losses.get(step, math.nan)) for step in steps)
+        yield from self._left(doubtful, len(steps) <= self._longest and (other or sound))
 
     def _left(self, doubtful: list[Line], missing: bool) -> Iterator[Entry]:
         if missing:
-            self.missing += len({row[0].step for row, _ in doubtful})
+            steps = len({row[0].step for row, _ in doubtful})
+            self.missing, self._longest = self.missing + steps, max(self._longest, steps)
+            self._apart |= set().union(*(_told(cells) for _, cells in doubtful))
         else:
             yield from chain.from_iterable(row for row, _ in doubtful)
 
@@ -172,6 +181,10 @@ def _empty(cell: Any) -> bool:
 
 def _filled(cell: Any) -> bool:
     return not _empty(cell) and str(cell).strip().lower() != "nan"
+
+
+def _told(cells: dict[str, Any]) -> set[str]:
+    return {name for name in cells if _filled(cells[name])}
 
 
 def _nothing(row: list[Entry]) -> bool:
