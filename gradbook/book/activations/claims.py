@@ -195,7 +195,7 @@ DEAD = Claim(
     theory=lambda: [dead_probability(width, depth) for width, depth in SIZES],
     measure=_dead_for_one,
     rival=Rival(
-        "Each layer adds 2⁻ⁿ, L/2ⁿ in all",
+        "Each layer adds 2⁻ⁿ, L/2ⁿ in all, at most 1",
         lambda: [min(1, depth / 2**width) for width, depth in SIZES],
     ),
     draws=10_000,
