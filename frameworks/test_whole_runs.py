@@ -61,6 +61,19 @@ def losses(net: nn.Module) -> Iterator[Tensor]:
         yield F.cross_entropy(out, target)
 
 
+def trained(
+    net: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, steps: int
+) -> Any:
+    """Watch a training whose run is told the loss in front of each step."""
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (loss := F.cross_entropy(net(x), y)).backward()
+            run.step(loss)
+            optimizer.step()
+    return run
+
+
 def after(
     net: nn.Module,
     optimizer: Any,
@@ -549,12 +562,7 @@ def test_a_backward_pass_of_ones_own_is_named_where_the_loss_does_not_fall(
     x = torch.randn(128, 10)
     y = (x @ torch.randn(10, 4)).argmax(1)
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)
-    with gradbook.watching(net, optimizer=optimizer) as run:
-        for _ in range(60):
-            optimizer.zero_grad()
-            (loss := F.cross_entropy(net(x), y)).backward()
-            run.step(loss)
-            optimizer.step()
+    run = trained(net, optimizer, x, y, steps=60)
     report = run.report()
     assert report.verdict is V.HEALTHY
     assert ("has not fallen" in report.reason) is (wrong is not None)
@@ -584,12 +592,7 @@ def test_a_loss_that_weight_decay_holds_is_told_with_it(decay: float) -> None:
     optimizer = torch.optim.SGD(net.parameters(), 0.1, weight_decay=decay)
     x = torch.randn(256, 10)
     y = (x @ torch.randn(10, 4)).argmax(1)
-    with gradbook.watching(net, optimizer=optimizer) as run:
-        for _ in range(100):
-            optimizer.zero_grad()
-            (loss := F.cross_entropy(net(x), y)).backward()
-            run.step(loss)
-            optimizer.step()
+    run = trained(net, optimizer, x, y, steps=100)
     assert ("weights have become smaller" in run.report().reason) is (decay > 0)
 
 

@@ -84,10 +84,8 @@ class Log(Iterator[Entry]):
             yield from row
         # A log may end with such lines, if they tell what those before did, or the loss is finite.
         steps = {row[0].step for row, _ in doubtful}
-        other = all(
-            _tells_else(cells, usual) and self._apart.issuperset(_told(cells))
-            for _, cells in doubtful
-        )
+        filled = [_told(cells) for _, cells in doubtful]
+        other = all(self._apart >= cells > _told(usual) & cells for cells in filled)
         sound = all(math.isfinite(self.losses.get(step, math.nan)) for step in steps)
         yield from self._left(doubtful, len(steps) <= self._longest and (other or sound))
 
@@ -184,16 +182,12 @@ def _filled(cell: Any) -> bool:
 
 
 def _told(cells: dict[str, Any]) -> set[str]:
+    """Return the columns that hold something at a line."""
     return {name for name in cells if _filled(cells[name])}
 
 
 def _nothing(row: list[Entry]) -> bool:
     return all(math.isnan(entry.norm) for entry in row)
-
-
-def _tells_else(cells: dict[str, Any], usual: dict[str, Any]) -> bool:
-    """Tell whether a line fills cells that are empty in a usual one."""
-    return any(_filled(cells[name]) and not _filled(usual.get(name)) for name in cells)
 
 
 def _numbers(row: dict[str, Any], step: str, column: str) -> dict[float, float]:
