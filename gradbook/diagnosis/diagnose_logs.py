@@ -13,6 +13,7 @@ from gradbook.diagnosis.findings.over_steps import (
     ceasing,
     falls,
     growing,
+    has_ended,
     learned,
     passing,
     peaks,
@@ -53,7 +54,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     """
     kept = list(entries)
     done = learned(_totals(kept), entries.losses) if isinstance(entries, Log) else set[float]()
-    kept = [entry for entry in kept if entry.step not in done]
+    kept, again = _resumed([entry for entry in kept if entry.step not in done])
     norms, total = _norms_of(kept), _totals(kept)
     whole = norms.pop("", None) is not None
     order = network_order(norms)
@@ -66,7 +67,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     skipped = passing(total)
     bad = [] if skipped else [entry for entry in kept if not math.isfinite(entry.norm)][:1]
     evidence = gather(facts, replace(given, nonfinite=(*given.nonfinite, *map(_when, bad))))
-    notes = [note for note in (_at_zero(done, total), skipped, order.note) if note]
+    notes = [note for note in (_at_zero(done, total), again, skipped, order.note) if note]
     notes += [*_turns(norms), *_notes(kept, total, whole)]
     if rounding:
         text = "These biases hold 0 or rounding, as in front of a normalization; not compared: "
@@ -82,6 +83,23 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     if not said.issuperset((Verdict.NON_FINITE, Verdict.GROWING)):
         return report
     return replace(report, steps=(HINTS["grew"], *report.steps))
+
+
+def _resumed(entries: list[Entry]) -> tuple[list[Entry], str]:
+    """Leave out what was not finite before a run was resumed, if all is finite from there on."""
+    turn = next((n for n, (a, b) in enumerate(pairwise(entries), 1) if b.step < a.step), 0)
+    before, later = entries[:turn], entries[turn:]
+    since = later[0].step if turn else math.inf
+    lost = [e for e in before if e.step >= since and not math.isfinite(e.norm)]
+    # In a log of one layer after the other steps go back, too, and no name comes again.
+    again = {entry.name for entry in lost} <= {entry.name for entry in later}
+    if not (lost and again and all(math.isfinite(entry.norm) for entry in later)):
+        return entries, ""
+    text = (
+        f"From step {lost[0].step:g} on norms were not finite, until the run was resumed at step "
+    )
+    text += f"{since:g}; since then they are. They were left out: it may come again."
+    return [e for e in before if e.step < since or math.isfinite(e.norm)] + later, text
 
 
 def _notes_of_file(log: Log) -> Iterator[str]:
@@ -169,20 +187,22 @@ def _when(entry: Entry) -> str:
 
 
 def _idle(norms: Mapping[str, Sequence[float]], total: Mapping[float, float]) -> Finding | None:
-    """Find that some layers get nothing at most steps, and others something."""
+    """Find that some layers get nothing at most steps, or any more, and others something."""
     still = [name for name, found in norms.items() if len(found) > 1 and _mean(found) == 0]
+    never = [name for name in still if not any(norms[name])]
+    ended = [] if still else [name for name, found in norms.items() if has_ended(found)]
+    still = never or still or ended
     if not still or len(still) == len(norms):
         return None
-    never = [name for name in still if not any(norms[name])]
-    still = never or still
-    text = f"{len(still)} of {len(norms)} norms are exactly 0 at most steps: {listed(still)}."
+    when = "from some step on" if ended else "at most steps"
+    text = f"{len(still)} of {len(norms)} norms are exactly 0 {when}: {listed(still)}."
     if never:
         text += " No gradient comes there."
         return Finding(Verdict.CUT, text, since=still[-1], hint="idle 0")
     text += " At first they were not."
     if grew := burst(total):
         return Finding(Verdict.GROWING, f"{grew} {text}", since=still[-1], hint="grew")
-    return Finding(Verdict.CUT, text, since=still[-1], hint="ceased")
+    return Finding(Verdict.CUT, text, since=still[-1], hint="idle 0" if ended else "ceased")
 
 
 def _at_zero(done: Collection[float], total: Mapping[float, float]) -> str:

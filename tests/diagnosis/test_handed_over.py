@@ -234,6 +234,40 @@ def test_what_stands_around_all_layers_in_a_log_makes_them_no_norms(
     assert set(log.beside) >= set(beside)
 
 
+@pytest.mark.parametrize(
+    ("graded", "weighted"),
+    [
+        *(("grad.{}", "weight.{}"), ("grads/{}", "params/{}"), ("g_{}", "w_{}")),
+        *(("{}.grad", "{}"), ("gradients/{}", "{}"), ("{}.grad", "{}.data")),
+    ],
+)
+def test_weights_beside_their_gradients_are_not_compared(graded: str, weighted: str) -> None:
+    """As in one file of both: the output layer would count as hidden, and the weights as flat."""
+    falls = {f"fc{k}.{of}": 0.1 ** (8 - k) for k in range(8) for of in ("weight", "bias")}
+    shapes = {name: (8, 8) if name.endswith("weight") else (8,) for name in falls}
+    grads = {graded.format(n): np.full(shapes[n], size) for n, size in falls.items()}
+    weights = {weighted.format(n): np.ones(shape) for n, shape in shapes.items()}
+    alone = gradbook.diagnose(grads)
+    for both in ({**grads, **weights}, {**weights, **grads}):
+        report = gradbook.diagnose(both)
+        assert (report.verdict, report.reason) == (V.VANISHING, alone.reason)
+        assert any("the weights whose gradients are here" in note for note in report.notes)
+    assert not any("whose gradients are here" in note for note in alone.notes)
+
+
+@pytest.mark.parametrize("change", [FALLS, GROWS])
+@pytest.mark.parametrize("inner", ["{}", "net/{}"])
+def test_what_keras_names_on_the_way_back_is_turned(change: float, inner: str) -> None:
+    """The first of Keras' layers has no number: dense, dense_1."""
+    found, grads = passes(change), dict[str, Array]()
+    for k in reversed(range(DEPTH)):
+        name = inner.format(f"dense_{k}" if k else "dense")
+        grads |= {f"{name}/kernel": found.dW[k], f"{name}/bias": found.db[k]}
+    report = gradbook.diagnose(grads)
+    assert report.verdict is verdict(change)
+    assert any("turned around" in note for note in report.notes)
+
+
 def test_what_an_optimizer_keeps_is_no_gradient() -> None:
     grads = {f"{k}.weight": np.full((8, 8), 0.1 ** (8 - k)) for k in range(9)}
     state = {f"{k}.weight.exp_avg": np.ones((8, 8)) for k in range(9)}

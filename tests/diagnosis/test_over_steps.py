@@ -252,6 +252,71 @@ def test_nan_in_front_of_a_resumed_run_is_not_finite(tmp_path: Path) -> None:
     assert sum(math.isnan(entry.norm) for entry in open_log(tmp_path / "x.csv")) == 4
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_what_was_lost_before_a_run_was_resumed_is_a_note(named: bool) -> None:
+    """Those steps were taken, and taken back."""
+    lost = [(float(s), math.nan if s > 16 else 1.0) for s in range(20)]
+    anew = [(float(s), 1.0) for s in range(15, 40)]
+    names = ["fc1", "fc2"] if named else [""]
+    report = diagnose_log([Entry(s, n, norm) for s, norm in lost + anew for n in names])
+    assert report.verdict is V.CANNOT_TELL
+    assert any(
+        "From step 17 on norms were not finite, until the run was resumed at step 15" in note
+        for note in report.notes
+    )
+    assert not any("loss scale" in note for note in report.notes)
+    again = [(s, math.nan if s > 38 else norm) for s, norm in anew]
+    report = diagnose_log([Entry(s, n, norm) for s, norm in lost + again for n in names])
+    assert report.verdict is V.NON_FINITE
+
+
+def test_a_log_of_one_layer_after_the_other_is_no_run_that_was_resumed() -> None:
+    log = [
+        Entry(float(s), n, math.nan if n == "fc1" else 1.0) for n in ("fc1", "fc2") for s in (0, 1)
+    ]
+    assert diagnose_log(log).verdict is V.NON_FINITE
+
+
+@pytest.mark.parametrize("sep", ["/", "."])
+@pytest.mark.parametrize("first", [True, False])
+def test_the_norms_of_two_networks_are_both_read(sep: str, first: bool, tmp_path: Path) -> None:
+    """As of a generator and a discriminator: neither is the norm of all gradients."""
+    both = [f"{name}{sep}grad_norm" for name in ("generator", "discriminator")]
+    late: dict[V, Callable[[int], float]] = {
+        V.NON_FINITE: lambda s: 1.0 if s < 30 else math.nan,
+        V.CUT: lambda s: float(s < 30),
+        V.GROWING: lambda s: 10 ** (s / 10),
+    }
+    for told, norm in late.items():
+        pairs = [
+            dict(zip(both, (1.0, norm(s))[:: 1 if first else -1], strict=True)) for s in range(60)
+        ]
+        rows = [{"step": s, "loss": 1.0, **pair} for s, pair in enumerate(pairs)]
+        (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        report = diagnose_log(open_log(tmp_path / "x.jsonl"))
+        named = "discriminator" if first else "generator"
+        assert report.verdict is told
+        assert told is V.GROWING or named in report.reason
+
+
+def test_the_norm_of_all_gradients_is_the_trainings_beside_that_of_a_part() -> None:
+    for names in (("train/grad_norm", "critic/grad_norm"), ("critic/grad_norm", "grad_norm")):
+        for given in (names, names[::-1]):
+            norms = columns_of(("step", *given)).norms
+            assert [n for n, layer in norms.items() if not layer] == [
+                next(n for n in names if not n.startswith("critic"))
+            ]
+
+
+def test_a_layer_that_gets_nothing_any_more_is_told() -> None:
+    log = [
+        Entry(float(s), n, float(n != "fc1" or s < 30)) for s in range(40) for n in ("fc1", "fc2")
+    ]
+    report = diagnose_log(log)
+    assert report.verdict is V.CUT
+    assert "1 of 2 norms are exactly 0 from some step on: fc1. At first" in report.reason
+
+
 @pytest.mark.parametrize("column", ["run", "Run", "run_id", "run name"])
 def test_lines_of_two_runs_are_refused_by_their_names(column: str, tmp_path: Path) -> None:
     lines = [f"{run},{s},1,2" for run in ("a", "b") for s in range(6)]

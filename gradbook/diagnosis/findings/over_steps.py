@@ -120,6 +120,19 @@ def takes_turns(norms: Sequence[float]) -> bool:
     return often and len(norms) - 1 - some[-1] <= LATE * max(gaps)
 
 
+def has_ended(norms: Sequence[float]) -> bool:
+    """Tell a layer that got something and gets nothing over the last fifth of the steps.
+
+    Examples:
+        >>> has_ended([0.3] * 7 + [0.0] * 3), has_ended([0.3] * 9 + [0.0]), has_ended([0.0] * 10)
+        (True, False, False)
+        >>> has_ended([0.3, 0.2, 0.0])
+        False
+    """
+    some = len(norms) >= 2 * FIFTH and any(norms)
+    return some and not any(last_fifth(norms)) and not takes_turns(norms)
+
+
 def falls(total: Mapping[float, float]) -> str:
     """Say by how much the norm of all gradients falls, if that is much."""
     sizes, first, last = _ends(total)

@@ -130,17 +130,20 @@ def _usable(tensors: Tensors, some: bool = True, of_net: bool = False) -> tuple[
             odd[name] = str(error)
     if some and odd and len(odd) == len(tensors):
         raise BadInput(next(iter(odd.values())))
-    deltas, states = ([], []) if of_net else other_than_gradients(tensors)
+    deltas, states, weights = other_than_gradients(() if of_net else tensors)
     if states and len(states) + len(odd) == len(tensors):
         text = f"gradients must be those of weights, got what an optimizer keeps: {listed(states)}"
         raise BadInput(text)
-    kept = tensors.only(name for name in tensors if name not in {*odd, *deltas, *states})
+    kept = tensors.only(name for name in tensors if name not in {*odd, *deltas, *states, *weights})
     notes = [f"Left out: {message}." for message in odd.values()]
     if deltas:
         text = f"Left out, for they are no gradients of weights: {listed(deltas)}. If they are "
         notes.append(f"{text}those of what layers put out, hand them over as deltas.")
     if states:
         notes.append(f"Left out, for an optimizer keeps them: {listed(states)}.")
+    if weights:
+        text = f"Left out, for they are the weights whose gradients are here: {listed(weights)}. "
+        notes.append(f"{text}Hand them over as weights, under the names of the gradients.")
     return kept, notes
 
 

@@ -117,7 +117,7 @@ class Layer:
 
 
 def _split(name: str) -> tuple[str, Role]:
-    bare = re.sub(r":\d+$", "", name)  # Keras: dense/kernel:0
+    bare = re.sub(r":\d+$|(?<=.)[._/]grad(?:ient)?$", "", name)  # dense/kernel:0, fc.weight.grad
     for pattern, role in ENDINGS:
         if found := re.fullmatch(pattern, bare):
             return ".".join(part for part in found.groups() if part), role
@@ -166,22 +166,41 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
     return tuple(Layer(n, next(kinds[n], Kind.BIAS), tuple(ms)) for n, ms in layers.items())
 
 
-def other_than_gradients(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return what among gradients of weights is δ, as dA1 and dZ1 beside dW1, and what is a state.
+class Others(NamedTuple):
+    """What stands among the gradients of weights and is none."""
+
+    deltas: list[str]
+    states: list[str]
+    """What an optimizer keeps."""
+    weights: list[str]
+
+
+def other_than_gradients(names: Iterable[str]) -> Others:
+    """Return what among gradients of weights is δ, as dA1 beside dW1, a state, or the weight.
 
     Examples:
-        >>> other_than_gradients(["dW2", "db2", "dA1", "dW1"]), other_than_gradients(["dZ2", "dZ1"])
-        ((['dA1'], []), ([], []))
-        >>> other_than_gradients(["fc.weight", "fc.weight.exp_avg"])
-        ([], ['fc.weight.exp_avg'])
+        >>> other_than_gradients(["dW2", "db2", "dA1", "dW1"])
+        Others(deltas=['dA1'], states=[], weights=[])
+        >>> other_than_gradients(["fc.weight", "fc.weight.exp_avg"]).states
+        ['fc.weight.exp_avg']
+        >>> other_than_gradients(["grads/fc.bias", "params/fc.bias"]).weights
+        ['params/fc.bias']
+        >>> other_than_gradients(["W1", "dW1", "W2"]).weights
+        ['W1']
     """
     given = list(names)
     beside = any(re.fullmatch(r"d[Ww]_?\d+", name) for name in given)
     deltas = [name for name in given if beside and _DELTA.fullmatch(name)]
-    return deltas, [name for name in given if _STATE.fullmatch(name)]
+    graded = {_GRADED.sub("", name) for name in given if _GRADED.search(name)}
+    weights = [n for n in given if not _GRADED.search(n) and _WEIGHTED.sub("", n) in graded]
+    return Others(deltas, [name for name in given if _STATE.fullmatch(name)], weights)
 
 
 _DELTA = re.compile(r"d[AaHhZz]_?\d+")
+_GRADED = re.compile(r"(?i)^(?:d|g|grads?|gradients?)[./_]|^d(?=[WwBb]_?\d)|[./_]grads?$")
+_WEIGHTED = re.compile(
+    r"(?i)^(?:p|w|params?|parameters?|weights?|values?)[./_]|[./_](?:data|value)$"
+)
 _STATE = re.compile(r".*[./](?:exp_avg(?:_sq)?|max_exp_avg_sq|momentum_buffer|num_batches_tracked)")
 
 

@@ -92,6 +92,8 @@ def counts_down(names: Sequence[str]) -> bool:
         (True, True)
         >>> counts_down(["fc512", "fc128", "fc10"]), counts_down(["up3", "up2", "up1"])
         (False, False)
+        >>> counts_down(["dense_2", "dense_1", "dense"]), counts_down(["fc2", "fc1", "out"])
+        (True, False)
     """
     return not any(map(_GOES_UP.search, names)) and _falls(names)
 
@@ -110,12 +112,20 @@ def goes_back(names: Sequence[str]) -> bool:
 
 def _falls(names: Sequence[str]) -> bool:
     stacks: dict[str, list[list[int]]] = {}
-    for name in bare(names):
+    counting = _counted(bare(names))
+    for name in counting:
         stacks.setdefault(uncounted(name), []).append([int(n) for n in re.findall(r"\d+", name)])
-    if not names or names[-1] == uncounted(names[-1]):
+    if not names or counting[-1] == uncounted(counting[-1]):
         return False
     counted = [found for found in stacks.values() if len(found) > 1 and all(found)]
     return bool(counted) and all(map(_falls_by_step, counted))
+
+
+def _counted(names: Sequence[str]) -> list[str]:
+    """Number the first of those that Keras counts on from: dense, dense_1, dense_2."""
+    parts = [re.split(r"([./])", name) for name in names]
+    words = {word for found in parts for word in found}
+    return ["".join(f"{w}_0" if f"{w}_1" in words else w for w in found) for found in parts]
 
 
 _GOES_UP = re.compile(r"(?i)(?:^|[^a-z])(?:up|dec)")

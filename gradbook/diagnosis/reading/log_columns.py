@@ -163,8 +163,7 @@ def _columns_of(names: tuple[str, ...]) -> Columns:
         text = f"must be the log of one run, got {len(runs)}: {', '.join(map(repr, runs[:5]))}; "
         raise BadInput(f"{text}export one of them, or leave the columns of the others out")
     whole = [n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))]
-    # As many as these are layers', each under a name of its own.
-    total = whole[0] if whole and (len(whole) < 3 or not all(map(ENDING.search, whole))) else None
+    total = None if _of_parts(whole) else min(whole, key=_is_part, default=None)
     layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
     if not layers:
         kept = [n for n in rest if n != total and not _beside(_plain(n))]
@@ -176,6 +175,21 @@ def _columns_of(names: tuple[str, ...]) -> Columns:
             layers = {n: n[m.end() if same and m else 0 :] for n, m in zip(kept, told, strict=True)}
     norms = _norms_of(layers) | ({} if total is None else {total: ""})
     return Columns(step, norms, tuple(n for n in rest if n and n not in norms))
+
+
+def _of_parts(whole: list[str]) -> bool:
+    """Tell norms of parts, each under a name of its own, from that of all and what is beside it.
+
+    Of two these are parts if neither is the training's, as of a generator and a discriminator.
+    """
+    apart = len(whole) > 1 and all(map(_is_part, whole))
+    return (len(whole) > 2 or apart) and all(map(ENDING.search, whole))
+
+
+def _is_part(name: str) -> bool:
+    """Tell whether a norm is under a name other than the training's or all of the model's."""
+    parts = re.split(r"[./]", name.rpartition(" - ")[2].lower())[:-1]
+    return bool(parts) and not {*parts} & {"train", "training", "model", "global", "total", "optim"}
 
 
 @lru_cache(maxsize=64)
