@@ -1,6 +1,7 @@
 """Diagnose a log of norms: what is left of the gradients of a whole training."""
 
 import math
+import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -58,7 +59,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     norms, total = _norms_of(kept), _totals(kept)
     whole = norms.pop("", None) is not None
     order = network_order(norms)
-    layers = group(dict.fromkeys(order.names))
+    layers = _normalized(group(dict.fromkeys(order.names)))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     rounding = _rounding(layers, kept)
     facts = tuple(_facts(layer, measured, rounding) for layer in layers)
@@ -152,6 +153,30 @@ def _as_measured(name: str, norm: float) -> Measured:
     lost = math.isnan(norm)
     size = 0.0 if lost else norm
     return Measured(name, None, None, Statistics(1, size, size, int(norm == 0), int(lost)), None)
+
+
+def _normalized(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Tell normalizations where each stands right behind a weight without a bias.
+
+    In a sequence they are called as layers are, and a log has no shapes.
+    """
+    biased = [any(m.kind is Kind.BIAS for m in layer.members) for layer in layers]
+    behind = [
+        not biased[n] and biased[n + 1] and _is_next(a.name, b.name)
+        for n, (a, b) in enumerate(pairwise(layers))
+    ]
+    norms = [False, *behind]
+    # Else some layers may have a bias, and others none; the last may have one.
+    if sum(norms) < 2 or biased[:-1] != norms[:-1]:
+        return layers
+    pairs = zip(layers, norms, strict=True)
+    return tuple(replace(layer, kind=Kind.NORM) if norm else layer for layer, norm in pairs)
+
+
+def _is_next(name: str, later: str) -> bool:
+    """Tell whether a name counts on from another by one."""
+    *before, number = re.split(r"(\d+)$", name)[:2]
+    return number.isdigit() and later == f"{''.join(before)}{int(number) + 1}"
 
 
 def _rounding(layers: Iterable[Layer], entries: Iterable[Entry]) -> list[str]:

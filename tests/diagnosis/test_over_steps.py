@@ -317,6 +317,29 @@ def test_a_layer_that_gets_nothing_any_more_is_told() -> None:
     assert "1 of 2 norms are exactly 0 from some step on: fc1. At first" in report.reason
 
 
+@pytest.mark.parametrize("stem", ["{}", "main.{}"])
+@pytest.mark.parametrize("biases", [False, True])
+def test_a_normalization_behind_each_weight_without_a_bias_is_no_layer(
+    stem: str, biases: bool
+) -> None:
+    """As in the generator of a DCGAN, whose shifts are few at small sizes of the image."""
+    names = [
+        f"{3 * k + n}.{of}"
+        for k in range(5)
+        for n, of in ((0, "weight"), (1, "weight"), (1, "bias"))
+    ]
+    names = [name for name in names if not name.startswith("13")]
+    names += [f"{3 * k}.bias" for k in range(5)] if biases else []
+    names.sort(key=lambda name: int(name.split(".")[0]))
+    norms = {n: 10 ** (int(n.split(".")[0]) / 6) if n.endswith("bias") else 1.0 for n in names}
+    report = diagnose_log([Entry(0.0, stem.format(n), norm) for n, norm in norms.items()])
+    kinds = {row.name: row.kind for row in report.rows}
+    assert report.verdict is (V.VANISHING if biases else V.CANNOT_TELL)
+    assert [name for name, kind in kinds.items() if kind == "normalization"] == (
+        [] if biases else [stem.format(n) for n in (1, 4, 7, 10)]
+    )
+
+
 @pytest.mark.parametrize("column", ["run", "Run", "run_id", "run name"])
 def test_lines_of_two_runs_are_refused_by_their_names(column: str, tmp_path: Path) -> None:
     lines = [f"{run},{s},1,2" for run in ("a", "b") for s in range(6)]
