@@ -398,6 +398,45 @@ def _compare(found: Any, expected: Array, rtol: float, what: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol * scale, err_msg=what)
 
 
+SAY = """([kind, data, all]) => {
+  const its = customElements.get(kind);
+  return all.map((given) => its.say(data, given, its.run(data, given)));
+}"""
+
+
+async def _said(page: Page, name: str, drawn: list[Inputs]) -> list[str]:
+    data = await page.locator(f"gb-{name}.gb-live").first.evaluate("(element) => element.data")
+    said: list[str] = await page.evaluate(SAY, [f"gb-{name}", data, drawn])
+    return said
+
+
+async def test_the_bowl_says_which_direction_is_slow(browser: Browser, page: str) -> None:
+    """Equally fast is said at the best rate that the slider has, and not where both creep."""
+    ratios, least, step = range(2, 51), 0.01, 0.002
+    best = [least + step * round((k / (1 + k) - least) / step) for k in ratios]
+    start = {"w1": 2, "w2": 1, "steps": 40}
+    async with visit(browser, page, "index.html") as seen:
+        slider = seen.page.locator("gb-bowl.gb-live input[name=share]").first
+        assert [await slider.get_attribute(key) for key in ("min", "step")] == ["0.01", "0.002"]
+        for shares, words in (
+            (best, "both shrink about equally"),
+            ([least] * 49, "the flat direction"),
+        ):
+            drawn = [{"ratio": k, "share": s, **start} for k, s in zip(ratios, shares, strict=True)]
+            for sentence in await _said(seen.page, "bowl", drawn):
+                assert words in sentence
+
+
+async def test_without_the_sum_a_delta_is_not_said_to_be_one(browser: Browser, page: str) -> None:
+    """What is left of a sum is not printed behind the formula that has the sum."""
+    drawn = [{"step": 3, "sum": add, "width": 4, "depth": 5} for add in (True, False)]
+    async with visit(browser, page, "index.html") as seen:
+        whole, left = await _said(seen.page, "backward", drawn)
+        assert "δ₁ = (δ₂ Wᵀ) σ′" in whole
+        assert "δ₁ = " not in left
+        assert "is left" in left
+
+
 async def _settled(element: Locator) -> str:
     """Return what an explorer says once it has said it."""
     sentence = element.locator(".gb-says")

@@ -1,4 +1,4 @@
-// The backward pass, layer by layer: δ = (δ W) σ′ sums all routes, and counts few products.
+// The backward pass, layer by layer: δ = (δ Wᵀ) σ′ sums all routes, and counts few products.
 (() => {
   "use strict";
   const { Axes, Explorer, counted, range, svg, text } = window.gradbook;
@@ -39,7 +39,9 @@
       const list = (v) => v.length > 1 ? `(${v.map((d) => text(d)).join(", ")})` : text(v[0]);
       const now = step === 0 ? `Forward first: the output is ${text(o)}, wanted is ${text(target[0])}.`
         : step === 1 ? `${name(n)} = (o − y) σ′ = ${text(o - target[0])} × ${text(o * (1 - o))} = ${text(deltas[n - 1][0])}.`
-          : `${name(l + 1)} = (${name(l + 2)} Wᵀ) σ′ = ${list(deltas[l])}${sum ? ", a sum over the units of the next layer" : ""}.`;
+          : sum || weights[l + 1][0].length === 1
+            ? `${name(l + 1)} = (${name(l + 2)} Wᵀ) σ′ = ${list(deltas[l])}, a sum over the units of the next layer.`
+            : `${name(l + 1)} should be (${name(l + 2)} Wᵀ) σ′, but of each sum only what the last unit sends is left: ${list(deltas[l])}.`;
       const lost = sum || step < n ? "" : ` With = in place of +=, ∂L/∂w′₁₁ is ${text(kept)} in place of ${text(gradient)}: ` +
         `${gradient * kept < 0 ? "the sign is wrong" : gradient === kept ? "nothing is lost here" : "a route is lost"}.`;
       return `${now}${lost} With ${counted(depth, "layer")} of ${counted(width, "unit")} and one output, a first weight has ` +

@@ -11,7 +11,7 @@
       const lr = (share, { ratio: kappa }) => text(2 * share / kappa), best = (kappa) => kappa / (1 + kappa);
       return [
         { name: "ratio", label: "Curvature ratio κ", min: 1, max: 50, step: 1, value: ratio },
-        { name: "share", label: "Learning rate η", min: 0.01, max: 1.1, step: 0.01, value: best(ratio), show: lr },
+        { name: "share", label: "Learning rate η", min: 0.01, max: 1.1, step: 0.002, value: best(ratio), show: lr },
         { name: "w1", label: "Start w₁", min: -2.5, max: 2.5, step: 0.1, value: start[0] },
         { name: "w2", label: "Start w₂", min: -1.5, max: 1.5, step: 0.1, value: start[1] },
         { name: "steps", label: "Steps", min: 0, max: steps, step: 1, value: steps },
@@ -29,8 +29,10 @@
     static say(_, { ratio, steps }, { lr, multipliers: [flat, steep], distance }) {
       const share = distance[0] ? distance[steps] / distance[0] : 0, best = 2 / (1 + ratio);
       const slow = Math.max(Math.abs(flat), Math.abs(steep));
+      // As steps are counted, by logarithms; the slider's own step is worth less than 5 % of them.
+      const [logFlat, logSteep] = [flat, steep].map((m) => Math.log(Math.abs(m)));
       const who = slow >= 1 - 1e-9 ? "the steep direction does not converge"
-        : Math.abs(Math.abs(flat) - Math.abs(steep)) < 0.02 ? "both shrink equally fast"
+        : ratio === 1 || Math.abs(logFlat / logSteep - 1) < 0.05 ? "both shrink about equally fast"
           : Math.abs(flat) > Math.abs(steep) ? "the flat direction is the slow one" : "the steep direction is the slow one";
       return `At η = ${text(lr)} a step multiplies w₁ by ${text(flat)} and w₂ by ${text(steep)}: ${who}. ` +
         `After ${counted(steps, "step")} the distance is ${text(share)} of what it was. The best η is 2/(1 + κ) = ` +

@@ -1,4 +1,4 @@
-// A ball on the parabola ½λ(w − w*)²: each step multiplies its distance by 1 − ηλ.
+// A ball on the parabola ½λ(w − w*)²: each step multiplies w − w* by 1 − ηλ.
 (() => {
   "use strict";
   const { Axes, Explorer, text, counted, range } = window.gradbook;
@@ -28,8 +28,8 @@
             : m > -1 ? "the ball leaps over the minimum and still comes closer"
               : "each leap lands higher than the last";
       const far = share > 1 ? `${text(share)} times` : `${text(share)} of`;
-      return `At η = ${text(lr)} each step multiplies the distance by 1 − ηλ = ${text(m)}: ${how}. ` +
-        `After ${counted(steps, "step")} it is ${far} what it was. The edge is η = 2/λ = ${text(2 / curvature)}.`;
+      return `At η = ${text(lr)} each step multiplies w − w* by 1 − ηλ = ${text(m)}: ${how}. ` +
+        `After ${counted(steps, "step")} the distance is ${far} what it was. The edge is η = 2/λ = ${text(2 / curvature)}.`;
     }
     paint({ path, distance }) {
       const { curvature, minimum, start, steps } = this.data;

@@ -1,8 +1,9 @@
 r"""Gradient descent on a parabola, and in a bowl of two curvatures.
 
 On $L = \frac12 \lambda (w - w^*)^2$ the gradient is $\lambda (w - w^*)$, so that one step of
-$w \leftarrow w - \eta \, dL/dw$ multiplies the distance to the minimum by $1 - \eta\lambda$: below
-$\eta = 2/\lambda$ it shrinks. In a bowl each direction has its curvature, and all share $\eta$.
+$w \leftarrow w - \eta \, dL/dw$ multiplies $w - w^*$ by $1 - \eta\lambda$: below
+$\eta = 2/\lambda$ the distance shrinks. In a bowl each direction has its curvature, and all share
+$\eta$.
 
 Source: Nesterov 2004.
 """
@@ -22,7 +23,7 @@ _SHARES = (0.2, 0.8, 1.8, 2.1)
 def parabola(
     *, curvature: float = 1.0, minimum: float = 0.0, start: float = 2.0, steps: int = 20
 ) -> Explorer:
-    r"""Show that each step multiplies the distance to the minimum by $1 - \eta\lambda$.
+    r"""Show that each step multiplies $w - w^*$ by $1 - \eta\lambda$.
 
     Args:
         curvature: $\lambda$, positive.
@@ -52,8 +53,8 @@ def parabola(
         alt=f"Four straight lines on a logarithmic axis. After {steps} steps the distance is, in "
         f"units of the first one, {', '.join(ends)}.",
         caption=rf"Gradient descent on $\frac12\lambda(w - w^*)^2$ with $\lambda = {curve:.3g}$. "
-        rf"Each step multiplies the distance by $1 - \eta\lambda$, so it shrinks for every $\eta$ "
-        rf"between zero and $2/\lambda = {2 / curve:.3g}$ and grows for every larger one.",
+        rf"Each step multiplies $w - w^*$ by $1 - \eta\lambda$, so the distance shrinks for every "
+        rf"$\eta$ between zero and $2/\lambda = {2 / curve:.3g}$ and grows for every larger one.",
     )
     data = {"curvature": curve, "minimum": minimum, "start": start, "steps": steps}
     return Explorer("gb-parabola", picture, data)
