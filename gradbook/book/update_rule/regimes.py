@@ -10,7 +10,7 @@ from gradbook.checks import positive
 class Regime:
     """Say how gradient descent moves on a quadratic.
 
-    Each step multiplies the distance to the minimum; what that looks like is called "creeps",
+    Each step multiplies $w - w^*$; what that looks like is called "creeps",
     "converges in one step", "oscillates", "cycles" or "diverges".
     """
 
