@@ -53,7 +53,7 @@ def attention(
         alt=f"The gradient rises above that of equal weights and then falls. S{told[1:]}.",
         caption=f"What a row of attention over {keys} keys lets through to its scores, beside one "
         "of equal weights: norms, root mean square over random gradients; "
-        f"{rows} rows. S{told[1:]}.",
+        f"{rows} rows of independent normal scores. S{told[1:]}.",
     )
     draws = rng.standard_normal(positive_int("most", most)).round(3)
     return Explorer("gb-attention", picture, {"draws": draws.tolist(), "size": size, "keys": keys})
