@@ -82,7 +82,7 @@ ROBBINS_MONRO = Source(
     1951,
     "A Stochastic Approximation Method",
     "The Annals of Mathematical Statistics, volume 22",
-    "steps along an unbiased estimate of the gradient",
+    "steps by an unbiased estimate of a function whose zero is sought, such as a slope",
     link="doi:10.1214/aoms/1177729586",
 )
 NESTEROV = Source(
@@ -245,7 +245,7 @@ DOYA = Source(
     1993,
     "Bifurcations of recurrent neural networks in gradient descent learning",
     "Cited by Pascanu et al. (2013)",
-    "folds, where the behavior of a recurrent network jumps",
+    "bifurcations, where the output of a recurrent network can jump as its weights change",
 )
 NEWMAN = Source(
     "Newman",
@@ -388,7 +388,8 @@ PENNINGTON = Source(
     2017,
     "Resurrecting the sigmoid in deep learning through dynamical isometry: theory and practice",
     "Advances in Neural Information Processing Systems, volume 30",
-    "the singular values of a random network's Jacobian, whose spread grows with depth",
+    "the singular values of a random network's Jacobian: with Gaussian weights, or ReLU, their "
+    "spread grows with depth; with orthogonal weights and a tanh it need not",
     link="arXiv:1711.04735",
 )
 CS231N = Source(
@@ -607,7 +608,8 @@ RADFORD = Source(
     2019,
     "Language Models are Unsupervised Multitask Learners",
     "OpenAI",
-    "a scale of one over the root of the number of branches for the last weights of each",
+    "a scale of one over the root of the number of residual layers for their weights, read as one "
+    "for the last weights of each branch",
     link="https://cdn.openai.com/better-language-models/"
     "language_models_are_unsupervised_multitask_learners.pdf",
 )
