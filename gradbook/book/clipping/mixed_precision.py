@@ -102,9 +102,9 @@ class Master:
 class Kahan:
     r"""Carry what rounding lost, in the same format, into the next step.
 
-    With the carry $c$, starting at 0: $y = \mathrm{fl}(u + c)$, $w' = \mathrm{fl}(w - y)$ and
-    $c' = \mathrm{fl}(y - \mathrm{fl}(w - w'))$. As long as $|y| \le |w|$ the inner operations are
-    exact: $w' - c' = w - y$, and only the first rounding is left.
+    With the carry $r$, starting at 0: $y = \mathrm{fl}(u + r)$, $w' = \mathrm{fl}(w - y)$ and
+    $r' = \mathrm{fl}(y - \mathrm{fl}(w - w'))$. As long as $|y| \le |w|$ the inner operations are
+    exact: $w' - r' = w - y$, and only the first rounding is left.
 
     Examples:
         >>> from gradbook.precision import float16
