@@ -1,7 +1,7 @@
 """The command line: `gradbook diagnose FILE`.
 
-The exit code is 0 for a healthy network, 1 for a problem, 2 for bad input or usage, with one line
-on the standard error, and 3 if it cannot be told.
+The exit code is 0 for a healthy network or a zero start, 1 for a problem, 2 for bad input or usage,
+with one line on the standard error, and 3 if it cannot be told.
 """
 
 import argparse

@@ -63,7 +63,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 for a healthy network, 1 for a problem, 3 if it cannot be told."""
+        """0 for a healthy network or a zero start, 1 for a problem, 3 if it cannot be told."""
         return 3 if self.verdict is Verdict.CANNOT_TELL else int(self.verdict.is_problem)
 
     @property
