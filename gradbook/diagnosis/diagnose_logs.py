@@ -25,7 +25,7 @@ from gradbook.diagnosis.measuring.evidence import Facts
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind, Layer, group
-from gradbook.diagnosis.measuring.orders import network_order
+from gradbook.diagnosis.measuring.orders import are_sorted_words, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
 from gradbook.diagnosis.reading.logs import Entry, Log
 from gradbook.diagnosis.reporting.advice import HINTS
@@ -63,11 +63,14 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     rounding = _rounding(layers, kept)
     facts = tuple(_facts(layer, measured, rounding) for layer in layers)
+    loose = are_sorted_words([name for name in norms if name], layers)
     seen = None if deltas is None else [entry for entry in deltas if entry.step not in done]
-    given = read_deltas(None if seen is None else sizes_of(seen), layers)
+    sizes = None if seen is None else sizes_of(seen)
+    given = read_deltas(sizes, layers, loose=loose or None, logged=True)
     skipped = passing(total)
     bad = [] if skipped else [entry for entry in kept if not math.isfinite(entry.norm)][:1]
-    evidence = gather(facts, replace(given, nonfinite=(*given.nonfinite, *map(_when, bad))))
+    given = replace(given, nonfinite=(*given.nonfinite, *map(_when, bad)))
+    evidence = gather(facts, given, loose=loose)
     notes = [note for note in (_at_zero(done, total), again, skipped, order.note) if note]
     notes += [*_turns(norms), *_notes(kept, total, whole)]
     if rounding:

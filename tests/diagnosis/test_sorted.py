@@ -10,7 +10,7 @@ import pytest
 
 import gradbook
 from gradbook.checks import Array
-from gradbook.diagnosis import BadInput
+from gradbook.diagnosis import BadInput, Entry, diagnose_log
 from gradbook.diagnosis import Verdict as V
 from gradbook.diagnosis.reading.arrays import Tensors, hand_over
 from gradbook.diagnosis.reading.log_columns import columns_of
@@ -121,3 +121,94 @@ def test_a_log_of_several_runs_is_refused_by_their_names() -> None:
     assert list(one.norms) == ["run - train/grad_norm"]
     layers = columns_of(("Step", "run - gradients/fc1", "run - gradients/fc2"))
     assert list(layers.norms.values()) == ["fc1", "fc2"]
+
+
+SHUFFLED = {
+    "one stack": [f"fc{k}" for k in range(HIDDEN)],
+    "a sequence of layers and activations": [f"net.{2 * k}" for k in range(HIDDEN)],
+    "blocks, and a head": [*(f"module.h.{k // 2}.{'cp'[k % 2]}" for k in range(11)), "lm_head"],
+    "Keras' own": ["dense", *(f"dense_{k}" for k in range(1, HIDDEN))],
+}
+
+
+@pytest.mark.parametrize("names", SHUFFLED.values(), ids=SHUFFLED)
+@pytest.mark.parametrize(("change", "verdict"), [(-6, V.VANISHING), (6, V.EXPLODING)])
+def test_what_was_shuffled_is_put_in_the_order_of_its_numbers(
+    names: list[str], change: float, verdict: V
+) -> None:
+    order = random.Random(1).sample(range(HIDDEN), HIDDEN)
+    size = 10.0 ** np.linspace(change, 0.0, HIDDEN)
+    grads = {f"{names[k]}.weight": np.full((8, 8), size[k]) for k in order}
+    report = gradbook.diagnose(grads, deltas={names[k]: size[k] for k in order[::-1]})
+    assert report.verdict is verdict
+    assert [row.name for row in report.rows] == names
+    assert any("came in no order" in note for note in report.notes)
+    log = diagnose_log([Entry(0.0, f"{names[k]}.weight", size[k]) for k in order])
+    assert [row.name for row in log.rows] == names
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["fc784", "fc512", "fc1024", "fc10", "fc20"],
+        ["enc1", "dec2", "enc3", "dec1", "enc2", "dec3"],
+        ["fc1", "fc3", "fc2"],
+        ["conv1", "pool", "conv3", "conv2", "conv4"],
+    ],
+)
+def test_numbers_that_do_not_count_all_layers_leave_the_order_as_it_is(names: list[str]) -> None:
+    report = gradbook.diagnose({f"{name}.weight": np.ones((8, 8)) for name in names})
+    assert [row.name for row in report.rows] == names
+
+
+def test_a_sequence_with_normalizations_that_comes_backward_is_turned() -> None:
+    """Its numbers fall by one and by two in turn."""
+    shapes = {}
+    for k in range(8):
+        shapes |= {
+            f"{3 * k}.weight": (8, 8),
+            f"{3 * k + 1}.weight": (8,),
+            f"{3 * k + 1}.bias": (8,),
+        }
+    grads = {n: np.full(shape, 0.3 ** (24 - int(n.split(".")[0]))) for n, shape in shapes.items()}
+    backward = dict(reversed(grads.items()))
+    assert gradbook.diagnose(backward).rows[0].name == "0"
+    assert any("turned around" in note for note in gradbook.diagnose(backward).notes)
+
+
+WORDS = ["body", "deep", "mid", "neck", "wide", "zoo"]
+
+
+@pytest.mark.parametrize("change", [-5.0, 5.0])
+def test_words_that_something_sorted_tell_no_order_of_delta(change: float) -> None:
+    """Neither does δ, as a hook gives it last layer first, nor a log."""
+    names = random.Random(0).sample(WORDS, len(WORDS))
+    size = dict(zip(names, 10.0 ** np.linspace(change, 0, len(names)), strict=True))
+    grads = {f"{name}.weight": np.full((8, 8), size[name]) for name in WORDS}
+    hooked = {name: size[name] for name in names[::-1]}
+    assert gradbook.diagnose(grads, deltas=hooked).verdict is V.CANNOT_TELL
+    log = [Entry(0.0, name, size[name]) for name in WORDS]
+    assert diagnose_log(log).verdict is V.CANNOT_TELL
+    assert diagnose_log(log, deltas=log).verdict is V.CANNOT_TELL
+    own = [Entry(0.0, name, size[name]) for name in names]
+    expected = V.VANISHING if change < 0 else V.EXPLODING
+    assert diagnose_log(own, deltas=own).verdict is expected
+
+
+@pytest.mark.parametrize("delta", ["dZ{}", "{}"])
+def test_deltas_that_are_no_layers_are_put_in_the_order_of_their_numbers(delta: str) -> None:
+    size = 10.0 ** np.linspace(-6, 0, HIDDEN)
+    grads = {f"dW{k}": np.full((8, 8), x) for k, x in enumerate(size)}
+    order = random.Random(2).sample(range(HIDDEN), HIDDEN)
+    report = gradbook.diagnose(grads, deltas={delta.format(k): size[k] for k in order})
+    assert report.verdict is V.VANISHING
+
+
+def test_a_module_called_norms_keeps_its_name_and_a_total_its_meaning() -> None:
+    names = ("step", "grad_norm", *(f"grad_norm/{n}" for n in ("norms.0", "norm/1", "fc.0")))
+    found = columns_of(names)
+    assert [*found.norms.values()] == ["norms.0", "norm/1", "fc.0", ""]
+    of_all = columns_of(("step", "gradients/norm/fc1", "gradients/norm/fc2"))
+    assert [*of_all.norms.values()] == ["fc1", "fc2"]
+    total = columns_of(("step", "grad_norm", *(f"fc{k}/grad_norm" for k in range(3))))
+    assert total.norms == {"grad_norm": "", **{f"fc{k}/grad_norm": f"fc{k}" for k in range(3)}}

@@ -89,8 +89,6 @@ class Form:
     @property
     def kind(self) -> str:
         """What it is counted with."""
-        if self.order in IN_NO_ORDER:
-            return "gradients in no order"
         arrays = "arrays" if self.container in IN_MEMORY else "files of arrays"
         given = "gradients alone" if self.given == GRADIENTS else "with δ"
         return f"{'logs' if self.of_logs else arrays}, {given}"

@@ -20,7 +20,6 @@ from gradbook.diagnosis.measuring.evidence import Evidence
 from gradbook.diagnosis.measuring.matching import (
     came_by_number,
     containers,
-    in_disorder,
     places_of,
     refuse_weights,
     renamed,
@@ -33,6 +32,7 @@ from gradbook.diagnosis.measuring.orders import (
     counts_down,
     end_of,
     goes_back,
+    in_disorder,
     network_order,
 )
 from gradbook.diagnosis.measuring.sizes import statistics
@@ -43,7 +43,7 @@ from gradbook.diagnosis.verdicts import listed
 
 
 def read_deltas(
-    deltas: Any, layers: Sequence[Layer] = (), *, loose: bool | None = None
+    deltas: Any, layers: Sequence[Layer] = (), *, loose: bool | None = None, logged: bool = False
 ) -> Evidence:
     """Measure δ: arrays, or norms, one for each layer or step.
 
@@ -52,6 +52,7 @@ def read_deltas(
             whose first axis counts the layers, as `jax.lax.scan` stacks them. None says nothing.
         layers: The layers of the network, by whose names a mapping is put in order.
         loose: Whether the layers are known to have been sorted; by None their names tell.
+        logged: Whether a tool wrote the names, which may have sorted them.
 
     Examples:
         >>> from gradbook.diagnosis.measuring.names import group
@@ -84,6 +85,10 @@ def read_deltas(
         notes.append(f"δ of {own} is as wide as the output layer, and was set apart as its.")
     named = isinstance(deltas, Mapping) and not branches
     stacks = _apart(hidden, sizes, layers, by_alphabet) if named else ()
+    words = all(name == uncounted(name) for name in hidden)
+    if named and loose and words and (logged or names != sorted(names)):
+        # Hooks give them backward, and code that lists layers forward: neither tells which.
+        stacks = tuple(_profile([name], sizes) for name in hidden)
     alone = len(stacks) == 1 < len(stacks[0].names)
     if alone and (left := [name for name in hidden if name not in stacks[0].names]):
         notes.append(f"Not compared, for the names do not tell where they stand: {listed(left)}.")
@@ -243,6 +248,8 @@ def _in_order(
             return by_number(names, ends=True)  # neither δ nor the layers came in an order
     elif not falling:  # modules without parameters, such as ReLU, whose names may still count down
         falling = counts_down(names) or by_number(names) == names[::-1]
+        if not falling and in_disorder(names):
+            return by_number(names, ends=True)
     return names[::-1] if falling else names
 
 

@@ -11,11 +11,11 @@ from gradbook.diagnosis.measuring.chains import run_back
 from gradbook.diagnosis.measuring.deltas import read_activations, read_deltas
 from gradbook.diagnosis.measuring.evidence import Evidence, Facts
 from gradbook.diagnosis.measuring.gathering import facts_of, gather
-from gradbook.diagnosis.measuring.names import Layer, Role, group, other_than_gradients, uncounted
-from gradbook.diagnosis.measuring.orders import Order, network_order
+from gradbook.diagnosis.measuring.names import Layer, Role, group, other_than_gradients
+from gradbook.diagnosis.measuring.orders import Order, are_sorted_words, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics, measure, statistics
 from gradbook.diagnosis.measuring.updates import ENOUGH, Update, measure_updates
-from gradbook.diagnosis.reading.arrays import Tensors, hand_over, is_sorted
+from gradbook.diagnosis.reading.arrays import Tensors, hand_over
 from gradbook.diagnosis.verdicts import listed
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -90,9 +90,7 @@ def measured_of(
     seen = known if look else None
     facts = tuple(facts_of(layer, tensors, measured, seen, updates) for layer in layers)
     whole = {} if of_net else updates  # of large ones only some numbers were looked at
-    # Many names that count nothing stand in the order of the alphabet by no chance.
-    uncounting = sum(layer.name == uncounted(layer.name) for layer in layers)
-    by_alphabet = not of_net and is_sorted(list(tensors)) and uncounting >= BY_NO_CHANCE
+    by_alphabet = not of_net and are_sorted_words(list(tensors), layers)
     found = Examined(
         layers,
         measured,
@@ -115,9 +113,6 @@ def _lost(names: Sequence[str], weights: Tensors, updates: Mapping[str, Update])
         found = updates[name].weight if name in updates else tensor and statistics(tensor)
         if found and found.nonfinite:
             yield f"the weights {name}"
-
-
-BY_NO_CHANCE = 4
 
 
 def _usable(tensors: Tensors, some: bool = True, of_net: bool = False) -> tuple[Tensors, list[str]]:

@@ -15,7 +15,7 @@ from gradbook.diagnosis.measuring.names import (
     locate,
     uncounted,
 )
-from gradbook.diagnosis.measuring.orders import around, bare, by_number, end_of, number_key
+from gradbook.diagnosis.measuring.orders import around, bare, by_number, end_of, stacks_of
 
 
 def places_of(layers: Sequence[Layer]) -> dict[str, int]:
@@ -145,7 +145,7 @@ def tell_an_order(names: Sequence[str], loose: bool | None = None) -> bool:
         False
     """
     end = end_of(names)
-    rise = all(a < b for found in _stacks(names) for a, b in pairwise(found))
+    rise = all(a < b for found in stacks_of(names) for a, b in pairwise(found))
     if len(names) < 2 or not rise or any(end[a] > end[b] for a, b in pairwise(names)):
         return False
     stems = {uncounted(name).removesuffix("_#") for name in names if not end[name]}
@@ -156,22 +156,3 @@ def tell_an_order(names: Sequence[str], loose: bool | None = None) -> bool:
 def came_by_number(names: Sequence[str]) -> bool:
     """Tell whether names stand as a sorting by their numbers leaves them."""
     return list(names) in (by_number(names), by_number(names, ends=True))
-
-
-def in_disorder(names: Sequence[str]) -> bool:
-    """Tell whether the numbers of some stack neither rise nor fall.
-
-    Examples:
-        >>> in_disorder(["enc.0", "enc.2", "enc.1"]), in_disorder(["enc.0", "enc.1", "dec.0"])
-        (True, False)
-    """
-    turns = [{a < b for a, b in pairwise(found)} for found in _stacks(names)]
-    return any(len(found) > 1 for found in turns)
-
-
-def _stacks(names: Sequence[str]) -> list[list[list[tuple[int, str]]]]:
-    """Return the numbers of names that count the same, in the order in which these come."""
-    stacks: dict[str, list[list[tuple[int, str]]]] = {}
-    for name in names:
-        stacks.setdefault(uncounted(name), []).append(number_key(name))
-    return list(stacks.values())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise, takewhile
 from typing import NamedTuple
 
-from gradbook.diagnosis.measuring.names import uncounted
+from gradbook.diagnosis.measuring.names import Kind, Layer, locate, uncounted
 from gradbook.diagnosis.reading.arrays import is_sorted
 
 
@@ -18,6 +18,15 @@ class Order(NamedTuple):
 
     names: tuple[str, ...]
     note: str = ""
+
+
+BY_NO_CHANCE = 4
+
+
+def are_sorted_words(names: Sequence[str], layers: Sequence[Layer]) -> bool:
+    """Tell whether names stand in the order of the alphabet, and many of them count nothing."""
+    uncounting = sum(layer.name == uncounted(layer.name) for layer in layers)
+    return is_sorted(names) and uncounting >= BY_NO_CHANCE
 
 
 def number_key(name: str) -> list[tuple[int, str]]:
@@ -30,8 +39,8 @@ def network_order(names: Iterable[str], ordered: bool = True, *, turn: bool = Tr
     """Count layer 2 before layer 10 where the alphabet did not, and turn what counts down.
 
     JAX sorts the keys of its dictionaries and `.safetensors` files their names; code that goes back
-    through the layers fills a dictionary last layer first. Another order is kept if they are said
-    to be ordered.
+    through the layers fills a dictionary last layer first. What is in no order is put in that of
+    its numbers, if these count on. Another order is kept if they are said to be ordered.
 
     Examples:
         >>> network_order(["fc1", "fc10", "fc2"]).names
@@ -44,6 +53,9 @@ def network_order(names: Iterable[str], ordered: bool = True, *, turn: bool = Tr
     given = list(names)
     if ordered and turn and counts_down(given):
         return Order(tuple(given[::-1]), "The names count down, as on the way back: turned around.")
+    if ordered and turn and _is_shuffled(given):
+        text = "The names came in no order, and were put in that of their numbers."
+        return Order(tuple(by_number(given, ends=True)), text)
     if ordered and not is_sorted(given):
         return Order(tuple(given))
     counted = by_number(given, ends=not ordered)
@@ -79,7 +91,7 @@ def end_of(names: Sequence[str]) -> dict[str, int]:
 
 
 _READS_INPUT = re.compile(r"(?i)inputs?|stem|embed\w*|embd|wte|patch\w*")
-_MAKES_OUTPUT = re.compile(r"(?i)out|outputs?|head|logits|classifier|final|predictor")
+_MAKES_OUTPUT = re.compile(r"(?i)out|outputs?|(?:lm_)?head|logits|classifier|final|predictor")
 
 
 def counts_down(names: Sequence[str]) -> bool:
@@ -121,6 +133,28 @@ def _falls(names: Sequence[str]) -> bool:
     return bool(counted) and all(map(_falls_by_step, counted))
 
 
+def _is_shuffled(names: Sequence[str]) -> bool:
+    """Tell names of one stem that count every layer, as sizes do not, and neither up nor down.
+
+    Normalizations beside them are compared with one another alone.
+
+    Examples:
+        >>> _is_shuffled(["fc2", "fc4", "fc1", "out", "fc3"])
+        True
+        >>> _is_shuffled(["fc784", "fc512", "fc1024", "fc10"]), _is_shuffled(["a2", "b3", "a1"])
+        (False, False)
+    """
+    end = end_of(names)
+    found = map(locate, bare([name for name in names if not end[name]]))
+    layers = _counted([one.layer for one in found if one.kind is not Kind.NORM])
+    parts = [re.split(r"(\d+)", layer) for layer in layers]
+    if not parts or min(map(len, parts)) < 3 or len({of[0] for of in parts}) > 1:
+        return False
+    counts = sorted({int(of[1]) for of in parts})
+    every = counts[0] < _STEP and all(b - a <= _STEP for a, b in pairwise(counts))
+    return every and len(counts) > _MANY and in_disorder(names)
+
+
 def _counted(names: Sequence[str]) -> list[str]:
     """Number the first of those that Keras counts on from: dense, dense_1, dense_2."""
     parts = [re.split(r"([./])", name) for name in names]
@@ -130,13 +164,35 @@ def _counted(names: Sequence[str]) -> list[str]:
 
 _GOES_UP = re.compile(r"(?i)(?:^|[^a-z])(?:up|dec)")
 _STEP = 3  # a weight, a normalization and an activation count on together
+_MANY = 3
 
 
 def _falls_by_step(found: list[list[int]]) -> bool:
     first = list(dict.fromkeys(numbers[0] for numbers in found))
     steps = {a - b for a, b in pairwise(first)}
-    by_step = len(steps) < 2 and all(0 < step <= _STEP for step in steps)
+    # By chance a few sizes or stages fall so, too; many count layers, with and without weights.
+    alike = len(steps) < 2 or len(first) > _MANY
+    by_step = alike and all(0 < step <= _STEP for step in steps)
     return by_step and first[-1] < _STEP and all(a > b for a, b in pairwise(found))
+
+
+def in_disorder(names: Sequence[str]) -> bool:
+    """Tell whether the numbers of some stack neither rise nor fall.
+
+    Examples:
+        >>> in_disorder(["enc.0", "enc.2", "enc.1"]), in_disorder(["enc.0", "enc.1", "dec.0"])
+        (True, False)
+    """
+    turns = [{a < b for a, b in pairwise(found)} for found in stacks_of(names)]
+    return any(len(found) > 1 for found in turns)
+
+
+def stacks_of(names: Sequence[str]) -> list[list[list[tuple[int, str]]]]:
+    """Return the numbers of names that count the same, in the order in which these come."""
+    stacks: dict[str, list[list[tuple[int, str]]]] = {}
+    for name in names:
+        stacks.setdefault(uncounted(name), []).append(number_key(name))
+    return list(stacks.values())
 
 
 def bare(names: Sequence[str]) -> list[str]:

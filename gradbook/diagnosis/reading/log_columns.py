@@ -32,9 +32,11 @@ TOTAL = re.compile(
 
 PREFIX = re.compile(
     r"(?i)(?:.* - )?(?:(?:train|training|model)[/.])?"
-    r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.](?:norms?[/.])?"
+    r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.]"
 )
 """What stands before a layer's name where a tool writes more than gradients."""
+
+_NORMS = re.compile(r"(?i)norms?[/.]")
 
 PREFIX_OF_ALL = re.compile(r"(?i)(?:.*[/.])?(?:(?:grad(?:ient)?s?|l2)[ _-]?)?norms?[ _/.-]+(?=\w)")
 """What is no part of a layer's name where all columns begin with the same."""
@@ -163,8 +165,10 @@ def _columns_of(names: tuple[str, ...]) -> Columns:
         text = f"must be the log of one run, got {len(runs)}: {', '.join(map(repr, runs[:5]))}; "
         raise BadInput(f"{text}export one of them, or leave the columns of the others out")
     whole = [n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))]
-    total = None if _of_parts(whole) else min(whole, key=_is_part, default=None)
+    total = _total_of(whole)
     layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
+    if all(map(_NORMS.match, layers.values())):  # of all; of one alone it is a module
+        layers = {n: _NORMS.sub("", layer) for n, layer in layers.items()}
     if not layers:
         kept = [n for n in rest if n != total and not _beside(_plain(n))]
         if total is None or 2 * sum(map(bool, map(OF_WEIGHTS.match, kept))) >= len(kept):
@@ -177,19 +181,28 @@ def _columns_of(names: tuple[str, ...]) -> Columns:
     return Columns(step, norms, tuple(n for n in rest if n and n not in norms))
 
 
-def _of_parts(whole: list[str]) -> bool:
-    """Tell norms of parts, each under a name of its own, from that of all and what is beside it.
+def _total_of(whole: list[str]) -> str | None:
+    """Return the norm of all gradients, unless those that are called so are of parts.
 
-    Of two these are parts if neither is the training's, as of a generator and a discriminator.
+    As many as these are layers', each under a name of its own; of a generator and a discriminator
+    two are enough. Beside the training's, or one without a path, they are something else.
     """
-    apart = len(whole) > 1 and all(map(_is_part, whole))
-    return (len(whole) > 2 or apart) and all(map(ENDING.search, whole))
+    plain = [name for name in whole if not _path_of(name)]
+    of_all = plain or [name for name in whole if not _is_part(name)]
+    if len(of_all) == 1 or plain or len(whole) == 1:
+        return (of_all or whole)[0]
+    apart = len(whole) > 2 or not of_all
+    return None if apart and all(map(ENDING.search, whole)) else next(iter(of_all or whole), None)
+
+
+def _path_of(name: str) -> list[str]:
+    return re.split(r"[./]", name.rpartition(" - ")[2].lower())[:-1]
 
 
 def _is_part(name: str) -> bool:
     """Tell whether a norm is under a name other than the training's or all of the model's."""
-    parts = re.split(r"[./]", name.rpartition(" - ")[2].lower())[:-1]
-    return bool(parts) and not {*parts} & {"train", "training", "model", "global", "total", "optim"}
+    path = _path_of(name)
+    return bool(path) and not {*path} & {"train", "training", "model", "global", "total", "optim"}
 
 
 @lru_cache(maxsize=64)
