@@ -394,6 +394,14 @@ def test_the_median_that_is_drawn_is_the_one_that_captions_tell():
     np.testing.assert_array_equal(picture.figure.axes[0].lines[0].get_ydata(), np.median(seeds, 0))
 
 
+@pytest.mark.parametrize(("seeds", "out"), [(10, 0), (20, 1), (40, 2), (50, 2)])
+def test_the_band_leaves_out_as_many_below_as_above(seeds, out):
+    norms = np.random.default_rng(0).permuted(np.arange(1.0, seeds + 1))[:, None] * np.ones((1, 2))
+    picture = figures.norms({"a": norms}, coverage=0.9, **TEXTS)
+    band = axes_of(picture).collections[0].get_paths()[0].vertices
+    assert {y for x, y in band if x == 1} == {1.0 + out, float(seeds - out)}
+
+
 def test_one_network_has_no_band():
     picture = figures.norms({"a": [0.1, 1.0], "b": [[0.2, 1.0]]}, **TEXTS)
     assert not axes_of(picture).collections

@@ -99,7 +99,8 @@ def norms(
 
     Args:
         values: Norms by name, each of shape (layers,) or (seeds, layers).
-        coverage: Share of the seeds inside the band, between 0 and 1.
+        coverage: Share of the seeds inside the band, at least, between 0 and 1: as many are left
+            out below it as above.
 
     Examples:
         >>> seeds = np.array([[0.01, 0.1, 1.0], [0.02, 0.2, 1.0], [0.03, 0.3, 1.0]])
@@ -111,8 +112,7 @@ def norms(
         raise ValueError(f"coverage must lie between 0 and 1, got {coverage!r}")
     looks("values", len(values))
     ensembles = {name: _ensemble(name, array) for name, array in values.items()}
-    shares = [0.5, (1 - coverage) / 2, (1 + coverage) / 2]
-    quantiles = {name: _quantiles(array, shares) for name, array in ensembles.items()}
+    quantiles = {name: _quantiles(array, coverage) for name, array in ensembles.items()}
     depth = max(array.shape[1] for array in ensembles.values())
     return lines(
         np.arange(1, depth + 1),
@@ -132,13 +132,13 @@ def norms(
     )
 
 
-def _quantiles(array: Array, shares: Sequence[float]) -> Array:
-    """Return quantiles over the seeds, the first of them, the median, as `numpy.median` has it."""
-    # Without interpolation a quantile is one of the seeds, also where others are infinite.
-    found = np.quantile(array, shares, axis=0, method="inverted_cdf")
-    whole = np.isfinite(array).all(axis=0)
-    found[0, whole] = np.median(array[:, whole], axis=0)
-    return found
+def _quantiles(array: Array, coverage: float) -> tuple[Array, Array, Array]:
+    """Return over the seeds the median, as `numpy.median` has it, and the ends of the band."""
+    # Without interpolation an end is one of the seeds, also where others are infinite.
+    ranked, out = np.sort(array, axis=0), int(len(array) * (1 - coverage) / 2 + 1e-9)
+    middle, whole = ranked[(len(array) - 1) // 2].copy(), np.isfinite(array).all(axis=0)
+    middle[whole] = np.median(array[:, whole], axis=0)
+    return middle, ranked[out], ranked[-1 - out]
 
 
 def _draw(axes: Axes, x: Array, curve: Curve) -> Line2D:
