@@ -6,6 +6,7 @@ are checked to be its own.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -178,3 +179,38 @@ def test_keras_on_torch(case: Case) -> None:
         [sys.executable, script, case.name], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == said(case).value, done.stderr[-400:]
+
+
+@cache
+def from_keras_on_torch() -> dict[str, Any]:
+    script = Path(__file__).with_name("keras_on_torch.py")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr[-400:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_keras_on_torch_is_told_what_pytorch_is() -> None:
+    """Units that are off are seen, whether Keras' layer or one behind it has the slope."""
+    both = from_keras_on_torch()["both"]
+    for name, (verdict, keras_, torch_) in both.items():
+        assert keras_ == torch_, name
+        assert keras_[0] == verdict, name
+    assert sum(verdict == "dead units" for verdict, *_ in both.values()) > 5
+
+
+def test_weights_of_keras_that_are_cut_off_are_named_with_their_biases() -> None:
+    verdict, said, *rest = from_keras_on_torch()["alone"]["cut"]
+    assert verdict == "cut"
+    assert said.startswith("4 of 8 trainable tensors get no gradient: the graph is cut between b ")
+    assert "stop_gradient" in said
+    assert not any("nothing reads them" in text or "was seen to read" in text for text in rest)
+
+
+def test_averages_of_keras_are_no_weights_that_stay_as_they_are() -> None:
+    verdict, *said = from_keras_on_torch()["alone"]["averaged"]
+    assert verdict == "healthy"
+    assert not any("moving" in text or "seed" in text or "requires_grad" in text for text in said)
+
+
+def test_activations_of_keras_are_put_back() -> None:
+    assert from_keras_on_torch()["alone"]["put back"] == [True, True]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ from gradbook.diagnosis.paths import Profile
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.reporting.advice import next_steps
 from gradbook.diagnosis.watching import Record
-from gradbook.diagnosis.watching.modules import weights_of
 
 V = Verdict
 
@@ -283,13 +281,6 @@ def test_gradients_that_were_cleared_with_zeros_are_no_fault() -> None:
     of = known([1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
     assert said(of) == [V.HEALTHY]
     assert any("they were cleared" in note for note in notes_of(of))
-
-
-def test_keras_keeps_weights_under_names_of_their_own() -> None:
-    def named(**_: bool) -> list[tuple[str, int]]:
-        return [("_functional._torch_params.a/kernel", 1), ("_torch_params.a/kernel", 1), ("b", 2)]
-
-    assert weights_of(SimpleNamespace(named_parameters=named)) == {"a/kernel": 1, "b": 2}
 
 
 def test_weights_that_nobody_means_to_train_are_a_note() -> None:

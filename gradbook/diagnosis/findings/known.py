@@ -57,8 +57,8 @@ class Parameter:
 
     @property
     def layer(self) -> str:
-        """The layer it belongs to."""
-        return self.name.rpartition(".")[0]
+        """The layer it belongs to: what Keras and JAX lay in one another a slash divides."""
+        return self.name[: max(self.name.rfind("."), self.name.rfind("/"), 0)]
 
 
 @dataclass(frozen=True)

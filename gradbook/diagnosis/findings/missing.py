@@ -21,11 +21,12 @@ ALIKE, CHANCE = 0.5, 5.0
 
 def cut(known: Known) -> Finding | None:
     """Find trainable weights that get no gradient, and between which places the graph is cut."""
-    aside = tuple(f"{copy}." for copy in copies(known))
+    aside = copies(known)
     lost = (p for p in known.asked if p.norm is None and p.name not in known.came)
     lost = (p for p in lost if not (known.passed(p) or left_out(p) or known.unread(p)))
     waiting = in_turns(known)
-    none = [p for p in lost if not p.name.startswith(aside) and p.name not in waiting]
+    lost = (p for p in lost if not any(is_inside(p.name, copy) for copy in aside))
+    none = [p for p in lost if p.name not in waiting]
     if not none or (len(none) == len(known.asked) and not known.places):
         return None
     found = _of_all(known, none) or _between(known, none) or _unused(known, none)
@@ -39,9 +40,10 @@ def cut(known: Known) -> Finding | None:
 def in_turns(known: Known) -> list[str]:
     """Return weights of modules that may take turns: others of their list were called."""
     called, early = _called(known), max(known.came.values(), default=0) < TURNS
+    # Keras names what is in a list as what is not.
     lists = {name[:k] for name in called for k, c in enumerate(name) if c == "."} - called
     none = (p for p in known.asked if p.norm is None and p.name not in known.came)
-    over = {p.name: [n for n in called | lists if f"{p.layer}.".startswith(f"{n}.")] for p in none}
+    over = {p.name: [n for n in called | lists if is_inside(p.layer, n)] for p in none}
     idle = [name for name, held in over.items() if max(held, key=len, default="") in lists]
     idle = [name for name in idle if name not in known.place_of]
     return idle if early and len(idle) <= MOST * len(known.asked) else []
@@ -81,6 +83,8 @@ def _between(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str | N
     text = f"the graph is cut between {last} and {following}"
     if aside:
         text = f"{last}, before {following}, ran where gradients are switched off"
+    elif "/" in none[-1].name:  # it is Keras, where that is the way to do it
+        text += ", as by stop_gradient"
     text += f". Without one: {listed([p.name for p in none])}."
     return text, last, "aside" if aside else None
 
@@ -198,6 +202,16 @@ def unregistered(known: Known) -> Finding | None:
     return Finding(Verdict.CUT, f"{text}does not move them.", hint="list")
 
 
+def is_inside(name: str, outer: str) -> bool:
+    """Tell whether a module is another one, or lies within it.
+
+    Examples:
+        >>> is_inside("body.0", "body"), is_inside("body/fc", "body"), is_inside("body2", "body")
+        (True, True, False)
+    """
+    return name.startswith(outer) and name[len(outer) : len(outer) + 1] in ("", ".", "/")
+
+
 def copies(known: Known) -> Mapping[str, str]:
     """Return modules that nothing came back to, with those that they are copies of.
 
@@ -206,18 +220,17 @@ def copies(known: Known) -> Mapping[str, str]:
     """
     below: dict[str, dict[str, Parameter]] = {}
     for p in known.asked:
-        parts = p.name.split(".")
-        for k in range(1, len(parts)):
-            below.setdefault(".".join(parts[:k]), {})[".".join(parts[k:])] = p
+        for k in (k for k, c in enumerate(p.name) if c in "./"):
+            below.setdefault(p.name[:k], {})[p.name[k + 1 :]] = p
     found: dict[str, str] = {}
     alike: dict[tuple[str, ...], list[str]] = {}
     for module, mine in below.items():
         alike.setdefault(tuple(mine), []).append(module)
     for module, mine in below.items():
-        within = module.startswith(tuple(f"{other}." for other in found))
+        within = any(is_inside(module, other) for other in found)
         if within or any(p.norm is not None for p in mine.values()):
             continue
-        inside = [p for p in known.places if f"{p.module}.".startswith(f"{module}.")]
+        inside = [p for p in known.places if is_inside(p.module, module)]
         if any(place.delta is not None for place in inside):
             continue
         aside = bool(inside) and not any(place.asks for place in inside)

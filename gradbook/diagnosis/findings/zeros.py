@@ -1,5 +1,6 @@
 """What is exactly 0: weights that begin so, units that are off, and what is flat on the way."""
 
+import re
 from collections.abc import Sequence
 
 from gradbook.diagnosis.findings.by_sizes import CLEAR
@@ -23,6 +24,9 @@ SMOOTH = tuple(name for name in BENDS if name not in RELUS)
 FLAT = ("Relu", "Threshold", "Hardtanh")
 """Activations that have a slope at 0, and such as have none, where that is an end of theirs; at
 their ends `clamp` and `maximum` let δ past."""
+
+SHIFTS = re.compile("bias|beta")
+"""What is added is called, in PyTorch and in Keras."""
 
 SAME = 1e-6
 """By which share of their size unlike examples differ."""
@@ -101,7 +105,8 @@ def symmetric(known: Known) -> Finding | None:
 def zero_start(known: Known) -> Finding | None:
     """Say what begins with 0 by design, which hides others at the first steps alone."""
     # A weight that is added, as biases are, keeps nothing back.
-    added = {p.name for p in known.asked if p.axes < 2 and "bias" in p.name.rpartition(".")[2]}
+    shifts = (p for p in known.asked if p.axes < 2 or p.name.endswith("/bias"))
+    added = {p.name for p in shifts if SHIFTS.search(p.name.removeprefix(p.layer))}
     added |= known.record.added
     zero = [p for p in known.asked if p.zero and p.norm and p.name not in added]
     if not zero or not known.still:

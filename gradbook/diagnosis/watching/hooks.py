@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from gradbook.diagnosis.watching import asking, graph, modules
+from gradbook.diagnosis.watching import asking, graph, keras_layers, modules
+from gradbook.diagnosis.watching.keras_layers import is_keras
 from gradbook.diagnosis.watching.modules import LISTS, PARAMETRIZED, compiler_off
 from gradbook.diagnosis.watching.numbers import (
     BOUNDED,
@@ -19,6 +20,9 @@ from gradbook.diagnosis.watching.numbers import (
 )
 from gradbook.diagnosis.watching.record import Seen, version_of
 from gradbook.diagnosis.watching.watched import Watched
+
+NORMS = ("Norm", "Norm1d", "Norm2d", "Norm3d", "Normalization")
+"""How the names of normalizations end, in PyTorch and in Keras."""
 
 
 def watch(net: Any) -> Watched:
@@ -45,18 +49,24 @@ def watch(net: Any) -> Watched:
         raise ValueError(f"net must have weights, got none in {kind}")
     # What happens within a recurrent layer is looked at step by step.
     inside = (p for m in net.modules() if modules.is_loop(m) for p in modules.own_weights(m))
-    watched = Watched({id(p): name for name, p in weights.items()}, set(map(id, inside)))
+    watched = Watched(weights, set(map(id, inside)))
     watched.net = weakref.ref(net)
     watched.versions = {name: version_of(p) for name, p in weights.items()}
-    watched.begun = frozenset(name for name, p in weights.items() if modules.is_empty(p))
+    # A bias of two axes, as a GRU of Keras has, is added, and keeps nothing back.
+    wide = {name: p for name, p in weights.items() if not name.endswith("/bias")}
+    watched.begun = frozenset(name for name, p in wide.items() if modules.is_empty(p))
     _hook(watched, net.register_forward_pre_hook, Watched._begin)
-    for name, module in net.named_modules():
+    for name, module in modules.modules_of(net):
         if type(module).__name__ in BOUNDED:
             _hook(watched, module.register_forward_hook, _bent)
         called = type(module).__name__ not in LISTS and PARAMETRIZED not in f".{name}"
-        if called and any(True for _ in module.parameters()):
+        if called and modules.has_weights(module):
             _hook(watched, module.register_forward_pre_hook, partial(_entered, name))
             _hook(watched, module.register_forward_hook, partial(_left, name))
+            if is_keras(module):
+                _hook(watched, module.register_forward_pre_hook, _see_activation)
+                always = partial(module.register_forward_hook, always_call=True)
+                _hook(watched, always, _forget_activation)
     _hook(watched, net.register_forward_hook, Watched._ended)
     return watched
 
@@ -107,6 +117,14 @@ def _entered(name: str, watched: Watched, module: Any, args: Any, kwargs: Any) -
     return fresh
 
 
+def _see_activation(_: Watched, module: Any, *given: Any) -> None:
+    keras_layers.see_activation(module)
+
+
+def _forget_activation(_: Watched, module: Any, *given: Any) -> None:
+    keras_layers.forget_activation(module)
+
+
 def _all_finite(data: Mapping[int, Callable[[], Any]]) -> bool:
     """Tell whether what the network was called with is known, and finite."""
     tensors = [tensor() for tensor in data.values()]
@@ -123,8 +141,8 @@ def _bent(_: Watched, module: Any, *given: Any) -> None:
 def _read_by(place: Seen, module: Any, tensor: Any) -> None:
     axes = modules.axes_of(module)
     if place.channels is None and (axes > 1 or type(module).__name__.startswith("BatchNorm")):
-        place.channels = axes != 2
-    inner = axes < 2 and any(True for _ in module.children())
+        place.channels = modules.features_second(module)
+    inner = axes < 2 and modules.holds_others(module)
     place.state |= inner or axes > 1
     place.weak |= axes < 2 and not inner
     bent = None if inner else graph.bent_by(tensor.grad_fn)
@@ -143,12 +161,13 @@ def _read_by(place: Seen, module: Any, tensor: Any) -> None:
 
 def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
     made, (args, kwargs, output) = watched._current(), given
+    output = keras_layers.before_activation(module, output) if is_keras(module) else output
     tensor = modules.returned(output, modules.floats_in((args, kwargs)))
     if tensor is not None:
         place = asking.see(made, name or "output", tensor, module=name, returned_by=module)
         axes = modules.axes_of(module)
-        if axes > 1 and place.channels is None:
-            place.channels = axes > 2
+        if place.channels is None and (axes > 1 or is_keras(module)):
+            place.channels = modules.features_second(module)
         place.layer |= axes > 1
         made.silent |= set() if tensor.requires_grad else {tuple(tensor.shape)}
         place.also.add(name)
@@ -157,7 +176,7 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
             place.shares = shares_in(tensor)
         if not name and tensor.numel() == 1:
             place.value = tensor.detach()
-        named = type(module).__name__.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
+        named = type(module).__name__.endswith(NORMS)
         place.normed |= named or (axes == 1 and graph.divides_by_own(tensor.grad_fn))
         if (batches := modules.averaged(module)) is not None:
             made.averaged[name] = batches

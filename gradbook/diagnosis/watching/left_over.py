@@ -1,7 +1,9 @@
-"""See whether gradients are cleared between the steps of a training."""
+"""See whether gradients are cleared between steps, and whether they are to be summed up."""
 
 import weakref
+from collections import deque
 from collections.abc import Iterable
+from itertools import pairwise, takewhile
 from typing import Any
 
 from gradbook.diagnosis.watching.record import version_of
@@ -9,8 +11,60 @@ from gradbook.diagnosis.watching.record import version_of
 SOME = 16
 """About how many weights are looked at: one call clears all of an optimizer's."""
 
+MOST, ROW = 64, 16
+"""How many passes are looked back at, and how many numbers of a weight."""
+
 FEW = 4096
 """About how many numbers of a gradient are looked at."""
+
+
+def _some(weights: Iterable[Any]) -> list[Any]:
+    trained = [w for w in weights if w.requires_grad]
+    return trained[:: len(trained) // SOME + 1]
+
+
+class Summed:
+    """Count the backward passes between which no step is taken, though some are: they are summed.
+
+    A step writes to weights, which PyTorch counts; but for a fused one, after which numbers differ.
+
+    Attributes:
+        meant: Whether somebody has told that they are summed, so that no step has to be seen.
+    """
+
+    def __init__(self, weights: Iterable[Any]) -> None:
+        """Look at some of the weights that are trained."""
+        self._weights = [weakref.ref(w) for w in _some(weights)]
+        self._age, self.meant = -1, False
+        self._seen: deque[list[tuple[int, Any]]] = deque(maxlen=MOST)
+
+    def come(self, age: int) -> None:
+        """See that something has come back of the passes of an age, which count as one."""
+        if age != self._age:
+            weights = (w for one in self._weights if (w := one()) is not None)
+            self._seen.append([(version_of(w), _first(w)) for w in weights])
+            self._age = age
+
+    @property
+    def passes(self) -> int:
+        """The passes that have come back since the last step; 1 if none is seen."""
+        same = [_alike(before, after) for before, after in pairwise(self._seen)]
+        never = all(same) and not self.meant
+        return 1 if never else 1 + len([*takewhile(bool, reversed(same))])
+
+
+def _first(weight: Any) -> Any:
+    """Return the first numbers of a weight, a copy; None of one that lies in pieces."""
+    x = weight.detach()
+    plain = type(x).__name__ == "Tensor" and str(x.layout) == "torch.strided" and x.numel()
+    return x[(0,) * (x.ndim - 1)][..., :ROW].clone() if plain else None
+
+
+def _alike(before: list[tuple[int, Any]], after: list[tuple[int, Any]]) -> bool:
+    return all(
+        m == n and (a is None or bool((a == b).all()))
+        for (m, a), (n, b) in zip(before, after, strict=False)
+    )
 
 
 class LeftOver:
@@ -25,8 +79,7 @@ class LeftOver:
 
     def __init__(self, weights: Iterable[Any]) -> None:
         """Look at some of the weights that are trained, until `remove`."""
-        trained = [w for w in weights if w.requires_grad]
-        trained = trained[:: len(trained) // SOME + 1]
+        trained = _some(weights)
         self.steps = self._kept = 0
         self._cleared: bool | None = None  # since the last step; None as long as nothing came
         self._held: dict[int, tuple[int, int]] = {}  # which gradient, and how often written to

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from gradbook.diagnosis.watching import keras_layers
+from gradbook.diagnosis.watching.keras_layers import is_keras
+
 LISTS = ("ParameterList", "ParameterDict")
 """Classes that hold weights, and are never called."""
 
@@ -42,10 +45,20 @@ def is_network(net: Any) -> bool:
 def weights_of(net: Any) -> dict[str, Any]:
     """Return a PyTorch network's parameters by name, tied ones under each.
 
-    A name is what its owner calls it: Keras keeps all weights in a list of its own, too.
+    A name is what its owner calls it.
     """
-    named = net.named_parameters(remove_duplicate=False)
-    return {name.rpartition("_torch_params.")[2]: parameter for name, parameter in named}
+    named = dict(net.named_parameters(remove_duplicate=False))
+    return keras_layers.in_order(net, named) if any(map(is_keras, net.modules())) else named
+
+
+def modules_of(net: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a network's modules, each once, by the names that begin those of their weights."""
+    layers = {id(layer): (path, layer) for path, layer in keras_layers.layers_in(net)}
+    found = {id(net): ("", net)}
+    for prefix, outer in [("", net), *layers.values()]:
+        for name, module in outer.named_modules(prefix=prefix):
+            found.setdefault(id(module), layers.get(id(module), (name, module)))
+    yield from found.values()
 
 
 def is_loop(module: Any) -> bool:
@@ -56,6 +69,8 @@ def is_loop(module: Any) -> bool:
 
 def own_weights(module: Any) -> list[Any]:
     """Return a module's own weights, and what those are made of."""
+    if is_keras(module):
+        return keras_layers.own_variables(module)
     found = list(module.parameters(recurse=False))
     made = getattr(module, "parametrizations", None)
     return found if made is None else [*found, *made.parameters()]
@@ -85,6 +100,25 @@ def axes_of(module: Any) -> int:
             return 2
         _AXES[module] = max((p.ndim for p in own), default=0)
     return _AXES[module]
+
+
+def has_weights(module: Any) -> bool:
+    """Tell whether there are weights in a module."""
+    if is_keras(module):
+        return keras_layers.has_weights(module)
+    return any(True for _ in module.parameters())
+
+
+def holds_others(module: Any) -> bool:
+    """Tell whether there are modules in a module."""
+    if is_keras(module):
+        return keras_layers.holds_layers(module)
+    return any(True for _ in module.children())
+
+
+def features_second(module: Any) -> bool:
+    """Tell whether a module's features lie along the second axis, as those of a convolution do."""
+    return keras_layers.features_second(module) if is_keras(module) else axes_of(module) != 2
 
 
 _AXES: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()

@@ -73,6 +73,8 @@ class Record:
     """Whether something was differentiated through a gradient, as in a penalty."""
     loss: float | None = None
     """What the network returned, if that was a single number."""
+    passes: int = 1
+    """How many passes have come back since weights were last written to, if they ever were."""
     normalized: bool = False
     """Whether it normalizes, by a module or by an operation; a PReLU's weights are none."""
 

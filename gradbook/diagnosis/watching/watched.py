@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from gradbook.diagnosis.places import Place, enters
+from gradbook.diagnosis.watching.left_over import Summed
 from gradbook.diagnosis.watching.modules import backwards, differentiating, floats_in, weights_of
 from gradbook.diagnosis.watching.record import Pass, Record, Seen
 
@@ -39,12 +40,13 @@ class Watched(Mapping[str, Any]):
         came: At how many of the looks so far a weight had a gradient.
         asked: What had come back at the last look, and how large the gradients were then.
         begun: The names of matrices that were all 0 then.
+        summed: Counts the passes between which no step is taken.
         elsewhere: The `id` of weights that another optimizer holds, as far as it was looked for.
     """
 
-    def __init__(self, names: Mapping[int, str], inner: set[int]) -> None:
+    def __init__(self, weights: Mapping[str, Any], inner: set[int]) -> None:
         """Begin with nothing."""
-        self._names, self._inner = names, inner
+        self._names, self._inner = {id(p): name for name, p in weights.items()}, inner
         self.versions: dict[str, int] = {}
         self.begun = frozenset[str]()
         self.came = Counter[str]()
@@ -56,6 +58,7 @@ class Watched(Mapping[str, Any]):
         self._open: Pass | None = None
         self._passes: list[Pass] = []
         self._ran = set[str]()  # modules, in passes before the last
+        self.summed = Summed(weights.values())
         self._hooks, self._leaves = ExitStack(), ExitStack()
         self._hooks.callback(self._leaves.close)
         self._data: Mapping[int, Any] | None = None
@@ -129,6 +132,7 @@ class Watched(Mapping[str, Any]):
             strangers={k: shape for one in made for k, shape in one.strangers.items()},
             differentiated=all(one.differentiated for one in made),
             loss=next((float(p.value) for p in reversed(seen) if p.value is not None), None),
+            passes=self.summed.passes,
             normalized=any(place.normed or place.past_norm for place in seen),
             **whole,
         )
@@ -168,6 +172,7 @@ class Watched(Mapping[str, Any]):
         once_more = made.heard and made.era < self.age
         if not again and (once_more or not made.heard):
             made.heard, made.era = True, self.age
+            self.summed.come(self.age)
             self.returns += 1
             for place in made.places.values():  # what came back then is none of this loss
                 if once_more or place.inner:
