@@ -141,16 +141,28 @@ def execute(source: str, namespace: dict[str, Any], name: str) -> tuple[Any, str
         before = _settings()
         try:
             statements, last = _split(source, name)
+            namespace[_ASKED] = _refuse_lost
             exec(statements, namespace)
             value = eval(last, namespace) if last else None
         except Exception as error:
             raise BlockError(_describe(error, name)) from error
+        finally:
+            namespace.pop(_ASKED, None)
         if _settings() != before:
             raise BlockError(
                 "it changes how NumPy prints, warns or draws from its global generator, for all "
                 "blocks: use np.printoptions or np.errstate in a with statement, and default_rng"
             )
     return value, printed.getvalue()
+
+
+_ASKED = "__asked__"
+
+
+def _refuse_lost(value: object) -> None:
+    """Refuse a figure or a table that another statement follows: only a last value is shown."""
+    if hasattr(value, "_repr_html_"):
+        raise ValueError(f"a {type(value).__name__} is shown where it is a block's last statement")
 
 
 def _settings() -> tuple[object, ...]:
@@ -163,9 +175,13 @@ def _settings() -> tuple[object, ...]:
 def _split(source: str, name: str) -> tuple[CodeType, CodeType | None]:
     tree = ast.parse(source, name)
     final = tree.body[-1] if tree.body else None
+    tree.body = tree.body[:-1] if isinstance(final, ast.Expr) else tree.body
+    for node in tree.body:
+        if isinstance(node, ast.Expr):
+            asked = ast.copy_location(ast.Name(_ASKED, ast.Load()), node.value)
+            node.value = ast.copy_location(ast.Call(asked, [node.value], []), node.value)
     if not isinstance(final, ast.Expr):
         return compile(tree, name, "exec"), None
-    tree.body.pop()
     return compile(tree, name, "exec"), compile(ast.Expression(final.value), name, "eval")
 
 

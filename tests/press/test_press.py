@@ -66,6 +66,18 @@ def test_a_block_shows_its_source_what_it_prints_and_its_last_value() -> None:
     assert html.index("print") < html.index(">first<") < html.index(">42<")
 
 
+def test_a_figure_that_another_statement_follows_is_refused() -> None:
+    """It would be missing from the page, and nothing would say so."""
+    shown = "class Shown:\n    def _repr_html_(self):\n        return 'x'\n\n"
+    namespace = dict[str, object]()
+    value, _ = execute(f"{shown}print('x')\n[1].append(2)\nShown()", namespace, "<block>")
+    assert hasattr(value, "_repr_html_")
+    assert "__asked__" not in namespace
+    with pytest.raises(BlockError, match=r"Shown is shown where it is .* last statement\n  line 5"):
+        execute(f"{shown}Shown()\nx = 1", namespace, "<block>")
+    assert "__asked__" not in namespace
+
+
 def test_a_block_whose_last_statement_is_not_an_expression_shows_only_its_source() -> None:
     assert "gb-output" not in convert(block("x = 6 * 7"))
 
