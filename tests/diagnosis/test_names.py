@@ -86,6 +86,23 @@ def test_weight_and_bias_of_a_layer_are_grouped_in_order() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "attend"),
+    [
+        (["mean.weight", "v.weight"], 0),  # a head for the logarithm of a variance
+        (["body.weight", "q.weight"], 0),
+        (["actor.weight", "critic.value.weight"], 0),
+        (["q.weight", "k.weight", "v.weight", "out.weight"], 3),
+        (["h.0.query.kernel", "h.0.key.kernel", "h.1.value.kernel"], 2),
+        (["l.0.q_proj.lora_A", "l.0.v_proj.lora_A"], 2),
+        (["h.0.attn.v.weight"], 1),
+    ],
+)
+def test_a_value_alone_is_no_attention(names: list[str], attend: int) -> None:
+    found = group(dict.fromkeys(names, (4, 4)))
+    assert [layer.kind for layer in found].count(Kind.ATTENTION) == attend
+
+
 def test_three_matrices_without_a_layers_name_are_layers_themselves() -> None:
     square = dict.fromkeys("WUV", (8, 8))
     assert [layer.name for layer in group(square)] == ["W", "U", "V"]

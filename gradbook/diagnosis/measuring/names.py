@@ -72,6 +72,8 @@ class Rule(NamedTuple):
     most: int = 99
     unknown: bool = True
     """Whether the rule applies where the shape is not known."""
+    beside: bool = False
+    """Whether another of these words must stand beside it: a value's head is called `v`, too."""
 
 
 _NOT_BIAS = (Role.WEIGHT, Role.UNKNOWN)
@@ -81,7 +83,8 @@ RULES = (
     Rule(Kind.NORM, r"\w*norms?|ln|lnf|bn|gn|scale|gamma", most=1),
     Rule(Kind.EMBEDDING, r"embed\w*|embd|wte|wpe", _NOT_BIAS, least=2, most=3),
     Rule(Kind.RECURRENT, r"\w*rnn|lstm|gru|ih|hh|recurrent", _NOT_BIAS, least=2),
-    Rule(Kind.ATTENTION, r"attn|attention|mha|qkv|q|k|v|query|key|value", _NOT_BIAS, least=2),
+    Rule(Kind.ATTENTION, r"attn|attention|mha|qkv", _NOT_BIAS, least=2),
+    Rule(Kind.ATTENTION, r"q|k|v|query|key|value", _NOT_BIAS, least=2, beside=True),
     Rule(Kind.CONV, r"conv\w*", _NOT_BIAS, least=3),
     Rule(Kind.NORM, roles=(Role.WEIGHT,), least=1, most=1, unknown=False),  # in a Sequential
     Rule(Kind.BIAS, roles=(Role.BIAS,)),
@@ -124,16 +127,25 @@ def _split(name: str) -> tuple[str, Role]:
     return bare, Role.UNKNOWN
 
 
-def _applies(rule: Rule, words: list[str], role: Role, shape: Shape | None) -> bool:
+def _applies(rule: Rule, words: list[str], role: Role, shape: Shape | None, beside: bool) -> bool:
+    if rule.beside and not beside:
+        return False
     fits = rule.unknown if shape is None else rule.least <= len(shape) <= rule.most
     if not fits or role not in rule.roles:
         return False
     return rule.words is None or any(re.fullmatch(rule.words, word) for word in words)
 
 
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+
+
 @lru_cache(maxsize=4096)
-def locate(name: str, shape: Shape | None = None) -> Named:
+def locate(name: str, shape: Shape | None = None, *, beside: bool = True) -> Named:
     """Split a tensor's name into layer and role, and tell its kind from name and shape.
+
+    Args:
+        beside: Whether of query, key and value another one stands beside it, if it is one.
 
     Examples:
         >>> for name, shape in [("h.0.attn.c_attn.weight", (64, 192)), ("rnn.bias_hh_l0", (64,))]:
@@ -143,9 +155,29 @@ def locate(name: str, shape: Shape | None = None) -> Named:
         rnn.hh_l0 bias bias
     """
     layer, role = _split(name)
-    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
-    kind = next(rule.kind for rule in RULES if _applies(rule, words, role, shape))
+    words = _words(name)
+    kind = next(rule.kind for rule in RULES if _applies(rule, words, role, shape, beside))
     return Named(name, layer, role, kind, shape)
+
+
+_ATTENDS = next(rule.words or "" for rule in RULES if rule.beside)
+
+
+def _beside(names: Iterable[str]) -> frozenset[str]:
+    """Return the names of query, key and value that differ from another one's in that alone.
+
+    Examples:
+        >>> sorted(_beside(["1.q.weight", "1.v.weight", "v.weight", "head.value.weight"]))
+        ['1.q.weight', '1.v.weight']
+    """
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        words = _words(name)
+        for k, word in enumerate(words):
+            if re.fullmatch(_ATTENDS, word):
+                found.setdefault((*words[:k], "", *words[k + 1 :]), {})[name] = word
+    several = (of for of in found.values() if len({*of.values()}) > 1)
+    return frozenset(name for of in several for name in of)
 
 
 def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
@@ -157,7 +189,8 @@ def group(shapes: Mapping[str, Shape | None]) -> tuple[Layer, ...]:
         [('0', 'dense'), ('1', 'normalization')]
     """
     layers: dict[str, list[Named]] = {}
-    members = [locate(name, shape) for name, shape in shapes.items()]
+    beside = _beside(shapes)
+    members = [locate(name, shape, beside=name in beside) for name, shape in shapes.items()]
     # No layer has three matrices, so W, U and V without its name are those of several.
     bare = sum(not m.layer and m.role is Role.WEIGHT for m in members) > 2
     for found in members:
