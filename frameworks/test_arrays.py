@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from flax import nnx
 from torch import nn
 
 import gradbook
@@ -225,3 +226,21 @@ def test_layers_that_jax_scans_are_no_steps_of_time() -> None:
 def test_jax_gradients_of_integers_are_none() -> None:
     grad = jax.grad(lambda x: 1.0, allow_int=True)(jnp.arange(3))
     assert as_tensor("w", grad) is None
+
+
+def test_a_module_of_nnx_is_taken_as_weights_and_refused_as_gradients() -> None:
+    class Net(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs) -> None:
+            self.norm, self.drop = nnx.BatchNorm(4, rngs=rngs), nnx.Dropout(0.1, rngs=rngs)
+            self.fc, self.head = nnx.Linear(4, 8, rngs=rngs), nnx.Linear(8, 2, rngs=rngs)
+
+        def __call__(self, x: Any) -> Any:
+            return self.head(nnx.relu(self.fc(self.drop(self.norm(x)))))
+
+    net, x = Net(nnx.Rngs(0)), jax.random.normal(jax.random.key(1), (8, 4))
+    grads = nnx.grad(lambda net: (net(x) ** 2).mean())(net)
+    said = [gradbook.diagnose(grads, weights=w, lr=0.1) for w in (net, nnx.state(net))]
+    assert said[0].rows == said[1].rows
+    assert any(row.update for row in said[0].rows)
+    with pytest.raises(BadInput, match="got Net: hand over what nnx"):
+        gradbook.diagnose(net)

@@ -5,6 +5,7 @@ No framework is imported: PyTorch's tensors are known by their methods, JAX's ar
 then, so that a network on a graphics card never lies in this machine's memory as a whole.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
@@ -191,6 +192,12 @@ class Tensors(Mapping[str, Tensor | None]):
         return name in self.readers
 
 
+def _nnx_of(tree: Any) -> Any:
+    """Return the library of a module of Flax's nnx, which tells its arrays; None of all else."""
+    module = any(c.__module__ == "flax.nnx.module" for c in type(tree).__mro__)
+    return sys.modules.get("flax.nnx") if module else None
+
+
 def is_jax(values: Iterable[Any]) -> bool:
     """Tell whether arrays are JAX's, which sorts the keys of dictionaries."""
     return any(type(value).__module__.startswith("jax") for value in values)
@@ -217,6 +224,11 @@ def hand_over(tree: Any, what: str = "gradients") -> Tensors:
         return tree
     if what == "gradients" and hasattr(tree, "_metadata"):  # PyTorch keeps its versions there
         raise BadInput("gradients must be those, got a state_dict: hand over the network itself")
+    if (nnx := _nnx_of(tree)) is not None:
+        if what != "weights":
+            got = f"{what} must be a mapping name → array, got {type(tree).__name__}"
+            raise BadInput(f"{got}: hand over what nnx.grad returns, and the module as weights")
+        tree = nnx.state(tree)
     nest = list(tree) if isinstance(tree, Iterator) else opened(tree)
     if not isinstance(nest, Mapping) and not is_nest(nest):
         told = "of JAX, jax.tree_util.tree_flatten_with_path(...)[0] makes one of any tree"
