@@ -1,4 +1,4 @@
-"""Print what is said of networks in Keras on PyTorch, for `test_libraries.py` and `test_watch.py`.
+"""Print what is said of networks in Keras on PyTorch, for `test_libraries.py`.
 
 Keras takes one backend for a whole process, so this is one: `python keras_on_torch.py NAME` of a
 network of `planted_networks.py`; without a name, as JSON, the reports of `BESIDE` in Keras and with

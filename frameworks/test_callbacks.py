@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import gradbook
 from gradbook.diagnosis import Report, Verdict
+from gradbook.diagnosis.callbacks import lightning_callback, trainer_callback
 
 SUBJECTS = [
     case
@@ -135,3 +136,53 @@ def test_the_trainer_of_transformers(case: Case, tmp_path: Path) -> None:
     trainer.train()
     agrees(callback.reports, case)
     assert callback.lengths[0] < 1.01 * CLIP
+
+
+QUIET = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+@pytest.mark.filterwarnings("ignore")
+def test_what_the_libraries_accumulate_is_known_before_the_first_step(
+    batches: int, tmp_path: Path
+) -> None:
+    """Of two batches a bias holds more than the last one sends, and nothing is to be cleared."""
+    net, x, y = SUBJECTS[0].made()
+    size, told = len(x) // 2, list[Report]()
+    module, seen = Module(net), lightning_callback()
+    lightning.Trainer(
+        accelerator="cpu",
+        max_steps=1,
+        accumulate_grad_batches=batches,
+        callbacks=[seen],
+        default_root_dir=tmp_path,
+        **QUIET,
+    ).fit(module, DataLoader(TensorDataset(x, y), batch_size=size))
+    told.append(seen.kept.run.report())
+
+    again = trainer_callback()
+    rows = [{"x": row, "labels": label} for row, label in zip(x, y, strict=True)]
+    arguments = transformers.TrainingArguments(
+        str(tmp_path),
+        max_steps=1,
+        per_device_train_batch_size=size,
+        gradient_accumulation_steps=batches,
+        max_grad_norm=0.0,
+        use_cpu=True,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+    )
+    transformers.Trainer(Model(net), arguments, train_dataset=rows, callbacks=[again]).train()
+    told.append(again.kept.run.report())
+    for report in told:
+        assert report.verdict is Verdict.HEALTHY
+        assert "holds" not in report.reason
+        assert "zero_grad" not in report.steps[0].text
+        notes = " ".join(report.notes)
+        assert ("summed over 2 passes without a step between them" in notes) is (batches == 2)

@@ -816,3 +816,61 @@ def test_units_that_large_inputs_drive_to_their_ends_are_told_with_these(
     report = gradbook.diagnose(net, deltas=deltas)
     assert report.verdict is Verdict.CUT
     assert report.steps[0].text.startswith("Bring the inputs to mean 0")
+
+
+STEPPERS = {
+    "plain": lambda weights: torch.optim.SGD(weights, 0.1),
+    "many at once": lambda weights: torch.optim.AdamW(weights, 1e-2, foreach=True),
+    "fused": lambda weights: torch.optim.AdamW(weights, 1e-2, fused=True),  # counts no writing
+}
+
+
+@pytest.mark.parametrize("clears", [True, False])
+@pytest.mark.parametrize("make", STEPPERS.values(), ids=STEPPERS)
+def test_gradients_are_summed_on_purpose_where_steps_are_rarer_than_passes(
+    make: Callable[[Any], torch.optim.Optimizer], clears: bool
+) -> None:
+    torch.manual_seed(0)
+    net, reports = Mlp(2, nn.Tanh), list[Report]()
+    x, y = torch.randn(4, 16, 16), torch.arange(16) % 4
+    optimizer, deltas = make(net.parameters()), gradbook.watch(net)
+    for number in range(12):
+        F.cross_entropy(net(x[number % 4]), y).backward()
+        reports.append(gradbook.diagnose(net, deltas=deltas, optimizer=optimizer))
+        if number % 4 == 3 or not clears:
+            optimizer.step()
+        if number % 4 == 3 and clears:
+            optimizer.zero_grad()
+    last = reports[-1]
+    notes = " ".join(last.notes)
+    assert ("zero_grad" in last.steps[0].text) is not clears
+    assert ("times the gradient that this pass sent" in last.reason) is not clears
+    assert ("were summed over 4 passes without a step between them" in notes) is clears
+    assert "summed" not in " ".join(reports[4].notes) or not clears  # the first behind a step
+
+
+@pytest.mark.parametrize("turns", [True, False])
+def test_what_is_not_trained_in_this_step_alone_is_not_said_to_stay(turns: bool) -> None:
+    torch.manual_seed(0)
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.G, self.D = nn.Sequential(nn.Linear(8, 16), nn.ReLU()), nn.Linear(16, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.D(self.G(x))  # type: ignore[no-any-return]
+
+    whole, x = Both(), torch.randn(8, 8)
+    optimizer, deltas = torch.optim.SGD(whole.parameters(), 0.1), gradbook.watch(whole)
+    for step in range(4):
+        whole.G.requires_grad_(turns and step % 2 == 0)
+        whole.D.requires_grad_(not turns or step % 2 == 1)
+        optimizer.zero_grad()
+        whole(x).square().mean().backward()
+        report = gradbook.diagnose(whole, deltas=deltas)
+        optimizer.step()
+    [note] = [note for note in report.notes if "requires_grad" in note]
+    assert "G.0.weight" in note
+    assert ("in this step, and have moved before" in note) is turns
+    assert ("stay as they are" in note) is not turns

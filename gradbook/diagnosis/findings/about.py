@@ -47,9 +47,7 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
     """Say what was watched, and what of it is to be known where that was found first."""
     if verdict in BY_HAND:
         yield from by_hand(known.record.functions)
-    if held := [p.name for p in known.parameters if not p.trainable]:
-        text = f"{len(held)} of {len(known.parameters)} tensors have requires_grad False, and stay "
-        yield f"{text}as they are: {listed(held)}."
+    yield from _held(known)
     if out := [p.name for p in known.asked if left_out(p) and not p.moved]:
         yield f"{listed(out)} get no gradient and are not in the optimizer: they stay as they are."
     if unread := [p.name for p in known.asked if p.norm is None and known.unread(p)]:
@@ -68,9 +66,29 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
         yield f"{CLEARED}: they were cleared, or autograd.grad was used. δ is read."
     elif not gone and (wrong := _unlike(known)) is not None:
         name, by = wrong[0].name, wrong[1] / (wrong[0].norm or math.inf)
-        text = f"The gradient of {name} {UNLIKE}: gradients were summed over several passes, "
+        text = f"The gradient of {name} {UNLIKE}: gradients were summed over {_several(known)}, "
         scaled = f"The gradient of {name} is the sum of this pass's δ over {by:.0f}, as behind "
         yield f"{scaled}unscale_." if is_scale(by) else f"{text}clipped, scaled or are stale."
+
+
+def _held(known: Known) -> Iterator[str]:
+    """Say what is not trained: ever, or in this step alone, as where two networks take turns."""
+    held, all_of = [p for p in known.parameters if not p.trainable], len(known.parameters)
+    turns = [p.name for p in held if p.moved or p.name in known.came]
+    still = [p.name for p in held if p.name not in turns]
+    if turns:
+        text = f"{len(turns)} of {all_of} tensors have requires_grad False in this step, and have "
+        text += f"moved before: {listed(turns)}. Steps that they are trained in are others, and "
+        yield f"{text}are not judged here."
+    if still:
+        text = f"{len(still)} of {all_of} tensors have requires_grad False, and stay as they are: "
+        yield f"{text}{listed(still)}."
+
+
+def _several(known: Known) -> str:
+    """Say over how many passes gradients are summed, where it is seen that they are to be."""
+    count = known.record.passes
+    return "several passes" if count < 2 else f"{count} passes without a step between them"
 
 
 def by_hand(functions: Sequence[str]) -> Iterator[str]:
@@ -133,7 +151,12 @@ def unready(known: Known) -> str:
 
 
 def held_before(known: Known) -> str:
-    """Say that weights hold more than came to them, as where gradients are not cleared."""
+    """Say that weights hold more than came to them, as where gradients are not cleared.
+
+    Where steps are taken at every second pass or later, they are summed on purpose.
+    """
+    if known.record.passes > 1:
+        return ""
     bias, total = _unlike(known) or (None, 0.0)
     if bias is None or not bias.norm or bias.norm < MORE * total:
         return ""
@@ -149,7 +172,8 @@ def _unlike(known: Known) -> tuple[Parameter, float] | None:
         place = known.place_of.get(bias.name)
         if place is None or not place.total or bias.axes != 1 or not bias.norm:
             continue
-        own = bias.name == f"{place.module}.bias".lstrip(".") and calls[place.module] < 2
+        own = bias.name in (f"{place.module}.bias".lstrip("."), f"{place.module}/bias")
+        own &= calls[place.module] < 2
         if own and place.total >= CANCELS * (place.delta or 0.0) * place.rows:
             off = abs(bias.norm - place.total)
             return (bias, place.total) if off > CLOSE * max(place.total, bias.norm) else None
