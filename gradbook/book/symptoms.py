@@ -1,7 +1,8 @@
 r"""What the book calls vanishing, exploding, dead and frozen: one definition for every page.
 
 Let $r_l$ be the root of the mean square of $\partial L/\partial h_l$ behind hidden layer $l$, over
-batch and units, or behind step $l$, and $D = \log_{10}(r_1/r_{\text{last}})$, the *decades*:
+batch and units, or behind step $l$ (of an LSTM on its state, $h$ and $c$ together), and
+$D = \log_{10}(r_1/r_{\text{last}})$, the *decades*:
 
 - vanishing: $D \le -2$; exploding: $D \ge 2$; healthy: $|D| \le 1$;
 - dead units: at least 3/4 of all hidden units are off for every example, that is, put out exactly
