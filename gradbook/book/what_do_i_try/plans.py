@@ -195,7 +195,7 @@ class GRUCell:
 
 @dataclass(frozen=True)
 class Unrolled:
-    """Plan a recurrent network that is to name, at the end, the class shown at the first step.
+    """Plan a recurrent network that is to name, at the end, the class of the point shown at the first step.
 
     All later inputs are noise.
 
