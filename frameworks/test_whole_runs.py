@@ -180,7 +180,9 @@ def test_weights_that_decay_takes_away(net: Callable[[], nn.Module], below: floa
     assert told[-1] + below > 0.9 * (told[0] + below)
     assert report.verdict is V.VANISHING
     assert "The weights have become smaller" in report.reason
-    assert [step.text for step in report.steps] == ["Lower the weight decay, or the learning rate."]
+    assert [step.text for step in report.steps] == [
+        "Lower the weight decay, or a penalty on the weights, or the learning rate."
+    ]
 
 
 def test_a_clip_that_leaves_next_to_nothing() -> None:
@@ -616,3 +618,181 @@ def test_a_large_table_of_which_few_rows_are_read_is_not_still() -> None:
     report = run.report()
     assert report.rows[0].norm > 0
     assert "exactly 0 at each of" not in str(report)
+
+
+def of_one_batch(
+    net: nn.Module, loss: Callable[[int], Tensor], optimizer: Any, steps: int, *, knows: bool = True
+) -> Run:
+    """Train by a loss that is told to a run that knows the optimizer, or does not."""
+    with gradbook.watching(net, optimizer=optimizer if knows else None) as run:
+        for step in range(steps):
+            optimizer.zero_grad()
+            told = loss(step)
+            told.backward()
+            run.step(told)
+            optimizer.step()
+    return run
+
+
+def signs() -> tuple[Tensor, Tensor]:
+    x = torch.randn(256, 10)
+    return x, (x[:, 0] * x[:, 1] > 0).long()
+
+
+@pytest.mark.parametrize("mean", [0.0, 100.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_who_guesses_the_mean_of_targets_has_learned_nothing(seed: int, mean: float) -> None:
+    """What the loss falls by is the square of that mean; of targets around 0 all is learned."""
+    net = perceptron(nn.Tanh, (10, 64, 64, 64))
+    net[-1] = nn.Linear(64, 1)
+    torch.manual_seed(seed)
+    x = torch.randn(256, 10)
+    y = mean + 3 * x[:, :1]
+    optimizer = torch.optim.Adam(net.parameters(), 0.03 if mean else 0.003)
+    run = of_one_batch(net, lambda _: F.mse_loss(net(x), y), optimizer, 100)
+    report, told = run.report(), [moment.loss or 0.0 for moment in run.moments]
+    assert told[-1] < told[0] / 2
+    assert (told[-1] > y.var(correction=0).item()) is (mean > 0)
+    assert (report.verdict is V.VANISHING) is (mean > 0), report
+    assert ("all examples get one answer by now, so that" in report.reason) is (mean > 0)
+    assert ("bring targets that are numbers to mean 0" in report.steps[0].text) is (mean > 0)
+
+
+@pytest.mark.parametrize("size", [1.0, 0.001])
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_loss_that_falls_by_a_penalty_alone_has_taught_nothing(power: int, size: float) -> None:
+    net, (x, y) = perceptron(), signs()
+
+    def loss(_: int) -> Tensor:
+        penalty = sum((p.abs() ** power).sum() for p in net.parameters())
+        return F.cross_entropy(net(x), y) + size * penalty
+
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    run = of_one_batch(net, loss, optimizer, 100)
+    report = run.report()
+    right = (net(x).argmax(1) == y).float().mean() > 0.9
+    assert right is not (size == 1)
+    assert (report.verdict is V.HEALTHY) is (size < 1), report
+    assert ("The weights have become smaller" in report.reason) is (size == 1)
+    assert ("a penalty on the weights" in report.steps[0].text) is (size == 1)
+
+
+def test_what_came_late_and_stayed_is_said_where_the_loss_has_come_to_rest() -> None:
+    """With what the loss has done: whether it is below guessing nobody knows."""
+    net = perceptron(nn.Tanh, (10, 32, 32, 32, 32))
+    with gradbook.watching(net) as run:
+        for step, loss in zip(range(40), losses(net), strict=False):
+            net.zero_grad()
+            loss.backward()
+            run.step(100 * 0.5**step + 1)
+            if step == 9:
+                net[2].weight.data *= 1e-2
+    report = run.report()
+    assert report.verdict is V.VANISHING
+    assert "The loss falls from 101 to 1: where that is less than guessing" in report.reason
+    assert "At first it was not so, and since step 11 it is." in report.reason
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_loss_that_is_blown_up_at_once_is_told_where_no_step_is_known(
+    seed: int, activation: type[nn.Module]
+) -> None:
+    """Adam with a rate of 1: units go off, or come to their ends, and nothing in the code is so."""
+    net = perceptron(activation, (10, 64, 64, 64, 64))
+    torch.manual_seed(seed)
+    x, y = signs()
+    optimizer = torch.optim.Adam(net.parameters(), 1.0)
+    run = of_one_batch(net, lambda _: F.cross_entropy(net(x), y), optimizer, 40, knows=False)
+    told = [moment.loss or 0.0 for moment in run.moments]
+    report = run.report()
+    assert max(told) > 10 * told[0]
+    assert told[-1] > told[0]
+    assert f"{told[0]:.3g}" in report.reason
+    assert f"{max(told):.3g} at step " in report.reason
+    assert "lower the learning rate" in report.steps[0].text.lower()
+    assert not any("hook" in step.text for step in report.steps)
+
+
+def test_what_training_has_cut_was_not_so_at_first() -> None:
+    net, (x, y) = perceptron(), signs()
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+
+    def loss(step: int) -> Tensor:
+        if step >= 8:  # as a batch does that is far from all others
+            net[2].bias.data[3:] = -1e3
+            net[4].bias.data[:40] = -1e3
+            net[4].weight.data[:, :3] = 0
+        return F.cross_entropy(net(x), y)
+
+    report = of_one_batch(net, loss, optimizer, 16).report()
+    assert report.verdict is V.CUT
+    assert "At first it was not so, and since step 9 it is." in report.reason
+    assert "learning rate" in report.steps[0].text
+    assert not any("hook" in step.text for step in report.steps)
+
+
+@pytest.mark.parametrize("by", [1.0, 20.0])
+def test_inputs_are_not_to_be_scaled_where_training_drives_tanh_to_its_ends(by: float) -> None:
+    """Where it was so at first, they may be."""
+    net, (x, y) = perceptron(nn.Tanh), signs()
+    optimizer = torch.optim.RAdam(net.parameters(), 1.0 if by == 1 else 1e-3)
+    run = of_one_batch(net, lambda _: F.cross_entropy(net(by * x), y), optimizer, 40)
+    report = run.report()
+    assert "at an end of its activation" in report.reason
+    assert ("At first it was not so" in report.reason) is (by == 1)
+    assert ("inputs" in report.steps[0].text) is (by > 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_constant_in_the_loss_hides_how_far_it_has_fallen(seed: int) -> None:
+    net = perceptron()
+    torch.manual_seed(seed)
+    x, y = signs()
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    run = of_one_batch(net, lambda _: F.cross_entropy(net(x), y) + 100, optimizer, 80)
+    assert "not fallen but for 0.00" in run.report().reason
+    assert "comes to rest at 100, which a constant in it leaves" in run.report().reason
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1e-3])
+def test_layers_that_no_step_moves_are_named_though_most_weights_move(rate: float) -> None:
+    net, (x, y) = perceptron(), signs()
+    groups = [{"params": net[:4].parameters(), "lr": rate}, {"params": net[4:].parameters()}]
+    optimizer = torch.optim.AdamW(groups, 1e-3, weight_decay=0.0)
+    run = of_one_batch(net, lambda _: F.cross_entropy(net(x), y), optimizer, 20)
+    report = run.report()
+    assert report.verdict is V.HEALTHY
+    assert ("50% or more of the weights of 0, 2 are the same" in report.reason) is (rate < 1e-3)
+    assert ("groups" in report.steps[0].text) is (rate < 1e-3)
+
+
+@pytest.mark.parametrize("high", [2.0, 9.0])
+@pytest.mark.parametrize("switches", [True, False])
+def test_at_which_step_a_loss_rose_at_once(*, switches: bool, high: float) -> None:
+    """There the data may be other ones; where it rises little by little the rate is too large."""
+    net = perceptron()
+    with gradbook.watching(net) as run:
+        for step, loss in zip(range(60), losses(net), strict=False):
+            net.zero_grad()
+            loss.backward()
+            away = step - 30
+            falls = 0.8 ** min(step, 20)
+            later = max(high * 0.8**away, 0.6) if switches else 0.03 * max(away, 0)
+            run.step(falls + later * (away >= 0))
+    report = run.report()
+    assert "has risen" in report.reason
+    assert ("It rose at one step, 31: there the data or the task" in report.reason) is switches
+    assert report.steps[0].text.startswith("See whether the data" if switches else "Lower")
+    assert report.steps[-1].text.startswith("Lower the learning rate")
+
+
+def test_where_gradients_grew_until_nothing_was_finite_the_rate_comes_first() -> None:
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(10, 1)), torch.randn(64, 10)
+    optimizer = torch.optim.SGD(net.parameters(), 5.0)
+    run = of_one_batch(net, lambda _: (net(x) - 1).square().mean(), optimizer, 60, knows=False)
+    report = run.report()
+    assert report.verdict is V.NON_FINITE
+    assert V.GROWING in {found.verdict for found in report.findings}
+    assert report.steps[0].text.startswith("Lower the learning rate")

@@ -1,15 +1,16 @@
 """What only a run tells: what is missing between its steps, and what came before the end."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from statistics import median
 from typing import Any
 
 from gradbook.diagnosis.findings.about import CLEARED, UNLIKE
-from gradbook.diagnosis.findings.over_steps import FIFTH, last_fifth
-from gradbook.diagnosis.places import log_ratio
+from gradbook.diagnosis.findings.over_steps import FIFTH, LEARNED, last_fifth
+from gradbook.diagnosis.findings.steps import STILL
+from gradbook.diagnosis.places import Place, log_ratio
 from gradbook.diagnosis.reporting.advice import HINTS, next_steps
 from gradbook.diagnosis.reporting.compose import in_order
 from gradbook.diagnosis.reporting.report import Report
@@ -21,6 +22,12 @@ OFTEN = 3
 
 SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
 """What training makes of a network in which it was not, where steps or weight decay are large."""
+
+FLAT = ("flat", "enters")
+"""What is said of a gradient that is exactly 0 behind units that steps have driven off."""
+
+BY_TRAINING = (*FLAT, "saturated")
+"""What training makes of a sound network beside sizes that are off."""
 
 AT_REST = frozenset({Verdict.LOSS, Verdict.VANISHING, Verdict.EXPLODING, Verdict.FROZEN})
 """What may be true of a network that has learned, and is no illness then."""
@@ -37,12 +44,18 @@ the first loss below which it has come to nothing."""
 
 STAYS, SETTLES = 0.98, 0.9
 """How much of the loss of the second fifth is left in the last of one that does not fall, and of
-one that has fallen before, and may have come to what guessing costs."""
+that of the third where it has fallen before, and may have come to what guessing costs."""
 
-STEADY = 0.9
-"""The share of steps at which a loss falls that is falling, and not noise."""
+ALIKE = 1e-3
+"""The share of their size by which examples differ that have come out alike."""
 
-ALIKE = 1.01
+BLOWN = 10.0
+"""How many times the first loss, and all of the last fifth, one is that was blown up."""
+
+BESIDE = 3
+"""How many losses on either side of a step tell that it is there that they rose."""
+
+EVEN = 1.01
 """How many times the least norm the largest is where all are held at one size."""
 
 SHRUNK = 0.5
@@ -135,11 +148,12 @@ def slowed(report: Report, rates: Sequence[float]) -> Report:
     return _told(report, text, "rate")
 
 
-def _told(report: Report, text: str, hint: str) -> Report:
-    """Add to the first finding what made it so, and advise that."""
+def _told(report: Report, text: str, *hints: str) -> Report:
+    """Add to the first finding what made it so, and advise that, if it is known."""
     first, *rest = report.findings
-    told = replace(first, reason=first.reason + text, hint=hint)
-    return replace(report, findings=(told, *rest), steps=(HINTS[hint],))
+    told = replace(first, reason=first.reason + text, hint=(*hints, first.hint)[0])
+    steps = tuple(HINTS[hint] for hint in hints) or report.steps
+    return replace(report, findings=(told, *rest), steps=steps)
 
 
 def _instead(report: Report, found: Finding, *also: Finding) -> Report:
@@ -176,14 +190,44 @@ def last_of(moments: Sequence[Moment], trained: Collection[str]) -> Moment:
 
 
 def risen(report: Report, moments: Sequence[Moment]) -> Report:
-    """Say of a healthy gradient that the loss has risen all the same."""
+    """Say of a healthy gradient that the loss has risen all the same, at its end or in between."""
     told, first = losses_of(moments), report.findings[0]
     if first.verdict is not Verdict.HEALTHY or len(told) < 2 * FIFTH or not told[0] > 0:
         return report
-    ends = median(last_fifth(told[::-1])), median(last_fifth(told))
-    if not ends[1] >= RISEN * ends[0] or ends[1] <= NOTHING * told[0]:
-        return report
-    return _told(report, f" But the loss has risen from {ends[0]:.3g} to {ends[1]:.3g}.", "risen")
+    # One that is blown up at once was low at the first step alone.
+    begin = told[0] if min(told[1:]) > told[0] else median(last_fifth(told[::-1]))
+    end, peak, part = median(last_fifth(told)), _peak(moments), len(told) // FIFTH
+    if end >= RISEN * begin and end > NOTHING * told[0]:
+        text = f"risen from {begin:.3g} to {end:.3g}{', and was ' * bool(peak)}{peak}."
+        return _rise(report, moments, text)
+    least = min(median(told[k : k + part]) for k in range(len(told) - part + 1))
+    if 0 <= 2 * least < end and _stands(moments, STAYS) and not learned(moments):
+        return _rise(report, moments, f"been {least:.3g}, and has risen to {end:.3g} since.")
+    return _rise(report, moments, f"been {told[0]:.3g} at first, and {peak}.") if peak else report
+
+
+def _peak(moments: Sequence[Moment]) -> str:
+    """Say how high the loss has been, if it was blown up and has not come to half of the first."""
+    told = {m.step: m.loss for m in moments if m.loss is not None and math.isfinite(m.loss)}
+    sizes = list(told.values()) or [0.0]
+    first, end, at = sizes[0], last_fifth(sizes), max(told, key=told.__getitem__, default=0)
+    high = max(sizes) >= BLOWN * max(first, *end) > 0 and 2 * median(end) > first
+    return f"{max(sizes):.3g} at step {at}" if high else ""
+
+
+def _rise(report: Report, moments: Sequence[Moment], text: str) -> Report:
+    """Say that the loss has risen, and where that was at one step, as when the data change."""
+    told, steps = losses_of(moments), [m.step for m in moments if m.loss is not None]
+    by = {
+        step: min(told[k : k + BESIDE]) - max(told[k - BESIDE : k])
+        for k, step in enumerate(steps)
+        if BESIDE <= k <= len(told) - BESIDE
+    }
+    at = max(by, key=by.__getitem__, default=0)
+    if not by or 2 * by[at] < max(told) - min(told):
+        return _told(report, f" But the loss has {text}", "risen")
+    text += f" It rose at one step, {at}: there the data or the task may have changed."
+    return _told(report, f" But the loss has {text}", "changed", "risen")
 
 
 def stays(report: Report, moments: Sequence[Moment]) -> Report:
@@ -193,22 +237,21 @@ def stays(report: Report, moments: Sequence[Moment]) -> Report:
     if first.verdict is not Verdict.HEALTHY or first.hint or not since or learned(moments):
         return report
     last, part = median(last_fifth(told)), len(told) // FIFTH
-    least = min(median(told[k : k + part]) for k in range(len(told) - part + 1))
-    if 0 <= 2 * least < last:
-        text = f" But the loss has been {least:.3g}, and has risen to {last:.3g} since."
-        return _told(report, text, "risen")
-    text, by = f" But since step {since} the loss has ", 1 - last / median(told[part : 2 * part])
-    falls = sum(b < a for a, b in pairwise(told[part:])) >= STEADY * (len(told) - part - 1)
+    before = told[part : 2 * part]
+    # Noise would let some of the later ones be above some of the earlier ones.
+    falls, by = max(last_fifth(told)) < min(before), 1 - last / median(before)
     # What comes to rest falls ever less; what is only slow goes on as it began.
-    goes_on = 2 * (told[-part] - told[-1]) >= told[part] - told[2 * part - 1]
-    hardly = falls and goes_on and by > 0
-    text += f"{'hardly' if hardly else 'not'} fallen: it is {last:.3g}"
+    goes_on = 2 * (told[-part] - told[-1]) >= before[0] - before[-1]
+    text = f" But since step {since} the loss has {'hardly' if falls and goes_on else 'not'} fallen"
     if down := _shrunk(moments):
-        text += f", and at the last step weights are smaller by {factor(down)} than at first."
-        return _told(report, text, "decay")
-    if hardly:
-        return _told(report, f"{text}, {by:.1g} of itself less.", "hardly")
-    return _told(report, f"{text}.", "flat loss")
+        text += f": it is {last:.3g}, and at the last step weights are smaller by {factor(down)} "
+        return _told(report, f"{text}than at first.", "decay")
+    if not falls:
+        return _told(report, f"{text}: it is {last:.3g}.", "flat loss")
+    if goes_on:
+        return _told(report, f"{text}: it is {last:.3g}, {by:.1g} of itself less.", "hardly")
+    text += f" but for {by:.1g} of itself: it comes to rest at {last:.3g}, which a constant in it "
+    return _told(report, f"{text}leaves, or guessing costs.", "flat loss")
 
 
 def held_small(report: Report, moments: Sequence[Moment], norms: Sequence[float]) -> Report:
@@ -217,9 +260,9 @@ def held_small(report: Report, moments: Sequence[Moment], norms: Sequence[float]
     Without one it stays, too, where no weight moves and each batch is the same. Then δ does not
     change, either, and what weights hold is its sum.
     """
-    same = len(norms) >= FIFTH and 0 < max(norms) <= ALIKE * min(norms)
+    same = len(norms) >= FIFTH and 0 < max(norms) <= EVEN * min(norms)
     sent = [math.hypot(*moment.norms.values()) for moment in moments]
-    other = max(sent) > ALIKE * min(sent) or any(UNLIKE in note for note in report.notes)
+    other = max(sent) > EVEN * min(sent) or any(UNLIKE in note for note in report.notes)
     if report.findings[0].hint != "slow" or not same or not other:
         return report
     text = f" The norm of all gradients is {median(norms):.2g} at every look, as behind a clip."
@@ -232,14 +275,52 @@ def _shrunk(moments: Sequence[Moment]) -> float:
     return down if math.isfinite(down) and down >= SHRUNK else 0.0
 
 
-def _stands(moments: Sequence[Moment], share: float) -> int:
-    """Return the step from which on the loss does not fall, that of the second fifth, or 0."""
+def still_in_part(report: Report, moments: Sequence[Moment], formats: Mapping[str, str]) -> Report:
+    """Name layers of a healthy network most of whose weights no step that was seen has moved.
+
+    Args:
+        formats: The number format of each layer.
+    """
+    shares = [
+        {r.name: r.frozen.get(formats.get(r.name, ""), 0.0) for r in m.report.rows} for m in moments
+    ]
+    still = [name for name in shares[-1] if all(one.get(name, 0.0) >= STILL for one in shares)]
+    first = report.findings[0]
+    if first.verdict is not Verdict.HEALTHY or first.hint or len(moments) < OFTEN or not still:
+        return report
+    text = f" But at each of {len(moments)} looks {STILL:.0%} or more of the weights of "
+    text += f"{listed(still)} are the same after the step, bit for bit."
+    return _told(report, text, "rate")
+
+
+def alike(places: Sequence[Place]) -> bool:
+    """Tell that each way to what a network returns passes where all examples have come out alike.
+
+    Behind such a place a normalization may tell them apart again, and so may other data.
+    """
+    by_name, inner = {p.name: p for p in places}, {n for p in places for n in p.before}
+    ends = [p.name for p in places if p.name not in inner and p.delta is not None]
+    seen, left = set[str](), list(ends)
+    while left:
+        place = by_name[left.pop()]
+        if place.name in seen or (place.spread is not None and 0 <= place.spread < ALIKE):
+            continue
+        seen.add(place.name)
+        if place.normed or place.beside or not place.before:
+            return False
+        left += [name for name in place.before if name in by_name]
+    return bool(ends)
+
+
+def _stands(moments: Sequence[Moment], share: float, fifth: int = 1) -> int:
+    """Return the step from which on the loss does not fall, that of a fifth from 0 on, or 0."""
     told, steps = losses_of(moments), [m.step for m in moments if m.loss is not None]
     part = len(told) // FIFTH
     if len(told) < 4 * FIFTH or not all(map(math.isfinite, told)):
         return 0
-    before, last = median(told[part : 2 * part]), median(last_fifth(told))
-    return steps[part] if last > share * before > 0 else 0
+    begin = fifth * part
+    before, last = median(told[begin : begin + part]), median(last_fifth(told))
+    return steps[begin] if last > share * before > 0 else 0
 
 
 def of_another(report: Report, steps: int) -> Report:
@@ -290,7 +371,9 @@ def learned(moments: Sequence[Moment]) -> Finding | None:
     if not known or median(last) >= (min(first) if blown else told[0]) / 2:
         return None
     text = f"The loss falls from {told[0]:.3g} to {median(last):.3g}"
-    if since := _stands(moments, SETTLES):
+    # In the middle one that is learned slowly falls still.
+    since = _stands(moments, SETTLES, FIFTH // 2)
+    if since and median(last) > LEARNED * told[0]:
         text += f", and not since step {since}: where that is less than guessing costs, this "
         return Finding(Verdict.HEALTHY, f"{text}network has learned.", hint="flat loss")
     return Finding(Verdict.HEALTHY, f"{text}: this network trains.")
@@ -311,30 +394,58 @@ def rose(moments: Sequence[Moment]) -> bool:
 
 def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
     """Judge the end of a run by what came before it."""
-    verdict = report.verdict
-    began = set[Verdict]().union(*map(_verdicts, moments[:2]))
     if (found := next((f for f in report.findings if f.hint == "summed"), None)) is not None:
         return _first(report, found)
-    settled = verdict is Verdict.CANNOT_TELL or verdict in AT_REST - began
-    # A loss that sends something past which nothing gets is not at its least.
-    settled &= report.findings[0].hint != "bent"
-    if settled and (found := learned(moments)) is not None:
-        return _instead(report, found)
-    # Something still comes back, and nobody told what the loss did.
-    at_its_end = not losses_of(moments) and any(moments[-1].norms.values())
-    if verdict is Verdict.LOSS and verdict not in began and at_its_end:
-        text = "What the loss sends back was more at first, and is next to nothing now: it is at "
-        text += "its minimum, or saturated."
-        return _instead(report, Finding(Verdict.CANNOT_TELL, text, hint="untold"))
-    large = _large_before(report, moments)
-    if large is not None and verdict is Verdict.NON_FINITE:
-        return replace(report, steps=(HINTS["diverged"], *report.steps))
+    report = _at_rest(report, moments)
+    first, large = report.findings[0], _large_before(report, moments)
+    if first.verdict is Verdict.NON_FINITE:
+        grew = first.hint != "data" and any(f.verdict is Verdict.GROWING for f in report.findings)
+        hints = ("diverged",) if large else ("grew",) * grew
+        return replace(report, steps=(*map(HINTS.__getitem__, hints), *report.steps))
     if large is not None:
         told = _first(report, large)
         # What large steps have broken, smaller ones do not mend.
-        broken = (HINTS["again"],) if report.findings[0].verdict.is_problem else ()
+        broken = (HINTS["again"],) if first.verdict.is_problem else ()
         return replace(told, steps=(*broken, *told.steps))
-    return _made(report, moments) if verdict in SIZED - began else report
+    by_training = first.verdict in SIZED or first.hint in BY_TRAINING
+    late = by_training and not any(_so(moment, first) for moment in moments[:2])
+    return _made(report, moments) if late else report
+
+
+def _at_rest(report: Report, moments: Sequence[Moment]) -> Report:
+    """Judge what was not so at first, and may be so because something has been learned."""
+    verdict, told = report.verdict, losses_of(moments)
+    late = verdict in AT_REST and not any(verdict in _verdicts(m) for m in moments[:2])
+    # A loss that sends something past which nothing gets is not at its least.
+    settled = (late or verdict is Verdict.CANNOT_TELL) and report.findings[0].hint != "bent"
+    if settled and (found := learned(moments)) is not None:
+        same = not moments[0].alike and _lately(moments, lambda m: m.alike)
+        stands = verdict in SIZED and _lately(moments, lambda m: verdict in _verdicts(m))
+        if not same and not (stands and (found.hint or _shrunk(moments))):
+            return _instead(report, found)
+        text = "where that is less than guessing costs, the network has learned all the same."
+        if same:
+            text = "all examples get one answer by now, so that it guesses, or a penalty fell."
+        ends = f"{told[0]:.3g} to {median(last_fifth(told)):.3g}"
+        return _told(report, f" The loss falls from {ends}: {text}")
+    # Something still comes back, and nobody told what the loss did.
+    if verdict is not Verdict.LOSS or not late or told or not any(moments[-1].norms.values()):
+        return report
+    text = "What the loss sends back was more at first, and is next to nothing now: it is at its "
+    text += "minimum, or saturated."
+    return _instead(report, Finding(Verdict.CANNOT_TELL, text, hint="untold"))
+
+
+def _lately(moments: Sequence[Moment], holds: Callable[[Moment], bool]) -> bool:
+    """Tell that something holds of most looks of the last fifth."""
+    last = moments[-max(len(moments) // FIFTH, 1) :]
+    return 2 * sum(map(holds, last)) > len(last)
+
+
+def _so(moment: Moment, found: Finding) -> bool:
+    """Tell that the same was found at a look; of what is healthy its hint tells what that is."""
+    same = (f for f in moment.report.findings if f.verdict is found.verdict)
+    return any(found.verdict.is_problem or f.hint == found.hint for f in same)
 
 
 def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
@@ -343,7 +454,7 @@ def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
     follows = SIZED | {Verdict.NON_FINITE, Verdict.LOSS}
     if first.verdict.is_problem:
         # Too large a step can make a network saturated, off or lost, and break no data.
-        flat = first.verdict is Verdict.CUT and first.hint in ("flat", "enters")
+        flat = first.verdict is Verdict.CUT and first.hint in FLAT
         if not flat and (first.verdict not in follows or first.hint == "data"):
             return None
         before = [*takewhile(lambda m: first.verdict not in _verdicts(m), moments)]
@@ -363,8 +474,13 @@ def _made(report: Report, moments: Sequence[Moment]) -> Report:
     """Say what made the network so: what was wrong at first, else training or weight decay."""
     first = moments[0]
     began = first.report.findings[0]
-    if began.verdict in SIZED:
+    if began.verdict in SIZED and report.verdict.is_problem:
         return _first(report, replace(began, reason=f"At step {first.step}: {began.reason}"))
     if down := _shrunk(moments):
         return _told(report, f" The weights have become smaller by {factor(down)}.", "decay")
-    return _told(report, " At first it was not so.", "made")
+    now = report.findings[0]
+    since = [m.step for m in takewhile(lambda m: _so(m, now), reversed(moments))]
+    text = f" At first it was not so{f', and since step {since[-1]} it is' if since else ''}."
+    if peak := _peak(moments):
+        text += f" The loss was {losses_of(moments)[0]:.3g} at first, and {peak}."
+    return _told(report, text, "made", *(["enters"] if now.hint == "enters" else []))

@@ -24,6 +24,8 @@ class Moment:
     report: Report
     weights: float = math.nan
     """The norm of a matrix of weights, the median of all."""
+    alike: bool = False
+    """Whether all examples get the same answer."""
 
 
 def changes_of(moments: Sequence[Moment]) -> Iterator[str]:

@@ -182,6 +182,7 @@ class Run:
             updates={row.name: row.update for row in report.rows if row.update is not None},
             report=report,
             weights=median(map(run_findings.norm_of, matrices or [[]])),
+            alike=run_findings.alike(self._deltas.record.places),
         )
 
     def close(self) -> None:
@@ -226,15 +227,16 @@ class Run:
             return run_findings.of_another(report, self._steps)
         if self._rates and self._untaken > self._between + run_findings.OFTEN:
             return run_findings.by_another(report, self._untaken)
-        arrived = report
+        named = self._net.named_parameters()
+        formats = {n.rpartition(".")[0] or n: str(p.dtype).rpartition(".")[2] for n, p in named}
+        arrived = report = run_findings.still_in_part(report, self.moments, formats)
         for told in (run_findings.risen, run_findings.stays):
             report = told(report, self.moments)
         if report is not arrived:  # a gradient of the wrong sign is as large as the right one
             report = _noted(report, *by_hand(self._deltas.record.functions))
         norms = [held for held, _ in self._taken] or [m.norm for m in self.moments]
-        return run_findings.slowed(
-            run_findings.held_small(report, self.moments, norms), self._rates
-        )
+        report = run_findings.held_small(report, self.moments, norms)
+        return run_findings.slowed(report, self._rates)
 
     def _skipped(self) -> set[int]:
         """Return the looks at what was not finite with which no step was taken.

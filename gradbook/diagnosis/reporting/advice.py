@@ -151,8 +151,11 @@ exactly (diagnose): Look there for stop_gradient, detach, round, argmax or a com
 diverged (update-rule): Lower the learning rate: steps were as large as the weights before.
 grew (update-rule): Lower the learning rate, and begin again: the gradients grew before.
 again (update-rule): Lower the learning rate, and begin again with weights from before those steps.
-made (update-rule): If the loss has not fallen, training made it so: lower the learning rate, or
-  warm it up; clip; then look at the weight decay.
+made (update-rule): If the loss is not below what guessing costs, training made it so: lower the
+  learning rate, or warm it up; clip; bring targets that are numbers to mean 0 and variance 1; then
+  look at the weight decay, and for a batch far from all others.
+changed (update-rule): See whether the data, the task or the loss changed at that step: then what
+  was learned for the old one is lost.
 terms (what-do-i-try): Bring the terms of the loss to one size: divide targets by their standard
   deviation, or weight the terms; unless one of them is to be small.
 untold (diagnose): Tell the loss: run.step(loss).
@@ -165,12 +168,12 @@ held (update-rule): If you do not accumulate over several passes, and no penalty
   call optimizer.zero_grad() before each backward pass; else make the checks before gradients.
 anew (diagnose): Call gradbook.watching again, behind what has made network or optimizer anew.
 summed (update-rule): Call optimizer.zero_grad() before each backward pass, or behind each step.
-saturated (initialization): Bring the inputs to mean 0 and variance 1, and draw smaller weights for
-  sigmoid and tanh.
+saturated (initialization): Draw smaller weights for sigmoid and tanh, and bring the inputs to mean
+  0 and variance 1, unless they have these.
 cleared (update-rule): Call optimizer.zero_grad() before backward() or behind step(), not between.
 no step (update-rule): Call optimizer.step() behind backward(), of the optimizer that you handed
   over.
-decay (update-rule): Lower the weight decay, or the learning rate.
+decay (update-rule): Lower the weight decay, or a penalty on the weights, or the learning rate.
 risen (update-rule): Lower the learning rate; if it rises at any, look for a wrong sign of the loss
   or maximize=True; unless its targets move, as in reinforcement learning, or it is a loss that is
   to rise, as in a game of two networks.
