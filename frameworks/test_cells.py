@@ -245,6 +245,36 @@ def test_the_first_gates_of_a_cell_begin_no_path(
     assert said(net, x) == ("vanishing" if long else "healthy")
 
 
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("forget", [0.0, 5.0])
+def test_a_cell_that_begins_without_a_state_is_judged_as_with_one(
+    given: bool, forget: float
+) -> None:
+    """Its input gate is nearly shut: at its first call nothing is handed on but what enters."""
+    torch.manual_seed(0)
+
+    class Looped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.out = nn.LSTMCell(2, 16), nn.Linear(16, 4)
+            with torch.no_grad():
+                self.cell.bias_ih[:16], self.cell.bias_ih[16:32] = -forget, forget
+
+        def forward(self, x: Tensor, kept: list[Tensor] | None = None) -> Tensor:
+            state = (x.new_zeros(len(x), 16),) * 2 if given else None
+            for step in x.unbind(1):
+                state = self.cell(step, state)
+                if kept is not None:
+                    state[1].retain_grad()
+                    kept.append(state[1])
+            return self.out(state[0])
+
+    net, kept = Looped().double(), list[Tensor]()
+    x = torch.randn(16, 150, 2, dtype=torch.float64)
+    loss = F.cross_entropy(net(x, kept), LABELS)
+    assert said(net, x) == in_words(decades(kept, loss))
+
+
 @pytest.mark.parametrize("steps", [6, 12, 24])
 def test_of_a_plain_cell_each_step_counts(steps: int) -> None:
     """All states are read by the cell but the last, which differs from its tanh's input."""

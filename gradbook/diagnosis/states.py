@@ -54,9 +54,24 @@ class States:
     @cached_property
     def main(self) -> Mapping[str, str]:
         """Of what goes into a state the one that goes on, else the one with the largest δ."""
-        # A state goes on, whatever enters beside it.
-        mine = {p.name: () if p.beside else p.before for p in self.all}
+        # A state goes on, whatever enters beside it, also where the first begins with none.
+        mine = {p.name: () if p.beside else self._going_on(p) for p in self.all}
         return {name: max(before, key=self._rank, default="") for name, before in mine.items()}
+
+    def _going_on(self, p: Place) -> list[str]:
+        """Return what goes into a state, without what enters the later ones beside it."""
+        beside = self._enters.get(self.on.get(p.name, ""), set[str]())
+        return [name for name in p.before if name in self.on or called(name) not in beside]
+
+    @cached_property
+    def _enters(self) -> Mapping[str, set[str]]:
+        """What goes into states that one like them goes into, by the name that these share."""
+        found: dict[str, set[str]] = {}
+        for p in self.all:
+            own = self.on.get(p.name)
+            if own is not None and own in map(self.on.get, p.before):
+                found.setdefault(own, set()).update(map(called, p.before))
+        return found
 
     def _rank(self, name: str) -> tuple[bool, bool, float]:
         # What enters at many steps, as data that are prepared before a loop, is not what goes on.
