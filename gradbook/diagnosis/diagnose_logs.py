@@ -59,16 +59,17 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     norms, total = _norms_of(kept), _totals(kept)
     whole = norms.pop("", None) is not None
     order = network_order(norms)
-    layers = _normalized(group(dict.fromkeys(order.names)))
+    layers = group(dict.fromkeys(order.names))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
-    rounding = _rounding(layers, kept)
-    facts = tuple(_facts(layer, measured, rounding) for layer in layers)
+    rounding, doubtful = _rounding(layers, kept), _doubtful(layers)
+    facts = tuple(_facts(layer, measured, {*rounding, *doubtful}) for layer in layers)
     loose = are_sorted_words([name for name in norms if name], layers)
     seen = None if deltas is None else [entry for entry in deltas if entry.step not in done]
     sizes = None if seen is None else sizes_of(seen)
     given = read_deltas(sizes, layers, loose=loose or None, logged=True)
     skipped = passing(total)
-    bad = [] if skipped else [entry for entry in kept if not math.isfinite(entry.norm)][:1]
+    lost = (e for e in kept if not math.isfinite(e.norm) and (e.name or not _anew(e, total)))
+    bad = [] if skipped else [*lost][:1]
     given = replace(given, nonfinite=(*given.nonfinite, *map(_when, bad)))
     evidence = gather(facts, given, loose=loose)
     notes = [note for note in (_at_zero(done, total), again, skipped, order.note) if note]
@@ -76,6 +77,9 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     if rounding:
         text = "These biases hold 0 or rounding, as in front of a normalization; not compared: "
         notes.append(f"{text}{listed(rounding)}.")
+    if doubtful:
+        text = "These biases may be those of normalizations, and were not compared: "
+        notes.append(f"{text}{listed(doubtful)}.")
     notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
@@ -90,20 +94,26 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
 
 
 def _resumed(entries: list[Entry]) -> tuple[list[Entry], str]:
-    """Leave out what was not finite before a run was resumed, if all is finite from there on."""
-    turn = next((n for n, (a, b) in enumerate(pairwise(entries), 1) if b.step < a.step), 0)
-    before, later = entries[:turn], entries[turn:]
-    since = later[0].step if turn else math.inf
-    lost = [e for e in before if e.step >= since and not math.isfinite(e.norm)]
-    # In a log of one layer after the other steps go back, too, and no name comes again.
-    again = {entry.name for entry in lost} <= {entry.name for entry in later}
-    if not (lost and again and all(math.isfinite(entry.norm) for entry in later)):
+    """Leave out what ended a run that was resumed once, if all is finite from there on."""
+    turns = [n for n, (a, b) in enumerate(pairwise(entries), 1) if b.step < a.step]
+    before, later = entries[: sum(turns[:1])], entries[sum(turns[:1]) :]
+    bad = sorted({e.step for e in before if not math.isfinite(e.norm)})
+    if len(turns) != 1 or not bad or not all(math.isfinite(e.norm) for e in later):
         return entries, ""
-    text = (
-        f"From step {lost[0].step:g} on norms were not finite, until the run was resumed at step "
-    )
+    since, names = later[0].step, {e.name for e in later}
+    lost = [e for e in before if e.step >= since and not math.isfinite(e.norm)]
+    # To its end, and the run that was resumed has come past it; else another thing made it so.
+    to_end = bad == sorted({e.step for e in before if e.step >= bad[0]}) and bad[0] >= since
+    if not to_end or later[-1].step < bad[-1] or not names.issuperset(e.name for e in lost):
+        return entries, ""
+    text = f"From step {bad[0]:g} on norms were not finite, until the run was resumed at step "
     text += f"{since:g}; since then they are. They were left out: it may come again."
-    return [e for e in before if e.step < since or math.isfinite(e.norm)] + later, text
+    return [e for e in before if math.isfinite(e.norm)] + later, text
+
+
+def _anew(entry: Entry, total: Mapping[float, float]) -> bool:
+    """Tell that a resumed run came to the same step again, and all was finite there."""
+    return math.isfinite(total[entry.step])
 
 
 def _notes_of_file(log: Log) -> Iterator[str]:
@@ -158,22 +168,19 @@ def _as_measured(name: str, norm: float) -> Measured:
     return Measured(name, None, None, Statistics(1, size, size, int(norm == 0), int(lost)), None)
 
 
-def _normalized(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    """Tell normalizations where each stands right behind a weight without a bias.
+def _doubtful(layers: Sequence[Layer]) -> list[str]:
+    """Return the biases right behind weights without one, where each but the last stands so.
 
-    In a sequence they are called as layers are, and a log has no shapes.
+    In a sequence they may be those of normalizations, which are called as layers are.
     """
-    biased = [any(m.kind is Kind.BIAS for m in layer.members) for layer in layers]
+    biases = [[m.name for m in layer.members if m.kind is Kind.BIAS] for layer in layers]
     behind = [
-        not biased[n] and biased[n + 1] and _is_next(a.name, b.name)
+        not biases[n] and bool(biases[n + 1]) and _is_next(a.name, b.name)
         for n, (a, b) in enumerate(pairwise(layers))
     ]
-    norms = [False, *behind]
-    # Else some layers may have a bias, and others none; the last may have one.
-    if sum(norms) < 2 or biased[:-1] != norms[:-1]:
-        return layers
-    pairs = zip(layers, norms, strict=True)
-    return tuple(replace(layer, kind=Kind.NORM) if norm else layer for layer, norm in pairs)
+    if sum(behind) < 2 or [*map(bool, biases[:-1])] != [False, *behind][:-1]:
+        return []
+    return [name for of in biases for name in of]
 
 
 def _is_next(name: str, later: str) -> bool:
@@ -227,7 +234,7 @@ def _idle(norms: Mapping[str, Sequence[float]], total: Mapping[float, float]) ->
     if never:
         text += " No gradient comes there."
         return Finding(Verdict.CUT, text, since=still[-1], hint="idle 0")
-    text += " At first they were not."
+    text += f" At {'first' if norms[still[0]][0] else 'other steps'} they were not."
     if grew := burst(total):
         return Finding(Verdict.GROWING, f"{grew} {text}", since=still[-1], hint="grew")
     return Finding(Verdict.CUT, text, since=still[-1], hint="idle 0" if ended else "ceased")

@@ -161,7 +161,7 @@ _ASKED = "__asked__"
 
 def _refuse_lost(value: object) -> None:
     """Refuse a figure or a table that another statement follows: only a last value is shown."""
-    if hasattr(value, "_repr_html_"):
+    if hasattr(value, "_repr_html_") and not isinstance(value, type):
         raise ValueError(f"a {type(value).__name__} is shown where it is a block's last statement")
 
 

@@ -119,6 +119,7 @@ FORWARD = [
     ["conv9x9", "conv5x5", "conv3x3", "conv1x1"],
     ["up4", "up3", "up2", "up1"],
     ["l1_in", "l1_out", "l2_in", "l2_out"],
+    ["fc9", "fc8", "fc6", "fc4", "fc3", "fc1"],
     ["attn_in", "attn_out", "mlp_in", "mlp_out"],
 ]
 
@@ -237,7 +238,7 @@ def test_what_stands_around_all_layers_in_a_log_makes_them_no_norms(
 @pytest.mark.parametrize(
     ("graded", "weighted"),
     [
-        *(("grad.{}", "weight.{}"), ("grads/{}", "params/{}"), ("g_{}", "w_{}")),
+        *(("grad.{}", "weight.{}"), ("grads/{}", "params/{}")),
         *(("{}.grad", "{}"), ("gradients/{}", "{}"), ("{}.grad", "{}.data")),
     ],
 )
@@ -253,6 +254,16 @@ def test_weights_beside_their_gradients_are_not_compared(graded: str, weighted: 
         assert (report.verdict, report.reason) == (V.VANISHING, alone.reason)
         assert any("the weights whose gradients are here" in note for note in report.notes)
     assert not any("whose gradients are here" in note for note in alone.notes)
+
+
+@pytest.mark.parametrize(
+    "pair", [("g.{}", "w.{}"), ("g_{}", "{}"), ("d.{}", "p.{}"), ("g.{}", "value.{}")]
+)
+def test_a_network_that_is_called_by_a_letter_is_none_of_gradients(pair: tuple[str, str]) -> None:
+    """As a synthesis g beside a mapping w, or a gate g_fc beside fc."""
+    grads = {of.format(f"fc{k}.weight"): np.ones((8, 8)) for of in pair for k in range(5)}
+    grads[pair[1].format("fc3.weight")] = np.full((8, 8), np.nan)
+    assert gradbook.diagnose(grads).verdict is V.NON_FINITE
 
 
 @pytest.mark.parametrize("change", [FALLS, GROWS])

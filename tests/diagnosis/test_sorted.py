@@ -128,6 +128,7 @@ SHUFFLED = {
     "a sequence of layers and activations": [f"net.{2 * k}" for k in range(HIDDEN)],
     "blocks, and a head": [*(f"module.h.{k // 2}.{'cp'[k % 2]}" for k in range(11)), "lm_head"],
     "Keras' own": ["dense", *(f"dense_{k}" for k in range(1, HIDDEN))],
+    "Keras' convolutions": ["conv2d", *(f"conv2d_{k}" for k in range(1, HIDDEN))],
 }
 
 
@@ -154,11 +155,36 @@ def test_what_was_shuffled_is_put_in_the_order_of_its_numbers(
         ["enc1", "dec2", "enc3", "dec1", "enc2", "dec3"],
         ["fc1", "fc3", "fc2"],
         ["conv1", "pool", "conv3", "conv2", "conv4"],
+        [f"conv{a}_{b}" for a, b in zip((0, 1, 2, 3, 4, 3, 2, 1, 0), range(9), strict=True)],
+        [*(f"level{k}.enc" for k in range(1, 5)), *(f"level{k}.dec" for k in (3, 2, 1))],
+        [f"expert{k}.fc{n}" for n in (1, 2) for k in range(4)],
+        [f"dense_{k + side}" if k + side else "dense" for k in range(5) for side in (0, 5)],
     ],
 )
-def test_numbers_that_do_not_count_all_layers_leave_the_order_as_it_is(names: list[str]) -> None:
+def test_numbers_that_follow_a_pattern_or_do_not_count_leave_the_order_as_it_is(
+    names: list[str],
+) -> None:
     report = gradbook.diagnose({f"{name}.weight": np.ones((8, 8)) for name in names})
     assert [row.name for row in report.rows] == names
+    assert not any("order" in note or "turned" in note for note in report.notes)
+    # So do δ under names of their own.
+    size = dict(zip(names, 10.0 ** np.linspace(-5, 0, len(names)), strict=True))
+    grads = {f"w{k}": np.ones((8, 8)) for k in range(len(names) + 1)}
+    report = gradbook.diagnose(grads, deltas=size)
+    assert report.verdict is V.VANISHING
+    assert report.profile is not None
+    assert report.profile.names == tuple(names)
+
+
+def test_what_the_alphabet_sorted_is_not_said_to_be_in_no_order() -> None:
+    names = sorted(f"fc{k}.weight" for k in range(HIDDEN))
+    for given in (
+        gradbook.diagnose({name: np.ones((8, 8)) for name in names}),
+        diagnose_log([Entry(0.0, name, 1.0) for name in names]),
+    ):
+        assert (
+            "in the order of the alphabet and were put in that of their numbers" in given.notes[0]
+        )
 
 
 def test_a_sequence_with_normalizations_that_comes_backward_is_turned() -> None:
@@ -210,5 +236,7 @@ def test_a_module_called_norms_keeps_its_name_and_a_total_its_meaning() -> None:
     assert [*found.norms.values()] == ["norms.0", "norm/1", "fc.0", ""]
     of_all = columns_of(("step", "gradients/norm/fc1", "gradients/norm/fc2"))
     assert [*of_all.norms.values()] == ["fc1", "fc2"]
+    beside = columns_of(("step", *(f"grads/norm/fc{k}" for k in range(3)), "grads/max"))
+    assert [*beside.norms.values()] == ["fc0", "fc1", "fc2", "max"]
     total = columns_of(("step", "grad_norm", *(f"fc{k}/grad_norm" for k in range(3))))
     assert total.norms == {"grad_norm": "", **{f"fc{k}/grad_norm": f"fc{k}" for k in range(3)}}

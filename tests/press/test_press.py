@@ -73,6 +73,7 @@ def test_a_figure_that_another_statement_follows_is_refused() -> None:
     value, _ = execute(f"{shown}print('x')\n[1].append(2)\nShown()", namespace, "<block>")
     assert hasattr(value, "_repr_html_")
     assert "__asked__" not in namespace
+    assert execute(f"{shown}Shown\n1", namespace, "<block>") == (1, "")
     with pytest.raises(BlockError, match=r"Shown is shown where it is .* last statement\n  line 5"):
         execute(f"{shown}Shown()\nx = 1", namespace, "<block>")
     assert "__asked__" not in namespace

@@ -402,6 +402,15 @@ def test_the_band_leaves_out_as_many_below_as_above(seeds, out):
     assert {y for x, y in band if x == 1} == {1.0 + out, float(seeds - out)}
 
 
+def test_a_network_that_is_no_number_leaves_a_gap_and_a_narrow_band_is_not_upside_down():
+    norms = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, np.nan], [4.0, 4.0]])
+    picture = figures.norms({"a": norms}, coverage=1e-12, **TEXTS)
+    assert drawn_lines(picture)["a"][0, 1] == 2.5
+    assert np.isnan(drawn_lines(picture)["a"][1, 1])
+    band = axes_of(picture).collections[0].get_paths()[0].vertices
+    assert {y for x, y in band if x == 1} == {2.0, 3.0}
+
+
 def test_one_network_has_no_band():
     picture = figures.norms({"a": [0.1, 1.0], "b": [[0.2, 1.0]]}, **TEXTS)
     assert not axes_of(picture).collections

@@ -195,9 +195,9 @@ class GRUCell:
 
 @dataclass(frozen=True)
 class Unrolled:
-    """Plan a recurrent network that is to name, at the end, the class of the point shown at the first step.
+    """Plan a recurrent network that is to name, at the end, the class of a point it was shown.
 
-    All later inputs are noise.
+    It is the first input; all later ones are noise.
 
     Args:
         activation: The activation of the steps; gated steps have their own.

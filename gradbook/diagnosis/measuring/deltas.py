@@ -33,6 +33,7 @@ from gradbook.diagnosis.measuring.orders import (
     end_of,
     goes_back,
     in_disorder,
+    is_shuffled,
     network_order,
 )
 from gradbook.diagnosis.measuring.sizes import statistics
@@ -248,7 +249,7 @@ def _in_order(
             return by_number(names, ends=True)  # neither δ nor the layers came in an order
     elif not falling:  # modules without parameters, such as ReLU, whose names may still count down
         falling = counts_down(names) or by_number(names) == names[::-1]
-        if not falling and in_disorder(names):
+        if not falling and is_shuffled(names):
             return by_number(names, ends=True)
     return names[::-1] if falling else names
 

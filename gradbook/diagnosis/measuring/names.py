@@ -84,7 +84,7 @@ RULES = (
     Rule(Kind.EMBEDDING, r"embed\w*|embd|wte|wpe", _NOT_BIAS, least=2, most=3),
     Rule(Kind.RECURRENT, r"\w*rnn|lstm|gru|ih|hh|recurrent", _NOT_BIAS, least=2),
     Rule(Kind.ATTENTION, r"attn|attention|mha|qkv", _NOT_BIAS, least=2),
-    Rule(Kind.ATTENTION, r"q|k|v|query|key|value", _NOT_BIAS, least=2, beside=True),
+    Rule(Kind.ATTENTION, r"q|k|v|kv|query|key|value", _NOT_BIAS, least=2, beside=True),
     Rule(Kind.CONV, r"conv\w*", _NOT_BIAS, least=3),
     Rule(Kind.NORM, roles=(Role.WEIGHT,), least=1, most=1, unknown=False),  # in a Sequential
     Rule(Kind.BIAS, roles=(Role.BIAS,)),
@@ -173,9 +173,11 @@ def _beside(names: Iterable[str]) -> frozenset[str]:
     found: dict[tuple[str, ...], dict[str, str]] = {}
     for name in names:
         words = _words(name)
-        for k, word in enumerate(words):
-            if re.fullmatch(_ATTENDS, word):
-                found.setdefault((*words[:k], "", *words[k + 1 :]), {})[name] = word
+        own = {k: word for k, word in enumerate(words) if re.fullmatch(_ATTENDS, word)}
+        for k, word in own.items():
+            found.setdefault((*words[:k], "", *words[k + 1 :]), {})[name] = word
+        if len({*own.values()}) > 1:  # query_key_value
+            found[name,] = {name: "", "": name}
     several = (of for of in found.values() if len({*of.values()}) > 1)
     return frozenset(name for of in several for name in of)
 
@@ -230,10 +232,9 @@ def other_than_gradients(names: Iterable[str]) -> Others:
 
 
 _DELTA = re.compile(r"d[AaHhZz]_?\d+")
-_GRADED = re.compile(r"(?i)^(?:d|g|grads?|gradients?)[./_]|^d(?=[WwBb]_?\d)|[./_]grads?$")
-_WEIGHTED = re.compile(
-    r"(?i)^(?:p|w|params?|parameters?|weights?|values?)[./_]|[./_](?:data|value)$"
-)
+# A letter, as in g.0 and w.0, may be what a network is called.
+_GRADED = re.compile(r"(?i)^(?:grads?|gradients?)[./_]|^d(?=[WwBb]_?\d)|[./_]grads?$")
+_WEIGHTED = re.compile(r"(?i)^(?:params?|parameters?|weights?)[./_]|[./_](?:data|value)$")
 _STATE = re.compile(r".*[./](?:exp_avg(?:_sq)?|max_exp_avg_sq|momentum_buffer|num_batches_tracked)")
 
 

@@ -21,6 +21,7 @@ class Order(NamedTuple):
 
 
 BY_NO_CHANCE = 4
+"""So many words stand in the order of the alphabet since something sorted them."""
 
 
 def are_sorted_words(names: Sequence[str], layers: Sequence[Layer]) -> bool:
@@ -53,11 +54,11 @@ def network_order(names: Iterable[str], ordered: bool = True, *, turn: bool = Tr
     given = list(names)
     if ordered and turn and counts_down(given):
         return Order(tuple(given[::-1]), "The names count down, as on the way back: turned around.")
-    if ordered and turn and _is_shuffled(given):
+    if ordered and not is_sorted(given):
+        if not (turn and is_shuffled(given)):
+            return Order(tuple(given))
         text = "The names came in no order, and were put in that of their numbers."
         return Order(tuple(by_number(given, ends=True)), text)
-    if ordered and not is_sorted(given):
-        return Order(tuple(given))
     counted = by_number(given, ends=not ordered)
     if counted == given:
         return Order(tuple(given))
@@ -97,7 +98,8 @@ _MAKES_OUTPUT = re.compile(r"(?i)out|outputs?|(?:lm_)?head|logits|classifier|fin
 def counts_down(names: Sequence[str]) -> bool:
     """Tell whether numbers fall by equal steps, to 2 at most, as of names written going back.
 
-    Sizes fall otherwise, and what goes up again or decodes counts down on its way forward.
+    In a sequence the steps need not be equal. Sizes fall otherwise, and what goes up again or
+    decodes counts down on its way forward.
 
     Examples:
         >>> counts_down(["fc3", "fc2", "fc1"]), counts_down(["4.weight", "2.weight", "0.weight"])
@@ -129,30 +131,35 @@ def _falls(names: Sequence[str]) -> bool:
         stacks.setdefault(uncounted(name), []).append([int(n) for n in re.findall(r"\d+", name)])
     if not names or counting[-1] == uncounted(counting[-1]):
         return False
-    counted = [found for found in stacks.values() if len(found) > 1 and all(found)]
-    return bool(counted) and all(map(_falls_by_step, counted))
+    kept = {stack: found for stack, found in stacks.items() if len(found) > 1 and all(found)}
+    counted = [*kept.values()]
+    # Of a sequence the numbers count what has no weights, too, and are names of their own.
+    whole = [re.search(r"(?:^|[./])#(?:[./]|$)", stack) is not None for stack in kept]
+    return bool(counted) and all(map(_falls_by_step, counted, whole))
 
 
-def _is_shuffled(names: Sequence[str]) -> bool:
-    """Tell names of one stem that count every layer, as sizes do not, and neither up nor down.
+def is_shuffled(names: Sequence[str]) -> bool:
+    """Tell names of one stem that count every layer, as sizes do not, and follow no pattern.
 
-    Normalizations beside them are compared with one another alone.
+    Levels that are gone down and up, and experts or towers side by side, step by few numbers.
+    Normalizations beside the layers are compared with one another alone.
 
     Examples:
-        >>> _is_shuffled(["fc2", "fc4", "fc1", "out", "fc3"])
+        >>> is_shuffled(["fc2", "fc6", "fc1", "out", "fc5", "fc3", "fc4"])
         True
-        >>> _is_shuffled(["fc784", "fc512", "fc1024", "fc10"]), _is_shuffled(["a2", "b3", "a1"])
+        >>> is_shuffled(["fc784", "fc512", "fc1024", "fc10"]), is_shuffled(["a2", "b3", "a1"])
         (False, False)
     """
     end = end_of(names)
     found = map(locate, bare([name for name in names if not end[name]]))
     layers = _counted([one.layer for one in found if one.kind is not Kind.NORM])
-    parts = [re.split(r"(\d+)", layer) for layer in layers]
+    parts = [re.split(r"(\d+)", re.sub(r"(?<=[a-z])\dd", "", layer)) for layer in layers]
     if not parts or min(map(len, parts)) < 3 or len({of[0] for of in parts}) > 1:
         return False
-    counts = sorted({int(of[1]) for of in parts})
+    came = [int(of[1]) for of in parts]
+    counts = sorted({*came})
     every = counts[0] < _STEP and all(b - a <= _STEP for a, b in pairwise(counts))
-    return every and len(counts) > _MANY and in_disorder(names)
+    return every and len({b - a for a, b in pairwise(came)} - {0}) > _MANY
 
 
 def _counted(names: Sequence[str]) -> list[str]:
@@ -164,14 +171,13 @@ def _counted(names: Sequence[str]) -> list[str]:
 
 _GOES_UP = re.compile(r"(?i)(?:^|[^a-z])(?:up|dec)")
 _STEP = 3  # a weight, a normalization and an activation count on together
-_MANY = 3
+_MANY = 3  # steps of different length that are no pattern, or layers that fall by no chance
 
 
-def _falls_by_step(found: list[list[int]]) -> bool:
+def _falls_by_step(found: list[list[int]], whole: bool) -> bool:
     first = list(dict.fromkeys(numbers[0] for numbers in found))
     steps = {a - b for a, b in pairwise(first)}
-    # By chance a few sizes or stages fall so, too; many count layers, with and without weights.
-    alike = len(steps) < 2 or len(first) > _MANY
+    alike = len(steps) < 2 or (whole and len(first) > _MANY)
     by_step = alike and all(0 < step <= _STEP for step in steps)
     return by_step and first[-1] < _STEP and all(a > b for a, b in pairwise(found))
 

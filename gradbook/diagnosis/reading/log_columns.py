@@ -36,7 +36,7 @@ PREFIX = re.compile(
 )
 """What stands before a layer's name where a tool writes more than gradients."""
 
-_NORMS = re.compile(r"(?i)norms?[/.]")
+_NORMS = re.compile(r"(?i)norms?/")
 
 PREFIX_OF_ALL = re.compile(r"(?i)(?:.*[/.])?(?:(?:grad(?:ient)?s?|l2)[ _-]?)?norms?[ _/.-]+(?=\w)")
 """What is no part of a layer's name where all columns begin with the same."""
@@ -167,8 +167,9 @@ def _columns_of(names: tuple[str, ...]) -> Columns:
     whole = [n for n in rest if TOTAL.fullmatch(_plain(n.rpartition(" - ")[2]))]
     total = _total_of(whole)
     layers = {n: n[m.end() :] for n in rest if n != total and (m := PREFIX.match(n))}
-    if all(map(_NORMS.match, layers.values())):  # of all; of one alone it is a module
-        layers = {n: _NORMS.sub("", layer) for n, layer in layers.items()}
+    layers = _without_norms(layers)
+    if not layers and total is None:
+        layers = {n: n for n in whole}
     if not layers:
         kept = [n for n in rest if n != total and not _beside(_plain(n))]
         if total is None or 2 * sum(map(bool, map(OF_WEIGHTS.match, kept))) >= len(kept):
@@ -196,13 +197,21 @@ def _total_of(whole: list[str]) -> str | None:
 
 
 def _path_of(name: str) -> list[str]:
-    return re.split(r"[./]", name.rpartition(" - ")[2].lower())[:-1]
+    return re.split(r"/|\.(?!\d)", name.rpartition(" - ")[2].lower())[:-1]  # grad_2.0_norm
 
 
 def _is_part(name: str) -> bool:
     """Tell whether a norm is under a name other than the training's or all of the model's."""
     path = _path_of(name)
-    return bool(path) and not {*path} & {"train", "training", "model", "global", "total", "optim"}
+    return bool(path) and path[-1] not in ("train", "training", "model", "global", "total", "optim")
+
+
+def _without_norms(layers: dict[str, str]) -> dict[str, str]:
+    """Leave out norm/ behind a prefix where several have it; of one alone it is a module."""
+    several = [n for n, layer in layers.items() if _NORMS.match(layer)]
+    if len(several) < 2 or {_NORMS.sub("", layers[n]) for n in several} & {*layers.values()}:
+        return layers
+    return layers | {n: _NORMS.sub("", layers[n]) for n in several}
 
 
 @lru_cache(maxsize=64)

@@ -135,8 +135,10 @@ def norms(
 def _quantiles(array: Array, coverage: float) -> tuple[Array, Array, Array]:
     """Return over the seeds the median, as `numpy.median` has it, and the ends of the band."""
     # Without interpolation an end is one of the seeds, also where others are infinite.
-    ranked, out = np.sort(array, axis=0), int(len(array) * (1 - coverage) / 2 + 1e-9)
-    middle, whole = ranked[(len(array) - 1) // 2].copy(), np.isfinite(array).all(axis=0)
+    ranked, half = np.sort(array, axis=0), (len(array) - 1) // 2
+    ranked[:, np.isnan(array).any(axis=0)] = np.nan
+    out = min(int(len(array) * (1 - coverage) / 2 + 1e-9), half)
+    middle, whole = ranked[half].copy(), np.isfinite(array).all(axis=0)
     middle[whole] = np.median(array[:, whole], axis=0)
     return middle, ranked[out], ranked[-1 - out]
 
