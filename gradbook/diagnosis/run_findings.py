@@ -298,17 +298,19 @@ def alike(places: Sequence[Place]) -> bool:
 
     Behind such a place a normalization may tell them apart again, and so may other data.
     """
-    by_name, inner = {p.name: p for p in places}, {n for p in places for n in p.before}
+    # What is not alike, and what is not known to be, goes back to the data.
+    differ = {p.name: p for p in places if p.spread is None or not 0 <= p.spread < ALIKE}
+    inner = {name for place in places for name in place.before}
     ends = [p.name for p in places if p.name not in inner and p.delta is not None]
-    seen, left = set[str](), list(ends)
+    seen, left = {p.name for p in places} - differ.keys(), list(ends)
     while left:
-        place = by_name[left.pop()]
-        if place.name in seen or (place.spread is not None and 0 <= place.spread < ALIKE):
+        if (name := left.pop()) in seen:
             continue
-        seen.add(place.name)
-        if place.normed or place.beside or not place.before:
+        place = differ.get(name)
+        if place is None or place.normed or place.beside or not place.before:
             return False
-        left += [name for name in place.before if name in by_name]
+        seen.add(name)
+        left += place.before
     return bool(ends)
 
 
