@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, Self
 
 from gradbook.checks import positive_int
-from gradbook.diagnosis import run_findings
+from gradbook.diagnosis import run_course, run_findings, run_losses, run_reports
 from gradbook.diagnosis.bad_input import BadInput
 from gradbook.diagnosis.diagnose_tensors import diagnose
 from gradbook.diagnosis.findings.about import CLEARED, by_hand, off_power_of_2
@@ -102,7 +102,7 @@ class Run:
     def _look_again(self) -> None:
         """Look at the step that is taken, where it is not that of the gradients that were seen."""
         moment = self.moments[-1]
-        held = run_findings.norm_of(p.grad for p in self._net.parameters()) / self._scale
+        held = run_course.norm_of(p.grad for p in self._net.parameters()) / self._scale
         self._taken.append((held, moment.norm))
         large = moment.report.verdict is Verdict.LARGE_STEP
         clipped = moment.norm * (NOTICED if large else CLIPPED)
@@ -181,8 +181,8 @@ class Run:
             norms={name: float(size) for name, size in self._deltas.items() if size is not None},
             updates={row.name: row.update for row in report.rows if row.update is not None},
             report=report,
-            weights=median(map(run_findings.norm_of, matrices or [[]])),
-            alike=run_findings.alike(self._deltas.record.places),
+            weights=median(map(run_course.norm_of, matrices or [[]])),
+            alike=run_course.alike(self._deltas.record.places),
         )
 
     def close(self) -> None:
@@ -204,7 +204,7 @@ class Run:
                 note = f"After step {self._steps} no backward pass led to a step that was taken."
                 return _noted(report, note)
             if not self.moments:
-                return run_findings.joined(report, self._never_moved(since + 1))
+                return run_reports.joined(report, self._never_moved(since + 1))
         if not self.moments:
             text = "run must have looked at a step, got none: call run.step(loss) behind each "
             text += "backward pass, or hand over the optimizer, and train the network that is "
@@ -215,28 +215,28 @@ class Run:
         trained = [name for name, p in self._net.named_parameters() if p.requires_grad]
         moment = next(bad, run_findings.last_of(self.moments, trained))
         total = {float(m.step): m.norm for m in self.moments}
-        report = run_findings.joined(moment.report, *self._later(moment, total))
+        report = run_reports.joined(moment.report, *self._later(moment, total))
         alone = "" if report.verdict is moment.report.verdict else "Each step by itself: "
         step = f"Step {moment.step} of {self._steps}. {alone}{' '.join(changes_of(self.moments))}"
         # A terminal shows the first of what was known at the last step, too.
         skipped = [run_findings.SKIPPED.format(len(passed))] if passed else []
-        below = run_findings.below(self.moments)
+        below = run_course.below(self.moments)
         notes = *below, step, *skipped, *report.notes, *peaks(total)
         report = run_findings.seen_from_the_start(replace(report, notes=notes), self.moments)
         if self._idle > run_findings.OFTEN:
-            return run_findings.of_another(report, self._steps)
+            return run_reports.of_another(report, self._steps)
         if self._rates and self._untaken > self._between + run_findings.OFTEN:
-            return run_findings.by_another(report, self._untaken)
+            return run_reports.by_another(report, self._untaken)
         named = self._net.named_parameters()
         formats = {n.rpartition(".")[0] or n: str(p.dtype).rpartition(".")[2] for n, p in named}
         arrived = report = run_findings.still_in_part(report, self.moments, formats)
-        for told in (run_findings.risen, run_findings.stays):
+        for told in (run_losses.risen, run_losses.stays):
             report = told(report, self.moments)
         if report is not arrived:  # a gradient of the wrong sign is as large as the right one
             report = _noted(report, *by_hand(self._deltas.record.functions))
         norms = [held for held, _ in self._taken] or [m.norm for m in self.moments]
-        report = run_findings.held_small(report, self.moments, norms)
-        return run_findings.slowed(report, self._rates)
+        report = run_losses.held_small(report, self.moments, norms)
+        return run_losses.slowed(report, self._rates)
 
     def _skipped(self) -> set[int]:
         """Return the looks at what was not finite with which no step was taken.
@@ -252,9 +252,9 @@ class Run:
     def _later(self, moment: Moment, total: dict[float, float]) -> Iterator[Finding | None]:
         """Yield what happened over the steps."""
         # Where a loss stays, gradients grow when learning begins, as behind a plateau.
-        yield None if run_findings.has_not_risen(self.moments) else growing(total)
+        yield None if run_course.has_not_risen(self.moments) else growing(total)
         yield ceasing(total)
-        yield from (run_findings.standing(self.moments), run_findings.lost(self.moments))
+        yield from (run_findings.standing(self.moments), run_losses.lost(self.moments))
         yield self._never_moved(self._steps)
         if self._hook is not None:
             known = moment.report.verdict in (Verdict.CUT, Verdict.LOSS, Verdict.STUCK)

@@ -1,9 +1,7 @@
 """Hand a network over in a form and ask, as its owner would."""
 
-import io
-import json
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,14 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from gradbook import cli
 from gradbook.book.diagnose.form_files import FILES, LOGS, MEASURES, SAID, Row, nested
 from gradbook.book.diagnose.form_names import NAMES, Named, ordered
 from gradbook.book.diagnose.form_networks import Part, Subject, subject
 from gradbook.book.diagnose.forms import GRADIENTS, IN_MEMORY, LISTS, WEIGHTS, WITH_A_LOG, Form
 from gradbook.checks import Array
-from gradbook.diagnosis.bad_input import BadInput
-from gradbook.diagnosis.diagnose_tensors import diagnose
+from gradbook.diagnosis import (
+    BadInput,
+    Report,
+    diagnose,
+    diagnose_log,
+    is_log,
+    open_log,
+    open_tensors,
+)
+from gradbook.diagnosis.diagnose_logs import sizes_of
 from gradbook.diagnosis.verdicts import Verdict
 
 
@@ -134,22 +139,32 @@ _MADE: Mapping[str, Callable[[Named], Any]] = {
 
 
 def _of_files(form: Form, folder: Path) -> Verdict | None:
-    """Ask the command."""
-    what, asked = handed(form), list[str]()
+    """Ask as the command does."""
+    what, deltas, weights, lr = handed(form), None, None, None
     write = FILES.get(".npz" if form.container == WITH_A_LOG else form.container)
     path = write(folder / "grads", what.gradients) if write else _log(form, folder, what.gradients)
     if form.given != GRADIENTS:
         arrays = write and form.container != WITH_A_LOG
         deltas = write(folder / "deltas", what.deltas) if write and arrays else None
-        asked += ["--deltas", str(deltas or _log(form, folder, what.deltas, of_deltas=True))]
+        deltas = deltas or _log(form, folder, what.deltas, of_deltas=True)
     if write and form.given == WEIGHTS:
-        lr = subject(form.network).lr
-        asked += ["--weights", str(write(folder / "weights", what.weights)), "--lr", str(lr)]
-    with redirect_stdout(io.StringIO()) as printed, redirect_stderr(io.StringIO()):
-        code = cli.main(["diagnose", str(path), *asked, "--json"])
-    if code == cli.BAD_INPUT:
+        weights, lr = write(folder / "weights", what.weights), subject(form.network).lr
+    try:
+        return _report(path, deltas, weights, lr).verdict
+    except BadInput:
         return None
-    return Verdict(json.loads(printed.getvalue())["verdict"])
+
+
+def _report(path: Path, deltas: Path | None, weights: Path | None, lr: float | None) -> Report:
+    if is_log(path):
+        return diagnose_log(open_log(path), deltas=open_log(deltas) if deltas else None)
+    with ExitStack() as stack:
+
+        def opened(file: Path | None) -> Any:
+            return None if file is None else stack.enter_context(open_tensors(file))
+
+        sizes = sizes_of(open_log(deltas)) if deltas and is_log(deltas) else opened(deltas)
+        return diagnose(opened(path), weights=opened(weights), lr=lr, deltas=sizes)
 
 
 def _log(form: Form, folder: Path, arrays: Named, *, of_deltas: bool = False) -> Path:
