@@ -872,5 +872,5 @@ def test_what_is_not_trained_in_this_step_alone_is_not_said_to_stay(turns: bool)
         optimizer.step()
     [note] = [note for note in report.notes if "requires_grad" in note]
     assert "G.0.weight" in note
-    assert ("in this step, and have moved before" in note) is turns
+    assert ("in this step, and had a gradient before" in note) is turns
     assert ("stay as they are" in note) is not turns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -711,7 +711,7 @@ def test_a_loss_that_is_blown_up_at_once_is_told_where_no_step_is_known(
     assert f"{told[0]:.3g}" in report.reason
     assert f"{max(told):.3g} at step " in report.reason
     assert "lower the learning rate" in report.steps[0].text.lower()
-    assert not any("hook" in step.text for step in report.steps)
+    assert "hook" not in report.steps[0].text
 
 
 def test_what_training_has_cut_was_not_so_at_first() -> None:
@@ -729,7 +729,7 @@ def test_what_training_has_cut_was_not_so_at_first() -> None:
     assert report.verdict is V.CUT
     assert "At first it was not so, and since step 9 it is." in report.reason
     assert "learning rate" in report.steps[0].text
-    assert not any("hook" in step.text for step in report.steps)
+    assert "hook" not in report.steps[0].text
 
 
 @pytest.mark.parametrize("by", [1.0, 20.0])
@@ -796,3 +796,124 @@ def test_where_gradients_grew_until_nothing_was_finite_the_rate_comes_first() ->
     assert report.verdict is V.NON_FINITE
     assert V.GROWING in {found.verdict for found in report.findings}
     assert report.steps[0].text.startswith("Lower the learning rate")
+
+
+def test_a_rounding_that_sets_in_late_is_looked_for_in_the_code_as_well() -> None:
+    """As quantization that begins behind a warm-up: a smaller rate does not mend it."""
+    net, (x, y) = perceptron(), signs()
+    front, behind = net[:3], net[3:]
+
+    def loss(step: int) -> Tensor:
+        h = front(x)
+        return F.cross_entropy(behind(torch.round(h * 16) / 16 if step >= 8 else h), y)
+
+    report = of_one_batch(net, loss, torch.optim.Adam(net.parameters(), 1e-3), 16).report()
+    assert report.verdict is V.CUT
+    assert "At first it was not so" in report.reason
+    assert any("straight-through estimate" in step.text for step in report.steps)
+
+
+def test_units_that_are_driven_to_their_ends_are_not_said_to_shrink_weights() -> None:
+    """Decay takes the weights that get nothing any more: it is what follows."""
+    net, (x, y) = perceptron(nn.Tanh), signs()
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-2, weight_decay=3.0)
+
+    def loss(step: int) -> Tensor:
+        if step == 20:
+            net[2].bias.data[:] = 3e5
+        return F.cross_entropy(net(x), y)
+
+    run = of_one_batch(net, loss, optimizer, 150)
+    first, last = run.moments[0].weights, run.moments[-1].weights
+    assert last < first / 3
+    report = run.report()
+    assert report.verdict is V.CUT
+    assert "have become smaller" not in report.reason
+
+
+def test_weights_that_a_small_format_keeps_are_told_with_it() -> None:
+    torch.manual_seed(0)
+    blocks = ((nn.Linear(n, 64), nn.LayerNorm(64), nn.GELU()) for n in (10, 64))
+    net, (x, y) = nn.Sequential(*chain(*blocks), nn.Linear(64, 2)).bfloat16(), signs()
+    optimizer, few = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.0), x.bfloat16()
+    report = of_one_batch(net, lambda _: F.cross_entropy(net(few), y), optimizer, 30).report()
+    assert report.verdict is V.HEALTHY
+    assert "of the weights of 1, 4, in bfloat16, are the same after the step" in report.reason
+    assert "Keep the weights in float32" in report.steps[0].text
+
+
+def told(losses: Sequence[float], every: int = 1, **more: Any) -> Report:
+    """Tell losses of a small network that gets the same gradient at each step."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(10, 16), nn.ReLU(), nn.Linear(16, 2))
+    x, y = signs()
+    with gradbook.watching(net, every=every, **more) as run:
+        for loss in losses:
+            net.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            run.step(loss)
+    return run.report()
+
+
+def test_one_batch_that_costs_much_is_no_loss_that_was_blown_up() -> None:
+    losses = [12.0 if s == 17 else 1.0 - 1e-4 * s for s in range(60)]
+    report = told(losses)
+    assert "has hardly fallen" in report.reason
+    assert "raise the learning rate" in report.steps[0].text
+    assert "12 at step" in told([*losses[:19], 12.0, *losses[20:]]).reason
+
+
+def test_a_loss_that_rises_between_two_looks_is_told_with_both() -> None:
+    course = [1.0] * 141 + [1 + k / 9 for k in range(9)] + [2.0] * 150
+    assert "It rose between steps 141 and 151:" in told(course, every=10).reason
+    assert "It rose at one step, 42:" in told([1.0] * 41 + [2.0] * 59).reason
+    # At first it is the rate most often.
+    early = told([1.0] * 3 + [2.3] * 27)
+    assert "It rose" not in early.reason
+    assert "Lower the learning rate" in early.steps[0].text
+
+
+def test_layers_that_stand_still_do_not_hide_that_the_loss_does() -> None:
+    net, (x, _) = perceptron(), signs()
+    layers = [module for module in net if isinstance(module, nn.Linear)]
+    rest = [p for layer in layers[1:] for p in layer.parameters()]
+    groups = [{"params": layers[0].parameters(), "lr": 1e-9}, {"params": rest}]
+    optimizer = torch.optim.AdamW(groups, 1e-5, weight_decay=0.0)
+    labels = torch.Generator().manual_seed(0)
+
+    def loss(_: int) -> Tensor:
+        return F.cross_entropy(net(x), torch.randint(0, 2, (256,), generator=labels))
+
+    assert "has not fallen" in of_one_batch(net, loss, optimizer, 60).report().reason
+
+
+def test_what_has_learned_is_not_judged_by_its_last_batch() -> None:
+    """Its first step was too large, and its rate has come to nothing at the end."""
+    net, (x, y) = perceptron(nn.Tanh), signs()
+    optimizer = torch.optim.SGD(net.parameters(), 50.0)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for step in range(60):
+            optimizer.param_groups[0]["lr"] = 50.0 if step < 1 else 0.05 if step < 45 else 1e-12
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            course = max(0.9 * 0.85**step, 0.05) if step < 59 else 0.6
+            run.step([1.0, 3.0, 2.0][step] if step < 3 else course)
+            optimizer.step()
+    assert V.LARGE_STEP in {moment.report.verdict for moment in run.moments}
+    assert run.report().verdict is V.HEALTHY
+
+
+def test_an_average_of_weights_is_not_said_to_be_trained_in_other_steps() -> None:
+    net, (x, y) = nn.ModuleDict({"net": perceptron(), "target": perceptron()}), signs()
+    net["target"].requires_grad_(False)
+    optimizer = torch.optim.SGD(net["net"].parameters(), 0.1)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for _ in range(8):
+            optimizer.zero_grad()
+            F.cross_entropy(net["net"](x) + net["target"](x), y).backward()
+            optimizer.step()
+            with torch.no_grad():
+                for mine, own in zip(*(part.parameters() for part in net.values()), strict=True):
+                    own.lerp_(mine, 0.1)
+    [note] = [note for note in run.report().notes if "requires_grad" in note]
+    assert "something else writes to them, as an average of weights does: target" in note

@@ -26,13 +26,10 @@ class _Kept:
         if self.html is not None:
             writable(self.html)
 
-    def begin(self, run: Run, accumulated: int) -> None:
-        """Watch a run, whose steps are taken with the gradients of so many batches."""
-        run._deltas.summed.meant = accumulated > 1
-        self.run = run
-
-    def look(self, loss: Any = None) -> None:
+    def look(self, loss: Any = None, *, accumulated: int = 1) -> None:
+        """Look at a step, which is taken with the gradients of so many batches."""
         if self.run is not None:
+            self.run.accumulates(accumulated)
             self.run.step(loss)
 
     def end(self) -> None:
@@ -69,14 +66,14 @@ def lightning_callback(every: int = 1, html: str | Path | None = None) -> Any:
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
             one = len(trainer.optimizers) == 1 and not scaled
-            run = Run(pl_module, trainer.optimizers[0] if one else None, every)
-            self.kept.begin(run, trainer.accumulate_grad_batches)
+            self.kept.run = Run(pl_module, trainer.optimizers[0] if one else None, every)
 
         def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
             self.loss = loss.detach()
 
         def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
-            self.kept.look(self.loss)
+            # A scheduler may change it from epoch to epoch.
+            self.kept.look(self.loss, accumulated=trainer.accumulate_grad_batches)
 
         def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
             self.kept.end()
@@ -102,11 +99,10 @@ def trainer_callback(every: int = 1, html: str | Path | None = None) -> Any:
         def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             scaled = args.fp16 and not args.max_grad_norm
             optimizer = None if scaled else more.get("optimizer")
-            run = Run(more["model"], optimizer, every)
-            self.kept.begin(run, args.gradient_accumulation_steps)
+            self.kept.run = Run(more["model"], optimizer, every)
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            self.kept.look()
+            self.kept.look(accumulated=args.gradient_accumulation_steps)
 
         def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             self.kept.end()

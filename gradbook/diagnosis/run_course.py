@@ -49,13 +49,15 @@ def has_not_risen(moments: Sequence[Moment]) -> bool:
 def rose(moments: Sequence[Moment]) -> bool:
     """Tell whether the loss was ever twice what it was at first, and does not fall to half."""
     told = losses_of(moments)
-    return bool(told) and 0 < 2 * told[0] <= max(told) and told[-1] > told[0] / 2
+    return bool(told) and 0 < 2 * told[0] <= max(told) and median(last_fifth(told)) > told[0] / 2
 
 
 def blown_up(moments: Sequence[Moment]) -> str:
     """Say how high the loss has been, if it was blown up and has not come to half of the first."""
     told = {m.step: m.loss for m in moments if m.loss is not None and math.isfinite(m.loss)}
     sizes = list(told.values()) or [0.0]
+    if sum(size >= BLOWN * sizes[0] for size in sizes) < 2:  # one batch may be far from all others
+        return ""
     first, end, at = sizes[0], last_fifth(sizes), max(told, key=told.__getitem__, default=0)
     high = max(sizes) >= BLOWN * max(first, *end) > 0 and 2 * median(end) > first
     return f"{max(sizes):.3g} at step {at}" if high else ""

@@ -1,5 +1,6 @@
 """What only a run tells: what is missing between its steps, and what came before the end."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -32,6 +33,9 @@ SIZED = frozenset({Verdict.DEAD, Verdict.VANISHING, Verdict.EXPLODING})
 
 FLAT = ("flat", "enters")
 """What is said of a gradient that is exactly 0 behind units that steps have driven off."""
+
+SHRINKS = frozenset({Verdict.DEAD, Verdict.VANISHING})
+"""What weights that become smaller make of a network."""
 
 BY_TRAINING = (*FLAT, "saturated")
 """What training makes of a sound network beside sizes that are off."""
@@ -131,11 +135,15 @@ def still_in_part(report: Report, moments: Sequence[Moment], formats: Mapping[st
     ]
     still = [name for name in shares[-1] if all(one.get(name, 0.0) >= STILL for one in shares)]
     first = report.findings[0]
-    if first.verdict is not Verdict.HEALTHY or first.hint or len(moments) < OFTEN or not still:
+    healthy = first.verdict is Verdict.HEALTHY and first.hint in (None, "flat loss", "hardly")
+    if not healthy or len(moments) < OFTEN or not still:
         return report
+    small = {formats.get(name, "") for name in still} <= {"float16", "bfloat16"}
+    within = f", in {formats[still[0]]}," if small else ""
     text = f" But at each of {len(moments)} looks {STILL:.0%} or more of the weights of "
-    text += f"{listed(still)} are the same after the step, bit for bit."
-    return told_more(report, text, "rate")
+    text += f"{listed(still)}{within} are the same after the step, bit for bit."
+    told = told_more(report, text, "bits" if small else "rate")
+    return replace(told, steps=(*told.steps, *report.steps)) if first.hint else told
 
 
 def seen_from_the_start(report: Report, moments: Sequence[Moment]) -> Report:
@@ -206,11 +214,13 @@ def _made(report: Report, moments: Sequence[Moment]) -> Report:
     began = first.report.findings[0]
     if began.verdict in SIZED and report.verdict.is_problem:
         return put_first(report, replace(began, reason=f"At step {first.step}: {began.reason}"))
-    if down := shrunk(moments):
-        return told_more(report, f" The weights have become smaller by {factor(down)}.", "decay")
     now = report.findings[0]
+    # What drives units to their ends does not make weights smaller: that comes behind it.
+    if now.verdict in SHRINKS and (down := shrunk(moments)):
+        return told_more(report, f" The weights have become smaller by {factor(down)}.", "decay")
     since = [m.step for m in takewhile(lambda m: is_so(m, now), reversed(moments))]
     text = f" At first it was not so{f', and since step {since[-1]} it is' if since else ''}."
     if peak := blown_up(moments):
-        text += f" The loss was {losses_of(moments)[0]:.3g} at first, and {peak}."
-    return told_more(report, text, "made", *(["enters"] if now.hint == "enters" else []))
+        first_told = next(filter(math.isfinite, losses_of(moments)))
+        text += f" The loss was {first_told:.3g} at first, and {peak}."
+    return told_more(report, text, "made", *(hint for hint in FLAT if now.hint == hint))

@@ -67,7 +67,7 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
     if first.verdict is not Verdict.HEALTHY or len(told) < 2 * FIFTH or not told[0] > 0:
         return report
     # One that is blown up at once was low at the first step alone.
-    begin = told[0] if min(told[1:]) > told[0] else median(last_fifth(told[::-1]))
+    begin = told[0] if min(told[1:]) >= RISEN * told[0] else median(last_fifth(told[::-1]))
     end, peak, part = median(last_fifth(told)), blown_up(moments), len(told) // FIFTH
     if end >= RISEN * begin and end > NOTHING * told[0]:
         text = f"risen from {begin:.3g} to {end:.3g}{', and was ' * bool(peak)}{peak}."
@@ -84,12 +84,14 @@ def _rise(report: Report, moments: Sequence[Moment], text: str) -> Report:
     by = {
         step: min(told[k : k + BESIDE]) - max(told[k - BESIDE : k])
         for k, step in enumerate(steps)
-        if BESIDE <= k <= len(told) - BESIDE
+        if max(BESIDE, len(told) // FIFTH) <= k <= len(told) - BESIDE
     }
     at = max(by, key=by.__getitem__, default=0)
     if not by or 2 * by[at] < max(told) - min(told):
         return told_more(report, f" But the loss has {text}", "risen")
-    text += f" It rose at one step, {at}: there the data or the task may have changed."
+    before = max(step for step in steps if step < at)
+    where = f"at one step, {at}" if at - before == 1 else f"between steps {before} and {at}"
+    text += f" It rose {where}: there the data or the task may have changed."
     return told_more(report, f" But the loss has {text}", "changed", "risen")
 
 

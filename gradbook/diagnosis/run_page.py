@@ -25,7 +25,7 @@ class Moment:
     weights: float = math.nan
     """The norm of a matrix of weights, the median of all."""
     alike: bool = False
-    """Whether all examples get the same answer."""
+    """Whether all examples come out alike at a place that every path passes."""
 
 
 def changes_of(moments: Sequence[Moment]) -> Iterator[str]:

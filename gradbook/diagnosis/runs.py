@@ -138,6 +138,10 @@ class Run:
             self._tell(size)
         return None
 
+    def accumulates(self, batches: int) -> None:
+        """Say that each step is taken with the gradients of so many batches."""
+        self._deltas.summed.meant = batches
+
     def _tell(self, loss: float) -> None:
         """Keep a loss for the look that comes, or add it to the one that has been."""
         last = self.moments[-1] if self.moments else None
@@ -229,11 +233,12 @@ class Run:
             return run_reports.by_another(report, self._untaken)
         named = self._net.named_parameters()
         formats = {n.rpartition(".")[0] or n: str(p.dtype).rpartition(".")[2] for n, p in named}
-        arrived = report = run_findings.still_in_part(report, self.moments, formats)
+        arrived = report
         for told in (run_losses.risen, run_losses.stays):
             report = told(report, self.moments)
         if report is not arrived:  # a gradient of the wrong sign is as large as the right one
             report = _noted(report, *by_hand(self._deltas.record.functions))
+        report = run_findings.still_in_part(report, self.moments, formats)
         norms = [held for held, _ in self._taken] or [m.norm for m in self.moments]
         report = run_losses.held_small(report, self.moments, norms)
         return run_losses.slowed(report, self._rates)

@@ -74,12 +74,16 @@ def notes_of(known: Known, verdict: Verdict = Verdict.HEALTHY) -> Iterator[str]:
 def _held(known: Known) -> Iterator[str]:
     """Say what is not trained: ever, or in this step alone, as where two networks take turns."""
     held, all_of = [p for p in known.parameters if not p.trainable], len(known.parameters)
-    turns = [p.name for p in held if p.moved or p.name in known.came]
-    still = [p.name for p in held if p.name not in turns]
+    turns = [p.name for p in held if p.name in known.came]
+    written = [p.name for p in held if p.moved and p.name not in turns]
+    still = [p.name for p in held if p.name not in (*turns, *written)]
     if turns:
-        text = f"{len(turns)} of {all_of} tensors have requires_grad False in this step, and have "
-        text += f"moved before: {listed(turns)}. Steps that they are trained in are others, and "
+        text = f"{len(turns)} of {all_of} tensors have requires_grad False in this step, and had a "
+        text += f"gradient before: {listed(turns)}. Where they are trained in other steps, these "
         yield f"{text}are not judged here."
+    if written:
+        text = f"{len(written)} of {all_of} tensors have requires_grad False, and something else "
+        yield f"{text}writes to them, as an average of weights does: {listed(written)}."
     if still:
         text = f"{len(still)} of {all_of} tensors have requires_grad False, and stay as they are: "
         yield f"{text}{listed(still)}."

@@ -190,6 +190,8 @@ alone (update-rule): If the loss falls, go on: a single layer may have to change
   Else lower the learning rate tenfold, and bring the inputs to mean 0 and variance 1.
 rate (update-rule): If a warm-up begins with 0, ask again at a later step; else look at the
   scheduler and at the optimizer's groups.
+bits (clipping): Keep the weights in float32, as under autocast: a smaller format loses steps of
+  less than half the distance to its next number. Where the loss falls, it may be borne.
 twice (diagnose): Leave softmax or sigmoid out of the network: CrossEntropyLoss and
   BCEWithLogitsLoss take what the last layer returns.
 picks (diagnose): If it is nll_loss, use cross_entropy, which takes what the last layer returns.

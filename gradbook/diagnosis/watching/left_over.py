@@ -29,13 +29,13 @@ class Summed:
     A step writes to weights, which PyTorch counts; but for a fused one, after which numbers differ.
 
     Attributes:
-        meant: Whether somebody has told that they are summed, so that no step has to be seen.
+        meant: Over how many somebody has told that they are summed, so that no step has to be seen.
     """
 
     def __init__(self, weights: Iterable[Any]) -> None:
         """Look at some of the weights that are trained."""
         self._weights = [weakref.ref(w) for w in _some(weights)]
-        self._age, self.meant = -1, False
+        self._age, self.meant = -1, 1
         self._seen: deque[list[tuple[int, Any]]] = deque(maxlen=MOST)
 
     def come(self, age: int) -> None:
@@ -49,8 +49,10 @@ class Summed:
     def passes(self) -> int:
         """The passes that have come back since the last step; 1 if none is seen."""
         same = [_alike(before, after) for before, after in pairwise(self._seen)]
-        never = all(same) and not self.meant
-        return 1 if never else 1 + len([*takewhile(bool, reversed(same))])
+        count = 1 + len([*takewhile(bool, reversed(same))])
+        if self.meant > 1:
+            return min(count, self.meant)
+        return 1 if all(same) else count
 
 
 def _first(weight: Any) -> Any:
