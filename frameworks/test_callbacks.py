@@ -116,22 +116,26 @@ class InTrainer(transformers.TrainerCallback):
         self.lengths.append(length(more["model"]))
 
 
+def one_step(folder: Path, batch: int, **more: Any) -> Any:
+    """Have the Trainer take one step, and write and show nothing."""
+    return transformers.TrainingArguments(
+        str(folder),
+        max_steps=1,
+        per_device_train_batch_size=batch,
+        use_cpu=True,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        **more,
+    )
+
+
 @everywhere
 def test_the_trainer_of_transformers(case: Case, tmp_path: Path) -> None:
     net, x, y = case.made()
     callback = InTrainer()
     rows = [{"x": row, "labels": label} for row, label in zip(x, y, strict=True)]
-    arguments = transformers.TrainingArguments(
-        str(tmp_path),
-        max_steps=1,
-        per_device_train_batch_size=len(rows),
-        max_grad_norm=CLIP,
-        learning_rate=0.0,
-        use_cpu=True,
-        report_to=[],
-        save_strategy="no",
-        disable_tqdm=True,
-    )
+    arguments = one_step(tmp_path, len(rows), max_grad_norm=CLIP, learning_rate=0.0)
     trainer = transformers.Trainer(Model(net), arguments, train_dataset=rows, callbacks=[callback])
     trainer.train()
     agrees(callback.reports, case)
@@ -167,17 +171,7 @@ def test_what_the_libraries_accumulate_is_known_before_the_first_step(
 
     again = trainer_callback()
     rows = [{"x": row, "labels": label} for row, label in zip(x, y, strict=True)]
-    arguments = transformers.TrainingArguments(
-        str(tmp_path),
-        max_steps=1,
-        per_device_train_batch_size=size,
-        gradient_accumulation_steps=batches,
-        max_grad_norm=0.0,
-        use_cpu=True,
-        report_to=[],
-        save_strategy="no",
-        disable_tqdm=True,
-    )
+    arguments = one_step(tmp_path, size, max_grad_norm=0.0, gradient_accumulation_steps=batches)
     transformers.Trainer(Model(net), arguments, train_dataset=rows, callbacks=[again]).train()
     told.append(again.kept.run.report())
     for report in told:

@@ -68,8 +68,10 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     sizes = None if seen is None else sizes_of(seen)
     given = read_deltas(sizes, layers, loose=loose or None, logged=True)
     skipped = passing(total)
-    lost = (e for e in kept if not math.isfinite(e.norm) and (e.name or not _anew(e, total)))
-    bad = [] if skipped else [*lost][:1]
+    lost = (e for e in kept if not math.isfinite(e.norm))
+    # Of all gradients the last at a step counts, as of a resumed run that came there again.
+    stays = [e for e in lost if e.name or not math.isfinite(total[e.step])]
+    bad = [] if skipped else stays[:1]
     given = replace(given, nonfinite=(*given.nonfinite, *map(_when, bad)))
     evidence = gather(facts, given, loose=loose)
     notes = [note for note in (_at_zero(done, total), again, skipped, order.note) if note]
@@ -96,9 +98,11 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
 def _resumed(entries: list[Entry]) -> tuple[list[Entry], str]:
     """Leave out what ended a run that was resumed once, if all is finite from there on."""
     turns = [n for n, (a, b) in enumerate(pairwise(entries), 1) if b.step < a.step]
-    before, later = entries[: sum(turns[:1])], entries[sum(turns[:1]) :]
+    if len(turns) != 1:
+        return entries, ""
+    before, later = entries[: turns[0]], entries[turns[0] :]
     bad = sorted({e.step for e in before if not math.isfinite(e.norm)})
-    if len(turns) != 1 or not bad or not all(math.isfinite(e.norm) for e in later):
+    if not bad or not all(math.isfinite(e.norm) for e in later):
         return entries, ""
     since, names = later[0].step, {e.name for e in later}
     lost = [e for e in before if e.step >= since and not math.isfinite(e.norm)]
@@ -109,11 +113,6 @@ def _resumed(entries: list[Entry]) -> tuple[list[Entry], str]:
     text = f"From step {bad[0]:g} on norms were not finite, until the run was resumed at step "
     text += f"{since:g}; since then they are. They were left out: it may come again."
     return [e for e in before if math.isfinite(e.norm)] + later, text
-
-
-def _anew(entry: Entry, total: Mapping[float, float]) -> bool:
-    """Tell that a resumed run came to the same step again, and all was finite there."""
-    return math.isfinite(total[entry.step])
 
 
 def _notes_of_file(log: Log) -> Iterator[str]:

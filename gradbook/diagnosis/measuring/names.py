@@ -77,6 +77,7 @@ class Rule(NamedTuple):
 
 
 _NOT_BIAS = (Role.WEIGHT, Role.UNKNOWN)
+_ATTENDS = r"q|k|v|kv|query|key|value"
 
 RULES = (
     Rule(Kind.SCALAR, most=0, unknown=False),
@@ -84,7 +85,7 @@ RULES = (
     Rule(Kind.EMBEDDING, r"embed\w*|embd|wte|wpe", _NOT_BIAS, least=2, most=3),
     Rule(Kind.RECURRENT, r"\w*rnn|lstm|gru|ih|hh|recurrent", _NOT_BIAS, least=2),
     Rule(Kind.ATTENTION, r"attn|attention|mha|qkv", _NOT_BIAS, least=2),
-    Rule(Kind.ATTENTION, r"q|k|v|kv|query|key|value", _NOT_BIAS, least=2, beside=True),
+    Rule(Kind.ATTENTION, _ATTENDS, _NOT_BIAS, least=2, beside=True),
     Rule(Kind.CONV, r"conv\w*", _NOT_BIAS, least=3),
     Rule(Kind.NORM, roles=(Role.WEIGHT,), least=1, most=1, unknown=False),  # in a Sequential
     Rule(Kind.BIAS, roles=(Role.BIAS,)),
@@ -158,9 +159,6 @@ def locate(name: str, shape: Shape | None = None, *, beside: bool = True) -> Nam
     words = _words(name)
     kind = next(rule.kind for rule in RULES if _applies(rule, words, role, shape, beside))
     return Named(name, layer, role, kind, shape)
-
-
-_ATTENDS = next(rule.words or "" for rule in RULES if rule.beside)
 
 
 def _beside(names: Iterable[str]) -> frozenset[str]:
