@@ -46,6 +46,23 @@ def test_a_page_says_what_it_is_about_in_the_room_that_there_is(name: str) -> No
     assert given["og:type"] == ("website" if name == "index.html" else "article")
 
 
+SAYS_NOTHING = re.compile(
+    "(click )?(here|this|this page)|right here|go|link|start|((learn|read|see) )?more|(more )?info"
+    "|(more )?information"
+)
+"""What a link must not be called, as who hears or searches for links alone learns nothing of it."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_link_says_where_it_leads(name: str) -> None:
+    """Lighthouse looks at links to other pages alone, too."""
+    page = (SITE / name).read_text(encoding="utf-8")
+    # Within its own page a link may be called as the code is that it leads to.
+    links = re.findall(r'<a\b(?![^>]*\bhref="#)[^>]*>(.*?)</a>', page, re.S)
+    texts = (html.unescape(re.sub(r"<[^>]*>", "", link)).strip().lower() for link in links)
+    assert not [text for text in texts if SAYS_NOTHING.fullmatch(text)]
+
+
 @pytest.mark.parametrize("site", [SITE, ZENSICAL], ids=["MkDocs", "Zensical"])
 def test_every_page_allows_the_scripts_that_it_holds_and_none_else(site: Path) -> None:
     """Also the one for unknown addresses; the file for hosts allows those of all pages."""

@@ -38,14 +38,18 @@ from planted_off import off
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradbook.book.diagnose.generated import BETWEEN
+from gradbook.book.diagnose import generated
 from gradbook.book.symptoms import DECADES, FROZEN, HEALTHY_DECADES, OFF
 
 ILL, SOUND, DEAD, STILL = DECADES, HEALTHY_DECADES, OFF, FROZEN
 """As everywhere in the book."""
 SILENT = 1e-6
-TRAINED, STEPS = 0.7, 60
-NARROW = 8
+BETWEEN, TRAINED, STEPS, NARROW = (
+    generated.BETWEEN,
+    generated.TRAINED,
+    generated.STEPS,
+    generated.NARROW,
+)
 
 Optimizer = Callable[[Any], torch.optim.Optimizer]
 Loss = Callable[[Tensor, Tensor], Tensor]

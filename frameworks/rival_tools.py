@@ -23,9 +23,7 @@ from pathlib import Path
 from planted_truth import Case
 
 import gradbook
-
-STEPS = 30
-"""How many steps they watch who watch a run."""
+from gradbook.book.diagnose.compared import WATCHED
 
 Found = Iterable[tuple[float, str]]
 """What a tool says, with how grave it calls it."""
@@ -101,7 +99,7 @@ def ask_torchmortem(case: Case, seed: int) -> Found:
     net, x, y = case.made(seed)
     optimizer = case.optimizer([p for p in net.parameters() if p.requires_grad])
     with Autopsy(net, optimizer=optimizer) as autopsy:
-        for _ in range(STEPS):
+        for _ in range(WATCHED):
             optimizer.zero_grad()
             loss = case.loss(net(x), y)
             loss.backward()
@@ -119,7 +117,7 @@ def ask_observatory(case: Case, seed: int) -> Found:
     optimizer = case.optimizer([p for p in net.parameters() if p.requires_grad])
     observatory = Observatory(net)
     observatory.watch()
-    for step in range(STEPS):
+    for step in range(WATCHED):
         observatory.step(step=step, epoch=0)
         optimizer.zero_grad()
         loss = case.loss(net(x), y)

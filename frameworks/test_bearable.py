@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import gradbook
+from gradbook.book.diagnose.generated import LEARNS, LEARNS_NOT
 from gradbook.diagnosis import Verdict
 from gradbook.diagnosis.findings.over_depth import BEARABLE
 
@@ -40,9 +41,9 @@ def learns(net: nn.Module, x: torch.Tensor, y: torch.Tensor) -> bool:
     [
         (lambda: chain(8), False),
         (lambda: chain(20), False),
-        (lambda: chain(28), False),
+        (lambda: chain(LEARNS), False),
         (lambda: chain(30, width=64), False),
-        (lambda: chain(BEARABLE + 16), True),
+        (lambda: chain(LEARNS_NOT), True),
         (lambda: chain(BEARABLE + 26), True),
         (lambda: chain(24, nn.GELU), False),
         (lambda: chain(56, nn.GELU), True),

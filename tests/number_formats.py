@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from gradbook.precision import ALL, Format, float16, float32, float64
 
@@ -22,7 +21,6 @@ CASES = (*ALL, E3M4)
 
 each = pytest.mark.parametrize("fmt", CASES, ids=lambda f: f.name)
 each_numpy = pytest.mark.parametrize(("fmt", "dtype"), NUMPY, ids=lambda x: getattr(x, "name", ""))
-reproducible = settings(derandomize=True, deadline=None)
 
 
 def nearest(fmt: Format, x: Fraction) -> float:

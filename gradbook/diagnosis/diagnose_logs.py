@@ -27,6 +27,7 @@ from gradbook.diagnosis.measuring.gathering import gather
 from gradbook.diagnosis.measuring.names import Kind, Layer, group
 from gradbook.diagnosis.measuring.orders import are_sorted_words, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
+from gradbook.diagnosis.reading.decimals import without_rounded_zeros
 from gradbook.diagnosis.reading.logs import Entry, Log
 from gradbook.diagnosis.reporting.advice import HINTS
 from gradbook.diagnosis.reporting.compose import in_order, report_of
@@ -56,16 +57,23 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     kept = list(entries)
     done = learned(_totals(kept), entries.losses) if isinstance(entries, Log) else set[float]()
     kept, again = _resumed([entry for entry in kept if entry.step not in done])
+    kept, rounded, below = without_rounded_zeros(kept)
     norms, total = _norms_of(kept), _totals(kept)
     whole = norms.pop("", None) is not None
     order = network_order(norms)
-    layers = group(dict.fromkeys(order.names))
+    # They say in which order layers come, and not whether something comes there.
+    norms = {name: of_name for name, of_name in norms.items() if name not in below}
+    layers = group(dict.fromkeys(name for name in order.names if name not in below))
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     rounding, doubtful = _rounding(layers, kept), _doubtful(layers)
     facts = tuple(_facts(layer, measured, {*rounding, *doubtful}) for layer in layers)
     loose = are_sorted_words([name for name in norms if name], layers)
     seen = None if deltas is None else [entry for entry in deltas if entry.step not in done]
-    sizes = None if seen is None else sizes_of(seen)
+    sent = None if seen is None else without_rounded_zeros(seen)
+    sizes = None if sent is None else sizes_of(sent.entries)
+    if sent is not None and sizes is not None and sent.below:
+        sizes = {name: size for name, size in sizes.items() if name not in sent.below}
+        below = sent.below
     given = read_deltas(sizes, layers, loose=loose or None, logged=True)
     skipped = passing(total)
     lost = (e for e in kept if not math.isfinite(e.norm))
@@ -74,7 +82,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     bad = [] if skipped else stays[:1]
     given = replace(given, nonfinite=(*given.nonfinite, *map(_when, bad)))
     evidence = gather(facts, given, loose=loose)
-    notes = [note for note in (_at_zero(done, total), again, skipped, order.note) if note]
+    notes = [note for note in (_at_zero(done, total), again, rounded, skipped, order.note) if note]
     notes += [*_turns(norms), *_notes(kept, total, whole)]
     if rounding:
         text = "These biases hold 0 or rounding, as in front of a normalization; not compared: "
@@ -85,6 +93,9 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
+    if below and first.verdict in (Verdict.HEALTHY, Verdict.CANNOT_TELL):
+        text = f"Of {listed(below)} nothing is written but 0: they may be small, or exactly 0."
+        first = Finding(Verdict.CANNOT_TELL, text, hint="digits")
     if first.verdict is Verdict.CANNOT_TELL:
         first = _idle({n: of for n, of in norms.items() if n not in rounding}, total) or first
     findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
@@ -130,7 +141,11 @@ def _notes_of_file(log: Log) -> Iterator[str]:
 
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
     """Return the geometric means of a log over its steps, in the order of the network."""
-    norms = _norms_of(entries)
+    read = without_rounded_zeros(entries)
+    if read.below:
+        text = f"deltas must be written with all digits, got nothing but 0 of {listed(read.below)}"
+        raise BadInput(f"{text} where others are small, too: log them so, or leave deltas out")
+    norms = _norms_of(read.entries)
     return {name: _mean(norms[name]) for name in network_order(norms).names}
 
 

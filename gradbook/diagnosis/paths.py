@@ -7,7 +7,7 @@ each gets its share: so much of one fall on a way does not count.
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from gradbook.diagnosis.places import CALLS, Place, log_ratio, states_of
@@ -47,6 +47,16 @@ class Profile:
         """The power of ten by which the gradient changes from the last layer to the first."""
         first, last = self.rms[0], self.rms[-1]
         return math.nan if first == last == 0 else log_ratio(first, last)
+
+    def part(self, begin: int, end: int) -> "Profile":
+        """Return some of its states."""
+        some = slice(begin, end)
+        return replace(self, names=self.names[some], rms=self.rms[some], sent=self.sent[some])
+
+    def steps(self, sign: int) -> int:
+        """Return over how many states its largest fall or, with sign 1, its largest rise is."""
+        _, begin, end = self._largest(sign)
+        return self.names.index(begin) - self.names.index(end) if begin else 0
 
     @property
     def of_steps(self) -> list[float]:

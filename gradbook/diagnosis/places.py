@@ -65,6 +65,8 @@ class Place:
     """Whether it is a product of two that are made by the network, or sums of such."""
     joined: bool = False
     """Whether what comes in is laid beside one another, and not added."""
+    grown: bool = False
+    """Whether a weight is laid beside what comes in, which gets a part of what comes back."""
     layer: bool = False
     """Whether a layer with weights returns it."""
     bend: str = ""
@@ -100,18 +102,20 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         >>> [(p.name, p.before) for p in states_of([a, z, Place("b", 1.0, before=("z",))])[0]]
         [('a', ()), ('b', ('a',))]
     """
-    through, normed, found = dict[str, tuple[str, ...]](), dict[str, bool](), list[Place]()
+    through, found = dict[str, tuple[str, ...]](), list[Place]()
+    normed, grown = dict[str, bool](), dict[str, bool]()
     passed_by = dict[str, str]()
     often = Counter(n for p in places for n in p.before)
     joined = {n for p in places if len(p.before) > 1 for n in p.before}
     by_name = {place.name: place for place in places}
-    early = _before_a_state(places)
+    early, known = _before_a_state(places), set[str]()
     norms = {n: p for p in places if p.normed for n in p.before}
     for place in places:
         inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
         passed = alone is not None and not place.layer and normed[alone.name]
         normed[place.name] = place.normed or passed
+        grown[place.name] = place.grown or any(grown.get(b) for b in place.before if b not in known)
         gates = {passed_by.get(b, "") for b in place.before}
         gate = gates.pop() if len(gates) == 1 else ""
         passed_by[place.name] = gate or (place.name if place.beside else "")
@@ -122,6 +126,8 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         if reads and place.name not in early and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
             kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
+            kept = replace(kept, grown=grown[place.name])
+            known.add(place.name)
             norm = norms.get(place.name) if weak and not place.state else None
             found.append(_fed(_in_units_of(norm, kept), alone))
     exits: dict[str, float] = {}

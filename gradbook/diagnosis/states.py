@@ -8,6 +8,7 @@ exceptions, because not every change of a size is a change of the gradient:
   does what the one with the largest falls by, if no path crosses $v$ but in a branch;
 - of several places that $u$ goes into, the one with the largest gradient is compared with; where
   that is an output, as of one head of several, a rise does not count;
+- where a weight is laid beside what comes in, as a token of a class, nothing changes;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
 - the last normalization divides the gradient by the size of what enters it: before it and behind it
   the products of both are compared;
@@ -97,8 +98,14 @@ class States:
         # What all paths cross and a state goes straight into, is where it goes on, as well.
         same = [n for n in goes if self.on.get(n) == of or self.around.get(u.name) == n]
         same = [n for n in same if size[n] or not size[u.name]]  # what is read no more gets 0
-        found = max(same or ahead, key=size.__getitem__, default=None)
+        found = max(same or ahead, key=lambda n: self._passed(n, u), default=None)
         return None if found is None else self.by_name[found]
+
+    def _passed(self, name: str, u: Place) -> float:
+        """Return about how much comes back past a state: a normalization divides by what enters."""
+        v = self.by_name[name]
+        by = v.out / u.out if v.normed and not u.normed and v.out and u.out else 1.0
+        return self.size[name] * min(by, 1.0)
 
     def change(self, u: Place, v: Place) -> float:
         """Return by how many decades the gradient changes from v back to u."""
@@ -121,7 +128,8 @@ class States:
         whole = self.around.get(u.name) == v.name and self.main[v.name] == u.name
         whole &= not (u.layer or v.layer)
         alike = whole or self.on.get(u.name) == self.on.get(v.name)
-        change = step(u, v) if alike else 0.0
+        # Of what lies beside a weight each part gets its own, and all of that.
+        change = step(u, v) if alike and not v.grown else 0.0
         # A rise from 0 came another way, and of many calls a state of 0 lets nothing by in one.
         if change == math.inf or (not self.size[u.name] and called(u.name) in self.alive):
             change = 0.0

@@ -8,12 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.book.polygamma import digamma, trigamma
 
-reproducible = settings(derandomize=True, deadline=None)
 GAMMA = np.euler_gamma
 
 
@@ -36,7 +35,6 @@ def test_trigamma_at_one_and_one_half_is_eulers() -> None:
     assert trigamma(0.5) == pytest.approx(math.pi**2 / 2, rel=1e-14)
 
 
-@reproducible
 @given(st.floats(0.01, 0.99))
 def test_both_obey_their_reflection_formulas(x: float) -> None:
     angle = math.pi * x
@@ -47,7 +45,6 @@ def test_both_obey_their_reflection_formulas(x: float) -> None:
     assert total == pytest.approx((math.pi / math.sin(angle)) ** 2, rel=1e-13)
 
 
-@reproducible
 @given(st.floats(0.05, 1e6))
 def test_digamma_is_the_slope_of_the_logarithm_of_gamma(x: float) -> None:
     step = 1e-4 * x
@@ -56,7 +53,6 @@ def test_digamma_is_the_slope_of_the_logarithm_of_gamma(x: float) -> None:
     assert digamma(x) == pytest.approx(slope, rel=0, abs=1e-8 * (1 + 2 / x) + 1e-10)
 
 
-@reproducible
 @given(st.floats(0.05, 1e6))
 def test_trigamma_is_the_slope_of_digamma(x: float) -> None:
     step = 1e-4 * x

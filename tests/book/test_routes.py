@@ -24,7 +24,7 @@ def examples(draw: st.DrawFn) -> Case:
     return draw_dense_example(lambda options: draw(st.sampled_from(list(options))), rng)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(examples(), st.data())
 def test_the_products_of_all_routes_sum_to_the_gradient(case: Case, data: st.DataObject) -> None:
     layers = case.layers()
@@ -43,7 +43,7 @@ def test_the_products_of_all_routes_sum_to_the_gradient(case: Case, data: st.Dat
     assert total == pytest.approx(theirs, rel=1e-9, abs=1e-10 * (1 + size))
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(examples())
 def test_every_weight_of_a_layer_has_as_many_routes_as_the_later_widths_multiply_to(
     case: Case,

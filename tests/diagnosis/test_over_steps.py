@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log, open_log
+from gradbook.diagnosis.diagnose_logs import sizes_of
 from gradbook.diagnosis.findings.over_steps import ceasing, falls, passing, peaks, takes_turns
 from gradbook.diagnosis.reading.log_columns import columns_of
 from gradbook.diagnosis.reading.logs import Log
@@ -601,3 +602,30 @@ def test_parameters_that_no_layer_holds_are_read_beside_those_of_layers() -> Non
     found = columns_of(names)
     assert {"cls_token", "pos_embed"} <= found.norms.keys()
     assert found.beside == ("reward",)
+
+
+@pytest.mark.parametrize(("digits", "rounded"), [(".4f", True), (".3g", False), (".12g", False)])
+def test_a_zero_among_norms_of_few_decimals_is_a_small_one(digits: str, *, rounded: bool) -> None:
+    """With a number of digits, and in full, small norms are written as well as large ones."""
+    sizes = {"fc1": 0.0, "fc2": 1.23e-3, "fc3": 2.34e-2, "fc4": 0.345, "fc5": 4.56}
+    by = [1 + 0.01 * step for step in range(8)]
+    log = [Entry(s, n, float(f"{x * by[s]:{digits}}")) for s in range(8) for n, x in sizes.items()]
+    report = diagnose_log(log)
+    assert report.verdict is (V.VANISHING if rounded else V.CUT)
+    assert ("few decimals" in " ".join(report.notes)) is rounded
+    assert ("fc1" in report.reason) is not rounded
+
+
+def test_nothing_but_zeros_is_cut_off_or_small_and_nobody_can_tell() -> None:
+    flat = {"fc1": 0.0, "fc2": 0.0031, "fc3": 0.0107, "fc4": 0.0058, "fc5": 0.0062}
+    log = [Entry(float(s), n, x) for s in range(8) for n, x in flat.items()]
+    report = diagnose_log(log)
+    assert report.verdict is V.CANNOT_TELL
+    assert report.reason.startswith("Of fc1 nothing is written but 0")
+    assert report.steps[0].text == "Log norms with all their digits."
+    deltas = [Entry(e.step, f"{e.name}.delta", e.norm) for e in log]
+    assert diagnose_log(log, deltas=deltas).verdict is V.CANNOT_TELL
+    with pytest.raises(BadInput, match="deltas must be written with all digits"):
+        sizes_of(deltas)
+    far = [Entry(e.step, e.name, e.norm * 1000) for e in log]
+    assert diagnose_log(far).verdict is V.CUT

@@ -17,6 +17,7 @@ from gradbook.diagnosis.findings.over_depth import FALL, RISE_OF_BLOCK
 from gradbook.diagnosis.findings.over_time import over_steps
 from gradbook.diagnosis.paths import paths_of
 from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.states import States
 from gradbook.diagnosis.watching import Record, Steps
 from gradbook.diagnosis.watching.graph import bent_by, graph_below, kind_of
 
@@ -94,13 +95,32 @@ def test_states_are_compared_with_states_from_call_to_call() -> None:
     assert said(unrolled([10 ** (0.4 * t) for t in range(8)][::-1], 1.0, 1.0)) == [V.EXPLODING]
 
 
-def test_what_falls_within_a_branch_counts() -> None:
-    # The bottom of a U: what goes down gets its share, and each layer of it takes its own.
-    names = ["in", "d1", "d2", "u2", "u1", "out"]
-    sizes = [1.0, 1e-2, 1e-4, 1e-2, 1.0, 1.0]
-    before = [(), ("in",), ("d1",), ("d2",), ("u2", "in"), ("u1",)]
-    places = [Place(n, s, before=b) for n, s, b in zip(names, sizes, before, strict=True)]
-    assert said(places) == [V.VANISHING]
+@pytest.mark.parametrize(("inner", "verdict"), [(8, V.VANISHING), (3, V.HEALTHY)])
+def test_what_falls_within_a_deep_branch_counts(inner: int, verdict: Verdict) -> None:
+    """What goes down a U gets its share, and each layer of it takes its own; a block is short."""
+    fall = 10 ** (-3.0 / inner)
+    branch = [Place("b0", fall**inner, before=("in",))]
+    branch += [Place(f"b{n}", fall ** (inner - n), before=(f"b{n - 1}",)) for n in range(1, inner)]
+    ends = [Place("sum", 1.0, before=(branch[-1].name, "in")), Place("out", 1.0, before=("sum",))]
+    assert said([Place("in", 1.0), *branch, *ends]) == [verdict]
+
+
+def test_what_lies_beside_a_weight_gets_its_part() -> None:
+    """As an image's tokens beside one of a class, which alone is read at the end."""
+    for grown, verdict in ((True, V.HEALTHY), (False, V.VANISHING)):
+        tokens = [Place("a", 1e-3), Place("b", 1e-3, before=("a",))]
+        joined = Place("c", 1.0, before=("b",), joined=True, grown=grown)
+        assert said([*tokens, joined, Place("d", 1.0, before=("c",))]) == [verdict]
+
+
+def test_a_normalization_beside_the_path_is_not_what_a_stream_goes_on_to() -> None:
+    """It gets more, as it divides by the size of what enters: 1000 here."""
+    h, bias = Place("h", 1e-3, out=1000.0), Place("bias", 1.0)
+    norm = Place("norm", 0.5, before=("h",), normed=True, out=1.0)
+    scores = Place("scores", 1e-4, before=("norm", "bias"))
+    add = Place("sum", 1e-3, before=("h", "scores"), out=1000.0)
+    found = States([h, bias, norm, scores, add], {}).behind(h)
+    assert found is add
 
 
 def test_heads_side_by_side_are_no_chain() -> None:

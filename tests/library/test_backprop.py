@@ -40,7 +40,7 @@ def cases(draw: st.DrawFn) -> Case:
     return draw_case(lambda options: draw(st.sampled_from(list(options))), rng)
 
 
-random_networks = settings(derandomize=True, deadline=None, max_examples=200)
+random_networks = settings(max_examples=200)
 
 
 def scale(*arrays: Array) -> float:

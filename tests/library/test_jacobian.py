@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.activations import Activation, identity, sigmoid, tanh
@@ -23,8 +23,6 @@ from gradbook.jacobians import (
 )
 from gradbook.layers import Dense, Layer
 from gradbook.networks import plain, unrolled
-
-reproducible = settings(derandomize=True, deadline=None)
 
 
 def differences(layers: list[Layer], x: Array, step: float = 1e-6) -> Array:
@@ -111,7 +109,6 @@ MATRICES = st.builds(
 )
 
 
-@reproducible
 @given(MATRICES)
 def test_singular_values_are_roots_of_eigenvalues_of_the_square(A: Array) -> None:
     small = A @ A.T if len(A) <= A.shape[1] else A.T @ A
@@ -120,7 +117,6 @@ def test_singular_values_are_roots_of_eigenvalues_of_the_square(A: Array) -> Non
     np.testing.assert_allclose(singular_values(A) ** 2, squares, rtol=0, atol=1e-12)
 
 
-@reproducible
 @given(MATRICES, st.integers(0, 99))
 def test_no_vector_is_stretched_more_than_by_the_largest_singular_value(
     A: Array, seed: int
@@ -132,7 +128,6 @@ def test_no_vector_is_stretched_more_than_by_the_largest_singular_value(
     assert (stretch <= bound * (1 + 1e-12)).all()
 
 
-@reproducible
 @given(st.integers(0, 500), st.integers(1, 6))
 def test_the_spectral_radius_is_below_the_norm_and_the_root_of_that_of_the_square(
     seed: int, n: int

@@ -28,7 +28,7 @@ from gradbook.precision import (
     step_is_lost,
     stored_factor,
 )
-from number_formats import CASES, E3M4, NUMPY, each, each_numpy, nearest, reproducible
+from number_formats import CASES, E3M4, NUMPY, each, each_numpy, nearest
 
 doubles = st.floats(allow_nan=False, width=64)
 finite_doubles = st.floats(allow_nan=False, allow_infinity=False, width=64)
@@ -104,7 +104,6 @@ def test_all_gathers_every_record_once() -> None:
 
 
 @each_numpy
-@reproducible
 @given(x=doubles)
 def test_rounding_is_numpys_cast(fmt: Format, dtype: type[np.floating[Any]], x: float) -> None:
     expected = float(cast(x, dtype))
@@ -124,7 +123,6 @@ def test_rounding_is_numpys_cast_on_a_million_bit_patterns(
         assert np.array_equal(round_to(fmt, x), cast(x, dtype).astype(np.float64))
 
 
-@reproducible
 @given(bits=st.integers(0, 2**32 - 1))
 @example(bits=0x7F7FFFFF)  # the largest float32 overflows in bfloat16
 @example(bits=0x3F808000)  # a tie below an even neighbor
@@ -140,7 +138,6 @@ def test_rounding_float32_to_bfloat16_is_what_hardware_does_to_the_bits(bits: in
 
 
 @each
-@reproducible
 @given(x=finite_doubles)
 def test_rounding_is_exact_rational_rounding(fmt: Format, x: float) -> None:
     assert float(round_to(fmt, x)) == nearest(fmt, Fraction(x))
@@ -192,7 +189,6 @@ def test_gaps_are_the_distances_between_neighbors(fmt: Format, numbers: np.ndarr
 
 
 @each_numpy
-@reproducible
 @given(x=finite_doubles)
 @example(x=1.0)
 @example(x=-1.0)
@@ -232,7 +228,6 @@ def test_the_gap_below_a_power_of_two_is_half_the_gap_above(fmt: Format) -> None
 
 
 @each_numpy
-@reproducible
 @given(w=moderate, u=moderate, scale=st.integers(-40, 0))
 def test_a_step_is_lost_iff_numpys_subtraction_loses_it(
     fmt: Format, dtype: type[np.floating[Any]], w: float, u: float, scale: int
@@ -244,7 +239,6 @@ def test_a_step_is_lost_iff_numpys_subtraction_loses_it(
 
 
 @each
-@reproducible
 @given(w=moderate, u=moderate, scale=st.integers(-40, 0))
 def test_a_step_is_lost_iff_the_exact_difference_rounds_back(
     fmt: Format, w: float, u: float, scale: int
@@ -266,7 +260,6 @@ def test_the_largest_lost_step_is_lost_and_the_next_is_not(
 
 
 @each_numpy
-@reproducible
 @given(x=finite_doubles)
 @example(x=1.0)
 @example(x=1 + 2.0**-10)
@@ -368,7 +361,6 @@ def test_the_weight_freezes_where_the_results_say(
 
 
 @each_numpy
-@reproducible
 @given(
     w=st.floats(-8, 8),
     gradient=st.floats(-8, 8),
@@ -392,7 +384,6 @@ def test_freeze_depth_is_numpys(
 
 
 @each
-@reproducible
 @given(
     w=st.floats(0.25, 4),
     gradient=st.floats(0.25, 4),

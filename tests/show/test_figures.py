@@ -43,8 +43,6 @@ DRAWING = [
     if inspect.isfunction(function := getattr(module, name))
     and inspect.signature(function).return_annotation is Picture
 ]
-# The same examples on every machine, however slow it is.
-reproducible = settings(derandomize=True, deadline=None)
 every_picture = pytest.mark.parametrize("draw", gallery.ALL, ids=lambda draw: draw.__name__)
 
 
@@ -314,7 +312,6 @@ def test_lines_refuse_what_they_cannot_show(changes, message):
         figures.lines(**{**given_arguments, **TEXTS, **changes})
 
 
-@reproducible
 @given(heights=st.lists(st.floats(0, 1), min_size=1, max_size=8), gap=st.floats(0.001, 0.12))
 def test_names_are_spread_in_order_apart_and_inside(heights, gap):
     moved = spread(np.array(heights), gap)
@@ -325,14 +322,13 @@ def test_names_are_spread_in_order_apart_and_inside(heights, gap):
     assert moved.max() <= 1 + 1e-12
 
 
-@reproducible
 @given(heights=st.lists(st.integers(0, 4), min_size=1, max_size=5, unique=True))
 def test_names_that_are_apart_stay_where_they_are(heights):
     wanted = np.array(heights) / 4
     assert np.allclose(spread(wanted, 0.2), wanted, atol=1e-12)
 
 
-@settings(reproducible, max_examples=40)
+@settings(max_examples=40)
 @given(low=st.floats(-320, 307.9), span=st.floats(0.0, 628))
 def test_a_logarithmic_axis_has_a_few_ticks_with_different_texts(low, span):
     high = min(low + span, 308.0)
@@ -521,7 +517,6 @@ def edge_lines(picture: Picture) -> list:
     return [line for line in axes_of(picture).lines if len(line.get_xdata()) == 2]
 
 
-@reproducible
 @given(widths=st.lists(st.integers(1, 4), min_size=2, max_size=4))
 def test_every_pair_of_neighboring_nodes_is_joined_once(widths):
     count = sum(a * b for a, b in pairwise(widths))

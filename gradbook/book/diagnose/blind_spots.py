@@ -21,6 +21,9 @@ from gradbook.networks.residual_blocks import residual, two_layer_blocks
 _BALANCED = CLASSES[0]
 """So many classes, of which a batch may have the same number each."""
 
+BATCH = 32
+"""Examples of a whole batch."""
+
 
 @dataclass(frozen=True)
 class Decades:
@@ -49,24 +52,29 @@ def _named(parameters: Sequence[Parameter], kind: str) -> list[Array]:
     return [p.grad for p in parameters if p.name.endswith(kind)]
 
 
-def cancelling(rng: np.random.Generator, examples: int, depth: int = 14) -> Decades:
+def cancelling(rng: np.random.Generator, examples: int = BATCH, depth: int = 14) -> Decades:
     """Draw a tanh network of small weights and compare what vanishes with what seems to.
 
     Where the outputs are still alike, what the examples of one class send back is what those of
     another take away: with the same number of each, the sum, which is the bias's gradient, is 0.
 
     Args:
-        examples: The size of the batch, balanced if the classes divide it.
+        rng: Draws the weights and `BATCH` examples, whatever part of these is taken.
+        examples: How many of the first are taken; balanced if the classes divide that.
 
     Examples:
-        >>> found = cancelling(np.random.default_rng(0), 32)
-        >>> f"{found.delta:.1f} {found.biases:.1f}"
-        '-2.1 0.5'
+        >>> for examples in (32, 30):
+        ...     found = cancelling(np.random.default_rng(0), examples)
+        ...     print(f"{found.delta:.1f} {found.biases:.1f}")
+        -2.1 0.1
+        -2.1 -1.6
     """
     size = Size(depth, 32, tanh, seeds=1, classes=_BALANCED)
-    task = gaussian_classes(rng, classes=_BALANCED, dimension=INPUTS, examples=examples)
-    layers = plain(rng, size.widths, tanh, scaled(0.5))
-    trace = backprop(layers, task.x, task.target, softmax_cross_entropy)
+    of_examples, of_weights = rng.spawn(2)
+    task = gaussian_classes(of_examples, classes=_BALANCED, dimension=INPUTS, examples=BATCH)
+    layers = plain(of_weights, size.widths, tanh, scaled(0.5))
+    x, target = task.x[:examples], task.target[:examples]
+    trace = backprop(layers, x, target, softmax_cross_entropy)
     biases, weights = (_named(trace.parameters, kind)[:-1] for kind in ("b", "W"))
     return Decades(
         _decades(trace.dh[1], trace.dh[-2]),
@@ -100,7 +108,7 @@ def beside(rng: np.random.Generator, scale: float, blocks: int = 10) -> Beside:
         (True, '-2')
     """
     width = 32
-    task = gaussian_classes(rng, classes=_BALANCED, dimension=INPUTS, examples=32)
+    task = gaussian_classes(rng, classes=_BALANCED, dimension=INPUTS, examples=BATCH)
     first = plain(rng, [INPUTS, width], tanh, lecun)
     last: list[Dense] = [Dense(lecun.draw(rng, width, _BALANCED), None, tanh)]
     middle = residual(two_layer_blocks(rng, width, blocks, relu), scale)
@@ -122,15 +130,19 @@ class Coverage:
     line: float
 
 
-def coverage(rng: np.random.Generator, seeds: int = 150, depth: int = 16) -> Coverage:
+def coverage(
+    rng: np.random.Generator, seeds: int = 150, depth: int = 16, width: int = 32
+) -> Coverage:
     """Measure in an ensemble how often two intervals for the rate hold the mean of all.
+
+    The networks are of ReLUs with weights of variance 1/n, and all see one batch.
 
     Examples:
         >>> found = coverage(np.random.default_rng(0), seeds=40)
         >>> found.steps > 0.8 > found.line
         True
     """
-    size = Size(depth, 32, relu, seeds)
+    size = Size(depth, width, relu, seeds)
     task = gaussian_classes(rng, classes=size.classes, dimension=INPUTS, examples=16)
     layers = plain(rng, size.widths, relu, lecun, ensemble=(seeds,))
     trace = backprop(layers, task.x, task.target, softmax_cross_entropy)

@@ -10,6 +10,9 @@ from gradbook.book.written import rows_of
 from gradbook.show import Table
 
 ANSWERS = ("right", "false alarm", "missed", "wrong illness", "failed")
+WATCHED = 30
+"""How many steps those tools are shown that watch a run."""
+
 COMPARED = Path(__file__).with_name("compared.csv")
 
 
@@ -28,7 +31,6 @@ def table() -> Table:
     return Table(
         ["tool", "version", *ANSWERS],
         rows(),
-        caption=f"What was said of {networks()} networks, half of them healthy. Each tool is used "
-        "as its own pages say.",
+        caption=f"What was said of {networks()} networks, half of them healthy.",
         align="ll" + "r" * len(ANSWERS),
     )

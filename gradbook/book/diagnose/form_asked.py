@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from gradbook.book.diagnose.form_files import FILES, LOGS, MEASURES, SAID, Row, nested
+from gradbook.book.diagnose.form_files import (
+    DIGITS,
+    FILES,
+    LOGS,
+    MEASURES,
+    SAID,
+    Row,
+    nested,
+)
 from gradbook.book.diagnose.form_names import NAMES, Named, ordered
 from gradbook.book.diagnose.form_networks import Part, Subject, subject
 from gradbook.book.diagnose.forms import GRADIENTS, IN_MEMORY, LISTS, WEIGHTS, WITH_A_LOG, Form
@@ -170,11 +178,13 @@ def _report(path: Path, deltas: Path | None, weights: Path | None, lr: float | N
 def _log(form: Form, folder: Path, arrays: Named, *, of_deltas: bool = False) -> Path:
     """Write norms over steps, in which each batch makes all of them a little larger or smaller."""
     container = "wide CSV" if form.container == WITH_A_LOG else form.container
-    end, measure = SAID[form.measure], MEASURES[form.measure]
+    end, measure, written = SAID[form.measure], MEASURES[form.measure], DIGITS[form.digits]
     if container == "long CSV":
         container, end = f"{container} of squares" if end == SAID["squares"] else container, ""
     draws = np.exp(0.2 * np.random.default_rng(of_deltas).standard_normal(form.steps))
-    norms = [{f"{name}{end}": measure(x * by) for name, x in arrays.items()} for by in draws]
+    norms = [
+        {f"{name}{end}": written(measure(x * by)) for name, x in arrays.items()} for by in draws
+    ]
     beside = [{} if of_deltas else _beside(form, step, row) for step, row in enumerate(norms)]
     return LOGS[container](folder / ("deltas" if of_deltas else "log"), norms, beside)
 

@@ -111,5 +111,12 @@ MEASURES: Mapping[str, Callable[[Array], float]] = {
 }
 """What is told of an array, where the array itself is not."""
 
+DIGITS: Mapping[str, Callable[[float], float]] = {
+    "in full": float,
+    "four decimals": lambda x: round(x, 4),
+    "three digits": lambda x: float(f"{x:.3g}"),
+}
+"""How a norm is written into a log."""
+
 SAID = {"norms": "", "rms": "/rms", "squares": "/grad_norm_sq"}
 """What stands behind a column's name for it."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradbook.book.diagnose.form_files import FILES, LOGS, MEASURES
+from gradbook.book.diagnose.form_files import DIGITS, FILES, LOGS, MEASURES
 from gradbook.book.diagnose.form_names import NAMES, ORDERS
 from gradbook.book.diagnose.form_networks import NETWORKS
 from gradbook.diagnosis.verdicts import Verdict
@@ -46,6 +46,7 @@ FACTORS: Mapping[str, tuple[Any, ...]] = {
     "output": (True, False),
     "beside": ("nothing", "loss and rate", "the norm of all"),
     "steps": (1, 5, 40),
+    "digits": tuple(DIGITS),
 }
 """Every choice; the first stands where it makes no difference."""
 
@@ -63,6 +64,7 @@ class Form:
         biases: Whether gradients of biases are handed over.
         output: Whether δ of the output layer is.
         beside: What else is in a log.
+        digits: How the norms of a log are written.
     """
 
     network: str
@@ -80,6 +82,7 @@ class Form:
     output: bool
     beside: str
     steps: int
+    digits: str
 
     @property
     def of_logs(self) -> bool:
@@ -117,6 +120,8 @@ def settled(form: Form) -> Form:
         form = replace(form, given=DELTAS)
     idle |= {"images"} if form.of_logs else {"by_layer", "beside"}
     idle |= set() if norms else {"steps"}
+    if not form.of_logs or form.measure == "squares" or form.container.endswith("squares"):
+        idle.add("digits")
     if form.given == GRADIENTS:
         idle |= {"around_both", "order_of_deltas", "output", *([] if norms else ["measure"])}
     if form.container in LISTS:

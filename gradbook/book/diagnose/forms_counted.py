@@ -1,4 +1,4 @@
-"""Count what is said of networks in the many forms in which people hand them over, and show it."""
+"""Count what is said of networks in the many forms in which people hand them over."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,15 +7,10 @@ from gradbook.book.claims.keeping import measured_once
 from gradbook.book.diagnose.form_asked import said
 from gradbook.book.diagnose.form_networks import NETWORKS
 from gradbook.book.diagnose.forms import Form, sample
-from gradbook.book.diagnose.generated import share
 from gradbook.diagnosis.verdicts import Verdict
-from gradbook.show.tables import Cell, Table
 
 ON_THE_PAGE = 250
 """How many forms the page asks in."""
-
-ANSWERS = ("right", "cannot tell", "refused", "harmful")
-"""What an answer may be."""
 
 
 def judged(truth: Verdict, answer: Verdict | None) -> str:
@@ -49,21 +44,3 @@ def counts(answers: Iterable[tuple[Form, str]]) -> dict[str, Counter[str]]:
 def counted(count: int = ON_THE_PAGE, seed: int = 1) -> dict[str, dict[str, int]]:
     """Ask in a sample of forms and return the counts; it takes some ten milliseconds for each."""
     return {kind: dict(found) for kind, found in counts(answered(sample(count, seed))).items()}
-
-
-def table() -> Table:
-    """Show the kinds of forms, and all together last."""
-    found = {kind: Counter(of) for kind, of in counted().items()}
-    found["all"] = sum(found.values(), Counter[str]())
-    rows: list[list[Cell]] = []
-    for kind, of in found.items():
-        forms = of.total()
-        shares = (f"{of[answer] / forms:.0%}" for answer in ANSWERS[:-1])
-        rows.append([kind, forms, *shares, share(of["harmful"], forms)])
-    return Table(
-        ["handed over", "forms", *ANSWERS],
-        rows,
-        caption="What was said first of NumPy networks, by how they were handed over, with "
-        "intervals at 95 %.",
-        align="lrrrrr",
-    )

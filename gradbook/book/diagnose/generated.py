@@ -14,6 +14,17 @@ from gradbook.show import Table
 GENERATED = Path(__file__).with_name("generated.csv")
 BETWEEN = "between the limits"
 
+TRAINED, STEPS = 0.7, 60
+"""The share of the first loss on one batch that is left of it, in so many steps, where a network
+trains."""
+
+LEARNS, LEARNS_NOT = 28, 50
+"""Layers of ReLU behind batch normalization of which so many learn a batch in those steps, with the
+best of four optimizers, and so many do not."""
+
+NARROW = 8
+"""Units of a layer that may be off, all of them, in a network that trains, if they are fewer."""
+
 Counted = tuple[str, int, int, str, int, int, int]
 """A library, a size, a part of it, a kind, how many are so, named right, and harmed."""
 

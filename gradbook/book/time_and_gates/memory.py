@@ -131,6 +131,59 @@ def by_lag(
     )
 
 
+@dataclass(frozen=True)
+class LongRun:
+    """Say how long a network is left to itself.
+
+    Args:
+        start: Steps that are left out, in which the network and a small change forget theirs.
+        steps: Steps behind these, over which the change is followed.
+        none: An exponent nearer to 0 than this is none.
+    """
+
+    start: int = 500
+    steps: int = 3000
+    none: float = 1e-3
+
+
+def left_alone(
+    rng: np.random.Generator,
+    activation: Activation,
+    radius: float,
+    setting: Lags = Lags(),
+    run: LongRun = LongRun(),
+) -> Array:
+    r"""Measure the largest Lyapunov exponent in the long run, of the networks of `by_lag`.
+
+    Few steps do not tell its sign: a small change needs some to turn where it is stretched most.
+
+    Args:
+        rng: The random generator, drawn from for weights and state, as there.
+
+    Returns:
+        By how much a step lengthens a small change of the state, as a logarithm, shape (seeds,).
+
+    Examples:
+        >>> from gradbook.activations import identity
+        >>> net, short = Lags(width=8, seeds=2), LongRun(start=200, steps=100)
+        >>> found = left_alone(np.random.default_rng(1), identity, 0.5, net, short)
+        >>> np.exp(found).round(2).tolist()
+        [0.5, 0.5]
+    """
+    seeds, width = setting.seeds, setting.width
+    W = with_radius(rng, radius, width, (seeds,))
+    h: Array = rng.standard_normal((seeds, 1, width))
+    change = h
+    lengths: Array = np.zeros(seeds)
+    for step in range(run.start + run.steps):
+        z = h @ W
+        h, change = activation.f(z), (change @ W) * activation.df(z)
+        length = _norm(change)
+        change = change / length[:, None, None]
+        lengths = lengths + (np.log(length) if step >= run.start else 0)
+    return np.asarray(lengths / run.steps)
+
+
 def orthogonal_by_lag(
     rng: np.random.Generator,
     activation: Activation,

@@ -97,8 +97,9 @@ def _nothing_hidden(e: Evidence) -> Finding | None:
         return Finding(Verdict.DEAD, text)
     if e.output != 0 or e.reached:
         return None
-    text = "Nothing comes from the loss: δ at the output is exactly 0. It is not your layers; look "
-    return Finding(Verdict.LOSS, f"{text}at what stands between the last one and the loss.")
+    text = "Nothing comes from the loss: δ at the output is exactly 0. It is mostly not your "
+    text += "layers; look at what stands between the last one and the loss."
+    return Finding(Verdict.LOSS, text)
 
 
 def _trusted(e: Evidence, limits: Limits) -> tuple[Profile, float] | None:

@@ -1,8 +1,9 @@
 """All that findings are made from: the record of a watched step, and what is known of weights."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 
 from gradbook.diagnosis.paths import Profile, paths_of
 from gradbook.diagnosis.places import Place
@@ -166,7 +167,29 @@ class Known:
         Args:
             trunk: Whether only those count that begin where the network does.
         """
-        paths = (path for path, whole in self.paths.items() if whole or not trunk)
+        paths = [path for path, whole in self.paths.items() if whole or not trunk]
+        return self._worst(sign, paths)
+
+    def worst_within(self, sign: int, least: int) -> Profile:
+        """Return that of the branches, from where each begins to where it comes to a path.
+
+        Args:
+            least: Over how many states it is at least.
+        """
+        ends = {name for path, whole in self.paths.items() if whole for name in path.names}
+        branches = (path for path, whole in self.paths.items() if not whole)
+        inner = (self._within(path, ends) for path in branches)
+        return self._worst(sign, (path for path in inner if path.steps(sign) >= least))
+
+    def _within(self, path: Profile, ends: Container[str]) -> Profile:
+        """Return a branch; what its first layer reads is no part, as a path leads around that."""
+        first = self.by_name[path.names[0]]
+        begins = int(first.normed or not first.layer)
+        inner = sum(1 for _ in takewhile(lambda name: name not in ends, path.names))
+        return path.part(begins, inner + 1)
+
+    @staticmethod
+    def _worst(sign: int, paths: Iterable[Profile]) -> Profile:
         return max(paths, key=lambda p: (p.fall if sign < 0 else p.rise)[0], default=Profile())
 
     def upstream(self, place: Place) -> Iterator[Place]:

@@ -93,8 +93,8 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     data = {p.name for p in known.places if enters(p.name, p.module) and not p.before}
     if any(p.delta for p in known.places if p.name not in data):
         return _behind_the_last(known)
-    text = f"Nothing comes from the loss: δ at {at} is exactly 0. It is not your layers; look at "
-    text += "what stands between the last one and the loss."
+    text = f"Nothing comes from the loss: δ at {at} is exactly 0. It is mostly not your layers; "
+    text += "look at what stands between the last one and the loss."
     text += " The gradients that weights hold come from elsewhere." if held else ""
     text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
     hint = "half" if half else "second" if known.record.differentiated else None
@@ -135,7 +135,7 @@ def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
         return None
     at, inner = listed([p.name for p in ends]), max(map(_all_of, ends)) / known.loss_scale >= LEAST
     text = f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
-    text += "saturated, at its minimum or multiplied by a small number; it is not your layers."
+    text += "saturated, at its minimum or multiplied by a small number: mostly not your layers."
     if inner:
         last = listed(list(dict.fromkeys(name for end in ends for name in end.before)))
         text = f"The loss sends something to {at}, and next to nothing gets to {last}: the δ there "

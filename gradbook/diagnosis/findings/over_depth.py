@@ -60,6 +60,11 @@ SAME_FACTOR = 0.01
 MOST_OF = 4
 """How many positions for each branch there are at least, so that a router could serve all."""
 
+DEEP = 6
+"""Over how many states a fall in a branch counts, as at the bottom of a U: within a block that a
+path leads around, such as attention with small weights, one layer may get far less than the next.
+"""
+
 STARVED = 3.0
 """Decades below the largest share from which on a branch gets nothing."""
 
@@ -86,7 +91,10 @@ def sized(known: Known) -> Finding | None:
 
 def _ill(known: Known, *, trunk: bool) -> tuple[bool, Profile, Profile] | None:
     """Return whether a fall is the fault, and the paths of the largest fall and rise."""
-    down, up = known.worst(-1, trunk=trunk), known.worst(1, trunk=trunk)
+    if trunk:
+        down, up = known.worst(-1, trunk=True), known.worst(1, trunk=True)
+    else:
+        down, up = known.worst_within(-1, DEEP), known.worst_within(1, DEEP)
     normalized = known.record.normalized and _behind_norms(known, up).rise[0] < RISE
     rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
     if normalized and known.splits:

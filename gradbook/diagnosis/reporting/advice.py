@@ -158,6 +158,7 @@ changed (update-rule): See whether the data, the task or the loss changed at tha
   was learned for the old one is lost.
 terms (what-do-i-try): Bring the terms of the loss to one size: divide targets by their standard
   deviation, or weight the terms; unless one of them is to be small.
+digits (diagnose): Log norms with all their digits.
 untold (diagnose): Tell the loss: run.step(loss).
 derivative (diagnose): Tell a run its loss; or ask with a loss on what the network returns.
 axis (diagnose): Look at the shapes: with batch_first=True a layer reads and returns batch, step,

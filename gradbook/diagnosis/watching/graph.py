@@ -155,6 +155,8 @@ class Way(NamedTuple):
     """What reads it but for what only rearranges its numbers, as `einsum` does with a weight."""
     normed: bool = False
     """Whether a normalization is on it, whoever called that."""
+    grown: bool = False
+    """Whether a weight is laid beside it, as a token of a class."""
 
 
 def graph_below(
@@ -170,7 +172,8 @@ def graph_below(
     weights, sums = list[Weight](), list[Any]()
     kind = kind_of(start[0])
     own, normed = _own_function(start[0]), _normalizes(kind)
-    way = Way(start[0], kind in PICKS, _summed(False, kind), own, start[0], normed)
+    summed, grown = _summed(False, kind), _lays_weights_beside(start[0])
+    way = Way(start[0], kind in PICKS, summed, own, start[0], normed, grown)
     stack = [(edge, way) for edge in start[0].next_functions]
     while stack:
         edge, way = stack.pop()
@@ -196,7 +199,8 @@ def graph_below(
             own = _own_function(edge[0]) or way.function
             normed = way.normed or _normalizes(kind)
             picks, summed = way.picks or kind in PICKS, _summed(way.summed, kind)
-            way = Way(reader, picks, summed, own, past, normed)
+            grown = way.grown or _lays_weights_beside(edge[0])
+            way = Way(reader, picks, summed, own, past, normed, grown)
             stack += [(one, way) for one in edges]
     return before, weights, sums
 
@@ -220,6 +224,12 @@ def _is_of_weight(node: Any) -> bool:
             return last and (depth == 0 or made) and all(s in (None, of) for s in shapes)
         node = edges[0]
     return False
+
+
+def _lays_weights_beside(node: Any) -> bool:
+    """Tell whether weights, and what is made by the network, are laid beside one another."""
+    parts = _behind(node) if kind_of(node) == "Cat" else []
+    return any(hasattr(part, "variable") or _is_of_weight(part) for part in parts)
 
 
 def _shape_of(node: Any) -> list[int] | None:

@@ -94,6 +94,7 @@ class Seen:
     beside: bool = False  # whether something that asks for no gradient comes in there
     product: bool = False  # whether two tensors are multiplied for it, and perhaps summed up
     joined: bool = False  # whether what comes in is laid beside one another
+    grown: bool = False  # whether a weight is laid beside what comes in
     layer: bool = False
     normed: bool = False
     value: Any = None  # of what the network returns, if it is a single number
@@ -120,6 +121,7 @@ class Seen:
         self.before.update((name, way.picks) for name, way in before.items())
         self.summed |= any(way.summed for way in before.values())
         self.past_norm |= any(way.normed for way in before.values())
+        self.grown |= any(way.grown for way in before.values())
         self.functions.update(way.function for way in before.values() if way.function)
 
     def take(self, delta: Any) -> None:

@@ -18,7 +18,10 @@ from gradbook.diagnosis.watching.record import Pass, Record, Seen
 WHOLE = ("given", "spoiled", "added", "empty", "raw")
 """What a record has of all passes together, under the names that it has in each."""
 
-SAME = ("module", "summed", "beside", "product", "joined", "normed", "layer", "bend", "half")
+SAME = (
+    *("module", "summed", "beside", "product", "joined"),
+    *("grown", "normed", "layer", "bend", "half"),
+)
 """What a place has of the last time that it was seen, under the names that it had there."""
 
 
@@ -114,6 +117,7 @@ class Watched(Mapping[str, Any]):
         together: dict[str, list[Seen]] = {}
         for key, place in (pair for one in made for pair in one.places.items()):
             together.setdefault(key, []).append(place)
+        _share_layouts({key: found[-1] for key, found in together.items()})
         shown = _shown_names({key: found[-1] for key, found in together.items()})
         seen = [place for found in together.values() for place in found]
         whole = {n: frozenset(x for one in made for x in getattr(one, n)) for n in WHOLE}
@@ -201,6 +205,15 @@ def _shown_names(last: Mapping[str, Seen]) -> dict[str, str]:
         if alone and shown[before] == before:  # nothing else has taken its name
             shown[before], shown[key] = f"{before} (z)", before
     return shown
+
+
+def _share_layouts(last: Mapping[str, Seen]) -> None:
+    """Tell places along which axis their features lie by those of the same shape beside them."""
+    pairs = [(last[b], s) for s in last.values() for b in s.before if b in last]
+    alike = [(a, b) for a, b in pairs if a.shape == b.shape]
+    for one, other in [*alike, *[(b, a) for a, b in reversed(alike)]]:
+        if other.channels is None:
+            other.channels = one.channels
 
 
 def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gradbook.activations import sigmoid, tanh
 from gradbook.book.backpropagation.tape import Value, recursive, users_first
 
-random_tapes = settings(derandomize=True, deadline=None, max_examples=100)
+random_tapes = settings(max_examples=100)
 
 
 @st.composite

@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.backpropagation import forward_loss
 from gradbook.book.exploding.adding import adding_curvature, adding_slope, adding_unit
 from gradbook.losses import half_squared_error
 
-reproducible = settings(derandomize=True, deadline=None)
 WEIGHTS, STEPS = st.floats(-1.6, 1.6), st.integers(2, 12)
 
 
@@ -26,7 +25,6 @@ def scale(steps: int) -> float:
     return closed_loss(1.7, steps) * steps**2 + 1
 
 
-@reproducible
 @given(WEIGHTS, STEPS)
 def test_the_loss_of_the_list_is_the_closed_form(w: float, steps: int) -> None:
     layers, h, target = adding_unit(w, steps)
@@ -34,7 +32,6 @@ def test_the_loss_of_the_list_is_the_closed_form(w: float, steps: int) -> None:
     assert loss == pytest.approx(closed_loss(w, steps), rel=1e-12, abs=1e-12)
 
 
-@reproducible
 @given(WEIGHTS, STEPS)
 def test_slope_and_curvature_are_those_of_finite_differences(w: float, steps: int) -> None:
     s = 1e-5

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.activations import identity, relu, sigmoid, softplus, tanh
@@ -18,8 +18,6 @@ from gradbook.book.exploding.recurrence import (
     passage,
     unit_steps,
 )
-
-reproducible = settings(derandomize=True, deadline=None)
 
 
 def s(x: float) -> float:
@@ -32,7 +30,6 @@ def loop(w: float, b: float, x: float, steps: int) -> float:
     return x
 
 
-@reproducible
 @given(st.floats(4.2, 100))
 def test_the_folds_of_a_sigmoid_are_those_of_the_closed_form(w: float) -> None:
     # w s(1 - s) = 1 is a quadratic equation for s.
@@ -45,7 +42,6 @@ def test_the_folds_of_a_sigmoid_are_those_of_the_closed_form(w: float) -> None:
         assert fold.b == pytest.approx(x - w * value, rel=1e-13)
 
 
-@reproducible
 @given(st.floats(1.05, 50))
 def test_the_folds_of_tanh_are_those_of_the_closed_form(w: float) -> None:
     left, right = folds(tanh, w)
@@ -85,7 +81,6 @@ def test_on_both_sides_of_the_cliff_the_end_is_another() -> None:
     assert loop(5, cliff + 1e-6, 0.5, 200) > 1
 
 
-@reproducible
 @given(st.floats(-6, 6), st.floats(-4, 4), st.floats(-2, 2), st.integers(1, 30))
 def test_a_passage_is_the_plain_loop(w: float, b: float, start: float, steps: int) -> None:
     way = passage(sigmoid, w, b, start, steps)

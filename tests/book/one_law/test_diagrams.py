@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from error_function import erf
@@ -20,7 +20,6 @@ from gradbook.networks import plain
 from gradbook.theory.meanfield import fixed_point, length_map
 
 prelu = leaky(0.25)
-reproducible = settings(derandomize=True, deadline=None)
 
 
 @pytest.mark.parametrize("activation", [*activations.ALL, erf, prelu], ids=lambda a: a.name)
@@ -38,7 +37,6 @@ def test_a_diagram_is_what_bisection_finds_point_by_point(activation: Activation
             assert found.chi[i] == pytest.approx(point.chi, rel=1e-5)
 
 
-@reproducible
 @given(st.floats(0, 1.9), st.floats(1e-6, 1e3))
 def test_rectifiers_with_biases_have_the_fixed_point_of_a_line(w2: float, b2: float) -> None:
     share = (1 + 0.25**2) / 2

@@ -7,17 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.activations import tanh
 from gradbook.book.exploding.recurrence import folds
 from gradbook.book.time_and_gates.latch import hold, latch_factor, latch_margin, latch_state
 
-reproducible = settings(derandomize=True, deadline=None)
 
-
-@reproducible
 @given(st.floats(1.001, 50))
 def test_the_state_repeats_itself_and_shrinks_deviations(w: float) -> None:
     a = latch_state(w)
@@ -37,7 +34,6 @@ def test_iterating_finds_the_state() -> None:
     assert f"{latch_state(2.0):.6f} {latch_factor(2.0):.6f}" == "0.957504 0.166372"
 
 
-@reproducible
 @given(st.floats(1.05, 20))
 def test_the_margin_is_the_bias_of_the_fold(w: float) -> None:
     # In the recurrence x = w tanh(x) + b the fold that ends the upper state lies at b = -m.

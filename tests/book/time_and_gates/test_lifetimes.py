@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.book.time_and_gates.lifetime import (
@@ -19,11 +19,9 @@ from gradbook.book.time_and_gates.lifetime import (
     lstm_path,
 )
 
-reproducible = settings(derandomize=True, deadline=None)
 SMALL = Gated(width=3, lags=5, warm_up=2, seeds=2)
 
 
-@reproducible
 @given(st.floats(-5, 5))
 def test_the_lifetimes_are_those_of_the_powers_of_the_gate(bias: float) -> None:
     kept = lifetimes(bias)
@@ -39,7 +37,6 @@ def test_a_bias_of_one_forgets_as_the_results_say() -> None:
     assert f"{kept.half_life:.2f} {kept.e_folding:.2f} {kept.mean:.2f}" == "2.21 3.19 3.72"
 
 
-@reproducible
 @given(st.floats(1.01, 1e6))
 def test_the_bias_for_a_memory_gives_that_memory(steps: float) -> None:
     assert lifetimes(bias_for(steps)).mean == pytest.approx(steps)

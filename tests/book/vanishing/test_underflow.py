@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gradbook.book.vanishing.underflow import predicted_underflow_depth, underflow_depth
 from gradbook.precision import Format, bfloat16, float16, float32, float64, round_to
-from number_formats import CASES, E3M4, each, each_numpy, nearest, reproducible
+from number_formats import CASES, E3M4, each, each_numpy, nearest
 
 factors = st.floats(0.01, 0.5)
 
@@ -52,7 +52,6 @@ def test_underflow_depth_is_that_of_exact_products_rounded_one_by_one(fmt: Forma
 
 
 @each
-@reproducible
 @given(factor=factors)
 def test_the_predicted_underflow_is_within_one_layer(fmt: Format, factor: float) -> None:
     if not round_to(fmt, factor) > 0:

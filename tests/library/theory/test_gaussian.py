@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.activations import relu, sigmoid
@@ -18,7 +18,6 @@ from gradbook.theory.gaussian import expectation
 # Sums of 4,000 terms, each rounded to 1e-16.
 ROUNDING = 1e-14
 KINKS = np.linspace(-5, 5, 401)
-reproducible = settings(derandomize=True, deadline=None)
 
 
 def density(z: float) -> float:
@@ -63,7 +62,6 @@ def test_the_closed_forms_of_relu_and_sigmoid() -> None:
     assert float(expectation(sigmoid.f)) == pytest.approx(1 / 2, abs=ROUNDING)
 
 
-@reproducible
 @given(st.floats(-3, 3), st.floats(0.01, 3))
 def test_exponentials_and_waves_have_their_known_means(shift: float, slope: float) -> None:
     grown = expectation(lambda z: np.exp(slope * z + shift - slope * slope / 2))

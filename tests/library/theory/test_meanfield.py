@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from error_function import erf
@@ -37,7 +37,6 @@ hard_tanh = Activation(
 )
 LENGTHS = np.array([1e-8, 1e-3, 0.3, 1.0, 7.0, 1e4, 1e8])
 CASES = (*activations.ALL, erf, hard_tanh, leaky(0.25))
-reproducible = settings(derandomize=True, deadline=None)
 
 
 def above(z: float) -> float:
@@ -135,7 +134,6 @@ def test_maps_are_affine_in_the_variances_and_broadcast() -> None:
     np.testing.assert_allclose(chi(tanh, [0.4, 0.4], w2), np.broadcast_to(w2 * slope, (2, 2)))
 
 
-@reproducible
 @given(st.floats(0, 1.9), st.floats(1e-6, 1e3), st.floats(1e-3, 1e3))
 def test_rectifiers_with_biases_have_the_fixed_point_of_a_line(
     w2: float, b2: float, start: float

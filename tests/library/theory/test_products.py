@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.checks import Array
@@ -16,8 +16,6 @@ from gradbook.theory.products import (
     power_norms,
     stretches,
 )
-
-reproducible = settings(derandomize=True, deadline=None)
 
 
 def matrices(seed: int, count: int, n: int, *ensemble: int) -> Array:
@@ -35,14 +33,12 @@ def plain_products(factors: Array) -> list[Array]:
     return found
 
 
-@reproducible
 @given(CASES)
 def test_short_products_have_numpys_norms(factors: Array) -> None:
     norms = [np.linalg.norm(product, 2) for product in plain_products(factors)]
     np.testing.assert_allclose(np.exp(log_norms(factors)), norms, rtol=1e-11)
 
 
-@reproducible
 @given(CASES)
 def test_the_first_stretches_add_up_to_the_growth_of_the_first_unit_vector(factors: Array) -> None:
     lengths = [np.linalg.norm(product[:, 0]) for product in plain_products(factors)]
@@ -50,7 +46,6 @@ def test_the_first_stretches_add_up_to_the_growth_of_the_first_unit_vector(facto
     np.testing.assert_allclose(summed, np.log(lengths), rtol=0, atol=1e-10)
 
 
-@reproducible
 @given(CASES)
 def test_all_stretches_add_up_to_the_determinants(factors: Array) -> None:
     determinants = np.linalg.slogdet(factors)[1]
@@ -93,7 +88,6 @@ def test_members_of_an_ensemble_do_not_touch_each_other() -> None:
         np.testing.assert_allclose(found[:, 1, 3], function(factors[:, 1, 3]), rtol=1e-12)
 
 
-@reproducible
 @given(st.floats(0.1, 2), st.floats(-20, 20), st.integers(1, 30))
 def test_powers_of_a_jordan_block_have_the_norms_of_the_closed_form(
     a: float, b: float, k: int
