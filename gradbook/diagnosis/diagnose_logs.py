@@ -64,16 +64,18 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     # They say in which order layers come, and not whether something comes there.
     norms = {name: of_name for name, of_name in norms.items() if name not in below}
     layers = group(dict.fromkeys(name for name in order.names if name not in below))
+    known = {layer.name for layer in layers}
+    hidden = [one.name for one in group(dict.fromkeys(below)) if one.name not in known]
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     rounding, doubtful = _rounding(layers, kept), _doubtful(layers)
     facts = tuple(_facts(layer, measured, {*rounding, *doubtful}) for layer in layers)
     loose = are_sorted_words([name for name in norms if name], layers)
     seen = None if deltas is None else [entry for entry in deltas if entry.step not in done]
     sent = None if seen is None else without_rounded_zeros(seen)
-    sizes = None if sent is None else sizes_of(sent.entries)
-    if sent is not None and sizes is not None and sent.below:
-        sizes = {name: size for name, size in sizes.items() if name not in sent.below}
-        below = sent.below
+    sizes = None
+    if sent is not None:
+        hidden = [*sent.below]
+        sizes = {n: size for n, size in _sizes(sent.entries).items() if n not in sent.below}
     given = read_deltas(sizes, layers, loose=loose or None, logged=True)
     skipped = passing(total)
     lost = (e for e in kept if not math.isfinite(e.norm))
@@ -93,8 +95,8 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
-    if below and first.verdict in (Verdict.HEALTHY, Verdict.CANNOT_TELL):
-        text = f"Of {listed(below)} nothing is written but 0: they may be small, or exactly 0."
+    if hidden and first.verdict in (Verdict.HEALTHY, Verdict.CANNOT_TELL):
+        text = f"Of {listed(hidden)} nothing is written but 0: they may be small, or exactly 0."
         first = Finding(Verdict.CANNOT_TELL, text, hint="digits")
     if first.verdict is Verdict.CANNOT_TELL:
         first = _idle({n: of for n, of in norms.items() if n not in rounding}, total) or first
@@ -145,7 +147,11 @@ def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
     if read.below:
         text = f"deltas must be written with all digits, got nothing but 0 of {listed(read.below)}"
         raise BadInput(f"{text} where others are small, too: log them so, or leave deltas out")
-    norms = _norms_of(read.entries)
+    return _sizes(read.entries)
+
+
+def _sizes(entries: Iterable[Entry]) -> dict[str, float]:
+    norms = _norms_of(entries)
     return {name: _mean(norms[name]) for name in network_order(norms).names}
 
 

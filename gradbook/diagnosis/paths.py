@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from gradbook.diagnosis.places import CALLS, Place, log_ratio, states_of
 from gradbook.diagnosis.states import States, called, is_sum
@@ -52,6 +52,18 @@ class Profile:
         """Return some of its states."""
         some = slice(begin, end)
         return replace(self, names=self.names[some], rms=self.rms[some], sent=self.sent[some])
+
+    def but_one(self, sign: int) -> float:
+        """Return its largest fall or, with sign 1, its largest rise, without the largest step.
+
+        Examples:
+            >>> Profile("δ", ("1", "2", "3"), (1e-5, 1e-2, 1.0)).but_one(-1)
+            2.0
+        """
+        size, begin, end = self._largest(sign)
+        levels = self.levels[self.names.index(end) : self.names.index(begin) + 1] if begin else []
+        steps = [sign * (a - b) for a, b in pairwise(levels)]
+        return size - max(steps) if steps and math.isfinite(size) else 0.0
 
     def steps(self, sign: int) -> int:
         """Return over how many states its largest fall or, with sign 1, its largest rise is."""

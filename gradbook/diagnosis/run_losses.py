@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from statistics import median
 
 from gradbook.diagnosis.findings.about import UNLIKE
@@ -24,9 +23,12 @@ that of the third where it has fallen before, and may have come to what guessing
 BESIDE = 3
 """How many losses on either side of a step tell that it is there that they rose."""
 
-OF_NOISE, OF_THE_LEAST = 3, 4
+OF_NOISE, OF_THE_LEAST = 3.5, 4.5
 """How many standard errors of a difference are more than noise: of two fifths, and of the last one
 and the least of all, which noise makes small."""
+
+LAGS = (1, 2, 3)
+"""How many steps lie between losses that tell the noise: two batches may take turns, or three."""
 
 EVEN = 1.01
 """How many times the least norm the largest is where all are held at one size."""
@@ -74,22 +76,28 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
     # One that is blown up at once was low at the first step alone.
     begin = told[0] if min(told[1:]) >= RISEN * told[0] else median(last_fifth(told[::-1]))
     end, peak, part = median(last_fifth(told)), blown_up(moments), len(told) // FIFTH
-    noise = _noise(told)
-    if end >= RISEN * begin and end > NOTHING * told[0] and end - begin > OF_NOISE * noise:
+    risen = end >= RISEN * begin and end > NOTHING * told[0]
+    if risen and _stands_out(told, begin, end, OF_NOISE):
         text = f"risen from {begin:.3g} to {end:.3g}{', and was ' * bool(peak)}{peak}."
         return _rise(report, moments, text)
     least = min(median(told[k : k + part]) for k in range(len(told) - part + 1))
-    above = 0 <= 2 * least < end and end - least > OF_THE_LEAST * noise
+    above = 0 <= 2 * least < end and _stands_out(told, least, end, OF_THE_LEAST)
     if above and stands_since(moments, STAYS) and not learned(moments):
         return _rise(report, moments, f"been {least:.3g}, and has risen to {end:.3g} since.")
     return _rise(report, moments, f"been {told[0]:.3g} at first, and {peak}.") if peak else report
 
 
-def _noise(told: Sequence[float]) -> float:
-    """Return the standard error of the difference of two fifths, if all beside a trend is noise."""
+def _stands_out(told: Sequence[float], low: float, high: float, times: float) -> bool:
+    """Tell whether two levels differ by more than noise: by so many standard errors of fifths.
+
+    Noise of losses is a share of them. What two or three batches in turn differ by is none.
+    """
+    scaled = [math.log(x) for x in told] if min(told) > 0 and low > 0 else list(told)
+    by = math.log(high / low) if min(told) > 0 and low > 0 else high - low
+    lags = (median(abs(b - a) for a, b in zip(scaled, scaled[k:], strict=False)) for k in LAGS)
     # The median size of a normal draw is 0.67 of its standard deviation; steps have two in them.
-    steps = median(abs(b - a) for a, b in pairwise(told)) / 0.67 / math.sqrt(2)
-    return steps * math.sqrt(2 / (len(told) // FIFTH))
+    noise = min(lags) / 0.67 / math.sqrt(2) * math.sqrt(2 / (len(told) // FIFTH))
+    return by > times * noise
 
 
 def _rise(report: Report, moments: Sequence[Moment], text: str) -> Report:

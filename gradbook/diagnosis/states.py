@@ -8,7 +8,8 @@ exceptions, because not every change of a size is a change of the gradient:
   does what the one with the largest falls by, if no path crosses $v$ but in a branch;
 - of several places that $u$ goes into, the one with the largest gradient is compared with; where
   that is an output, as of one head of several, a rise does not count;
-- where a weight is laid beside what comes in, as a token of a class, nothing changes;
+- where weights are laid beside positions, as a token of a class, and none is behind that, these may
+  get any share: a fall there does not count;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
 - the last normalization divides the gradient by the size of what enters it: before it and behind it
   the products of both are compared;
@@ -42,6 +43,18 @@ class States:
         self.joints = set(self.around.values())
         # To these something comes; a name is that without the number of the call.
         self.alive = {called(place.name) for place in places if place.delta}
+
+    @cached_property
+    def tokens(self) -> set[str]:
+        """The last on their way at which a weight is laid beside positions."""
+        found, behind = set[str](), set[str]()
+        for place in reversed(self.all):
+            if behind.isdisjoint(self.after[place.name]):
+                found |= {place.name} if place.grown else set()
+                behind |= {place.name} if place.grown else set()
+            else:
+                behind.add(place.name)
+        return found
 
     @cached_property
     def on(self) -> Mapping[str, str]:
@@ -128,8 +141,9 @@ class States:
         whole = self.around.get(u.name) == v.name and self.main[v.name] == u.name
         whole &= not (u.layer or v.layer)
         alike = whole or self.on.get(u.name) == self.on.get(v.name)
-        # Of what lies beside a weight each part gets its own, and all of that.
-        change = step(u, v) if alike and not v.grown else 0.0
+        change = step(u, v) if alike else 0.0
+        # What lies beside a token may get little, as that alone is read; a rise is one.
+        change = max(change, 0.0) if v.name in self.tokens else change
         # A rise from 0 came another way, and of many calls a state of 0 lets nothing by in one.
         if change == math.inf or (not self.size[u.name] and called(u.name) in self.alive):
             change = 0.0

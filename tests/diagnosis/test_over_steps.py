@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log, open_log
@@ -629,3 +630,41 @@ def test_nothing_but_zeros_is_cut_off_or_small_and_nobody_can_tell() -> None:
         sizes_of(deltas)
     far = [Entry(e.step, e.name, e.norm * 1000) for e in log]
     assert diagnose_log(far).verdict is V.CUT
+
+
+def rounded_log(sizes: dict[str, Callable[[int], float]], decimals: int = 4) -> list[Entry]:
+    """Return a log whose norms are those of NumPy, with some noise, and few decimals."""
+    noise = np.random.default_rng(0).lognormal(0, 0.1, (20, len(sizes)))
+    norms = (
+        (s, n, size(s) * noise[s, k])
+        for s in range(20)
+        for k, (n, size) in enumerate(sizes.items())
+    )
+    return [Entry(float(s), name, np.round(norm, decimals)) for s, name, norm in norms]
+
+
+@pytest.mark.parametrize("since", [1, 10])
+@pytest.mark.parametrize("decimals", [4, 12])
+def test_what_falls_to_zero_from_far_above_has_ceased(since: int, decimals: int) -> None:
+    norms = {f"fc{n}": 0.02 * n for n in range(1, 7)}
+    sizes = {n: lambda s, n=n, x=x: x if n > "fc3" or s < since else 0.0 for n, x in norms.items()}
+    report = diagnose_log(rounded_log(sizes, decimals))
+    assert report.verdict is V.CUT
+    assert "fc1, fc2, fc3" in report.reason
+
+
+def test_zeros_of_layers_that_take_turns_are_zeros() -> None:
+    norms = {f"fc{n}": 0.02 * n for n in range(1, 7)}
+    sizes = {n: lambda s, n=n, x=x: x if n > "fc3" or s % 5 == 0 else 0.0 for n, x in norms.items()}
+    report = diagnose_log(rounded_log(sizes))
+    assert report.verdict is V.CANNOT_TELL
+    assert any("take turns" in note for note in report.notes)
+
+
+def test_biases_in_front_of_normalizations_may_be_written_as_zeros() -> None:
+    """They hold rounding in full, too, and δ says that all is well."""
+    layers = [f"conv{n}" for n in range(1, 6)]
+    sizes = {f"{n}.weight": lambda s, k=k: 0.004 * 3**k for k, n in enumerate(layers)}
+    sizes |= {f"{n}.bias": lambda s: 1e-9 for n in layers}
+    deltas = rounded_log({n: lambda s: 0.3 for n in layers}, 12)
+    assert diagnose_log(rounded_log(sizes), deltas=deltas).verdict is V.HEALTHY

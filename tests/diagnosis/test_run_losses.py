@@ -41,3 +41,11 @@ def test_a_loss_that_rises_has_risen_noise_or_not(looks: int) -> None:
     rises = np.linspace(0, np.log(4), looks)
     assert say_risen(np.exp(rises)[None]) == 1
     assert say_risen(np.exp(rises + 0.2 * noise)) >= 0.95
+
+
+@pytest.mark.parametrize("ratio", [3.0, 10.0])
+@pytest.mark.parametrize("looks", LOOKS)
+def test_two_batches_that_take_turns_are_no_noise(looks: int, ratio: float) -> None:
+    turns = np.where(np.arange(looks) % 2, ratio, 1.0)
+    assert say_risen((turns * np.linspace(1, 3, looks))[None]) == 1
+    assert say_risen(turns[None]) == 0

@@ -170,19 +170,21 @@ class Known:
         paths = [path for path, whole in self.paths.items() if whole or not trunk]
         return self._worst(sign, paths)
 
-    def worst_within(self, sign: int, least: int) -> Profile:
+    def worst_within(self, sign: int, least: int, limit: float) -> Profile:
         """Return that of the branches, from where each begins to where it comes to a path.
 
         Args:
-            least: Over how many states it is at least.
+            least: Over how many states it is at least, unless without its largest step it has still
+                `limit` decades: one step may be any, as that of attention or of a small scale.
         """
         ends = {name for path, whole in self.paths.items() if whole for name in path.names}
         branches = (path for path, whole in self.paths.items() if not whole)
         inner = (self._within(path, ends) for path in branches)
-        return self._worst(sign, (path for path in inner if path.steps(sign) >= least))
+        counted = (p for p in inner if p.steps(sign) >= least or p.but_one(sign) >= limit)
+        return self._worst(sign, counted)
 
     def _within(self, path: Profile, ends: Container[str]) -> Profile:
-        """Return a branch; what its first layer reads is no part, as a path leads around that."""
+        """Return a branch, without what its first layer reads: a path leads around that."""
         first = self.by_name[path.names[0]]
         begins = int(first.normed or not first.layer)
         inner = sum(1 for _ in takewhile(lambda name: name not in ends, path.names))

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise, takewhile
 
 from gradbook.diagnosis.findings.about import held_before, hides, unready
@@ -60,9 +61,10 @@ SAME_FACTOR = 0.01
 MOST_OF = 4
 """How many positions for each branch there are at least, so that a router could serve all."""
 
-DEEP = 6
-"""Over how many states a fall in a branch counts, as at the bottom of a U: within a block that a
-path leads around, such as attention with small weights, one layer may get far less than the next.
+DEEP, SHORT = 6, 3.0
+"""Over how many states a fall in a branch counts whole, as at the bottom of a U; over fewer so many
+decades are one without its largest step: attention with small weights, or a small scale, may send
+on any share.
 """
 
 STARVED = 3.0
@@ -91,14 +93,14 @@ def sized(known: Known) -> Finding | None:
 
 def _ill(known: Known, *, trunk: bool) -> tuple[bool, Profile, Profile] | None:
     """Return whether a fall is the fault, and the paths of the largest fall and rise."""
-    if trunk:
-        down, up = known.worst(-1, trunk=True), known.worst(1, trunk=True)
-    else:
-        down, up = known.worst_within(-1, DEEP), known.worst_within(1, DEEP)
+    worst = partial(known.worst, trunk=True)
+    if not trunk:
+        worst = partial(known.worst_within, least=DEEP, limit=SHORT)
+    down, up = worst(-1), worst(1)
     normalized = known.record.normalized and _behind_norms(known, up).rise[0] < RISE
     rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
     if normalized and known.splits:
-        rise, limit = rise - _scaled(known, up), max(limit, RISE_OF_BLOCK * _blocks(up))
+        rise, limit = rise - _scaled(known, up), max(limit, RISE_OF_BLOCK * up.steps(1))
     falls = down.fall[0] >= FALL and down.fall[0] >= min(rise, limit)
     return (falls, down, up) if falls or rise >= limit else None
 
@@ -135,12 +137,6 @@ def _made_alike(known: Known) -> str:
     """Name the place where examples become alike at once, or that the data are alike at."""
     read = [("", 1.0), *((p.name, p.spread) for p in known.places if p.spread is not None)]
     return next((name for (_, a), (name, b) in pairwise(read) if b < SAME and a > 1e-3), "")
-
-
-def _blocks(path: Profile) -> int:
-    """Count the places between the two that a path rises between."""
-    _, start, end = path.rise
-    return path.names.index(start) - path.names.index(end) if start else 0
 
 
 def _by_steps(known: Known, *ends: str) -> str | None:
@@ -219,6 +215,7 @@ def healthy(known: Known) -> Finding | None:
         ("rate", at_rest(known)),
         ("slow", too_slow(known)),
         ("begun", still_small(known)),
+        ("branch", _in_a_branch(known)),
     )
     hint, but = next((pair for pair in buts if pair[1]), (None, ""))
     sizes = found if found.names else None
@@ -229,9 +226,18 @@ def _arrives(known: Known, found: Profile) -> str:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends if p.delta)]))
     if len(found.names) < 2:
         return f"The gradient arrives at {listed(names)}: no deeper layer was seen."
-    down, up = known.worst(-1).fall[0], known.worst(1).rise[0]
+    down, up = known.worst(-1, trunk=True).fall[0], known.worst(1, trunk=True).rise[0]
     text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
     return f"{text}{factor(down)} and grows by no more than {factor(up)}."
+
+
+def _in_a_branch(known: Known) -> str:
+    """Say that δ falls far in a branch, by less than a fault or over few layers."""
+    size, start, end = known.worst(-1).fall
+    if size < FALL or known.worst(-1, trunk=True).fall[0] >= FALL:
+        return ""
+    text = f" But in a branch, from {start} back to {end}, it falls by {factor(size)}"
+    return f"{text}: all else gets its gradient on paths that lead around."
 
 
 def unseen(known: Known) -> Finding | None:

@@ -15,6 +15,9 @@ NEAR, FAR = 9.5, 1000
 """How many units of the last decimal the least norm is at most beside which 0 may be a small one:
 where all norms have as many digits, or where the larger ones have more."""
 
+STEP = 100
+"""So many units a norm is at most that is a small one at the next step, and written as 0."""
+
 FEW = 3
 """How many norms tell with how many decimals all are written."""
 
@@ -44,22 +47,43 @@ def without_rounded_zeros(entries: Iterable[Entry]) -> Rounded:
     """
     kept = list(entries)
     # The norm of all gradients comes from elsewhere, and may be written otherwise.
-    half = {
-        whole: _half([e.norm for e in kept if whole is not bool(e.name)]) for whole in (False, True)
-    }
-    zeros = [e for e in kept if e.norm == 0 and half[not e.name]]
-    if not zeros:
+    half = _half([e.norm for e in kept if e.name])
+    if not half:
         return Rounded(kept)
-    text = f"Norms are written with few decimals: {len(zeros)} that are written as 0 lie below "
-    text += f"{half[not zeros[0].name]:.2g}, and count as that. Log them with all digits."
-    some = {e.name for e in kept if e.norm}
-    below = dict.fromkeys(e.name for e in zeros if e.name not in some)
-    read = [e if e.norm else replace(e, norm=half[not e.name]) for e in kept]
-    return Rounded(read, text, tuple(below))
+    norms: dict[str, list[float]] = {}
+    for entry in kept:
+        norms.setdefault(entry.name, []).append(entry.norm)
+    norms.pop("", None)
+    below = tuple(name for name, found in norms.items() if not any(found))
+    small = {name: iter(_are_small(found, 2 * STEP * half)) for name, found in norms.items()}
+    read = [replace(e, norm=half) if e.name and next(small[e.name]) else e for e in kept]
+    count = sum(a is not b for a, b in zip(kept, read, strict=True))
+    text = f"Norms are written with few decimals: {count} that are written as 0 lie below "
+    text += f"{half:.2g}, and factors to or from them are at least so large. Log all digits."
+    return Rounded(read, text if count else "", below)
+
+
+def _are_small(norms: Sequence[float], most: float) -> list[bool]:
+    """Tell which of a name's norms are 0 where those in time around them are small, or 0 as well.
+
+    What falls to 0 from far above has ceased.
+    """
+    before, after = _last_of(norms), _last_of(norms[::-1])[::-1]
+    return [not x and max(a, b) <= most for x, a, b in zip(norms, before, after, strict=True)]
+
+
+def _last_of(norms: Iterable[float]) -> list[float]:
+    """Return at each the last norm that is not 0, up to there."""
+    found, last = list[float](), 0.0
+    for norm in norms:
+        last = norm or last
+        found.append(last)
+    return found
 
 
 def _half(norms: Sequence[float]) -> float:
     """Return half of the last decimal with which norms are written, or 0 if 0 is 0 among them."""
+    norms = [float(norm) for norm in norms]  # what NumPy and PyTorch have prints otherwise
     sizes = [norm for norm in norms if 0 < norm < math.inf]
     if len(sizes) < FEW or len(sizes) == len(norms):
         return 0.0

@@ -158,6 +158,8 @@ changed (update-rule): See whether the data, the task or the loss changed at tha
   was learned for the old one is lost.
 terms (what-do-i-try): Bring the terms of the loss to one size: divide targets by their standard
   deviation, or weight the terms; unless one of them is to be small.
+branch (diagnose): If what the branch makes is needed, as at the bottom of a U: draw its weights for
+  its activation, or normalize what comes out of each of its layers.
 digits (diagnose): Log norms with all their digits.
 untold (diagnose): Tell the loss: run.step(loss).
 derivative (diagnose): Tell a run its loss; or ask with a loss on what the network returns.

@@ -216,26 +216,42 @@ def _is_of_weight(node: Any) -> bool:
         kind, last = kind_of(node), len(edges) == 1 and hasattr(edges[0], "variable")
         own = bool(_own_function(node))
         by_number = own or kind in BY_NUMBER or "FakeQuant" in kind
-        shapes += [_shape_of(node)] * own
+        shapes += [sorted(_returned(node))] * own
         made |= by_number
         if last or len(edges) != 1 or not (by_number or kind in ("T", *MOVES)):
             # A layer that somebody wrote returns something of another shape.
             of = last and sorted(edges[0].variable.shape)
-            return last and (depth == 0 or made) and all(s in (None, of) for s in shapes)
+            return last and (depth == 0 or made) and all(s in ([], of) for s in shapes)
         node = edges[0]
     return False
 
 
 def _lays_weights_beside(node: Any) -> bool:
-    """Tell whether weights, and what is made by the network, are laid beside one another."""
-    parts = _behind(node) if kind_of(node) == "Cat" else []
-    return any(hasattr(part, "variable") or _is_of_weight(part) for part in parts)
+    """Tell whether weights are laid beside positions of a sequence, as a token of a class is.
+
+    A code of weights beside the features is no position, and what is looked up is no weight.
+    """
+    if kind_of(node) != "Cat" or len(shape := _returned(node)) != 3:
+        return False
+    leaves = (leaf for leaf in map(_leaf_of, _behind(node)) if leaf is not None)
+    alike = any(tuple(leaf.shape[-1:]) == shape[-1:] for leaf in leaves)
+    return alike and node._saved_dim in (1, 2**64 - 2)  # which is kept without its sign
 
 
-def _shape_of(node: Any) -> list[int] | None:
-    """Return the axes of what a node returned, sorted, if it tells."""
+def _leaf_of(node: Any) -> Any:
+    """Return the weight that a tensor is, in another shape or for many examples."""
+    while not hasattr(node, "variable"):
+        edges = _behind(node)
+        if len(edges) != 1 or kind_of(node) not in (*MOVES, "Repeat", "ToCopy"):
+            return None
+        node = edges[0]
+    return node.variable
+
+
+def _returned(node: Any) -> tuple[int, ...]:
+    """Return the shape of what a node returned; nothing if it does not tell."""
     told = getattr(node, "_input_metadata", None)
-    return sorted(told[0].shape) if told else None
+    return tuple(told[0].shape) if told else ()
 
 
 def _own_function(node: Any) -> str:
