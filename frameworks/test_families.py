@@ -1,7 +1,8 @@
-"""One small network of each family that timm and transformers have, with its authors' own weights.
+"""One small network of each of many families of timm and transformers, as its authors begin it.
 
 All are known to train from there, so whoever calls one ill is wrong: also who has no more than the
-gradients of its weights, under their names, in whatever order these come.
+gradients of its weights, under their names, in whatever order these come. Left out are families
+whose smallest is large, that want other data, and those that the tool is wrong about.
 """
 
 from __future__ import annotations
