@@ -24,7 +24,7 @@ from gradbook.diagnosis.measuring.deltas import read_deltas
 from gradbook.diagnosis.measuring.evidence import Facts
 from gradbook.diagnosis.measuring.examination import Examined
 from gradbook.diagnosis.measuring.gathering import gather
-from gradbook.diagnosis.measuring.names import Kind, Layer, group
+from gradbook.diagnosis.measuring.names import NO_MATRIX, Kind, Layer, group
 from gradbook.diagnosis.measuring.orders import are_sorted_words, network_order
 from gradbook.diagnosis.measuring.sizes import Measured, Statistics
 from gradbook.diagnosis.reading.decimals import without_rounded_zeros
@@ -64,17 +64,16 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     # They say in which order layers come, and not whether something comes there.
     norms = {name: of_name for name, of_name in norms.items() if name not in below}
     layers = group(dict.fromkeys(name for name in order.names if name not in below))
-    known = {layer.name for layer in layers}
-    hidden = [one.name for one in group(dict.fromkeys(below)) if one.name not in known]
+    every = (m for layer in group(dict.fromkeys(order.names)) for m in layer.members)
+    hidden = [m.name for m in every if m.name in below and m.kind not in NO_MATRIX]
     measured = {name: _as_measured(name, _mean(of_name)) for name, of_name in norms.items()}
     rounding, doubtful = _rounding(layers, kept), _doubtful(layers)
     facts = tuple(_facts(layer, measured, {*rounding, *doubtful}) for layer in layers)
     loose = are_sorted_words([name for name in norms if name], layers)
     seen = None if deltas is None else [entry for entry in deltas if entry.step not in done]
     sent = None if seen is None else without_rounded_zeros(seen)
-    sizes = None
+    sizes, unsent = None, [*sent.below] if sent else hidden
     if sent is not None:
-        hidden = [*sent.below]
         sizes = {n: size for n, size in _sizes(sent.entries).items() if n not in sent.below}
     given = read_deltas(sizes, layers, loose=loose or None, logged=True)
     skipped = passing(total)
@@ -95,9 +94,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
-    if hidden and first.verdict in (Verdict.HEALTHY, Verdict.CANNOT_TELL):
-        text = f"Of {listed(hidden)} nothing is written but 0: they may be small, or exactly 0."
-        first = Finding(Verdict.CANNOT_TELL, text, hint="digits")
+    first = _as_written(first, unsent, hidden)
     if first.verdict is Verdict.CANNOT_TELL:
         first = _idle({n: of for n, of in norms.items() if n not in rounding}, total) or first
     findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
@@ -126,6 +123,22 @@ def _resumed(entries: list[Entry]) -> tuple[list[Entry], str]:
     text = f"From step {bad[0]:g} on norms were not finite, until the run was resumed at step "
     text += f"{since:g}; since then they are. They were left out: it may come again."
     return [e for e in before if math.isfinite(e.norm)] + later, text
+
+
+def _as_written(first: Finding, unsent: Sequence[str], hidden: Sequence[str]) -> Finding:
+    """Say of what nothing is written but 0, where that may be small ones as well.
+
+    Args:
+        unsent: What the verdict hangs on.
+        hidden: The weights.
+    """
+    if unsent and first.verdict in (Verdict.HEALTHY, Verdict.CANNOT_TELL):
+        text = f"Of {listed(unsent)} nothing is written but 0: they may be small, or exactly 0."
+        return Finding(Verdict.CANNOT_TELL, text, hint="digits")
+    if not hidden or first.verdict is not Verdict.HEALTHY:
+        return first
+    text = f"{first.reason} But of the weights of {listed(hidden)} nothing is written but 0."
+    return replace(first, reason=text, hint="digits")
 
 
 def _notes_of_file(log: Log) -> Iterator[str]:

@@ -61,12 +61,12 @@ class Profile:
             2.0
         """
         size, begin, end = self._largest(sign)
-        levels = self.levels[self.names.index(end) : self.names.index(begin) + 1] if begin else []
-        steps = [sign * (a - b) for a, b in pairwise(levels)]
+        part = slice(self.names.index(end), self.names.index(begin) + 1) if begin else slice(0)
+        steps = [a - b for a, b in pairwise(self._signed(sign)[part])]
         return size - max(steps) if steps and math.isfinite(size) else 0.0
 
     def steps(self, sign: int) -> int:
-        """Return over how many states its largest fall or, with sign 1, its largest rise is."""
+        """Return over how many steps its largest fall or, with sign 1, its largest rise is."""
         _, begin, end = self._largest(sign)
         return self.names.index(begin) - self.names.index(end) if begin else 0
 

@@ -73,10 +73,12 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
     told, first = losses_of(moments), report.findings[0]
     if first.verdict is not Verdict.HEALTHY or len(told) < 2 * FIFTH or not told[0] > 0:
         return report
+    began, at_once = told[0], min(told[1:]) >= RISEN * told[0]
+    told = told if at_once else _in_turn(told)
     # One that is blown up at once was low at the first step alone.
-    begin = told[0] if min(told[1:]) >= RISEN * told[0] else median(last_fifth(told[::-1]))
+    begin = began if at_once else median(last_fifth(told[::-1]))
     end, peak, part = median(last_fifth(told)), blown_up(moments), len(told) // FIFTH
-    risen = end >= RISEN * begin and end > NOTHING * told[0]
+    risen = end >= RISEN * begin and end > NOTHING * began
     if risen and _stands_out(told, begin, end, OF_NOISE):
         text = f"risen from {begin:.3g} to {end:.3g}{', and was ' * bool(peak)}{peak}."
         return _rise(report, moments, text)
@@ -84,20 +86,33 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
     above = 0 <= 2 * least < end and _stands_out(told, least, end, OF_THE_LEAST)
     if above and stands_since(moments, STAYS) and not learned(moments):
         return _rise(report, moments, f"been {least:.3g}, and has risen to {end:.3g} since.")
-    return _rise(report, moments, f"been {told[0]:.3g} at first, and {peak}.") if peak else report
+    return _rise(report, moments, f"been {began:.3g} at first, and {peak}.") if peak else report
 
 
 def _stands_out(told: Sequence[float], low: float, high: float, times: float) -> bool:
     """Tell whether two levels differ by more than noise: by so many standard errors of fifths.
 
-    Noise of losses is a share of them. What two or three batches in turn differ by is none.
+    Noise of losses is a share of them.
     """
-    scaled = [math.log(x) for x in told] if min(told) > 0 and low > 0 else list(told)
-    by = math.log(high / low) if min(told) > 0 and low > 0 else high - low
-    lags = (median(abs(b - a) for a, b in zip(scaled, scaled[k:], strict=False)) for k in LAGS)
+    shares = min(told) > 0 and low > 0
+    by = math.log(high / low) if shares else high - low
+    noise = _step([math.log(x) for x in told] if shares else told)
     # The median size of a normal draw is 0.67 of its standard deviation; steps have two in them.
-    noise = min(lags) / 0.67 / math.sqrt(2) * math.sqrt(2 / (len(told) // FIFTH))
-    return by > times * noise
+    return by > times * noise / 0.67 / math.sqrt(2) * math.sqrt(2 / (len(told) // FIFTH))
+
+
+def _step(told: Sequence[float], lag: int = 1) -> float:
+    """Return by how much losses differ that are so many steps apart, in the median."""
+    return median(abs(b - a) for a, b in zip(told, told[lag:], strict=False))
+
+
+def _in_turn(told: Sequence[float]) -> list[float]:
+    """Return the means of two or three losses each, if so many batches take turns."""
+    lag = min(LAGS, key=lambda lag: _step(told, lag))
+    if 2 * _step(told, lag) >= _step(told) or len(told) < FIFTH * lag:
+        return list(told)
+    begin = len(told) % lag
+    return [sum(told[k : k + lag]) / lag for k in range(begin, len(told), lag)]
 
 
 def _rise(report: Report, moments: Sequence[Moment], text: str) -> Report:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from doctest import DocTestParser
 
 from gradbook.press import literals
-from gradbook.press.pages import Page
-from gradbook.press.replay import Replay, Step, compiled, passes
+from gradbook.press.pages import Cell, Page
+from gradbook.press.replay import Replay, compiled, passes
 from gradbook.press.slices import changeable
 
 
@@ -70,15 +70,16 @@ def survivors(replay: Replay) -> list[Survivor]:
     """List the changes of one number in the code of a page that no check of the page notices."""
     found = [
         survivor
-        for index in range(len(replay.steps))
-        for survivor in (*_changed_code(replay, index), *_changed_output(replay, index))
+        for index, cell in enumerate(replay.page.cells)
+        for survivor in (*_changed_code(replay, index), *_changed_output(replay, index, cell))
     ]
     replay.confirm()
     return sorted(found, key=lambda survivor: survivor.line)
 
 
 def _changed_code(replay: Replay, index: int) -> Iterator[Survivor]:
-    cell, tree = replay.steps[index].cell, replay.steps[index].tree
+    cell = replay.page.cells[index]
+    tree = literals.parse(cell)
     for literal in mutable(tree):
         before, literal.value = literal.value, another(literal.value)
         if replay.survives(index, compiled(tree, cell)):
@@ -87,8 +88,7 @@ def _changed_code(replay: Replay, index: int) -> Iterator[Survivor]:
         literal.value = before
 
 
-def _changed_output(replay: Replay, index: int) -> Iterator[Survivor]:
-    cell = replay.steps[index].cell
+def _changed_output(replay: Replay, index: int, cell: Cell) -> Iterator[Survivor]:
     want = cell.example.want if cell.example else ""
     for digits in re.finditer(r"\d+", want):
         change = str(another(int(digits[0])))
@@ -135,10 +135,10 @@ def disturbed(checked: Replay) -> list[str]:
     """
     page, touched = checked.page, _touched(checked)
     values = [(value.line, checked.reads(value.expr)) for value in page.values]
-    blocks = [block for block in _of_cells(checked) if not block.cell.example]
+    blocks = [step for step in checked.steps if not step.cell.example]
     if not any(touched & names for names in (*(s.reads for s in blocks), *dict(values).values())):
         return []
-    shown = _of_cells(Replay(page, only_blocks=True))
+    shown = Replay(page, only_blocks=True).steps
     pairs = [(s.cell.line, s.writes, s, c) for s, c in zip(shown, blocks, strict=True)]
     pairs += [(line, names, shown[-1], checked.steps[-1]) for line, names in values]
     return [
@@ -154,22 +154,9 @@ def _behind(replay: Replay) -> list[str]:
     sources = [cell.source for cell in replay.page.cells]
     return [
         f"{replay.page.path}:{step.cell.line}: changes {', '.join(hidden)} without naming it"
-        for index, step in enumerate(_of_cells(replay))
+        for index, step in enumerate(replay.steps)
         if (hidden := sorted(step.writes - changeable(sources, index)))
     ]
-
-
-def _of_cells(replay: Replay) -> list[Step]:
-    """Put together what the parts of each cell read and wrote."""
-    found: list[Step] = []
-    for step in replay.steps:
-        whole = step
-        if found and found[-1].cell is step.cell:
-            first = found.pop()
-            reads, writes = first.reads | step.reads, first.writes | step.writes
-            whole = replace(step, before=first.before, reads=reads, writes=writes)
-        found.append(whole)
-    return found
 
 
 def _touched(replay: Replay) -> set[str]:

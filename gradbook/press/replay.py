@@ -1,9 +1,8 @@
 """Run a page's cells again from any of them, without running what does not depend on a change.
 
-The page is run once, with its namespace kept before every cell, and within a block before what
-follows a statement that computes long. A changed part then starts from what was kept, and of those
-below only those run again that read something it changed; for the others their known results are
-put in place.
+The page is run once, with its namespace kept before every cell. A changed cell then starts from
+what was kept, and of the cells below only those run again that read something it changed; for the
+others their known results are put in place.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from gradbook.press.slices import closure
 # Not copied: they are what they are, or nothing on a page is computed from them.
 _SHARED = (FunctionType, BuiltinFunctionType, ModuleType, type)
 
-PATIENCE, GRACE = 3, 5.0
+PATIENCE, GRACE = 10, 10.0
 """A changed page fails if it computes longer than so many times the page's time, and seconds."""
 
 
@@ -204,19 +203,11 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-LONG = 0.1
-"""Seconds after which a block is kept anew, so that what has computed so long runs no more."""
-
-
 @dataclass(frozen=True)
 class Step:
-    """A cell or part of one that has run: what it gave, read and wrote.
-
-    `after` is every name's value then.
-    """
+    """A cell that has run: what it gave, read and wrote; `after` is every name's value then."""
 
     cell: Cell
-    tree: ast.Module
     code: CodeType
     outcome: Outcome
     before: bytes
@@ -271,35 +262,24 @@ class Replay:
 
     def _step(self, cell: Cell) -> None:
         tree = literals.parse(cell)
-        waiting = [tree.body] if cell.example else [[statement] for statement in tree.body]
-        while waiting:
-            # What cannot be copied has to be known before the namespace is copied as a whole.
-            known = self.steps[-1].after if self.steps else self._each()
-            before = self.keeper.keep(self.namespace).data
-            identities = {n: id(v) for n, v in self.namespace.items()}
-            done, outcome = self._run(cell, waiting)
-            code, after = compiled(done, cell), self._each()
-            writes = frozenset(
-                name
-                for name in {*known, *after}
-                if known.get(name) != after.get(name)
-                or identities.get(name) != id(self.namespace.get(name))
-            )
-            reads = _closure(_loads(done), after)
-            self.steps.append(Step(cell, done, code, outcome, before, after, reads, writes))
-
-    def _run(self, cell: Cell, waiting: list[list[ast.stmt]]) -> tuple[ast.Module, Outcome]:
-        """Run statements, and take them from those that wait, until they have computed long."""
-        done, began = ast.Module([], []), time.process_time()
-        outcome = Outcome("")
-        while waiting and time.process_time() - began < LONG:
-            part = ast.Module(waiting.pop(0), [])
-            done.body += part.body
-            outcome = execute(compiled(part, cell), self.namespace)
-            if not passes(cell, outcome):
-                told = outcome.error or f"printed {outcome.printed!r}"
-                raise PageFails(f"{self.page.path}:{cell.line}: fails unchanged: {told}")
-        return done, outcome
+        code = compiled(tree, cell)
+        # What cannot be copied has to be known before the namespace is copied as a whole.
+        known = self.steps[-1].after if self.steps else self._each()
+        before = self.keeper.keep(self.namespace).data
+        identities = {n: id(v) for n, v in self.namespace.items()}
+        outcome = execute(code, self.namespace)
+        if not passes(cell, outcome):
+            told = outcome.error or f"printed {outcome.printed!r}"
+            raise PageFails(f"{self.page.path}:{cell.line}: fails unchanged: {told}")
+        after = self._each()
+        writes = frozenset(
+            name
+            for name in {*known, *after}
+            if known.get(name) != after.get(name)
+            or identities.get(name) != id(self.namespace.get(name))
+        )
+        reads = _closure(_loads(tree), after)
+        self.steps.append(Step(cell, code, outcome, before, after, reads, writes))
 
     def _each(self) -> dict[str, Kept]:
         self.namespace.pop("__builtins__", None)

@@ -668,3 +668,30 @@ def test_biases_in_front_of_normalizations_may_be_written_as_zeros() -> None:
     sizes |= {f"{n}.bias": lambda s: 1e-9 for n in layers}
     deltas = rounded_log({n: lambda s: 0.3 for n in layers}, 12)
     assert diagnose_log(rounded_log(sizes), deltas=deltas).verdict is V.HEALTHY
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, np.float64])
+def test_few_decimals_are_seen_whatever_a_norm_is_kept_in(kind: Callable[[float], float]) -> None:
+    sizes = {"fc1": 0.0, "fc2": 1.23e-3, "fc3": 2.34e-2, "fc4": 0.345, "fc5": 4.56}
+    log = [Entry(s, n, kind(round(x * (1 + s / 9), 4))) for s in range(9) for n, x in sizes.items()]
+    assert "few decimals" in " ".join(diagnose_log(log).notes)
+    wide = [Entry(0, f"fc{n}", 1e39 * n) for n in range(1, 6)]
+    assert diagnose_log([*wide, Entry(1, "fc1", 0.0)]).notes
+
+
+def test_a_weight_that_gets_nothing_is_told_beside_what_is_known_of_its_bias() -> None:
+    sizes = {f"fc{n}.weight": 0.0021 * 3**n for n in range(1, 6)} | {"fc3.weight": 0.0}
+    sizes |= {f"fc{n}.bias": 0.0034 for n in range(1, 6)}
+    log = rounded_log({n: lambda s, x=x: x for n, x in sizes.items()})
+    assert diagnose_log(log).reason.startswith("Of fc3.weight nothing is written but 0")
+    deltas = rounded_log({f"fc{n}": lambda s: 0.3 for n in range(1, 6)}, 12)
+    healthy = diagnose_log(log, deltas=deltas)
+    assert healthy.verdict is V.HEALTHY
+    assert "But of the weights of fc3.weight nothing is written but 0." in healthy.reason
+
+
+def test_small_layers_that_cease_have_ceased() -> None:
+    """Their norms are some tens of the last decimal, of which one step loses none."""
+    norms = {f"fc{n}": 0.04 if n < 4 else 0.4 for n in range(1, 7)}
+    sizes = {n: lambda s, n=n, x=x: x if n > "fc3" or s < 5 else 0.0 for n, x in norms.items()}
+    assert diagnose_log(rounded_log(sizes, 3)).verdict is V.CUT

@@ -40,12 +40,14 @@ def test_a_loss_that_rises_has_risen_noise_or_not(looks: int) -> None:
     noise = np.random.default_rng(0).standard_normal((RUNS, looks))
     rises = np.linspace(0, np.log(4), looks)
     assert say_risen(np.exp(rises)[None]) == 1
-    assert say_risen(np.exp(rises + 0.2 * noise)) >= 0.95
+    assert say_risen(np.exp(rises + 0.2 * noise)) >= 0.9
 
 
-@pytest.mark.parametrize("ratio", [3.0, 10.0])
-@pytest.mark.parametrize("looks", LOOKS)
-def test_two_batches_that_take_turns_are_no_noise(looks: int, ratio: float) -> None:
-    turns = np.where(np.arange(looks) % 2, ratio, 1.0)
-    assert say_risen((turns * np.linspace(1, 3, looks))[None]) == 1
-    assert say_risen(turns[None]) == 0
+@pytest.mark.parametrize("sizes", [(1.0, 3.0), (1.0, 10.0), (1.0, 2.0, 6.0)])
+@pytest.mark.parametrize("looks", [*LOOKS, 16, 18, 26, 56, 58])
+def test_batches_that_take_turns_are_no_noise(looks: int, sizes: tuple[float, ...]) -> None:
+    turns = np.resize(sizes, looks)
+    noise = np.random.default_rng(0).lognormal(0, 0.05, (50, looks))
+    assert say_risen(turns * noise) <= 0.05
+    if looks >= 50:
+        assert say_risen(turns * np.linspace(1, 4, looks) * noise) >= 0.95

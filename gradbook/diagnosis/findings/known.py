@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import takewhile
+from itertools import compress, takewhile
 
 from gradbook.diagnosis.paths import Profile, paths_of
 from gradbook.diagnosis.places import Place
@@ -174,21 +174,35 @@ class Known:
         """Return that of the branches, from where each begins to where it comes to a path.
 
         Args:
-            least: Over how many states it is at least, unless without its largest step it has still
+            least: Over how many steps it is at least, unless without its largest step it has still
                 `limit` decades: one step may be any, as that of attention or of a small scale.
         """
+        counted = (p.steps(sign) >= least or p.but_one(sign) >= limit for p in self.branches)
+        return self._worst(sign, compress(self.branches, counted))
+
+    @cached_property
+    def branches(self) -> list[Profile]:
+        """The parts of paths that lie in branches, each with the place that it comes to."""
         ends = {name for path, whole in self.paths.items() if whole for name in path.names}
-        branches = (path for path, whole in self.paths.items() if not whole)
-        inner = (self._within(path, ends) for path in branches)
-        counted = (p for p in inner if p.steps(sign) >= least or p.but_one(sign) >= limit)
-        return self._worst(sign, counted)
+        return [self._within(path, ends) for path, whole in self.paths.items() if not whole]
 
     def _within(self, path: Profile, ends: Container[str]) -> Profile:
         """Return a branch, without what its first layer reads: a path leads around that."""
-        first = self.by_name[path.names[0]]
-        begins = int(first.normed or not first.layer)
+        begins = int(not self._is_made(path.names[0]))
         inner = sum(1 for _ in takewhile(lambda name: name not in ends, path.names))
         return path.part(begins, inner + 1)
+
+    def _is_made(self, name: str) -> bool:
+        """Tell whether a layer with weights makes a state, between those that go into it and it."""
+        on = {n for path in self.paths for n in path.names}
+        left, seen = [name], set[str]()
+        while left:
+            place = self.by_name[left.pop()]
+            if place.layer:
+                return True
+            seen.add(place.name)
+            left += [b for b in place.before if b not in on | seen and b in self.by_name]
+        return False
 
     @staticmethod
     def _worst(sign: int, paths: Iterable[Profile]) -> Profile:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise, takewhile
+from operator import itemgetter
 
 from gradbook.diagnosis.findings.about import held_before, hides, unready
 from gradbook.diagnosis.findings.known import MOST, Known
@@ -14,7 +15,7 @@ from gradbook.diagnosis.findings.missing import not_called, only_passed
 from gradbook.diagnosis.findings.over_time import one_alone
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates, still_small
-from gradbook.diagnosis.paths import Profile
+from gradbook.diagnosis.paths import STARTS, Profile
 from gradbook.diagnosis.places import CALLS, Place, log_ratio
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 from gradbook.diagnosis.watching.modules import PARAMETRIZED
@@ -62,7 +63,7 @@ MOST_OF = 4
 """How many positions for each branch there are at least, so that a router could serve all."""
 
 DEEP, SHORT = 6, 3.0
-"""Over how many states a fall in a branch counts whole, as at the bottom of a U; over fewer so many
+"""Over how many steps a fall in a branch counts whole, as at the bottom of a U; over fewer so many
 decades are one without its largest step: attention with small weights, or a small scale, may send
 on any share.
 """
@@ -232,12 +233,13 @@ def _arrives(known: Known, found: Profile) -> str:
 
 
 def _in_a_branch(known: Known) -> str:
-    """Say that δ falls far in a branch, by less than a fault or over few layers."""
-    size, start, end = known.worst(-1).fall
-    if size < FALL or known.worst(-1, trunk=True).fall[0] >= FALL:
+    """Say that δ falls far in a branch, over few layers, and in more than one step."""
+    low = [path for path in known.branches if path.fall[0] >= FALL and path.but_one(-1) >= STARTS]
+    if not low:
         return ""
-    text = f" But in a branch, from {start} back to {end}, it falls by {factor(size)}"
-    return f"{text}: all else gets its gradient on paths that lead around."
+    size, start, end = max((path.fall for path in low), key=itemgetter(0))
+    more = f", and in {len(low) - 1} more by less" if len(low) > 1 else ""
+    return f" But in a branch, from {start} back to {end}, it falls by {factor(size)}{more}."
 
 
 def unseen(known: Known) -> Finding | None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
+import numpy as np
+
 from gradbook.diagnosis.reading.logs import Entry
 
 DECIMALS = range(3, 9)
@@ -15,7 +17,7 @@ NEAR, FAR = 9.5, 1000
 """How many units of the last decimal the least norm is at most beside which 0 may be a small one:
 where all norms have as many digits, or where the larger ones have more."""
 
-STEP = 100
+STEP = 10
 """So many units a norm is at most that is a small one at the next step, and written as 0."""
 
 FEW = 3
@@ -83,11 +85,10 @@ def _last_of(norms: Iterable[float]) -> list[float]:
 
 def _half(norms: Sequence[float]) -> float:
     """Return half of the last decimal with which norms are written, or 0 if 0 is 0 among them."""
-    norms = [float(norm) for norm in norms]  # what NumPy and PyTorch have prints otherwise
-    sizes = [norm for norm in norms if 0 < norm < math.inf]
+    sizes = [norm for norm in map(float, norms) if 0 < norm < math.inf]
     if len(sizes) < FEW or len(sizes) == len(norms):
         return 0.0
-    looked_at = [Decimal(repr(x)).normalize() for x in (*sizes[:LOOKED_AT], min(sizes))]
+    looked_at = [_written(x) for x in (*sizes[:LOOKED_AT], min(sizes))]
     written = max(-int(x.as_tuple().exponent) for x in looked_at)
     digits = max(len(x.as_tuple().digits) for x in looked_at)
     least, most = (x.adjusted() + written + 1 for x in (min(looked_at), max(looked_at)))
@@ -95,3 +96,10 @@ def _half(norms: Sequence[float]) -> float:
     far = 0.0 if most > digits else NEAR if least == most else FAR
     unit = 10.0**-written
     return unit / 2 if written in DECIMALS and min(sizes) <= far * unit else 0.0
+
+
+def _written(norm: float) -> Decimal:
+    """Return a norm as it is written, of float32 as that is."""
+    with np.errstate(over="ignore"):
+        small = np.float32(norm)
+    return Decimal(str(small) if float(small) == norm else repr(norm)).normalize()

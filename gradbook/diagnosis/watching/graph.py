@@ -216,12 +216,14 @@ def _is_of_weight(node: Any) -> bool:
         kind, last = kind_of(node), len(edges) == 1 and hasattr(edges[0], "variable")
         own = bool(_own_function(node))
         by_number = own or kind in BY_NUMBER or "FakeQuant" in kind
-        shapes += [sorted(_returned(node))] * own
+        shapes += [_returned(node)] * own
         made |= by_number
         if last or len(edges) != 1 or not (by_number or kind in ("T", *MOVES)):
             # A layer that somebody wrote returns something of another shape.
             of = last and sorted(edges[0].variable.shape)
-            return last and (depth == 0 or made) and all(s in ([], of) for s in shapes)
+            return (
+                last and (depth == 0 or made) and all(s is None or sorted(s) == of for s in shapes)
+            )
         node = edges[0]
     return False
 
@@ -231,7 +233,7 @@ def _lays_weights_beside(node: Any) -> bool:
 
     A code of weights beside the features is no position, and what is looked up is no weight.
     """
-    if kind_of(node) != "Cat" or len(shape := _returned(node)) != 3:
+    if kind_of(node) != "Cat" or len(shape := _returned(node) or ()) != 3:
         return False
     leaves = (leaf for leaf in map(_leaf_of, _behind(node)) if leaf is not None)
     alike = any(tuple(leaf.shape[-1:]) == shape[-1:] for leaf in leaves)
@@ -248,10 +250,10 @@ def _leaf_of(node: Any) -> Any:
     return node.variable
 
 
-def _returned(node: Any) -> tuple[int, ...]:
-    """Return the shape of what a node returned; nothing if it does not tell."""
+def _returned(node: Any) -> tuple[int, ...] | None:
+    """Return the shape of what a node returned, if it tells."""
     told = getattr(node, "_input_metadata", None)
-    return tuple(told[0].shape) if told else ()
+    return tuple(told[0].shape) if told else None
 
 
 def _own_function(node: Any) -> str:
