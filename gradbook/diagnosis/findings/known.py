@@ -194,15 +194,21 @@ class Known:
 
     def _is_made(self, name: str) -> bool:
         """Tell whether a layer with weights makes a state, between those that go into it and it."""
-        on = {n for path in self.paths for n in path.names}
         left, seen = [name], set[str]()
         while left:
             place = self.by_name[left.pop()]
             if place.layer:
                 return True
             seen.add(place.name)
-            left += [b for b in place.before if b not in on | seen and b in self.by_name]
+            left += [
+                b for b in place.before if b not in self._on_paths | seen and b in self.by_name
+            ]
         return False
+
+    @cached_property
+    def _on_paths(self) -> frozenset[str]:
+        """The names of all states on paths, also in branches."""
+        return frozenset(name for path in self.paths for name in path.names)
 
     @staticmethod
     def _worst(sign: int, paths: Iterable[Profile]) -> Profile:
