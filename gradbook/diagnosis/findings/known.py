@@ -200,9 +200,8 @@ class Known:
             if place.layer:
                 return True
             seen.add(place.name)
-            left += [
-                b for b in place.before if b not in self._on_paths | seen and b in self.by_name
-            ]
+            inner = (b for b in place.before if b not in self._on_paths and b not in seen)
+            left += [b for b in inner if b in self.by_name]
         return False
 
     @cached_property
