@@ -57,14 +57,16 @@ MANY = (
     "encoder_layers",
     "decoder_layers",
 )
-HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
-HEADS_OF_TWO = ("encoder_attention_heads", "decoder_attention_heads")
+HEADS = (
+    *("num_attention_heads", "encoder_attention_heads", "decoder_attention_heads"),
+    *("n_head", "n_heads", "num_heads"),
+)
 INNER = ("intermediate_size", "d_ff", "ffn_dim", "encoder_ffn_dim", "decoder_ffn_dim")
 POSITIONS = ("max_position_embeddings", "n_positions")
 SMALL = {
     **dict.fromkeys(WIDE, 64),
     **dict.fromkeys(MANY, 6),
-    **dict.fromkeys((*HEADS, *HEADS_OF_TWO), 4),
+    **dict.fromkeys(HEADS, 4),
     **dict.fromkeys(INNER, 160),
     **dict.fromkeys(POSITIONS, 128),
     "vocab_size": 211,

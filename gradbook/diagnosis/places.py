@@ -108,14 +108,14 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
     often = Counter(n for p in places for n in p.before)
     joined = {n for p in places if len(p.before) > 1 for n in p.before}
     by_name = {place.name: place for place in places}
-    early, known = _before_a_state(places), set[str]()
+    early = _before_a_state(places)
     norms = {n: p for p in places if p.normed for n in p.before}
     for place in places:
         inner = tuple(dict.fromkeys(n for b in place.before for n in through.get(b, ())))
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
         passed = alone is not None and not place.layer and normed[alone.name]
         normed[place.name] = place.normed or passed
-        grown[place.name] = place.grown or any(grown.get(b) for b in place.before if b not in known)
+        grown[place.name] = place.grown or any(grown.get(b) for b in place.before)
         gates = {passed_by.get(b, "") for b in place.before}
         gate = gates.pop() if len(gates) == 1 else ""
         passed_by[place.name] = gate or (place.name if place.beside else "")
@@ -126,8 +126,7 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         if reads and place.name not in early and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
             kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
-            kept = replace(kept, grown=grown[place.name])
-            known.add(place.name)
+            kept = replace(kept, grown=grown.pop(place.name))  # it tells of the way to a state
             norm = norms.get(place.name) if weak and not place.state else None
             found.append(_fed(_in_units_of(norm, kept), alone))
     exits: dict[str, float] = {}

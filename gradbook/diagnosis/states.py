@@ -49,11 +49,11 @@ class States:
         """The last on their way at which a weight is laid beside positions."""
         found, behind = set[str](), set[str]()
         for place in reversed(self.all):
-            if behind.isdisjoint(self.after[place.name]):
-                found |= {place.name} if place.grown else set()
-                behind |= {place.name} if place.grown else set()
-            else:
+            later = not behind.isdisjoint(self.after[place.name])
+            if place.grown or later:
                 behind.add(place.name)
+            if place.grown and not later:
+                found.add(place.name)
         return found
 
     @cached_property

@@ -161,14 +161,9 @@ class Known:
                 found.add(p.name)
         return found
 
-    def worst(self, sign: int, *, trunk: bool = False) -> Profile:
-        """Return the path with the largest fall or, with sign 1, with the largest rise.
-
-        Args:
-            trunk: Whether only those count that begin where the network does.
-        """
-        paths = [path for path, whole in self.paths.items() if whole or not trunk]
-        return self._worst(sign, paths)
+    def worst(self, sign: int) -> Profile:
+        """Return the path from the data with the largest fall or, with sign 1, largest rise."""
+        return self._worst(sign, (path for path, whole in self.paths.items() if whole))
 
     def worst_within(self, sign: int, least: int, limit: float) -> Profile:
         """Return that of the branches, from where each begins to where it comes to a path.

@@ -94,9 +94,7 @@ def sized(known: Known) -> Finding | None:
 
 def _ill(known: Known, *, trunk: bool) -> tuple[bool, Profile, Profile] | None:
     """Return whether a fall is the fault, and the paths of the largest fall and rise."""
-    worst = partial(known.worst, trunk=True)
-    if not trunk:
-        worst = partial(known.worst_within, least=DEEP, limit=SHORT)
+    worst = known.worst if trunk else partial(known.worst_within, least=DEEP, limit=SHORT)
     down, up = worst(-1), worst(1)
     normalized = known.record.normalized and _behind_norms(known, up).rise[0] < RISE
     rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
@@ -227,7 +225,7 @@ def _arrives(known: Known, found: Profile) -> str:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends if p.delta)]))
     if len(found.names) < 2:
         return f"The gradient arrives at {listed(names)}: no deeper layer was seen."
-    down, up = known.worst(-1, trunk=True).fall[0], known.worst(1, trunk=True).rise[0]
+    down, up = known.worst(-1).fall[0], known.worst(1).rise[0]
     text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
     return f"{text}{factor(down)} and grows by no more than {factor(up)}."
 

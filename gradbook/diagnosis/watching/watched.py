@@ -117,8 +117,9 @@ class Watched(Mapping[str, Any]):
         together: dict[str, list[Seen]] = {}
         for key, place in (pair for one in made for pair in one.places.items()):
             together.setdefault(key, []).append(place)
-        _share_layouts({key: found[-1] for key, found in together.items()})
-        shown = _shown_names({key: found[-1] for key, found in together.items()})
+        last = {key: found[-1] for key, found in together.items()}
+        _share_layouts(last)
+        shown = _shown_names(last)
         seen = [place for found in together.values() for place in found]
         whole = {n: frozenset(x for one in made for x in getattr(one, n)) for n in WHOLE}
         return Record(
