@@ -70,11 +70,8 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     rounding, doubtful = _rounding(layers, kept), _doubtful(layers)
     facts = tuple(_facts(layer, measured, {*rounding, *doubtful}) for layer in layers)
     loose = are_sorted_words([name for name in norms if name], layers)
-    seen = None if deltas is None else [entry for entry in deltas if entry.step not in done]
-    sent = None if seen is None else without_rounded_zeros(seen)
-    sizes, unsent = None, [*sent.below] if sent else hidden
-    if sent is not None:
-        sizes = {n: size for n, size in _sizes(sent.entries).items() if n not in sent.below}
+    seen = None if deltas is None else (entry for entry in deltas if entry.step not in done)
+    sizes, unsent = (None, hidden) if seen is None else _sizes(seen)
     given = read_deltas(sizes, layers, loose=loose or None, logged=True)
     skipped = passing(total)
     lost = (e for e in kept if not math.isfinite(e.norm))
@@ -84,13 +81,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     given = replace(given, nonfinite=(*given.nonfinite, *map(_when, bad)))
     evidence = gather(facts, given, loose=loose)
     notes = [note for note in (_at_zero(done, total), again, rounded, skipped, order.note) if note]
-    notes += [*_turns(norms), *_notes(kept, total, whole)]
-    if rounding:
-        text = "These biases hold 0 or rounding, as in front of a normalization; not compared: "
-        notes.append(f"{text}{listed(rounding)}.")
-    if doubtful:
-        text = "These biases may be those of normalizations, and were not compared: "
-        notes.append(f"{text}{listed(doubtful)}.")
+    notes += [*_turns(norms), *_notes(kept, total, whole), *_not_compared(rounding, doubtful)]
     notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
@@ -156,16 +147,28 @@ def _notes_of_file(log: Log) -> Iterator[str]:
 
 def sizes_of(entries: Iterable[Entry]) -> dict[str, float]:
     """Return the geometric means of a log over its steps, in the order of the network."""
-    read = without_rounded_zeros(entries)
-    if read.below:
-        text = f"deltas must be written with all digits, got nothing but 0 of {listed(read.below)}"
+    sizes, below = _sizes(entries)
+    if below:
+        text = f"deltas must be written with all digits, got nothing but 0 of {listed(below)}"
         raise BadInput(f"{text} where others are small, too: log them so, or leave deltas out")
-    return _sizes(read.entries)
+    return sizes
 
 
-def _sizes(entries: Iterable[Entry]) -> dict[str, float]:
-    norms = _norms_of(entries)
-    return {name: _mean(norms[name]) for name in network_order(norms).names}
+def _sizes(entries: Iterable[Entry]) -> tuple[dict[str, float], list[str]]:
+    """Return them, and the names of those of which nothing is written but 0."""
+    read = without_rounded_zeros(entries)
+    norms, below = _norms_of(read.entries), [*read.below]
+    return {n: _mean(norms[n]) for n in network_order(norms).names if n not in below}, below
+
+
+def _not_compared(rounding: Sequence[str], doubtful: Sequence[str]) -> Iterator[str]:
+    """Name the biases of which nothing can be told."""
+    if rounding:
+        text = "These biases hold 0 or rounding, as in front of a normalization; not compared: "
+        yield f"{text}{listed(rounding)}."
+    if doubtful:
+        text = "These biases may be those of normalizations, and were not compared: "
+        yield f"{text}{listed(doubtful)}."
 
 
 def _totals(entries: Sequence[Entry]) -> dict[float, float]:
@@ -277,10 +280,8 @@ def _at_zero(done: Collection[float], total: Mapping[float, float]) -> str:
     """Say that steps were left out at which the loss is 0."""
     steps = len(done) + len(total)
     text = f"At {len(done)} of {steps} steps, the first of them {min(done, default=0):g}, the loss "
-    text += (
-        "is at 0, and so are all gradients: there is nothing to learn there. They were left out."
-    )
-    return text if done else ""
+    text += "is at 0, and so are all gradients: there is nothing to learn there. "
+    return f"{text}They were left out." if done else ""
 
 
 def _turns(norms: Mapping[str, Sequence[float]]) -> Iterator[str]:
