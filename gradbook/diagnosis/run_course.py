@@ -64,7 +64,7 @@ def blown_up(moments: Sequence[Moment]) -> str:
 
 
 def stands_since(moments: Sequence[Moment], share: float, fifth: int = 1) -> int:
-    """Return the step from which on the loss does not fall, that of a fifth from 0 on, or 0."""
+    """Return the first step of a fifth, counted from 0, if the loss falls no more from it, or 0."""
     told, steps = losses_of(moments), [m.step for m in moments if m.loss is not None]
     part = len(told) // FIFTH
     if len(told) < 4 * FIFTH or not all(map(math.isfinite, told)):

@@ -396,6 +396,26 @@ def test_weights_that_begin_with_zero_are_neither_cut_nor_dead(
     assert bare.verdict is not V.CUT or "weights" in bare.steps[0].text
 
 
+@pytest.mark.parametrize("seen", ["nothing", "δ", "δ and activations"])
+@pytest.mark.parametrize("way", ["relu", "tanh"])
+def test_where_the_head_alone_gets_something_its_weights_decide(way: str, seen: str) -> None:
+    """A head of zeros is no fault, a cut in front of it is one: without weights both look alike."""
+    whole, head = begun([], way), begun([4], way)
+    nothing = [{name: 0 * g for name, g in layer.items()} for layer in whole.grads[:4]]
+    cut = whole._replace(
+        grads=[*nothing, whole.grads[4]], dh=[*(0 * d for d in whole.dh[:4]), whole.dh[4]]
+    )
+    shut = begun([], "relu", lifts={3: -100.0})
+    for net, known, bare in ((head, V.ZERO_START, None), (cut, V.CUT, None), (shut, None, V.DEAD)):
+        on = [np.ones((64, 16)) for _ in range(4)] if net is not shut else None
+        given = {} if seen == "nothing" else {"deltas": net.dh}
+        given |= {"activations": on} if seen == "δ and activations" and on else {}
+        report = gradbook.diagnose(net.grads, **given)
+        assert report.verdict is (bare or V.CANNOT_TELL)
+        assert bare or ("weights are 0" in report.reason and "weights" in report.steps[0].text)
+        assert gradbook.diagnose(net.grads, weights=net.weights, **given).verdict is (known or bare)
+
+
 @pytest.mark.parametrize("given", GIVEN)
 @pytest.mark.parametrize(
     ("zero", "way", "biases"),

@@ -2,7 +2,8 @@
 
 A finding is a function of what is known: it returns what it found with its evidence, or None. Its
 limits and its words stand beside it. `FINDINGS` lists them in order of consequence; the first one
-names the verdict. What was not watched is judged `by_sizes` alone.
+names the verdict. What was not watched is judged `by_sizes`, and by what is known of its weights
+and of the step.
 """
 
 from collections.abc import Callable

@@ -83,8 +83,7 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
     # Units that are off leave nothing to read, and where paths lead around they hold not all back.
     if e.stop or (e.silent == 1 and (e.blocks or e.normalized)):
         text = f"Up to {e.stop or 'the last layer'} all gradients are exactly 0, and what reads it "
-        text += "gets some: the graph is cut there, or what lies there is flat."
-        return Finding(Verdict.CUT, text, since=e.stop or None, hint="exactly")
+        return _in_front(e, f"{text}gets some")
     text = f"{e.silent:.0%} of the hidden units get a gradient of exactly 0 from every example: "
     text += "they are off, or what lies behind them is flat or cut. Their activations would tell."
     return Finding(Verdict.DEAD, text)
@@ -93,13 +92,27 @@ def _silent(e: Evidence, limits: Limits) -> Finding | None:
 def _nothing_hidden(e: Evidence) -> Finding | None:
     """Judge the output where the δ of all hidden layers are 0."""
     if e.output is not None and e.output > CLEAR:
-        text = "The loss has a gradient at the output, and that of every hidden layer is exactly 0."
-        return Finding(Verdict.DEAD, text)
+        text = "The loss has a gradient at the output, and that of every hidden layer is exactly 0"
+        # What units that are off put out is 0, and gives the weights that read it nothing.
+        off = Finding(Verdict.DEAD, f"{text}.")
+        return _in_front(e, f"{text}, and its weights get some") if e.head_alone else off
     if e.output != 0 or e.reached:
         return None
     text = "Nothing comes from the loss: δ at the output is exactly 0. It is mostly not your "
     text += "layers; look at what stands between the last one and the loss."
     return Finding(Verdict.LOSS, text)
+
+
+def _in_front(e: Evidence, text: str) -> Finding:
+    """Say what keeps a gradient from all in front, which a head of weights of 0 does as well."""
+    if e.head_alone and not e.weighed:
+        text += (
+            ": the output layer's weights are 0, as at the start of some networks, the graph is "
+        )
+        text += "cut in front of it, or what lies there is flat. The weights would tell."
+        return Finding(Verdict.CANNOT_TELL, text, since=e.stop or None, hint="exactly")
+    text += ": the graph is cut there, or what lies there is flat."
+    return Finding(Verdict.CUT, text, since=e.stop or None, hint="exactly")
 
 
 def _trusted(e: Evidence, limits: Limits) -> tuple[Profile, float] | None:

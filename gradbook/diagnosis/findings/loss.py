@@ -82,7 +82,7 @@ def masked(known: Known) -> str:
 
 
 def loss_sends_nothing(known: Known) -> Finding | None:
-    """Find that δ is 0, or next to it, where the loss meets the network: no layer is to blame."""
+    """Find that δ is 0, or next to it, where the loss meets the network: mostly no layer's."""
     if factors := _factors(known):
         return _in_products(known, factors)
     ends = known.ends or _silent_ends(known)

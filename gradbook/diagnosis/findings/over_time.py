@@ -27,7 +27,7 @@ def stacked(known: Known) -> Finding | None:
             text = f"Over the {steps.depth} layers of {steps.name or 'the network'} the gradient "
             read = ", over what they read" if "weight" in start else ""
             text += f"falls by {factor(size)} from {start} down to {end}{read}."
-            return Finding(Verdict.VANISHING, text, found, end, "stack")
+            return Finding(Verdict.VANISHING, text, found, found.since(-1), "stack")
     return None
 
 
@@ -118,7 +118,7 @@ def _over(sizes: Sequence[float]) -> Profile:
 
 
 def every_step(known: Known) -> Finding | None:
-    """Say for which lag something arrives where each step has a loss of its own."""
+    """Say from which lag on little arrives where each step has a loss of its own."""
     for steps in known.record.steps:
         if not _own_losses(known, steps):
             continue
@@ -127,13 +127,13 @@ def every_step(known: Known) -> Finding | None:
             text = f"{start}forgotten. Ask once with the last step's loss alone."
             return Finding(Verdict.CANNOT_TELL, text, hint="lag")
         path = _over(steps.lags)
-        size, _, end = path.fall
+        size = path.fall[0]
         if size >= IN_TIME:
             text = f"{start}forgotten. What the last step's loss sends falls by {factor(size)} "
             back = [level - path.levels[-1] for level in path.levels[::-1]]
             lag = next((i for i, level in enumerate(back) if level <= -2), len(back))
             text += f"over {len(steps.lags) - 1} steps: a hundredth is left {lag} steps back."
-            return Finding(Verdict.CANNOT_TELL, text, path, end, "lag")
+            return Finding(Verdict.CANNOT_TELL, text, path, path.since(-1), "lag")
     return None
 
 

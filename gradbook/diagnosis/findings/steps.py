@@ -52,7 +52,7 @@ def _decays(weight: Parameter) -> bool:
 
 
 def frozen(known: Known) -> Finding | None:
-    """Find that of the weights that a step is meant for most stand still."""
+    """Find that half of the weights that a step is meant for stand still, or have a rate of 0."""
     held = [p for p in known.asked if p.rate is not None]
     none = [p.name for p in held if p.rate == 0]
     if 0 < len(none) < len(held):

@@ -86,6 +86,10 @@ class Evidence:
     """Whether δ is given of what stands side by side in blocks, and so is not compared."""
     output: float | None = None
     """That at the output layer, if given."""
+    head_alone: bool = False
+    """Whether the output layer's weights get a gradient, and nothing in front of them does."""
+    weighed: bool = False
+    """Whether weights are given."""
     notes: tuple[str, ...] = ()
     """What was done to δ before it was compared."""
     unordered: bool = False

@@ -142,6 +142,8 @@ def gather(
         silent=_silent(_free(main, held)),
         stop=_stop(_free(weighted, held)),
         off=float(np.mean(off)) if off else None,
+        head_alone=not unordered and _head_alone(weighted),
+        weighed=any(layer.matrices for layer in facts),
         underflow=_underflow(measured),
         ratios=_ratios(main, outputs, held) if straight else None,
         norms=_profile("shifts", shifts) if plain else None,
@@ -247,6 +249,11 @@ def _stop(layers: Sequence[Facts]) -> str:
     still = [*takewhile(lambda layer: layer.silent == 1, layers)]
     reads = [m.norm for x in layers[len(still) :][:1] if x.weight and (m := x.weight.statistics)]
     return still[-1].name if still and any(reads) else ""
+
+
+def _head_alone(layers: Sequence[Facts]) -> bool:
+    front = (moves(one) for layer in layers[:-1] for one in (layer.weight, layer.bias))
+    return not any(front) and any(moves(layer.weight) for layer in layers[-1:])
 
 
 def _underflow(found: Sequence[Measured]) -> bool:
