@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -192,9 +193,73 @@ def test_what_another_optimizer_holds_is_not_cut_at_the_first_step() -> None:
     del optimizer, other
     assert ask(net, entropy(*rows()), optimizer=mine).verdict is V.CUT
     net.zero_grad()
-    older = torch.optim.Adam(net.parameters(), 1e-3)
-    assert ask(net, entropy(*rows()), optimizer=mine).verdict is V.CUT
-    assert older.param_groups
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_of_two_optimizers_that_share_weights_the_steps_tell_whether_both_are_used(
+    steps: int,
+) -> None:
+    """As where one trains all and the other a part; one that takes no step is an older one."""
+    net = dense([16, 32, 32, 4], nn.ReLU)
+    part, whole = (torch.optim.Adam(of.parameters(), 1e-3) for of in (net[:2], net))
+    deltas = gradbook.watch(net)
+    for expected in (V.HEALTHY, V.CUT if not steps else V.HEALTHY):
+        entropy(*rows())(net).backward()
+        report = gradbook.diagnose(net, deltas=deltas, optimizer=part)
+        assert report.verdict is expected
+        for optimizer in (part, *steps * [whole]):
+            optimizer.step()
+        net.zero_grad()
+
+
+NUMBERS = {
+    "of no axis": torch.tensor(1.5),
+    "of one number": torch.ones(1),
+    "empty": torch.zeros(0),
+    "of five axes": torch.ones(1, 1, 1, 1, 3),
+    "complex": torch.ones(3, dtype=torch.complex64),
+    "in bfloat16": torch.ones((), dtype=torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize("run", [True, False])
+def test_a_weight_of_any_shape_stops_neither_the_training_nor_the_report(
+    kind: str, used: bool, run: bool
+) -> None:
+    """A temperature, a threshold, what CLIP multiplies by."""
+    net = dense([16, 32, 32, 4], nn.Tanh)
+    net.register_parameter("factor", nn.Parameter(NUMBERS[kind].clone()))
+    optimizer, (x, y) = torch.optim.Adam(net.parameters(), 1e-3), rows()
+    watched = gradbook.watching(net, optimizer=optimizer) if run else gradbook.watch(net)
+    for _ in range(3):
+        optimizer.zero_grad()
+        factor = (1 + net.factor.real.sum()) if used else 1.0
+        (F.cross_entropy(net(x), y) * factor).backward()
+        report = None if run else gradbook.diagnose(net, deltas=watched, optimizer=optimizer)
+        if run:
+            watched.step()
+        optimizer.step()
+    report = watched.report() if run else report
+    assert report.verdict is V.HEALTHY if used else report.verdict in (V.HEALTHY, V.CUT)
+
+
+def test_what_fails_in_a_hook_does_not_stop_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks on may fail; then it says so, and gradients come as without it."""
+    net, (x, y) = dense([16, 32, 32, 4], nn.Tanh), rows()
+    F.cross_entropy(net(x), y).backward()
+    alone = [p.grad.clone() for p in net.parameters()]
+    for module, name in (("asking", "see"), ("record", "size_of")):
+        inside = sys.modules[f"gradbook.diagnosis.watching.{module}"]
+        monkeypatch.setattr(inside, name, lambda *_, **__: 1 / 0)
+        deltas = gradbook.watch(net)
+        net.zero_grad()
+        with pytest.warns(RuntimeWarning, match="gradbook could not look at a step"):
+            F.cross_entropy(net(x), y).backward()
+        assert all(torch.equal(p.grad, g) for p, g in zip(net.parameters(), alone, strict=True))
+        deltas.remove()
+        monkeypatch.undo()
 
 
 # Kind 2: exactly zero is not dead.

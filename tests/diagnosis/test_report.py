@@ -163,7 +163,7 @@ def test_unused_tied_and_non_finite_tensors_are_named() -> None:
     assert report.verdict is Verdict.NON_FINITE
     assert report.since == "fc2.weight"
     rows = {row.name: row for row in report.rows}
-    assert rows["fc3"].remark == "fc3.weight unused"
+    assert rows["fc3"].remark == "no gradient: fc3.weight"
     assert rows["head"].remark == "head.weight tied to embed.weight"
     assert rows["fc2"].nonfinite == 1
     assert math.isnan(rows["fc3"].rms)

@@ -74,13 +74,13 @@ def measured_of(
     measured = {found.name: found for found in watched(measure(tensors, most), len(tensors))}
     others = [_usable(hand_over(one, "snapshots"), of_net=of_net)[0] for one in snapshots]
     measured = _merged(measured, others)
-    layers = group({name: measured[name].shape for name in order.names})
+    known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
+    layers = group({name: measured[name].shape or _shape(known, name) for name in order.names})
     if not of_net and run_back(layers):
         layers = layers[::-1]
         names = tuple(member.name for layer in layers for member in layer.members)
         text = "As their shapes tell, the layers came last to first: they were turned around."
         order = Order(names, text)
-    known = None if weights is None else _with_gradients(hand_over(weights, "weights"), measured)
     updates: dict[str, Update] = {}
     if known is not None and lr is not None:
         own = tensors.only(name for name, found in measured.items() if found.tied_to is None)
@@ -104,6 +104,15 @@ def measured_of(
         lost=() if seen is None else tuple(_lost(order.names, seen, whole)),
     )
     return replace(found, notes=(*notes, *_notes(found, order.note, len(snapshots))))
+
+
+def _shape(weights: Tensors | None, name: str) -> tuple[int, ...] | None:
+    """Return the shape of a weight, which tells what it is where it has no gradient."""
+    try:
+        held = None if weights is None else weights.get(name)
+    except Odd:
+        return None
+    return None if held is None else held.shape
 
 
 def _lost(names: Sequence[str], weights: Tensors, updates: Mapping[str, Update]) -> Iterator[str]:

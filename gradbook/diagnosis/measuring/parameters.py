@@ -80,19 +80,38 @@ class Net:
     @cached_property
     def elsewhere(self) -> frozenset[int]:
         """The `id` of the weights that another optimizer holds, as each half of a GAN has one."""
-        weights = self.weights.items()
-        written = (version_of(w) - self.versions.get(n, version_of(w)) for n, w in weights)
-        known = self.others.union(self.groups)
-        left = any(w.requires_grad and id(w) not in known for _, w in weights)
-        if self.optimizer is None or max(written) > PATIENCE:
+        if self.optimizer is None or self._written > PATIENCE:
             return frozenset()
-        if not left:
+        if not self._left:
             return self.others
+        # One that shares weights with this one is an older one, or of another step.
+        return frozenset().union(*(ids for ids in self._living if ids.isdisjoint(self.groups)))
+
+    @cached_property
+    def shared(self) -> frozenset[int]:
+        """The same of one that shares weights, as long as no step has told whether it is older."""
+        begins = self._left and not self._written
+        return frozenset().union(*self._living) if begins else frozenset()
+
+    @cached_property
+    def _written(self) -> int:
+        weights = self.weights.items()
+        counts = (version_of(w) - self.versions.get(n, version_of(w)) for n, w in weights)
+        return max(counts, default=0)
+
+    @cached_property
+    def _left(self) -> bool:
+        """Whether some weights are in no optimizer that is known."""
+        known = self.others.union(self.groups)
+        asked = any(w.requires_grad and id(w) not in known for w in self.weights.values())
+        return self.optimizer is not None and asked
+
+    @cached_property
+    def _living(self) -> list[set[int]]:
+        """What the optimizers hold that are alive."""
         living = (x for x in gc.get_objects() if hasattr(type(x), "add_param_group"))
         groups = (getattr(x, "param_groups", ()) for x in living)
-        held = ({id(p) for group in mine for p in group["params"]} for mine in groups)
-        # One that shares weights with this one is an older one, or of another step.
-        return frozenset().union(*(ids for ids in held if ids.isdisjoint(self.groups)))
+        return [{id(p) for group in mine for p in group["params"]} for mine in groups]
 
 
 def innermost(optimizer: Any) -> Any:
@@ -147,7 +166,7 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
         else _gain(ratio * step.weight.rms, () if id(weight) in net.tables else shape),
         stepped=None if net.optimizer is None or weight is None else bool(group),
         moved=(name in net.versions and version_of(weight) != net.versions[name])
-        or id(weight) in net.elsewhere,
+        or id(weight) in net.elsewhere | net.shared,
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
         breaks=not lost and step is not None and step.gradient.nonfinite > 0,

@@ -13,7 +13,7 @@ from typing import Any
 
 from gradbook.diagnosis.places import enters
 from gradbook.diagnosis.watching import graph, modules
-from gradbook.diagnosis.watching.modules import is_loop, own_weights, tensors_in
+from gradbook.diagnosis.watching.modules import harmless, is_loop, own_weights, tensors_in
 from gradbook.diagnosis.watching.numbers import (
     here_and_there,
     is_half,
@@ -89,7 +89,7 @@ def _count_off(made: Pass, place: Seen, node: Any) -> None:
             place.numbers["off"] = units_shut(came[0], sent[0], 1 if first else -1)
 
     if alone and not getattr(node, "_saved_min", 0) and getattr(node, "_saved_max", None) is None:
-        node.metadata["off"] = node.register_hook(modules.compiler_off(passed))
+        node.metadata["off"] = node.register_hook(modules.compiler_off(harmless(passed)))
 
 
 def _apart(made: Pass, weights: Sequence[graph.Weight], node: Any, own: set[int]) -> list[Any]:
@@ -114,7 +114,8 @@ def _see_operation(made: Pass, node: Any, weights: Sequence[graph.Weight]) -> Se
     place.state = place.layer = bool(mine)
     place.weak, place.beside = not mine, graph.is_beside(node)
     made.nodes[node, 0] = key
-    node.register_prehook(lambda deltas: made.take(place, deltas[0]) if deltas else None)
+    took = harmless(lambda deltas: made.take(place, deltas[0]) if deltas else None)
+    node.register_prehook(took)
     return place
 
 
@@ -132,7 +133,8 @@ def separate(made: Pass, returned: Sequence[Any]) -> None:
     for node, position, edge in graph.readers_of([t.grad_fn for t in asking], seen):
         place = seen[edge]
         place.sent_on.append(None)
-        node.register_hook(partial(_sent_on, made, place, len(place.sent_on) - 1, position))
+        sent = partial(_sent_on, made, place, len(place.sent_on) - 1, position)
+        node.register_hook(harmless(sent))
 
 
 def _sent_on(made: Pass, place: Seen, which: int, position: int, sent: Any, _: Any) -> None:

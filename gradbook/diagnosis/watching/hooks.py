@@ -8,7 +8,7 @@ from typing import Any
 
 from gradbook.diagnosis.watching import asking, graph, keras_layers, modules
 from gradbook.diagnosis.watching.keras_layers import is_keras
-from gradbook.diagnosis.watching.modules import LISTS, PARAMETRIZED, compiler_off
+from gradbook.diagnosis.watching.modules import LISTS, PARAMETRIZED, compiler_off, harmless
 from gradbook.diagnosis.watching.numbers import (
     BOUNDED,
     RAW,
@@ -72,7 +72,7 @@ def watch(net: Any) -> Watched:
 
 
 def _hook(watched: Watched, register: Callable[..., Any], act: Callable[..., Any]) -> None:
-    watched._hooks.callback(register(_Hook(watched, act), with_kwargs=True).remove)
+    watched._hooks.callback(register(_Hook(watched, harmless(act)), with_kwargs=True).remove)
 
 
 class _Hook:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise, takewhile
 from typing import Any
 
+from gradbook.diagnosis.watching.modules import harmless
 from gradbook.diagnosis.watching.record import version_of
 
 SOME = 16
@@ -59,7 +60,9 @@ def _first(weight: Any) -> Any:
     """Return the first numbers of a weight, a copy; None of one that lies in pieces."""
     x = weight.detach()
     plain = type(x).__name__ == "Tensor" and str(x.layout) == "torch.strided" and x.numel()
-    return x[(0,) * (x.ndim - 1)][..., :ROW].clone() if plain else None
+    while plain and x.ndim > 1:
+        x = x[0]
+    return x.reshape(-1)[:ROW].clone() if plain else None
 
 
 def _alike(before: list[tuple[int, Any]], after: list[tuple[int, Any]]) -> bool:
@@ -133,4 +136,4 @@ class _Look:
     def __call__(self, _: Any) -> None:
         left, weight = self._left(), self._weight()
         if left is not None and weight is not None:
-            left.came(weight)
+            harmless(left.came)(weight)

@@ -5,6 +5,7 @@ No framework is imported.
 
 import re
 import sys
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -163,6 +164,20 @@ def compiler_off(act: Callable[..., Any]) -> Callable[..., Any]:
     disable: Any = getattr(sys.modules.get("torch._dynamo"), "disable", None)
     wrapped: Callable[..., Any] = act if disable is None else disable(act)
     return wrapped
+
+
+def harmless(act: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep what fails in a hook out of the training that it looks at: warn, and return nothing."""
+
+    def safe(*given: Any) -> Any:
+        try:
+            return act(*given)
+        except Exception as error:
+            text = f"gradbook could not look at a step, and may say what is wrong of it: {error!r}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+            return None
+
+    return safe
 
 
 def transformed() -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradbook.diagnosis.places import Place
 from gradbook.diagnosis.watching.graph import Way
-from gradbook.diagnosis.watching.modules import compiler_off, differentiating
+from gradbook.diagnosis.watching.modules import compiler_off, differentiating, harmless
 from gradbook.diagnosis.watching.numbers import is_half, size_of, taken_again
 
 
@@ -188,7 +188,7 @@ class Pass:
 
     def hook(self, tensor: Any, act: Callable[[Any], None]) -> None:
         """Call a function with the gradient of a tensor; of a leaf until the next step begins."""
-        handle = tensor.register_hook(compiler_off(act))
+        handle = tensor.register_hook(compiler_off(harmless(act)))
         if tensor.grad_fn is None:
             self.leaves.callback(handle.remove)
 
