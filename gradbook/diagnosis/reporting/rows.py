@@ -64,7 +64,8 @@ def _row(layer: Layer, examined: Examined) -> Row:
     whole = combine(own)
     weight, gradient = combine(s.weight for s in steps), combine(s.gradient for s in steps)
     moved = steps[0].lr * gradient.rms / weight.rms if weight.rms > 0 else None
-    remarks = [f"no gradient: {m.name}" for m in found if m.statistics is None]
+    none = [m.name for m in found if m.statistics is None]
+    remarks = [f"no gradient: {', '.join(none)}"] if none else []
     remarks += [f"{m.name} tied to {m.tied_to}" for m in found if m.tied_to is not None]
     return Row(
         name=shown(layer.name or layer.members[0].name),

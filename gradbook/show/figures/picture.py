@@ -5,7 +5,9 @@ import html
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from gradbook.show import theme
@@ -32,7 +34,7 @@ class Picture:
     caption: str
 
     def __post_init__(self) -> None:
-        """Refuse a figure without its texts, and settle its layout for good."""
+        """Refuse a figure without its texts."""
         if not isinstance(self.figure, Figure):
             raise TypeError(f"figure must be a matplotlib.figure.Figure, got {self.figure!r}")
         for name, text in (("alt", self.alt), ("caption", self.caption)):
@@ -40,8 +42,6 @@ class Picture:
                 raise TypeError(f"{name} must be a string, got {text!r}")
             if not text.strip():
                 raise ValueError(f"{name} must not be empty: every figure needs one, got {text!r}")
-        with house_style():
-            settle(self.figure)
 
     @property
     def caption_html(self) -> str:
@@ -62,7 +62,10 @@ class Picture:
         """Write the figure as SVG for a white page: text as text, the same bytes every time."""
         page = io.StringIO()
         with house_style():
-            self.figure.savefig(page, format="svg", metadata=_NO_METADATA)
+            settle(self.figure)
+            # `savefig` draws a figure twice, the first time for a layout that is settled here.
+            canvas: Any = FigureCanvasSVG(self.figure)
+            canvas.print_svg(page, metadata=_NO_METADATA)
         return page.getvalue()
 
     def _repr_html_(self) -> str:
