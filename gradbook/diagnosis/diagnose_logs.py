@@ -18,6 +18,7 @@ from gradbook.diagnosis.findings.over_steps import (
     learned,
     passing,
     peaks,
+    surging,
     takes_turns,
 )
 from gradbook.diagnosis.measuring.deltas import read_deltas
@@ -59,7 +60,7 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     kept, again = _resumed([entry for entry in kept if entry.step not in done])
     kept, rounded, below = without_rounded_zeros(kept)
     norms, total = _norms_of(kept), _totals(kept)
-    whole = norms.pop("", None) is not None
+    norms.pop("", None)
     order = network_order(norms)
     # They say in which order layers come, and not whether something comes there.
     norms = {name: of_name for name, of_name in norms.items() if name not in below}
@@ -81,14 +82,15 @@ def diagnose_log(entries: Iterable[Entry], *, deltas: Iterable[Entry] | None = N
     given = replace(given, nonfinite=(*given.nonfinite, *map(_when, bad)))
     evidence = gather(facts, given, loose=loose)
     notes = [note for note in (_at_zero(done, total), again, rounded, skipped, order.note) if note]
-    notes += [*_turns(norms), *_notes(kept, total, whole), *_not_compared(rounding, doubtful)]
+    notes += [*_turns(norms), *_notes(kept, total), *_not_compared(rounding, doubtful)]
     notes += _notes_of_file(entries) if isinstance(entries, Log) else ()
     found = Examined(layers, measured, {}, facts, tuple(notes), evidence=evidence)
     first = decide(evidence) if norms or evidence.nonfinite else _of_total(total)
     first = _as_written(first, unsent, hidden)
     if first.verdict is Verdict.CANNOT_TELL:
         first = _idle({n: of for n, of in norms.items() if n not in rounding}, total) or first
-    findings = in_order(filter(None, [first, growing(total), ceasing(total)]))
+    grows = growing(total) or surging(total)
+    findings = in_order(filter(None, [first, grows, ceasing(total)]))
     report = report_of(found, findings)
     said = {finding.verdict for finding in findings}
     if not said.issuperset((Verdict.NON_FINITE, Verdict.GROWING)):
@@ -138,6 +140,8 @@ def _notes_of_file(log: Log) -> Iterator[str]:
         steps = f"{log.missing} step{'s' * (log.missing > 1)}"
         text = f"At {steps} all norms are NaN, as where a tool has no number, and later "
         yield f"{text}ones are finite: they were left out."
+    if log.numbered:
+        yield "Many lines are of one epoch: each is a step of its own, numbered from 0."
     if log.squares:
         named = listed(list(log.squares), 3)
         yield f"By their names these columns hold squares, and their roots were taken: {named}."
@@ -297,7 +301,7 @@ def _turns(norms: Mapping[str, Sequence[float]]) -> Iterator[str]:
 
 def _of_total(total: Mapping[float, float]) -> Finding:
     """Judge a log that has no layers."""
-    sizes = list(total.values())
+    sizes = [norm for norm in total.values() if math.isfinite(norm)]
     if not any(sizes):
         text = f"The norm of all gradients is exactly 0 at all {len(sizes)} steps: no weight moves."
         return Finding(Verdict.FROZEN, text, hint="idle 0")
@@ -306,11 +310,17 @@ def _of_total(total: Mapping[float, float]) -> Finding:
     return Finding(Verdict.CANNOT_TELL, falls(total) + text)
 
 
-def _notes(entries: Sequence[Entry], total: Mapping[float, float], whole: bool) -> Iterator[str]:
+def _notes(entries: Sequence[Entry], total: Mapping[float, float]) -> Iterator[str]:
+    whole = [entry.step for entry in entries if not entry.name]
     back = next((b for a, b in pairwise(entries) if b.step < a.step), None)
     if back is not None:
         text = f"Steps go back to {back.step:g}, as where a run is resumed: both parts count"
         yield text + (", of norms of all gradients the later one at a step." if whole else ".")
+    elif count := len(whole) - len(set(whole)):
+        yield f"At {count} of {len(whole)} lines the step is an earlier one's: the last counts."
+    lost = (e.step for e in entries if not (e.name or math.isfinite(e.norm)))
+    if over := [f"{step:g}" for step in dict.fromkeys(lost) if math.isfinite(total[step])]:
+        yield f"At step {listed(over)} a norm is not finite, and a later one of that step counts."
     sizes = [norm for norm in total.values() if math.isfinite(norm)]
     top = max(sizes, default=0.0)
     same = sum(math.isclose(size, top, rel_tol=1e-3) for size in sizes)

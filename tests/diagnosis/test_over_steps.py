@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,9 +13,17 @@ import pytest
 
 from gradbook.diagnosis import BadInput, Entry, Report, Verdict, diagnose_log, open_log
 from gradbook.diagnosis.diagnose_logs import sizes_of
-from gradbook.diagnosis.findings.over_steps import ceasing, falls, passing, peaks, takes_turns
+from gradbook.diagnosis.findings.over_steps import (
+    ceasing,
+    falls,
+    passing,
+    peaks,
+    surging,
+    takes_turns,
+)
 from gradbook.diagnosis.reading.log_columns import columns_of
 from gradbook.diagnosis.reading.logs import Log
+from gradbook.diagnosis.reporting.advice import HINTS
 
 V = Verdict
 
@@ -43,6 +52,31 @@ def test_norms_that_become_zero_are_told_with_their_step() -> None:
     assert ceasing({0.0: 1.0, 1.0: 0.0}) is None
 
 
+@pytest.mark.parametrize("noise", [1.0, 3.0])
+@pytest.mark.parametrize("flat", [60, 300])
+def test_what_grew_over_the_last_steps_before_it_was_lost_is_told(flat: int, noise: float) -> None:
+    by = noise ** np.random.default_rng(0).uniform(-1, 1, flat + 40)
+    norms = by * 1.9 ** np.maximum(np.arange(flat + 40) - flat, 0)
+    report = total(lambda step: math.nan if step > flat + 36 else norms[step], flat + 40)
+    assert [found.verdict for found in report.findings] == [V.NON_FINITE, V.GROWING]
+    assert "by a factor of 10^" in report.findings[1].reason
+    if flat == 300:
+        assert re.search(r"over the last (3|4)\d finite steps, to", report.findings[1].reason)
+    assert report.steps[0] is HINTS["grew"]
+
+
+@pytest.mark.parametrize("last", [1.0, 1e6], ids=["noise", "a peak"])
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_and_a_single_peak_before_what_is_lost_are_no_growth(seed: int, last: float) -> None:
+    norms = 3.0 ** np.random.default_rng(seed).normal(size=60)
+    norms[-2] *= last
+    report = total(lambda step: math.nan if step == 59 else norms[step], 60)
+    assert report.verdict is V.NON_FINITE
+    assert len(report.findings) == 1
+    level = norms * np.where(np.arange(60) > 45, 1e3, 1.0)
+    assert surging(dict(enumerate([*level, math.nan]))) is None
+
+
 @pytest.mark.parametrize("grows", [True, False])
 @pytest.mark.parametrize("end", [0.0, math.nan])
 def test_what_grew_before_it_was_lost_is_told_first(end: float, grows: bool) -> None:
@@ -56,6 +90,10 @@ def test_what_grew_before_it_was_lost_is_told_first(end: float, grows: bool) -> 
     if end == 0.0:
         assert report.verdict is (V.GROWING if grows else V.CUT)
         assert "At first they were not." in report.reason
+
+
+def test_what_a_total_norm_comes_from_is_finite() -> None:
+    assert "from 1 to 2" in total(lambda step: math.inf if step < 3 else 1.0 + step // 25).reason
 
 
 def test_what_ends_in_infinity_behind_a_zero_is_not_finite() -> None:
@@ -118,6 +156,111 @@ def test_other_separators_overflows_and_repeated_steps_are_read(tmp_path: Path) 
     assert norms(tmp_path / "x.csv", "step,grad_norm\n0,-1\n1,2\n") == [math.inf, 2.0]
     lines = [json.dumps({"step": s // 2, "grad_norm": s}) for s in range(4)]
     assert norms(tmp_path / "x.jsonl", "\n".join(lines)) == [0.0, 1.0, 2.0, 3.0]
+
+
+LINES = {
+    "total": [("", 1.0)],
+    "wide": [("fc1", 1.0), ("fc2", 2.0), ("fc3", 3.0)],
+    "both": [("", 1.0), ("fc1", 1.0), ("fc2", 2.0)],
+}
+
+
+@pytest.mark.parametrize("lines", LINES)
+@pytest.mark.parametrize("each", [2, 5, 20])
+@pytest.mark.parametrize("rounded", [0, 2])
+def test_many_lines_of_an_epoch_are_as_many_steps(
+    lines: str, each: int, rounded: int, tmp_path: Path
+) -> None:
+    """As the Trainer prints them: with an epoch, and no step."""
+    rows = [
+        {"loss": 9.0 - at, **{n or "grad_norm": x * 2.0**at for n, x in LINES[lines]}}
+        for at in range(20)
+    ]
+    told = [row | {"epoch": at // each / 10**rounded} for at, row in enumerate(rows)]
+    told.insert(7, {"epoch": told[7]["epoch"], "eval_loss": 1.0})
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, told)))
+    log = open_log(tmp_path / "x.jsonl")
+    report = diagnose_log(log)
+    assert V.GROWING in [finding.verdict for finding in report.findings]
+    assert log.losses[19] == -10.0
+    assert any("each is a step of its own" in note for note in report.notes)
+    lines_of_steps = [json.dumps(row | {"step": step}) for step, row in enumerate(rows)]
+    (tmp_path / "y.jsonl").write_text("\n".join(lines_of_steps))
+    assert [*open_log(tmp_path / "x.jsonl")] == [*open_log(tmp_path / "y.jsonl")]
+
+
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_lines_of_an_epoch_need_not_hold_the_same(every: int, tmp_path: Path) -> None:
+    """As where layers are looked at now and then, or take turns."""
+    rows = [
+        {"epoch": at // 20, "grad_norm": 1.0} | ({} if at % every else {"fc1": 1.0, "fc2": 2.0})
+        for at in range(80)
+    ]
+    turns = [{"epoch": at // 20, f"fc{at % every}": 1.0, "fc9": 1.0} for at in range(80)]
+    for found in (rows, turns):
+        (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, found)))
+        assert {entry.step for entry in open_log(tmp_path / "x.jsonl")} == {*range(80)}
+
+
+def test_lines_of_layers_are_numbered_where_an_epoch_begins_anew(tmp_path: Path) -> None:
+    text = "epoch,layer,grad_norm\n" + "".join(f"0,fc{k},{k}\n" for k in (1, 2, 1, 2, 1, 2))
+    (tmp_path / "x.csv").write_text(text)
+    steps = [(entry.step, entry.name) for entry in open_log(tmp_path / "x.csv")]
+    assert steps == [(s, name) for s in range(3) for name in ("fc1", "fc2")]
+
+
+@pytest.mark.parametrize("again", [[], [3]], ids=["once", "resumed"])
+@pytest.mark.parametrize("part", [1, 0.25])
+def test_a_line_for_each_epoch_keeps_it(again: list[int], part: float, tmp_path: Path) -> None:
+    epochs = [at * part for at in (0, 1, 2, 3, *again, 4, 5, 6)]
+    text = "\n".join(["epoch,fc1,fc2", *(f"{epoch},1,2" for epoch in epochs)])
+    (tmp_path / "x.csv").write_text(text)
+    steps = [entry.step for entry in open_log(tmp_path / "x.csv")][::2]
+    assert steps == (epochs if part == 1 or not again else [*range(8)])
+
+
+@pytest.mark.parametrize("at", [4, 11])
+def test_nothing_that_is_not_finite_is_lost_among_lines_of_an_epoch(
+    at: int, tmp_path: Path
+) -> None:
+    rows = [{"grad_norm": math.nan if k == at else 1.5, "epoch": k // 5 / 100} for k in range(12)]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    report = diagnose_log(open_log(tmp_path / "x.jsonl"))
+    told = any("At 1 step all norms are NaN" in note for note in report.notes)
+    assert told if at == 4 else "step 11" in report.reason
+
+
+@pytest.mark.parametrize("turn", [0, 5])
+def test_a_later_norm_of_a_step_hides_none_that_is_not_finite(turn: int) -> None:
+    """As of batches whose gradients are added up, and where a run was resumed."""
+    steps = [*range(10), *range(turn, 20)] if turn else [s // 2 for s in range(20)]
+    log = [Entry(float(s), "", math.inf if at == 6 else 1.0 + s) for at, s in enumerate(steps)]
+    notes = diagnose_log(log).notes
+    assert f"At step {steps[6]} a norm is not finite, and a later" in " ".join(notes)
+    assert any("At 10 of 20 lines the step is" in note for note in notes) is (turn == 0)
+
+
+@pytest.mark.parametrize("norm", ["grad", "gradients", "grad_l2", "l2", "mean_abs_grad", "rms"])
+@pytest.mark.parametrize("name", ["layer", "Layer name", "param"])
+def test_sizes_of_layers_that_lines_name_are_read(name: str, norm: str, tmp_path: Path) -> None:
+    lines = [f"{s},Layer {k},0.1,{k}" for s in range(3) for k in (1, 2)]
+    (tmp_path / "x.csv").write_text("\n".join([f"step,{name},loss,{norm}", *lines]))
+    assert [(e.name, e.norm) for e in open_log(tmp_path / "x.csv")][:2] == [
+        ("Layer 1", 1.0),
+        ("Layer 2", 2.0),
+    ]
+
+
+@pytest.mark.parametrize("norm", ["mean_grad", "value", "delta"])
+@pytest.mark.parametrize("step", ["step", "epoch"])
+@pytest.mark.parametrize("layer", ["Layer ", ""])
+def test_lines_that_name_layers_beside_what_nobody_knows_are_told_what_to_call_it(
+    step: str, layer: str, norm: str, tmp_path: Path
+) -> None:
+    lines = [f"{s},{layer}{k},{k}" for s in range(3) for k in (1, 2)]
+    (tmp_path / "x.csv").write_text("\n".join([f"{step},layer,{norm}", *lines]))
+    with pytest.raises(BadInput, match="call the columns step, name, norm"):
+        list(open_log(tmp_path / "x.csv"))
 
 
 def test_what_stands_beside_a_total_norm_is_no_layer(tmp_path: Path) -> None:

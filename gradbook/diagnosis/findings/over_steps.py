@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from statistics import median
 
 from gradbook.diagnosis.places import log_ratio
@@ -58,6 +58,30 @@ def growing(total: Mapping[float, float]) -> Finding | None:
     text = f"The norm of all gradients grows by {factor(grown)} over {len(sizes)} steps, from "
     text += f"{first:.3g} to {last:.3g}; it is ten times the first by step {begin:g}."
     return Finding(Verdict.GROWING, text, since=f"step {begin:g}")
+
+
+def surging(total: Mapping[float, float]) -> Finding | None:
+    """Find that a norm that was as usual grows over the last steps before it is lost.
+
+    Examples:
+        >>> sizes = [1.0] * 20 + [10.0**step for step in range(1, 6)] + [math.nan]
+        >>> surging(dict(enumerate(sizes))).reason.partition(" by ")[2]
+        'a factor of 10^5.0 over the last 5 finite steps, to 1e+05.'
+    """
+    finite = {step: norm for step, norm in total.items() if math.isfinite(norm) and norm > 0}
+    usual = median(finite.values() or [0.0])
+    late = [*takewhile(lambda step: finite[step] > usual, reversed(finite))][::-1]
+    if len(late) < 3 or math.isfinite(total[max(total)]):
+        return None
+    sizes = [finite[step] for step in late]
+    grown, half = log_ratio(sizes[-1], usual), len(sizes) // 2
+    # Neither at once, as a peak, nor to another level at which it stayed.
+    jump = max(log_ratio(b, a) for a, b in pairwise([usual, *sizes]))
+    halves = log_ratio(median(sizes[half:]), median(sizes[:half]))
+    if sizes[-1] <= PEAK * usual or 2 * jump > grown or 3 * halves < grown:
+        return None
+    text = f"The norm of all gradients grew by {factor(grown)} over the last {len(late)} finite "
+    return Finding(Verdict.GROWING, f"{text}steps, to {sizes[-1]:.3g}.", since=f"step {late[0]:g}")
 
 
 def burst(total: Mapping[float, float]) -> str:

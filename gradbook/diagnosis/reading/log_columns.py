@@ -30,6 +30,9 @@ TOTAL = re.compile(
 )
 """What the norm of all gradients together is called."""
 
+SIZE = re.compile(r"(?i)(?:(?:grad(?:ient)?s?|l2|rms|(?:mean_)?abs(?:_mean)?)_?)+")
+"""What else than a norm of gradients the size of a layer's is called, where lines name layers."""
+
 PREFIX = re.compile(
     r"(?i)(?:.* - )?(?:(?:train|training|model)[/.])?"
     r"(?:gradients?|grads?|grad(?:ient)?_(?:[\d.]+_|inf_)?norms?)[/.]"
@@ -224,12 +227,13 @@ def long_columns(names: tuple[str, ...]) -> tuple[str, str, str] | None:
         >>> long_columns(("step", "layer", "weight_norm", "grad_norm", "lr"))
         ('step', 'layer', 'grad_norm')
     """
-    lower = {name.lower(): name for name in reversed(names)}
+    lower = {_plain(name).lower(): name for name in reversed(names)}
     named = next((lower[n] for n in NAMES if n in lower), None)
     step = next((lower[s] for s in STEPS if s in lower), None)
     rest = [name for name in names if name not in (named, step)]
     total = [name for name in rest if TOTAL.fullmatch(_plain(unsquared(name)))]
     total = [name for name in total if "grad" in name.lower()] or total
+    total = total or [name for name in rest if SIZE.fullmatch(_plain(name))]
     # Called just `name` it may be the run, unless the norm is all there is.
     alone = len(rest) == 1 or (named != "name" and not any(map(OF_ONE_LAYER.match, rest)))
     if named and step and total and alone:

@@ -6,13 +6,14 @@ for each layer, of which `log_columns` tells what they are. Cells may be empty, 
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
 from gradbook.diagnosis.reading.log_columns import (
+    NAMES,
     Columns,
     columns_of,
     long_columns,
@@ -23,6 +24,9 @@ from gradbook.diagnosis.reading.log_rows import READERS, Rows, reader_of
 
 MISSING = ("", "-", "none", "null", "na", "n/a", "<na>")
 """What tools write where there is no number; NaN may be one that went wrong."""
+
+LONG = ": where lines name layers, call the columns step, name, norm"
+"""What is told of a column that is called as one of names, but whose norm has another name."""
 
 LONGEST_BINS = 4096
 """More bins than any tool writes for a histogram."""
@@ -40,6 +44,9 @@ class Entry:
 Line = tuple[list[Entry], dict[str, Any]]
 """The norms of a line, and all its cells."""
 
+Part = tuple[tuple[float, int], Line, list[float]]
+"""The epoch of a line and how often it has begun anew, the line, and its loss."""
+
 
 class Log(Iterator[Entry]):
     """The norms of a file, one after the other, and what else is known when all were read."""
@@ -52,6 +59,8 @@ class Log(Iterator[Entry]):
         """The columns whose roots were taken, as their names say that they hold squares."""
         self.missing = 0
         """The steps without norms at which a tool has written NaN."""
+        self.numbered = False
+        """Whether its steps are numbers of lines, for many have one epoch, and no step."""
         self.losses: dict[float, float] = {}
         """The loss at the steps, where there is one column of it."""
         self._run: Any = None
@@ -99,6 +108,7 @@ class Log(Iterator[Entry]):
 
     def _read(self, path: Path, reader: Callable[[Path], Rows]) -> Iterator[Line]:
         last, seen, count, anew = -math.inf, dict[str, None](), 0, -2
+        part, parts = 0, list[Part]()
         with one_line(path.name):
             require_file(path)
             for number, row in reader(path):
@@ -107,25 +117,52 @@ class Log(Iterator[Entry]):
                     self._check_run(row, run)
                     columns = self._columns(row)
                     found = list(_entries(row, columns))
-                    self.losses |= _numbers(row, columns.step, loss)
+                    by_epoch = columns.step.lower() == "epoch"
+                    wide = by_epoch and long_columns(tuple(row)) is None
+                    losses = _numbers(row, columns.step, loss)
+                    self.losses |= losses
                     if found and found[0].step != last:
-                        seen, last, count = {}, found[0].step, count + 1
-                    again = len(found) > 1 and _nothing(found)  # of a line of something else
+                        seen, last, count, part = {}, found[0].step, count + 1, 0
+                    # Of a line of something else.
+                    again = not by_epoch and len(found) > 1 and _nothing(found)
                     for entry in found:
                         # A total of each batch whose gradients are added up has the step of all.
-                        if entry.name and entry.name in seen and not again:
+                        if (entry.name or by_epoch) and entry.name in seen and not again:
                             # A run may be resumed at its last step, and that whole, not at each.
-                            if count - anew < 2 or entry.name != next(filter(None, seen)):
-                                raise BadInput(f"step {last:g} has {entry.name!r} twice")
-                            seen, anew = {}, count
+                            resumed = by_epoch or count - anew > 1
+                            whole = wide or entry.name == next(filter(None, seen))
+                            named = entry.name.lower() in NAMES
+                            if named or not (whole and resumed):
+                                twice = f"step {last:g} has {entry.name!r} twice"
+                                raise BadInput(f"{twice}{LONG * named}")
+                            seen, anew, part = {}, count, part + 1
                         seen[entry.name] = None
-                if found:
+                if found and by_epoch:
+                    parts.append(((last, part), (found, row), [*losses.values()]))
+                elif found:
                     yield found, row
+            yield from self._numbered(parts)
             if last == -math.inf:
                 beside = ", ".join(map(repr, list(self.beside)[:5]))
                 only = f", only {beside}" if beside else ""
                 told = "log that of each layer's gradient, in a column each or under step,name,norm"
                 raise BadInput(f"holds no norms{only}: {told}")
+
+    def _numbered(self, parts: list[Part]) -> Iterator[Line]:
+        """Number the lines of a log of epochs where many are of one, for each of them is a step.
+
+        Of whole epochs few come again, where a run was resumed.
+        """
+        told = [key for key, (row, _), _ in parts if not _nothing(row)]
+        again = sum(part > 0 for _, part in told)
+        rounded = any(epoch % 1 for epoch, _ in told)
+        self.numbered = again > 0 and (rounded or 2 * again >= len(told))
+        at = {key: key[0] for key, *_ in parts}
+        if self.numbered:
+            at = {key: float(number) for number, key in enumerate(sorted(at))}
+            self.losses = {at[key]: loss for key, _, losses in parts for loss in losses}
+        for key, (row, cells), _ in parts:
+            yield [replace(entry, step=at[key]) for entry in row], cells
 
     def _check_run(self, row: dict[str, Any], column: str) -> None:
         """Refuse lines of several runs, of which the norms would be taken for those of one."""
@@ -205,7 +242,8 @@ def _number(column: str, cell: Any) -> float:
             return float(cell)
         except (ValueError, OverflowError):
             pass
-    raise BadInput(f"{column!r} must be a number, got {cell!r}")
+    told = LONG * (column.lower() in NAMES)
+    raise BadInput(f"{column!r} must be a number, got {cell!r}{told}")
 
 
 def _norm(column: str, cell: Any) -> float:
