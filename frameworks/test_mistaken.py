@@ -281,3 +281,21 @@ def test_a_bias_that_its_layer_does_not_read_is_a_note() -> None:
     report = looked(net, F.cross_entropy(net(torch.randn(32, 8)), torch.arange(32) % 3), deltas)
     assert report.verdict is V.HEALTHY
     assert any("2.bias, 4.bias get no gradient" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2), (8, 2)])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_one_example_of_0_cuts_nothing_and_a_batch_of_them_does(
+    shape: tuple[int, ...], *, bias: bool, seed: int
+) -> None:
+    """As the first of the truth table of XOR, learned example by example."""
+    torch.manual_seed(seed)
+    first = nn.Linear(2, 4, bias=bias)
+    net = nn.Sequential(first, nn.Sigmoid(), nn.Linear(4, 1))
+    for x, zero in ((torch.zeros(shape), True), (torch.rand(shape), False)):
+        deltas = gradbook.watch(net)
+        report = looked(net, (net(x) - 0.9).square().sum(), deltas)
+        assert report.verdict is (V.CUT if zero and shape == (8, 2) else V.HEALTHY)
+        assert ("0 in this one example" in report.reason) is (zero and shape != (8, 2))
+        net.zero_grad()

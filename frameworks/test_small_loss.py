@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -138,3 +140,172 @@ def test_a_loss_that_comes_to_nothing_has_not_risen(ends: float, *, rises: bool)
             run.step(0.2 if step < 2 else 0.0 if step < 20 else ends)
             optimizer.step()
     assert ("risen" in str(run.report())) is rises
+
+
+def small(end: nn.Module, out: int = 1) -> nn.Sequential:
+    body = (nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, out))
+    return nn.Sequential(*body, end)
+
+
+def asked(net: nn.Module, loss: Callable[[], Tensor]) -> gradbook.diagnosis.Report:
+    deltas = gradbook.watch(net)
+    loss().backward()
+    return gradbook.diagnose(net, deltas=deltas)
+
+
+ENDS: dict[str, tuple[nn.Module, float, Callable[[Tensor], Tensor]]] = {
+    "sigmoid at 1": (nn.Sigmoid(), 6.0, lambda p: F.mse_loss(p, p.detach() + 5)),
+    "sigmoid at 0": (nn.Sigmoid(), -6.0, lambda p: F.mse_loss(p, p.detach() - 5)),
+    "an absolute error": (nn.Sigmoid(), -6.0, lambda p: F.l1_loss(p, torch.ones_like(p))),
+    "tanh": (nn.Tanh(), 4.0, lambda p: F.mse_loss(p, -torch.ones_like(p))),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_an_end_that_is_flat_is_told_beside_healthy(name: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    end, bias, loss = ENDS[name]
+    net, x = small(end), torch.randn(64, 8)
+    assert "at its end" not in str(asked(net, lambda: loss(net(x))))  # in the middle
+    nn.init.constant_(net[4].bias, bias)
+    net.zero_grad()
+    z, p = net[:5](x), net(x)
+    [of_z] = torch.autograd.grad(loss(net[5](z)), z)
+    [of_p] = torch.autograd.grad(loss(p), p)
+    fall = float((of_p.norm() / of_z.norm()).log10())
+    report = asked(net, lambda: loss(net(x)))
+    assert (report.verdict, report.findings[0].hint) == (V.HEALTHY, "at an end")
+    assert f"10^{fall:.1f} from output back to 4" in report.reason
+
+
+def labels(x: Tensor) -> Tensor:
+    return (x[:, :1] > 0).float()
+
+
+LEARNED: dict[str, tuple[nn.Module, int, Callable[[Tensor, Tensor], Tensor]]] = {
+    "entropy": (nn.Sigmoid(), 1, lambda p, x: F.binary_cross_entropy(p, labels(x))),
+    "one class": (nn.Sigmoid(), 1, lambda p, x: F.binary_cross_entropy(p, 0 * labels(x))),
+    "squares": (nn.Tanh(), 1, lambda p, x: F.mse_loss(p, 2 * labels(x) - 1)),
+    "softmax": (nn.Softmax(1), 2, lambda p, x: F.nll_loss(p.log(), labels(x)[:, 0].long())),
+}
+
+
+@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_batch_that_is_learned_is_at_no_end(name: str, seed: int) -> None:
+    """Though next to nothing of what a logarithm sends gets past a sigmoid there."""
+    torch.manual_seed(seed)
+    end, out, loss = LEARNED[name]
+    net, x = small(end, out), torch.randn(64, 8)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    assert "at its end" not in str(asked(net, lambda: loss(net(x), x)))
+    for _ in range(120):
+        optimizer.zero_grad()
+        size = loss(net(x), x)
+        size.backward()
+        optimizer.step()
+    assert size.item() < 0.01
+    net.zero_grad()
+    assert "at its end" not in str(asked(net, lambda: loss(net(x), x)))
+
+
+MINIMAX: dict[str, Callable[[Tensor], Tensor]] = {
+    "squares": lambda p: (p - 1).square().mean(),
+    "log(1-D)": lambda p: (1 - p).log().mean(),
+    "-log D": lambda p: -p.log().mean(),
+}
+
+
+@pytest.mark.parametrize("name", MINIMAX)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sure_critic_sends_its_generator_little_but_by_the_logarithm_of_what_it_says(
+    name: str, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    net = nn.ModuleList([small(nn.Identity(), 8), small(nn.Sigmoid())])
+    nn.init.constant_(net[1][4].bias, -7.0)
+    optimizer = torch.optim.Adam(net[0].parameters(), 1e-3)
+    torch.optim.Adam(net[1].parameters(), 1e-3)
+    net[1].requires_grad_(False)
+    deltas = gradbook.watch(net)
+    MINIMAX[name](net[1](net[0](torch.randn(64, 8)))).backward()
+    report = gradbook.diagnose(net, deltas=deltas, optimizer=optimizer)
+    assert report.verdict is V.HEALTHY
+    assert ("at its end" in report.reason) is (name != "-log D")
+
+
+class Masked(nn.Module):
+    """Some of the data, and else what a branch makes, as a mask tells."""
+
+    def __init__(self, bias: float) -> None:
+        super().__init__()
+        self.main = nn.Sequential(nn.Linear(8, 32), nn.ReLU())
+        self.made = nn.Sequential(nn.Linear(32, 8), nn.Tanh())
+        self.mask = nn.Sequential(nn.Linear(32, 1), nn.Sigmoid())
+        nn.init.constant_(self.mask[0].bias, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.main(x)
+        mask = self.mask(h)
+        return mask * x + (1 - mask) * self.made(h)
+
+
+@pytest.mark.parametrize(("bias", "hint"), [(0.0, None), (6.0, "at an end"), (16.0, "bent")])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mask_at_its_end_lets_no_branch_learn(bias: float, hint: str | None, seed: int) -> None:
+    torch.manual_seed(seed)
+    net, x = Masked(bias), torch.randn(64, 8)
+    report = asked(net, lambda: F.l1_loss(net(x), x.flip(0)))
+    assert report.findings[0].hint == hint
+    assert report.verdict is (V.LOSS if hint == "bent" else V.HEALTHY)
+    assert hint is None or "made.0, mask.0" in report.reason
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_outputs_of_millions_are_told_before_the_loss_is_blamed(seed: int) -> None:
+    torch.manual_seed(seed)
+    net, x = nn.Linear(300, 3), torch.rand(32, 300) * 255
+    y = F.one_hot(torch.randint(3, (32,)), 3)
+    nn.init.normal_(net.weight, std=1e4)
+    report = asked(net, lambda: -(y * (net(x).softmax(1) + 1e-10).log()).sum())
+    assert report.verdict is V.LOSS
+    assert "softmax and sigmoid are flat" in report.reason
+    assert "not your layers" not in report.reason
+    assert "Bring the inputs" in report.steps[0].text
+    net.zero_grad()
+    report = asked(net, lambda: 0.0 * net(x / 1e9).sum())  # a weight of 0
+    assert report.verdict is V.LOSS
+    assert "not your layers" in report.reason
+
+
+class Between(nn.Module):
+    """Two networks, and something done between them."""
+
+    def __init__(self, act: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.front, self.back, self.act = small(nn.Identity(), 8), small(nn.Identity()), act
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.back(self.act(self.front(x)))
+
+
+@pytest.mark.parametrize(("by", "falls"), [(1e-3, True), (0.5, False)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fall_past_no_weights_is_no_matter_of_weights(by: float, falls: bool, seed: int) -> None:
+    torch.manual_seed(seed)
+    net, x = Between(lambda z: z * by), torch.randn(64, 8)
+    report = asked(net, lambda: F.mse_loss(net(x), labels(x)))
+    assert report.verdict is (V.VANISHING if falls else V.HEALTHY)
+    assert ("past no weights" in report.reason) is falls
+    assert ("temperature or factor" in str(report)) is falls
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fall_in_many_layers_is_one_of_weights(seed: int) -> None:
+    torch.manual_seed(seed)
+    layers = (part for _ in range(8) for part in (nn.Linear(8, 8), nn.Sigmoid()))
+    net, x = nn.Sequential(*layers, nn.Linear(8, 1)), torch.randn(64, 8)
+    report = asked(net, lambda: F.mse_loss(net(x), labels(x)))
+    assert report.verdict is V.VANISHING
+    assert "past no weights" not in report.reason

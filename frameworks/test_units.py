@@ -325,3 +325,22 @@ def test_branches_that_begin_with_zero_are_not_stuck_where_others_are_seen_to_mo
     assert found[-1] is V.ZERO_START
     assert not {V.STUCK, V.CUT, V.DEAD} & {*found}
     assert ask(Branches(shut, False, torch.relu)).verdict is V.STUCK
+
+
+NORMS: dict[str, tuple[nn.Module, bool]] = {
+    "of one": (nn.Sequential(nn.Linear(8, 1), nn.LayerNorm(1), nn.Linear(1, 4)), True),
+    "of eight": (nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8), nn.Linear(8, 4)), False),
+    "of a batch": (nn.Sequential(nn.Linear(8, 1), nn.BatchNorm1d(1), nn.Linear(1, 4)), False),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_a_normalization_over_one_number_is_named(name: str, shift: float) -> None:
+    net, one = NORMS[name]
+    nn.init.constant_(net[1].bias, shift)
+    report = ask(net.requires_grad_(True))
+    net.zero_grad()
+    assert report.verdict is (V.CUT if one else V.HEALTHY)
+    assert ("1 normalizes over one number" in report.reason) is one
+    assert ("Normalize over more numbers" in str(report)) is one

@@ -4,14 +4,25 @@ import math
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.findings.steps import SLOW
-from gradbook.diagnosis.places import Place, enters
-from gradbook.diagnosis.verdicts import Finding, Verdict, listed
+from gradbook.diagnosis.places import Place, enters, log_ratio
+from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 
 LEAST = 1e-5
 """How large the sum of |δ| at the output, for a loss that averages its errors, is at least."""
 
 NEXT_TO_0 = 1e-4
 """The root mean square of a factor below which the other one learns nothing."""
+
+LARGE = 1e3
+"""The root mean square of outputs from which on softmax and sigmoid have no slope in float32."""
+
+LOST, FAR = 2.0, 2.5
+"""Decades that an activation takes at its end, and how far from 0 what enters it is there: tanh
+takes as many at 3, a sigmoid at 4.6."""
+
+SENT, LITTLE = 0.9, 0.05
+"""The sum of |δ| that a loss sends at least that is not near its least, and at most to what learns
+little; a squared error sends twice the error, an absolute one 1."""
 
 
 def non_finite(known: Known) -> Finding | None:
@@ -93,11 +104,14 @@ def loss_sends_nothing(known: Known) -> Finding | None:
     data = {p.name for p in known.places if enters(p.name, p.module) and not p.before}
     if any(p.delta for p in known.places if p.name not in data):
         return _behind_the_last(known)
-    text = f"Nothing comes from the loss: δ at {at} is exactly 0. It is mostly not your layers; "
-    text += "look at what stands between the last one and the loss."
+    size = max(p.out or 0.0 for p in ends)
+    text = f"Nothing comes from the loss: δ at {at} is exactly 0. "
+    far = f"What is returned there is of size {size:.0e}, where softmax and sigmoid are flat."
+    why = "It is mostly not your layers; look at what stands between the last one and the loss."
+    text += far if (large := size > LARGE) else why
     text += " The gradients that weights hold come from elsewhere." if held else ""
     text += " In float16, as there, what is less than 6e-08 is 0, too." if half else ""
-    hint = "half" if half else "second" if known.record.differentiated else None
+    hint = "half" if half else "second" if known.record.differentiated else "large" * large or None
     return Finding(Verdict.LOSS, text, since=ends[-1].name, hint=hint)
 
 
@@ -137,7 +151,8 @@ def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
     text = f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
     text += "saturated, at its minimum or multiplied by a small number: mostly not your layers."
     if inner:
-        last = listed(list(dict.fromkeys(name for end in ends for name in end.before)))
+        names = [p.name for end in ends for p in way_in(known, end)[1]]
+        last = listed(list(dict.fromkeys(names)))
         text = f"The loss sends something to {at}, and next to nothing gets to {last}: the δ there "
         text += f"add up to {size:.0e}. What stands behind is flat, or multiplies by what is small."
     most = _largest_step(known)
@@ -154,10 +169,62 @@ def _sent(known: Known, end: Place) -> float:
 
     Of several layers whose outputs come together the one that gets most tells.
     """
-    last = [known.by_name[name] for name in end.before if name in known.by_name]
     # Where sums come in, as of experts, more than these layers made it.
-    alone = all(p.layer and not p.state for p in last)
-    return min(_all_of(end), max(map(_all_of, last), default=math.inf) if alone else math.inf)
+    return min(_all_of(end), max(map(_all_of, way_in(known, end)[1]), default=math.inf))
+
+
+def way_in(known: Known, end: Place) -> tuple[list[Place], list[Place]]:
+    """Return what is between a place and the layers that make it, with it, and these layers.
+
+    Both are empty if there are other weights in between, or what other layers read.
+    """
+    between, last = [end], dict[str, Place]()
+    for place in between:  # which grows
+        inner = [known.by_name[name] for name in place.before if name in known.by_name]
+        last |= {p.name: p for p in inner if p.layer}
+        between += [p for p in inner if not p.layer and p not in between]
+        if not inner or known.record.owned.get(place.name):
+            return [], []
+    apart = any(p.state for p in (*between[1:], *last.values()))
+    return ([], []) if apart else (between, [*last.values()])
+
+
+def _at_its_end(known: Known, end: Place) -> float:
+    """Return how many decades of δ an activation at its end takes behind the last layers, or 0."""
+    between, last = way_in(known, end)
+    sent, got = (sum(map(_all_of, ps)) / known.loss_scale for ps in ([end], last))
+    little = sent >= SENT and 0 < got < LITTLE and (fall := log_ratio(sent, got)) >= LOST
+    far = any((p.out or 0.0) > FAR for p in last)
+    if not little or not far or not any(_is_flat(known, p) for p in between):
+        return 0.0
+    # A logarithm of what is learned sends 1/(1-ε), and ε comes; log(1-D), that sends as much, is
+    # for what the last layer is not trained with.
+    trained = any(p.stepped is not False for p in known.asked if known.place_of.get(p.name) in last)
+    sizes = (by * (end.delta or 0.0) / known.loss_scale for by in (1, end.count))
+    learned = any(0.01 < (size - 1) * sent / got < 2 for size in sizes)
+    return 0.0 if learned and (trained or (end.out or 0.0) > SENT) else fall
+
+
+def _is_flat(known: Known, place: Place) -> bool:
+    """Tell whether a place is an activation at its end: of a size of 1, or of that of its slope.
+
+    What multiplies by a small number returns more than that.
+    """
+    inner = [known.by_name[name] for name in place.before if name in known.by_name]
+    if len(inner) != 1 or inner[0].count != place.count or not place.delta:
+        return False
+    out, slope = place.out or 0.0, (inner[0].delta or 0.0) / place.delta
+    return slope <= 10**-LOST and (abs(out - 1) < LITTLE / 2 or slope / 2 < out < 2 * slope)
+
+
+def flat_at_end(known: Known) -> str:
+    """Say that an activation behind the last layers takes most of what the loss sends."""
+    found = max(known.ends, key=lambda end: _at_its_end(known, end), default=None)
+    if found is None or not (fall := _at_its_end(known, found)):
+        return ""
+    last = listed([p.name for p in way_in(known, found)[1]])
+    text = f" But what the loss sends falls by {factor(fall)} from {found.name} back to {last}: an "
+    return f"{text}activation between is at its end, where it is flat."
 
 
 def _silent_ends(known: Known) -> list[Place]:

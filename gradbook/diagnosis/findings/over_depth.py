@@ -10,15 +10,22 @@ from operator import itemgetter
 
 from gradbook.diagnosis.findings.about import held_before, hides, unready
 from gradbook.diagnosis.findings.known import MOST, Known
-from gradbook.diagnosis.findings.loss import in_part, masked, taken_amiss
+from gradbook.diagnosis.findings.loss import flat_at_end, in_part, masked, taken_amiss, way_in
 from gradbook.diagnosis.findings.missing import not_called, only_passed
 from gradbook.diagnosis.findings.over_time import one_alone
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
-from gradbook.diagnosis.findings.zeros import SAME, mostly_off, saturates, still_small
+from gradbook.diagnosis.findings.zeros import (
+    SAME,
+    mostly_off,
+    nothing_enters,
+    saturates,
+    still_small,
+)
 from gradbook.diagnosis.paths import STARTS, Profile
 from gradbook.diagnosis.places import CALLS, Place, log_ratio
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
 from gradbook.diagnosis.watching.modules import PARAMETRIZED
+from gradbook.diagnosis.watching.numbers import BOUNDED
 
 FALL = 1.95
 """Decades that δ falls by in a network that is ill; truth calls 2 a fault, 1 healthy."""
@@ -87,6 +94,11 @@ def sized(known: Known) -> Finding | None:
     hint = _by_steps(known, start, end)
     if falls:
         text = f"From {start} back to {end} δ falls by {factor(size)}{_why(known, down)}."
+        most, between = _without_weights(known, down)
+        if most >= max(STARTS, MOST * size) and hint is None:
+            text, hint = text + between, "between"
+        if but := flat_at_end(known):
+            text, hint = text + but, "at an end"
         return Finding(Verdict.VANISHING, text, down, down.since(-1), hint)
     text = f"From {start} back to {end} δ grows by {factor(size)}."
     return Finding(Verdict.EXPLODING, text, up, up.since(1), hint)
@@ -158,6 +170,19 @@ def _why(known: Known, path: Profile) -> str:
     return f"; all examples come out alike, to {spread:.0e} of their size" if spread < 1e-3 else ""
 
 
+def _without_weights(known: Known, path: Profile) -> tuple[float, str]:
+    """Return the most that it falls by past no weights, as in a softmax, and that in words."""
+    most, text = 0.0, ""
+    for name in path.names:
+        ways, last = way_in(known, known.by_name[name])
+        sizes = [sum((p.delta or 0.0) * p.count for p in ps) for ps in (ways[:1], last)]
+        plain = last and ways[0].bend not in BOUNDED and not any(p.normed for p in ways)
+        if plain and all(sizes) and (fall := log_ratio(*sizes)) > most:
+            at = f"from {name} back to {listed([p.name for p in last])}"
+            most, text = fall, f" By {factor(fall)} it does so {at}, past no weights."
+    return most, text
+
+
 def starved(known: Known) -> Finding | None:
     """Find that of branches that stand side by side and come together half get next to nothing."""
     groups: dict[str, list[Place]] = {}
@@ -199,8 +224,10 @@ def healthy(known: Known) -> Finding | None:
     if (within := unseen(known)) is not None:
         return within
     buts = (
+        ("enters", nothing_enters(known)),
         ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
+        ("at an end", flat_at_end(known)),
         ("untrained", only_passed(known)),
         ("axis", one_alone(known)),
         ("unready", unready(known)),

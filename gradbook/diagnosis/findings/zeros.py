@@ -192,12 +192,38 @@ def exactly_zero(known: Known) -> Finding | None:
     enough = UNUSED * len(known.matrices) + 2 * sum(all_off(known).values())
     if len(still) < max(enough, 1) or emptied(known) or any(find(known) for find in OTHERWISE):
         return None
+    if nothing_enters(known):
+        return None
     found = _entered_by_0(known, still, enough) or _held_back(known, still)
     if found is None:
         return None
     since, hint, text = found
+    if single := _of_one_number(known):
+        text += f" {single} normalizes over one number: whatever enters, it returns the same."
+        hint = "one number"
     text = f"{_share(known)}: {listed([p.name for p in still])}. {text}"
     return Finding(Verdict.CUT, text, since=since, hint=hint)
+
+
+def nothing_enters(known: Known) -> str:
+    """Say of a single example that it is 0 where it enters, as others need not be."""
+    told = any(p.state or p.rows == 1 for p in known.places)  # from which it is seen
+    single = told and all(p.spread is None for p in known.places)
+    into = sorted({p.layer for p in known.still if p.axes > 1} & known.record.empty)
+    at = listed(into) or "the network"
+    text = f" But all that enters {at} is 0 in this one example: ask with another one."
+    return text if single and into else ""
+
+
+def _of_one_number(known: Known) -> str:
+    """Name a normalization that gets something and sends nothing on, as it returns 0 or no more."""
+    scales = (w.name for w in known.asked if w.zero and not SHIFTS.search(w.name))
+    zero = {known.place_of[name].name for name in scales if name in known.place_of}
+    for p in (p for p in known.places if p.normed and p.delta and p.name not in zero):
+        same = not p.half and (p.out == 0 or p.count == p.rows)
+        if same and p.before and not any(known.by_name[name].delta for name in p.before):
+            return p.name
+    return ""
 
 
 def _entered_by_0(

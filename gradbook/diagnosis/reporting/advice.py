@@ -89,6 +89,14 @@ data (diagnose): Look at the batch: count what is not finite in it, and drop it.
 bent (activations): Look at what the last layer returns: below 0 a ReLU is flat, far from 0 a
   sigmoid, tanh or clamp. Bring the inputs to mean 0 and variance 1, lower the learning rate, and
   leave that activation out where the loss allows it; raise a factor that is small.
+at an end (activations): If the loss still has to fall: bring the targets to where the activation
+  is not flat, draw the last layer's weights smaller, lower the learning rate, or leave it out and
+  take the loss of logits, as BCEWithLogitsLoss.
+large (initialization): Bring the inputs to mean 0 and variance 1, lower the learning rate, and draw
+  the last layer's weights smaller.
+between (activations): Look at what is done there: take a larger temperature or factor, make what
+  enters a softmax or clamp smaller, or pass a slope.
+one number (normalization): Normalize over more numbers, as over all features, or leave it out.
 loss (diagnose): Look at the loss: what is not finite in its targets, a division by 0, log(0), a
   root or norm of 0, a logarithm or power of what is negative, or all labels masked.
 step (clipping): Go back to the last weights that are finite; clip, lower the rate.
@@ -212,7 +220,7 @@ unknown (diagnose): Use gradbook.watch(net): it sees where the graph is cut.
 """)
 """What comes first for a finding that knows more than its verdict, by its hint."""
 
-BESIDE = ("step", "scale", "half", "second", "order")
+BESIDE = ("step", "scale", "half", "second", "order", "large")
 """After these hints the rest is advised, too; the others say all there is to do."""
 
 _SAID = _read("""
