@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Callable
@@ -376,3 +377,18 @@ def test_a_run_whose_optimizer_was_made_anew_says_so_and_accumulation_is_not_tha
                 optimizer.step()
                 optimizer.zero_grad()
     assert run.report().verdict is Verdict.HEALTHY
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_where_a_copy_ran_instead_of_the_network_that_is_said(copied: bool) -> None:
+    net, (x, y) = mlp(), batch()
+    deltas = gradbook.watch(net)
+    ran = copy.deepcopy(net) if copied else net
+    F.cross_entropy(ran(x), y).backward()
+    for mine, other in zip(net.parameters(), ran.parameters(), strict=True):
+        mine.grad = other.grad
+    if not copied:
+        assert gradbook.diagnose(net, deltas=deltas).verdict is Verdict.HEALTHY
+        return
+    with pytest.raises(BadInput, match="not a copy of it or its weights by hand"):
+        gradbook.diagnose(net, deltas=deltas)

@@ -137,7 +137,7 @@ def _came(known: Known) -> Known:
     text += "call gradbook.watch before the forward pass of the same network, then backward (and "
     text += "torch.compiler.reset() behind gradbook.watch, if it has run compiled)"
     if not known.record.called:
-        text += "; no module was called since: call net(x) instead of using its weights by hand"
+        text += "; no module was called since: call net(x), not a copy of it or its weights by hand"
     raise BadInput(text)
 
 

@@ -106,8 +106,7 @@ class Report:
         head = [f"Verdict: {self.verdict.value}", *self.summary]
         head += [f"Also {f.verdict.value}: {f.reason}" for f in self.findings[1:3]]
         tail = [f"{i}. {step.text} ({step.link})" for i, step in enumerate(self.steps, start=1)]
-        notes = [n if len(n) <= WIDE else f"{n[: WIDE - 4]} ..." for n in self.notes[:2]]
-        tail += ["", *notes] if notes else []
+        tail += ["", *map(_short, self.notes[:2])] if self.notes else []
         # A table has two lines of its own; blank lines and the one that counts the rest take three.
         room = LINES - len(head) - len(tail) - 6
         if room < 1 or not self.rows:
@@ -193,6 +192,19 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(inner) for inner in value]
     return value
+
+
+def _short(note: str) -> str:
+    """Return a note for a terminal, cut where a sentence ends, or else behind a word.
+
+    Examples:
+        >>> _short(80 * "So. ")[-12:], _short(80 * "So it is ")[-12:]
+        (' So. So. ...', 'it is So ...')
+    """
+    head = note[: WIDE - 3]
+    end = head.rfind(". ") + 1
+    cut = head[: end if 2 * end > WIDE else head.rfind(" ")]
+    return note if len(note) <= WIDE else f"{cut} ..."
 
 
 def _items(kind: str, texts: Iterable[str]) -> str:
