@@ -917,3 +917,124 @@ def test_an_average_of_weights_is_not_said_to_be_trained_in_other_steps() -> Non
                     own.lerp_(mine, 0.1)
     [note] = [note for note in run.report().notes if "requires_grad" in note]
     assert "something else writes to them, as an average of weights does: target" in note
+
+
+class Last(nn.Module):
+    """Returns an answer for the last state of a recurrent layer."""
+
+    def __init__(self, reads: int = 5, answers: int = 4) -> None:
+        super().__init__()
+        self.cell, self.out = nn.LSTM(reads, 32, batch_first=True), nn.Linear(32, answers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.cell(x)[0][:, -1])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("breaks", ["no", "rate", "rates", "labels"])
+def test_a_large_step_behind_which_the_loss_fell_is_not_what_broke_it(
+    breaks: str, seed: int
+) -> None:
+    """Of RMSprop and Adam the first is large, and fine; a change of the labels is no step."""
+    torch.manual_seed(seed)
+    net, x = Last(), torch.randn(64, 10, 5)
+    y, optimizer = x[:, -1, :4].argmax(1), torch.optim.RMSprop(net.parameters(), 3e-2)
+    high = {"rate": [40], "rates": [40, 41, 42]}.get(breaks, [])
+
+    def loss(step: int) -> Tensor:
+        optimizer.param_groups[0]["lr"] = 30.0 if step in high else 3e-2
+        late = breaks == "labels" and step >= 40
+        return F.cross_entropy(net(x), y[torch.randperm(64)] if late else y)
+
+    run = of_one_batch(net, loss, optimizer, 60)
+    large = [m.step for m in run.moments if V.LARGE_STEP in {f.verdict for f in m.report.findings}]
+    assert (large[0], 41 in large) == (1, bool(high))
+    report, end = run.report(), sum(m.loss or 0.0 for m in run.moments[-12:]) / 12
+    assert (end < 0.1) is (breaks == "no")
+    assert "At step 1:" not in report.reason
+    # Where the loss has come to less than half of the first again, the gradient is healthy.
+    told = ("At step 41:", "It rose at one step, 42: the step before it was too large.")
+    assert any(text in report.reason for text in told) is bool(high), report
+    assert ("It rose at one step, 41: there the data" in report.reason) is (breaks == "labels")
+    assert ("Lower the learning rate" in report.steps[0].text) is bool(high)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("learns", [True, False])
+def test_that_a_loss_falls_is_said_though_the_gradient_vanishes(learns: bool, seed: int) -> None:
+    """Not where what is to be foreseen is noise."""
+    torch.manual_seed(seed)
+    wave = (torch.arange(64)[:, None] + torch.arange(65)[None]).mul(0.3).sin()[..., None]
+    net, (x, y) = Last(1, 1), (wave[:, :-1], wave[:, -1])
+    optimizer, noise = torch.optim.Adam(net.parameters(), 3e-3), torch.Generator().manual_seed(seed)
+
+    def loss(_: int) -> Tensor:
+        return F.mse_loss(net(x), y if learns else torch.randn(y.shape, generator=noise))
+
+    report = of_one_batch(net, loss, optimizer, 30).report()
+    assert report.verdict is V.VANISHING
+    assert ("But the loss falls from" in report.reason) is learns
+    assert ("if perhaps not from what came long ago" in report.reason) is learns
+
+
+@pytest.mark.parametrize("course", ["falls", "rests", "hardly", "not", "again", "once"])
+def test_of_a_gradient_that_vanishes_over_layers_a_loss_that_falls_is_told(course: str) -> None:
+    """Not one that has come to rest, which may be at what guessing costs."""
+    falls = {"falls": lambda step: 1 - 0.01 * step, "rests": lambda step: 0.6 + 0.4 * 0.5**step}
+    told, net = falls[course] if course in falls else COURSES[course][0], perceptron(nn.Tanh)
+    for layer in (net[0], net[2], net[4]):
+        layer.weight.data *= 0.1
+    with gradbook.watching(net) as run:
+        for step, loss in zip(range(50), losses(net), strict=False):
+            net.zero_grad()
+            loss.backward()
+            run.step(told(step))
+    report = run.report()
+    assert report.verdict is V.VANISHING
+    text = "But the loss falls from 0.955 to 0.555: where that is less than guessing costs, it "
+    text += "learns, if perhaps not in what lies in front."
+    assert (text in report.reason) is (course == "falls")
+    assert ("loss falls" in report.reason) is (course == "falls")
+
+
+def test_of_many_changes_of_a_verdict_the_first_and_the_last_are_told() -> None:
+    net, (x, y) = perceptron(nn.Tanh), signs()
+    with gradbook.watching(net) as run:
+        for step in range(9):
+            net.zero_grad()
+            (step % 2 * F.cross_entropy(net(x), y)).backward()
+            run.step()
+    [note] = [note for note in run.report().notes if "From step" in note]
+    assert "From step 1 on: nothing from the loss. From step 2 on: healthy. ... From" in note
+    assert note.endswith("healthy. ... From step 9 on: nothing from the loss.")
+    assert note in str(run.report())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("passes", [1, 2, 4])
+@pytest.mark.parametrize("way", ["thrown away", "to zeros", "summed", "sharpness", "never cleared"])
+def test_what_is_cleared_between_passes_without_a_step_is_told(
+    way: str, passes: int, seed: int
+) -> None:
+    """Sharpness-aware steps clear, too, behind weights that were moved; 1 pass is of one batch."""
+    net = perceptron()
+    torch.manual_seed(seed)
+    (x, y), optimizer = signs(), torch.optim.AdamW(net.parameters(), 1e-3)
+    with gradbook.watching(net, optimizer=optimizer) as run:
+        for number in range(10 * passes):
+            first = number % passes == 0
+            if way in ("thrown away", "to zeros", "sharpness") or (way == "summed" and first):
+                optimizer.zero_grad(set_to_none=way != "to zeros")
+            part = torch.randint(256, (64,))
+            (loss := F.cross_entropy(net(x[part]), y[part]) / passes).backward()
+            run.step(loss)
+            if way == "sharpness":
+                with torch.no_grad():
+                    for p in net.parameters():
+                        p.add_(1e-3 * p.grad)
+            if number % passes == passes - 1:
+                optimizer.step()
+    report, thrown = run.report(), passes > 1 and way in ("thrown away", "to zeros")
+    text = f"But of {10 * passes} backward passes {10 * (passes - 1)} were cleared away"
+    assert (text in report.reason) is thrown, report
+    assert ("behind step() alone" in report.steps[0].text) is thrown

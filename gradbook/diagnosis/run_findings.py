@@ -20,7 +20,7 @@ from gradbook.diagnosis.run_course import (
     shrunk,
     verdicts_of,
 )
-from gradbook.diagnosis.run_losses import learned
+from gradbook.diagnosis.run_losses import learned, rises_at
 from gradbook.diagnosis.run_page import Moment
 from gradbook.diagnosis.run_reports import instead, put_first, told_more
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor, listed
@@ -87,6 +87,14 @@ def summed(steps: int, kept: int) -> Finding | None:
     text = f"At each of {kept} steps the gradients of the step before were still there when the "
     text += "next ones came: they are not cleared, and every step is taken with the sum of all."
     return Finding(Verdict.LARGE_STEP, text, hint="summed")
+
+
+def thrown_away(report: Report, passes: int, thrown: int) -> Report:
+    """Say of a healthy gradient that half of all passes or more came back for nothing."""
+    if report.verdict is not Verdict.HEALTHY or 2 * thrown < passes:
+        return report
+    text = f" But of {passes} backward passes {thrown} were cleared away before a step was taken."
+    return told_more(report, text, "thrown")
 
 
 def standing(moments: Sequence[Moment]) -> Finding | None:
@@ -191,21 +199,37 @@ def _at_rest(report: Report, moments: Sequence[Moment]) -> Report:
 
 
 def _large_before(report: Report, moments: Sequence[Moment]) -> Finding | None:
-    """Return the first step that was too large before what is wrong, or before the loss rose."""
-    first, before = report.findings[0], list(moments)
-    follows = SIZED | {Verdict.NON_FINITE, Verdict.LOSS}
-    if first.verdict.is_problem:
-        # Too large a step can make a network saturated, off or lost, and break no data.
-        flat = first.verdict is Verdict.CUT and first.hint in FLAT
-        if not flat and (first.verdict not in follows or first.hint == "data"):
-            return None
-        before = [*takewhile(lambda m: first.verdict not in verdicts_of(m), moments)]
-    elif not rose(moments):
+    """Return the step that was too large before the loss rose, or else before what is wrong."""
+    first, looks = report.findings[0], [m for m in moments if math.isfinite(m.loss or 0)]
+    # Too large a step can make a network saturated, off or lost, and break no data.
+    flat = first.verdict is Verdict.CUT and first.hint in FLAT
+    follows = flat or first.verdict in SIZED | {Verdict.NON_FINITE, Verdict.LOSS}
+    ill = first.verdict.is_problem
+    if ill and (not follows or first.hint == "data"):
         return None
-    said = ((m, found) for m in before for found in m.report.findings)
-    large = ((m.step, found) for m, found in said if found.verdict is Verdict.LARGE_STEP)
-    told = (replace(found, reason=f"At step {step}: {found.reason}") for step, found in large)
-    return next(told, None)
+    course = before = [*takewhile(lambda m: ill and first.verdict not in verdicts_of(m), looks)]
+    near = list[Moment]()
+    if rose(looks):
+        k, steps = rises_at(looks), [m.step for m in looks if m.loss is not None]
+        course = [m for m in looks if m.step < steps[k]]
+        near = [m for m in course if m.step >= min(steps[k - 1], steps[k] - OFTEN)]
+    return _blamed(near, course) or _blamed(before, course)
+
+
+def _blamed(some: Sequence[Moment], course: Sequence[Moment]) -> Finding | None:
+    """Return the last of some steps that was too large, from where the loss was no larger yet.
+
+    One behind which it fell to half, at three looks in a row, broke nothing.
+    """
+    large = []
+    for m in some:
+        later = losses_of([one for one in course if one.step > m.step])
+        rows = zip(later, later[1:], later[2:], strict=False)
+        fell = m.loss is not None and any(max(row) < m.loss - abs(m.loss) / 2 for row in rows)
+        found = (f for f in m.report.findings if f.verdict is Verdict.LARGE_STEP and not fell)
+        large += [(m.loss, replace(f, reason=f"At step {m.step}: {f.reason}")) for f in found]
+    low = [found for loss, found in large if loss is not None and loss <= losses_of(course)[0]]
+    return next(iter(low[::-1] or [found for _, found in large]), None)
 
 
 def _made(report: Report, moments: Sequence[Moment]) -> Report:

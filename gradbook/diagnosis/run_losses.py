@@ -7,7 +7,15 @@ from statistics import median
 from gradbook.diagnosis.findings.about import UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH, LEARNED, last_fifth
 from gradbook.diagnosis.reporting.report import Report
-from gradbook.diagnosis.run_course import blown_up, losses_of, shrunk, stands_since, verdicts_of
+from gradbook.diagnosis.run_course import (
+    blown_up,
+    lately,
+    losses_of,
+    rose,
+    shrunk,
+    stands_since,
+    verdicts_of,
+)
 from gradbook.diagnosis.run_page import Moment
 from gradbook.diagnosis.run_reports import told_more
 from gradbook.diagnosis.verdicts import Finding, Verdict, factor
@@ -81,12 +89,14 @@ def risen(report: Report, moments: Sequence[Moment]) -> Report:
     risen = end >= RISEN * begin and end > NOTHING * began
     if risen and _stands_out(told, begin, end, OF_NOISE):
         text = f"risen from {begin:.3g} to {end:.3g}{', and was ' * bool(peak)}{peak}."
-        return _rise(report, moments, text)
+        return _rise(report, moments, end, text)
     least = min(median(told[k : k + part]) for k in range(len(told) - part + 1))
     above = 0 <= 2 * least < end and _stands_out(told, least, end, OF_THE_LEAST)
-    if above and stands_since(moments, STAYS) and not learned(moments):
-        return _rise(report, moments, f"been {least:.3g}, and has risen to {end:.3g} since.")
-    return _rise(report, moments, f"been {began:.3g} at first, and {peak}.") if peak else report
+    if above and (rose(moments) or stands_since(moments, STAYS)) and not learned(moments):
+        text = f"been {least:.3g}, and has risen to {end:.3g} since."
+        return _rise(report, moments, end, text)
+    text = f"been {began:.3g} at first, and {peak}."
+    return _rise(report, moments, max(told), text) if peak else report
 
 
 def _stands_out(told: Sequence[float], low: float, high: float, times: float) -> bool:
@@ -115,19 +125,32 @@ def _in_turn(told: Sequence[float]) -> list[float]:
     return [sum(told[k : k + lag]) / lag for k in range(begin, len(told), lag)]
 
 
-def _rise(report: Report, moments: Sequence[Moment], text: str) -> Report:
-    """Say that the loss has risen, and where that was at one step, as when the data change."""
-    told, steps = losses_of(moments), [m.step for m in moments if m.loss is not None]
+def rises_at(moments: Sequence[Moment]) -> int:
+    """Return which of the losses that were told lies most above those right before it.
+
+    A hundredth of the first is as good as nothing: below it they rise by noise.
+    """
+    told = losses_of(moments)
+    sizes = [max(loss, NOTHING * told[0]) for loss in told]
     by = {
-        step: min(told[k : k + BESIDE]) - max(told[k - BESIDE : k])
-        for k, step in enumerate(steps)
-        if max(BESIDE, len(told) // FIFTH) <= k <= len(told) - BESIDE
+        k: min(sizes[k : k + BESIDE]) / max(sizes[max(k - BESIDE, 0) : k])
+        for k in range(1, len(sizes))
     }
-    at = max(by, key=by.__getitem__, default=0)
-    if not by or 2 * by[at] < max(told) - min(told):
+    return max(by, key=by.__getitem__)
+
+
+def _rise(report: Report, moments: Sequence[Moment], high: float, text: str) -> Report:
+    """Say that the loss has risen, and where half of that was at one step, as when data change."""
+    told, steps = losses_of(moments), [m.step for m in moments if m.loss is not None]
+    k, first = rises_at(moments), max(BESIDE, len(told) // FIFTH)
+    by = min(told[k : k + BESIDE]) - max(told[max(k - BESIDE, 0) : k])
+    if not first <= k <= len(told) - BESIDE or 2 * by < high - min(told):
         return told_more(report, f" But the loss has {text}", "risen")
-    before = max(step for step in steps if step < at)
+    before, at = steps[k - 1 : k + 1]
     where = f"at one step, {at}" if at - before == 1 else f"between steps {before} and {at}"
+    if any(before <= m.step < at and Verdict.LARGE_STEP in verdicts_of(m) for m in moments):
+        text += f" It rose {where}: the step before it was too large."
+        return told_more(report, f" But the loss has {text}", "risen")
     text += f" It rose {where}: there the data or the task may have changed."
     return told_more(report, f" But the loss has {text}", "changed", "risen")
 
@@ -154,6 +177,26 @@ def stays(report: Report, moments: Sequence[Moment]) -> Report:
         return told_more(report, f"{text}: it is {last:.3g}, {by:.1g} of itself less.", "hardly")
     text += f" but for {by:.1g} of itself: it comes to rest at {last:.3g}, which a constant in it "
     return told_more(report, f"{text}leaves, or guessing costs.", "flat loss")
+
+
+def still_falls(report: Report, moments: Sequence[Moment]) -> Report:
+    """Say of a gradient that vanishes that the loss falls all the same, and has not come to rest.
+
+    Optimizers such as Adam take steps of one size however little comes back.
+    """
+    first, told = report.findings[0], losses_of(moments)
+    known = len(told) >= 2 * FIFTH and all(map(math.isfinite, told))
+    if first.verdict is not Verdict.VANISHING or not known or "loss falls" in first.reason:
+        return report
+    told = _in_turn(told)
+    began, end = median(last_fifth(told[::-1])), median(last_fifth(told))
+    clearly = end <= SETTLES * began and _stands_out(told, end, began, OF_NOISE)
+    clearly &= not lately(moments, lambda m: m.alike)  # it falls to what guessing costs
+    if not clearly or stands_since(moments, STAYS, FIFTH // 2):
+        return report
+    where = "from what came long ago" if "t=" in (first.since or "") else "in what lies in front"
+    text = f" But the loss falls from {began:.3g} to {end:.3g}: where that is less than guessing "
+    return told_more(report, f"{text}costs, it learns, if perhaps not {where}.")
 
 
 def held_small(report: Report, moments: Sequence[Moment], norms: Sequence[float]) -> Report:
