@@ -309,3 +309,31 @@ def test_a_fall_in_many_layers_is_one_of_weights(seed: int) -> None:
     report = asked(net, lambda: F.mse_loss(net(x), labels(x)))
     assert report.verdict is V.VANISHING
     assert "past no weights" not in report.reason
+
+
+def derivative(net: nn.Module, x: Tensor, times: int) -> Tensor:
+    out = net(x)
+    for _ in range(times):
+        [out] = torch.autograd.grad(out.sum(), x, create_graph=True)
+    return out
+
+
+@pytest.mark.parametrize("act", [nn.ReLU, nn.LeakyReLU, nn.Tanh])
+@pytest.mark.parametrize("times", [1, 2])  # a penalty on gradients, and an equation
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_second_derivative_of_0_is_told_beside_what_the_rest_of_the_loss_sends(
+    act: type[nn.Module], times: int, *, first: bool, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(1, 20), act(), nn.Linear(20, 20), act(), nn.Linear(20, 1))
+    x, edge = torch.rand(64, 1, requires_grad=True), torch.tensor([[0.0], [1.0]])
+    zero = act is not nn.Tanh and times == 2
+    terms = [lambda: (derivative(net, x, times) - 1).square().mean()]
+    came = torch.autograd.grad(terms[0](), list(net.parameters()), allow_unused=True)
+    assert any(grad is not None and grad.any() for grad in came) is not zero
+    terms.insert(first, lambda: net(edge).square().mean())
+    report = asked(net, lambda: terms[0]() + terms[1]())
+    assert report.verdict is V.HEALTHY
+    assert ("second derivative" in report.reason) is zero
+    assert ("tanh, SiLU or a sine" in str(report)) is zero

@@ -17,6 +17,10 @@ CALLS = 4
 """How many calls of one module make steps of time."""
 
 
+SCALED = ("", "Relu", "LeakyRelu")
+"""Activations that return as many times more as enters them, as none does too."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A tensor that passes through a network."""
@@ -55,6 +59,8 @@ class Place:
     """Other modules that return it, such as those around that one."""
     normed: bool = False
     """Whether a normalization returns it."""
+    gain: float = 1.0
+    """The size of the weights by which a normalization multiplies what it has normalized."""
     fed: int = 0
     """How many positions the layer has that it comes from, if it comes from one."""
     weak: bool = False
@@ -104,6 +110,7 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
     """
     through, found = dict[str, tuple[str, ...]](), list[Place]()
     normed, grown = dict[str, bool](), dict[str, bool]()
+    gains = dict[str, float]()
     passed_by = dict[str, str]()
     often = Counter(n for p in places for n in p.before)
     joined = {n for p in places if len(p.before) > 1 for n in p.before}
@@ -115,6 +122,8 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         alone = by_name.get(place.before[0]) if len(place.before) == 1 else None
         passed = alone is not None and not place.layer and normed[alone.name]
         normed[place.name] = place.normed or passed
+        kept_as_is = passed and place.bend in SCALED
+        gains[place.name] = gains[alone.name] if alone and kept_as_is else place.gain
         grown[place.name] = place.grown or any(grown.get(b) for b in place.before)
         gates = {passed_by.get(b, "") for b in place.before}
         gate = gates.pop() if len(gates) == 1 else ""
@@ -126,7 +135,7 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         if reads and place.name not in early and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
             kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
-            kept = replace(kept, grown=grown.pop(place.name))  # it tells of the way to a state
+            kept = replace(kept, gain=gains[place.name], grown=grown.pop(place.name))
             norm = norms.get(place.name) if weak and not place.state else None
             found.append(_fed(_in_units_of(norm, kept), alone))
     exits: dict[str, float] = {}
@@ -144,7 +153,8 @@ def _in_units_of(norm: Place | None, place: Place) -> Place:
     """Leave out of what a normalization alone reads the unit, which that takes away."""
     if norm is None or not (place.out and norm.out and place.delta):
         return place
-    return replace(place, delta=place.delta * place.out / norm.out, out=norm.out)
+    size = norm.out / norm.gain
+    return replace(place, delta=place.delta * place.out / size, out=size)
 
 
 def _before_a_state(places: Sequence[Place]) -> set[str]:

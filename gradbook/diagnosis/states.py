@@ -12,7 +12,7 @@ exceptions, because not every change of a size is a change of the gradient:
   get any share: a fall there does not count;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
 - the last normalization divides the gradient by the size of what enters it: before it and behind it
-  the products of both are compared;
+  the products of both are compared, without what its own weights multiply by;
 - where a maximum over the calls of a module picks what goes on, steps in between get little, which
   is no fall: its states are compared with what is picked;
 - a fall at weights that began with 0, and still grow, is one of the first steps alone;
@@ -148,7 +148,7 @@ class States:
         if change == math.inf or (not self.size[u.name] and called(u.name) in self.alive):
             change = 0.0
         if v.normed and not self.after[v.name] and u.out and v.out and math.isfinite(change):
-            change += log_ratio(u.out, v.out)
+            change += log_ratio(u.out, v.out / v.gain)
         return change
 
     def sent(self, u: Place, v: Place, change: float) -> float:

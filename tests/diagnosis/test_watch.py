@@ -13,7 +13,7 @@ import pytest
 from gradbook.diagnosis import Verdict, watch
 from gradbook.diagnosis.findings import Known, Parameter, findings_of
 from gradbook.diagnosis.findings.about import notes_of
-from gradbook.diagnosis.findings.over_depth import FALL, RISE_OF_BLOCK
+from gradbook.diagnosis.findings.over_depth import FALL, RISE_OF_LAYER
 from gradbook.diagnosis.findings.over_time import over_steps
 from gradbook.diagnosis.paths import paths_of
 from gradbook.diagnosis.places import Place
@@ -166,8 +166,8 @@ def test_resolution_does_not_count() -> None:
     assert next(iter(paths_of(layered))).fall[0] == pytest.approx(0, abs=1e-9)
 
 
-def test_a_rise_behind_normalizations_counts_by_its_blocks() -> None:
-    steep = 10 ** (2 * RISE_OF_BLOCK)
+def test_a_rise_behind_normalizations_counts_by_its_layers() -> None:
+    steep = 10 ** (5 * RISE_OF_LAYER)
     assert said(residual(20, 1.0, growth=1.3), normalized=True) == [V.HEALTHY]
     assert said(residual(20, 1.0, growth=1.3)) == [V.EXPLODING]
     assert said(residual(20, 1.0, growth=steep), normalized=True) == [V.EXPLODING]

@@ -208,6 +208,15 @@ class Known:
     def _worst(sign: int, paths: Iterable[Profile]) -> Profile:
         return max(paths, key=lambda p: (p.fall if sign < 0 else p.rise)[0], default=Profile())
 
+    def layers_between(self, behind: str, front: str) -> int:
+        """Return how many layers with weights lie on the longest way from one place to another."""
+        found = {front: 0}
+        for place in self.places:
+            before = [found[name] for name in place.before if name in found]
+            if before and place.name != front:
+                found[place.name] = max(before) + place.layer
+        return found.get(behind, 0)
+
     def upstream(self, place: Place) -> Iterator[Place]:
         """Yield all that goes into a place, and what goes into that."""
         names = set(place.before)

@@ -247,6 +247,12 @@ def _behind_the_last(known: Known) -> Finding | None:
     return Finding(Verdict.LOSS, text, since=next(iter(ends)), hint="bent")
 
 
+def second_is_0(known: Known) -> str:
+    """Say that a term of the loss is made of a second derivative that is exactly 0."""
+    text = " But the loss takes a second derivative of the network that is exactly 0: that term "
+    return f"{text}trains no weights." if known.record.flat else ""
+
+
 def taken_amiss(known: Known) -> str:
     """Say that the loss takes probabilities for logits, or logits for their logarithms."""
     bend = known.record.twice

@@ -10,7 +10,14 @@ from operator import itemgetter
 
 from gradbook.diagnosis.findings.about import held_before, hides, unready
 from gradbook.diagnosis.findings.known import MOST, Known
-from gradbook.diagnosis.findings.loss import flat_at_end, in_part, masked, taken_amiss, way_in
+from gradbook.diagnosis.findings.loss import (
+    flat_at_end,
+    in_part,
+    masked,
+    second_is_0,
+    taken_amiss,
+    way_in,
+)
 from gradbook.diagnosis.findings.missing import not_called, only_passed
 from gradbook.diagnosis.findings.over_time import one_alone
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
@@ -52,16 +59,21 @@ Not the depth decides but the decades, whatever they come from: layers of GELU g
 more of them, saturated tanh by more, and both cease to learn near the same size.
 """
 
-RISE_OF_BLOCK = 0.25
-"""Decades for each block by which a rise is none where normalizations are and paths lead around.
+RISE_OF_LAYER = 0.1
+"""Decades for each layer by which a rise is none where normalizations are and paths lead around.
 
-A normalized branch adds about as much to the path as there is at first, a factor of √2 on the way
-back. Published networks at their own initialization rise by up to 5 decades in their many blocks
-(ConvMixer) and train: behind a normalization the size of a gradient does not matter.
+Layers are counted on the longest way. Published networks at their own initialization rise by up to
+a tenth of a decade for each (LCNet; DLA-169 by 3.7 decades in 156 layers) and train: behind a
+normalization the size of a gradient does not matter.
 """
 
 ROUNDING = 4.0
 """Decades by which δ changes where rounding alone passes a normalization, at the least."""
+
+TIE = 0.1
+"""Decades by which a fall is larger than a rise, at least, that is not what a normalization behind
+makes up for.
+"""
 
 SAME_FACTOR = 0.01
 """By how many decades two factors differ at most that are one."""
@@ -109,11 +121,25 @@ def _ill(known: Known, *, trunk: bool) -> tuple[bool, Profile, Profile] | None:
     worst = known.worst if trunk else partial(known.worst_within, least=DEEP, limit=SHORT)
     down, up = worst(-1), worst(1)
     normalized = known.record.normalized and _behind_norms(known, up).rise[0] < RISE
-    rise, limit = up.rise[0], RISE_NORMALIZED if normalized else RISE
+    rise, limit = _seen(known, up), RISE_NORMALIZED if normalized else RISE
     if normalized and known.splits:
-        rise, limit = rise - _scaled(known, up), max(limit, RISE_OF_BLOCK * up.steps(1))
-    falls = down.fall[0] >= FALL and down.fall[0] >= min(rise, limit)
-    return (falls, down, up) if falls or rise >= limit else None
+        limit = max(limit, RISE_OF_LAYER * known.layers_between(*up.rise[1:]))
+    falls = down.fall[0] >= max(FALL, min(rise + TIE, limit))
+    rises = rise - (_scaled(known, up) if normalized and known.splits else 0.0) >= limit
+    return (falls, down, up) if falls or rises else None
+
+
+def _seen(known: Known, path: Profile) -> float:
+    """Return the largest rise, but no more than is seen between its ends, of all or for an example.
+
+    What is left out of falls on the way, as at ends of branches, would add up to a rise.
+    """
+    size, start, end = path.rise
+    if not start:
+        return size
+    behind, front = known.by_name[start], known.by_name[end]
+    pairs = ((front.delta, behind.delta), (front.norm, behind.norm))
+    return min(size, max(log_ratio(a or 0.0, b or 0.0) for a, b in pairs))
 
 
 def _behind_norms(known: Known, path: Profile) -> Profile:
@@ -127,9 +153,10 @@ def _behind_norms(known: Known, path: Profile) -> Profile:
 
 
 def _scaled(known: Known, path: Profile) -> float:
-    """Return how many decades of a rise are those of a stream that is multiplied, then normalized.
+    """Return how many decades of a rise are those where a stream is multiplied, then normalized.
 
-    What is multiplied by a number gets a gradient that is divided by it.
+    What is multiplied by a number gets a gradient that is divided by it. In one place that is a
+    matter of units; in many the stream grows.
     """
     _, start, end = path.rise
     names = path.names[path.names.index(end) : path.names.index(start)] if start else ()
@@ -140,7 +167,7 @@ def _scaled(known: Known, path: Profile) -> float:
             continue
         by = log_ratio(place.out, source.out)
         change = log_ratio(source.delta or 0.0, place.delta or 0.0)
-        found += by if by > 0 and abs(by - change) < SAME_FACTOR else 0.0
+        found = max(found, by) if abs(by - change) < SAME_FACTOR else found
     return found
 
 
@@ -227,6 +254,7 @@ def healthy(known: Known) -> Finding | None:
         ("enters", nothing_enters(known)),
         ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
+        ("second", second_is_0(known)),
         ("at an end", flat_at_end(known)),
         ("untrained", only_passed(known)),
         ("axis", one_alone(known)),
@@ -252,7 +280,7 @@ def _arrives(known: Known, found: Profile) -> str:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends if p.delta)]))
     if len(found.names) < 2:
         return f"The gradient arrives at {listed(names)}: no deeper layer was seen."
-    down, up = known.worst(-1).fall[0], known.worst(1).rise[0]
+    down, up = known.worst(-1).fall[0], _seen(known, known.worst(1))
     text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
     return f"{text}{factor(down)} and grows by no more than {factor(up)}."
 

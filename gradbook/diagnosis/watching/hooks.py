@@ -178,6 +178,8 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
             place.value = tensor.detach()
         named = type(module).__name__.endswith(NORMS)
         place.normed |= named or (axes == 1 and graph.divides_by_own(tensor.grad_fn))
+        if named and axes == 1:
+            place.numbers["gain"] = size_of(modules.own_weights(module)[0])
         if (batches := modules.averaged(module)) is not None:
             made.averaged[name] = batches
     asking.listen(made, name, module, asking.sequence(args, kwargs), output)

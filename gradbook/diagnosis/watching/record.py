@@ -71,6 +71,8 @@ class Record:
     """By `id` the shapes of weights that it made use of and that were not its own."""
     differentiated: bool = False
     """Whether something was differentiated through a gradient, as in a penalty."""
+    flat: bool = False
+    """Whether a second derivative was taken of a pass, and is exactly 0 at all layers."""
     loss: float | None = None
     """What the network returned, if that was a single number."""
     passes: int = 1
@@ -110,6 +112,7 @@ class Seen:
     half: bool = False
     inner: bool = False  # whether what came back is to be differentiated itself
     again: bool = False  # whether something was: what the second pass sends enters at every layer
+    second: Any = None  # the size of what a second derivative sent, if one was taken
     often: bool = False  # whether several losses, or a derivative, went back through it in turn
     shares: Any = None  # what a loss may take for logits, until that is known
     twice: str = ""
@@ -129,6 +132,7 @@ class Seen:
         self.shape, self.half = tuple(delta.shape), is_half(delta)
         self.often |= self.delta is not None and not self.inner
         self.delta, self.inner = size_of(delta), differentiating()
+        self.second = self.delta if self.inner and self.again else self.second
         self.again |= self.inner
         if self.shares is not None:
             self.twice, self.shares = taken_again(self.shares, delta), None

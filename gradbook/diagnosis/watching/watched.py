@@ -15,6 +15,9 @@ from gradbook.diagnosis.watching.left_over import Summed
 from gradbook.diagnosis.watching.modules import backwards, differentiating, floats_in, weights_of
 from gradbook.diagnosis.watching.record import Pass, Record, Seen
 
+MORE = 1.2
+"""How many times its weights what a normalization returns is at most, in root mean squares."""
+
 WHOLE = ("given", "spoiled", "added", "empty", "raw")
 """What a record has of all passes together, under the names that it has in each."""
 
@@ -136,6 +139,7 @@ class Watched(Mapping[str, Any]):
             functions=tuple(sorted(frozenset().union(*(place.functions for place in seen)))),
             strangers={k: shape for one in made for k, shape in one.strangers.items()},
             differentiated=all(one.differentiated for one in made),
+            flat=any(_is_flat(one) for one in made),
             loss=next((float(p.value) for p in reversed(seen) if p.value is not None), None),
             passes=self.summed.passes,
             normalized=any(place.normed or place.past_norm for place in seen),
@@ -194,6 +198,12 @@ class Watched(Mapping[str, Any]):
             self._data = self._open.data = None
 
 
+def _is_flat(made: Pass) -> bool:
+    """Tell whether a second derivative of a pass is exactly 0, as of one with ReLU."""
+    seen = [p.second for p in made.places.values() if p.layer and p.second is not None]
+    return bool(seen) and not any(map(float, seen))
+
+
 def _shown_names(last: Mapping[str, Seen]) -> dict[str, str]:
     """Call what enters a module by the layer that it comes from, if it comes from one alone."""
     shown = {key: key for key in last}
@@ -229,6 +239,9 @@ def _place(found: Sequence[Seen], shown: Mapping[str, str]) -> Place:
     numbers: dict[str, Any] = {n: float(x) for n, x in last.numbers.items() if x is not None}
     if len(found) > 1:
         numbers.pop("total", None)
+    # Weights that 1 is added to, and averages that do not fit, tell nothing of what is normalized.
+    if not 0 < float(last.out or 0.0) <= MORE * numbers.get("gain", 0.0):
+        numbers.pop("gain", None)
     return Place(
         name=shown[last.name],
         delta=(squares / count) ** 0.5 if count else None,
