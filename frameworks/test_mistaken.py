@@ -299,3 +299,87 @@ def test_one_example_of_0_cuts_nothing_and_a_batch_of_them_does(
         assert report.verdict is (V.CUT if zero and shape == (8, 2) else V.HEALTHY)
         assert ("0 in this one example" in report.reason) is (zero and shape != (8, 2))
         net.zero_grad()
+
+
+class Returned(nn.Module):
+    """It returns a loss beside its outputs, as those of transformers do where labels are given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*(nn.Linear(16, 16) for _ in range(4)), nn.Linear(16, 4))
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.body(x)
+        return F.cross_entropy(logits, y), logits
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_loss_that_is_returned_and_not_used_reads_nothing(*, own: bool) -> None:
+    torch.manual_seed(0)
+    net, x, y = Returned(), torch.randn(32, 16), torch.arange(32) % 4
+    deltas = gradbook.watch(net)
+    loss, logits = net(x, y)
+    (F.cross_entropy(logits, y, label_smoothing=0.1) if own else loss).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is Verdict.HEALTHY
+
+
+class Gated(nn.Module):
+    """A block whose branch sends little to what it reads, as attention with small weights does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(32)
+        self.a, self.b, self.c = (nn.Linear(32, 32) for _ in range(3))
+        for layer, by in ((self.a, 0.02), (self.b, 0.1)):
+            layer.weight.data.mul_(by)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.c(torch.tanh(self.b(torch.tanh(self.a(self.norm(x))))))
+
+
+@pytest.mark.parametrize("frozen", [0, 4])
+@pytest.mark.parametrize("falls", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_frozen_layers_put_out_goes_around_the_first_branch(
+    frozen: int, seed: int, *, falls: bool
+) -> None:
+    """And a fall in the blocks that are trained is one as before."""
+    torch.manual_seed(seed)
+    read, blocks = nn.Linear(16, 32), [Gated() for _ in range(8)]
+    behind = [part for _ in range(6) for part in (nn.Linear(32, 32), nn.Sigmoid()) if falls]
+    net = nn.Sequential(read, *blocks, *behind, nn.LayerNorm(32), nn.Linear(32, 10))
+    for part in net[: frozen + 1] if frozen else ():
+        part.requires_grad_(False)
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(torch.randn(32, 16)), torch.arange(32) % 10).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    assert report.verdict is (Verdict.VANISHING if falls else Verdict.HEALTHY)
+    sizes = [float(block.c.weight.grad.norm()) for block in blocks[frozen:]]
+    assert max(sizes) < 10 * min(sizes)
+
+
+class Mixed(nn.Module):
+    """Half of the features go through one layer and half through another, which may be cut off."""
+
+    def __init__(self, *, off: bool) -> None:
+        super().__init__()
+        self.off, self.a, self.b = off, nn.Linear(16, 16), nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.set_grad_enabled(not self.off and torch.is_grad_enabled()):
+            second = self.b(x[:, 16:])
+        return x + torch.cat([self.a(x[:, :16]), second], 1)
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_a_branch_without_gradients_is_cut_whatever_reads_the_same(*, off: bool) -> None:
+    torch.manual_seed(0)
+    blocks = [Mixed(off=off and k == 4) for k in range(12)]
+    net = nn.Sequential(nn.Linear(16, 32), *blocks, nn.Linear(32, 10))
+    deltas = gradbook.watch(net)
+    F.cross_entropy(net(torch.randn(32, 16)), torch.arange(32) % 10).backward()
+    report = gradbook.diagnose(net, deltas=deltas)
+    lost = [name for name, p in net.named_parameters() if p.grad is None]
+    assert (len(lost) == 2) is off
+    assert report.verdict is (Verdict.CUT if off else Verdict.HEALTHY)

@@ -145,6 +145,7 @@ def paths_of(places: Sequence[Place]) -> dict[Profile, bool]:
 def _paths(places: Sequence[Place], weak: bool = False) -> Iterator[tuple[Profile, bool]]:
     states = States(*states_of(places, weak))
     level, up, sent = _ways(states)
+    frozen = {place.count for place in places if not place.asks}
     inner = set(up.values())
     for first in (place for place in states.all if place.name not in inner):
         names = [first.name]
@@ -152,7 +153,12 @@ def _paths(places: Sequence[Place], weak: bool = False) -> Iterator[tuple[Profil
             names.append(up[names[-1]])
         rms = (10 ** min(level[name], 308.0) for name in names)
         found = Profile("δ", tuple(names), tuple(rms), tuple(sent[name] for name in names))
-        yield found, not first.before
+        # What frozen layers put out enters again where the branch that begins there comes back.
+        later = (states.by_name[name] for name in names[1:] if not first.before)
+        joint = next((p.name for p in later if p.beside and p.count in frozen), None)
+        yield found, not first.before and joint is None
+        if joint is not None:
+            yield found.part(names.index(joint), len(names)), True
 
 
 def _ways(states: States) -> tuple[dict[str, float], dict[str, str], dict[str, float]]:

@@ -59,6 +59,8 @@ class Place:
     """Other modules that return it, such as those around that one."""
     normed: bool = False
     """Whether a normalization returns it."""
+    entered: float | None = None
+    """The size of what a normalization reads, times that of the gradient there, if it is known."""
     gain: float = 1.0
     """The size of the weights by which a normalization multiplies what it has normalized."""
     fed: int = 0
@@ -136,6 +138,8 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
             through[place.name] = (place.name,)
             kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
             kept = replace(kept, gain=gains[place.name], grown=grown.pop(place.name))
+            if alone is not None and place.normed and alone.out and alone.delta:
+                kept = replace(kept, entered=alone.out * alone.delta)
             norm = norms.get(place.name) if weak and not place.state else None
             found.append(_fed(_in_units_of(norm, kept), alone))
     exits: dict[str, float] = {}

@@ -11,8 +11,9 @@ exceptions, because not every change of a size is a change of the gradient:
 - where weights are laid beside positions, as a token of a class, and none is behind that, these may
   get any share: a fall there does not count;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
-- the last normalization divides the gradient by the size of what enters it: before it and behind it
-  the products of both are compared, without what its own weights multiply by;
+- a normalization divides the gradient by the size of what enters it: before and behind the last
+  one, and the first that all paths cross, the products of both are compared, without what its own
+  weights multiply by;
 - where a maximum over the calls of a module picks what goes on, steps in between get little, which
   is no fall: its states are compared with what is picked;
 - a fall at weights that began with 0, and still grow, is one of the first steps alone;
@@ -147,9 +148,22 @@ class States:
         # A rise from 0 came another way, and of many calls a state of 0 lets nothing by in one.
         if change == math.inf or (not self.size[u.name] and called(u.name) in self.alive):
             change = 0.0
-        if v.normed and not self.after[v.name] and u.out and v.out and math.isfinite(change):
-            change += log_ratio(u.out, v.out / v.gain)
-        return change
+        return change + (self._unit(u, v) if v.normed and math.isfinite(change) else 0.0)
+
+    def _unit(self, u: Place, v: Place) -> float:
+        """Return how many decades what enters the first or last normalization is above its unit."""
+        size = u.out
+        if not size and v.entered and u.delta and u.count == v.count:
+            size = v.entered / u.delta  # of a sum nobody knows more
+        last = not self.after[v.name] and bool(u.out)
+        first = v.name == self.first_norm and self.around.get(u.name) == v.name
+        return log_ratio(size, v.out / v.gain) if size and v.out and (first or last) else 0.0
+
+    @cached_property
+    def first_norm(self) -> str:
+        """The first state that a normalization returns and all paths cross."""
+        found = (p.name for p in self.all if p.normed and p.name in self.joints)
+        return next(found, "")
 
     def sent(self, u: Place, v: Place, change: float) -> float:
         """Return the part of a change that is a rise as most comes there straight from a loss."""

@@ -238,7 +238,9 @@ class Known:
     @cached_property
     def ends(self) -> list[Place]:
         """The places that go into no other, and got a gradient."""
-        inner = {name for place in self.places for name in place.before}
+        # A loss that a network returns, and nobody asked for, reads its outputs and sends nothing.
+        reads = (p for p in self.places if p.delta is not None or p.count > 1)
+        inner = {name for place in reads for name in place.before}
         return [p for p in self.places if p.name not in inner and p.delta is not None]
 
     @property

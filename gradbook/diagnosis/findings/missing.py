@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from gradbook.diagnosis.findings.known import MOST, Known, Parameter
 from gradbook.diagnosis.measuring.names import uncounted
 from gradbook.diagnosis.measuring.orders import number_key
-from gradbook.diagnosis.places import Place
+from gradbook.diagnosis.places import Place, enters
 from gradbook.diagnosis.verdicts import Finding, Verdict, listed
 
 UNUSED, TURNS = 0.1, 5
@@ -70,7 +70,7 @@ def _between(known: Known, none: Sequence[Parameter]) -> tuple[str, str, str | N
     """Name the last place that got nothing and the next one that did and may read it."""
     places, before = known.places, _inside(known)
     # What reads their outputs cannot be seen: perhaps nothing does, as where they make targets.
-    aside = not any(p.asks for p in places if _silent(known, p))
+    aside = not any(p.asks for p in places if _silent(known, p, none))
     if not before or not (aside or _ran(known, none)):
         return None
     # What begins anew may read what was cut off; what comes from elsewhere shows no cut.
@@ -143,12 +143,12 @@ def _inside(known: Known) -> list[int]:
     return [i for i, p in enumerate(known.places[:reached]) if _silent(known, p)]
 
 
-def _silent(known: Known, place: Place) -> bool:
-    """Tell whether trainable weights work there, and no gradient comes back."""
+def _silent(known: Known, place: Place, of: Sequence[Parameter] | None = None) -> bool:
+    """Tell whether trainable weights work there, those given or all, and nothing comes back."""
+    if place.delta is not None or (of is not None and enters(place.name, place.module)):
+        return False
     mine = known.record.owned.get(place.name, ())
-    return place.delta is None and any(
-        p.name in mine or p.layer == place.module for p in known.asked
-    )
+    return any(p.name in mine or p.layer == place.module for p in (of or known.asked))
 
 
 def without_any(known: Known) -> Finding | None:

@@ -99,7 +99,7 @@ def sized(known: Known) -> Finding | None:
         return None
     falls, down, up = found
     rounds = max(down.fall[0], up.rise[0]) >= ROUNDING
-    if known.record.normalized and rounds and (at := _made_alike(known)):
+    if known.record.normalized and rounds and (at := _made_alike(known, down if falls else up)):
         text = f"All examples are alike at {at}: no gradient but rounding passes a normalization."
         return Finding(Verdict.CUT, text, since=at, hint="alike")
     size, start, end = down.fall if falls else up.rise
@@ -130,15 +130,17 @@ def _ill(known: Known, *, trunk: bool) -> tuple[bool, Profile, Profile] | None:
 
 
 def _seen(known: Known, path: Profile) -> float:
-    """Return the largest rise, but no more than is seen between its ends, of all or for an example.
+    """Return the largest rise, but no more than is seen between its ends.
 
-    What is left out of falls on the way, as at ends of branches, would add up to a rise.
+    What is left out of falls on the way, as at ends of branches, would add up to a rise. In front
+    of a normalization a gradient has another unit: what is next to the end is looked at, too.
     """
     size, start, end = path.rise
     if not start:
         return size
-    behind, front = known.by_name[start], known.by_name[end]
-    pairs = ((front.delta, behind.delta), (front.norm, behind.norm))
+    at, front = path.names.index(start), known.by_name[end]
+    behind = [known.by_name[name] for name in path.names[max(at - 1, 0) : at + 1]]
+    pairs = [pair for p in behind for pair in ((front.delta, p.delta), (front.norm, p.norm))]
     return min(size, max(log_ratio(a or 0.0, b or 0.0) for a, b in pairs))
 
 
@@ -171,9 +173,10 @@ def _scaled(known: Known, path: Profile) -> float:
     return found
 
 
-def _made_alike(known: Known) -> str:
-    """Name the place where examples become alike at once, or that the data are alike at."""
-    read = [("", 1.0), *((p.name, p.spread) for p in known.places if p.spread is not None)]
+def _made_alike(known: Known, path: Profile) -> str:
+    """Name the place of a path where examples become alike at once, or that data are alike at."""
+    on = map(known.by_name.__getitem__, path.names)
+    read = [("", 1.0), *((p.name, p.spread) for p in on if p.spread is not None)]
     return next((name for (_, a), (name, b) in pairwise(read) if b < SAME and a > 1e-3), "")
 
 
