@@ -17,7 +17,7 @@ import gradbook
 from gradbook.diagnosis import Report, Verdict
 
 V = Verdict
-X, Y = torch.linspace(-1, 1, 512).sin().reshape(32, 16), torch.arange(32) % 10
+X, Y = torch.randn(32, 16, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 10
 
 
 class Stream(nn.Module):

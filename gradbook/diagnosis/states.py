@@ -12,8 +12,8 @@ exceptions, because not every change of a size is a change of the gradient:
   get any share: a fall there does not count;
 - where a layer changes the number of positions, `places.step` leaves out what that alone does;
 - a normalization divides the gradient by the size of what enters it: before and behind the last
-  one, and the first that all paths cross, the products of both are compared, without what its own
-  weights multiply by;
+  one, and the first that a stream of sums crosses, the products of both are compared, without what
+  its own weights multiply by;
 - where a maximum over the calls of a module picks what goes on, steps in between get little, which
   is no fall: its states are compared with what is picked;
 - a fall at weights that began with 0, and still grow, is one of the first steps alone;
@@ -156,7 +156,8 @@ class States:
         if not size and v.entered and u.delta and u.count == v.count:
             size = v.entered / u.delta  # of a sum nobody knows more
         last = not self.after[v.name] and bool(u.out)
-        first = v.name == self.first_norm and self.around.get(u.name) == v.name
+        stream = len(u.before) > 1 and self.around.get(u.name) == v.name
+        first = stream and v.name == self.first_norm
         return log_ratio(size, v.out / v.gain) if size and v.out and (first or last) else 0.0
 
     @cached_property

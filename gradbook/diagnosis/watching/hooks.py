@@ -176,7 +176,9 @@ def _left(name: str, watched: Watched, module: Any, *given: Any) -> None:
             place.shares = shares_in(tensor)
         if not name and tensor.numel() == 1:
             place.value = tensor.detach()
-        named = type(module).__name__.endswith(NORMS)
+        kind, whole = type(module).__name__, axes == 0 and modules.holds_others(module)
+        # One may have its activation in it; a block that is called PreNorm has layers.
+        named = not whole and (kind.endswith(NORMS) or (axes == 1 and "Norm" in kind))
         place.normed |= named or (axes == 1 and graph.divides_by_own(tensor.grad_fn))
         if named and axes == 1:
             place.numbers["gain"] = size_of(modules.own_weights(module)[0])
