@@ -22,15 +22,15 @@ import gradbook
 from gradbook.diagnosis import Report, Verdict
 
 IMAGES = """
-cait_xxs24_224 convit_tiny cpubone_nano cs3darknet_focus_s cspnext_tiny
-deit_tiny_patch16_224 densenet121 dla46x_c dpn48b edgenext_xx_small efficientformerv2_s0
-efficientvim_m1 efficientvit_b0 efficientvit_m0 ese_vovnet19b_slim_dw fasternet_t0
-focalnet_tiny_srf gcvit_xxtiny ghostnet_050 gmlp_ti16_224 hardcorenas_b hgnetv2_b0
-inception_next_atto nest_tiny_jx lcnetv2_small levit_128s mobilenetv3_small_050 mobilevit_xxs
-pit_ti_224 pvt_v2_b0 rdnet_tiny regnetx_002 repghostnet_050 repvit_m1 rexnet_100 shvit_s1
-skresnet18 starnet_s050 swiftformer_xs swinv2_tiny_window16_256 test_coatnet test_convnext
-test_efficientnet test_mambaout test_nfnet test_resnet test_vit test_vit_relpos tiny_vit_5m_224
-visformer_tiny vit_tiny_r_s16_p8_224 volo_d1_224 xcit_nano_12_p8_224
+cait_xxs24_224 convit_tiny cpubone_nano cs3darknet_focus_s cspnext_tiny deit_tiny_patch16_224
+densenet121 dla46x_c dla60x dpn48b edgenext_xx_small efficientformerv2_s0 efficientvim_m1
+efficientvit_b0 efficientvit_m0 ese_vovnet19b_slim_dw fasternet_t0 focalnet_tiny_srf gcvit_xxtiny
+ghostnet_050 gmlp_ti16_224 hardcorenas_b hgnetv2_b0 hrnet_w18_small inception_next_atto
+inception_v3 lcnetv2_small levit_128s mobilenetv3_small_050 mobilevit_xxs nest_tiny_jx pit_ti_224
+pvt_v2_b0 rdnet_tiny regnetx_002 repghostnet_050 repvit_m1 rexnet_100 shvit_s1 skresnet18
+starnet_s050 swiftformer_xs swinv2_tiny_window16_256 test_coatnet test_convnext test_efficientnet
+test_mambaout test_nfnet test_resnet test_vit test_vit_relpos tiny_vit_5m_224 visformer_tiny
+vit_tiny_r_s16_p8_224 volo_d1_224 xcit_nano_12_p8_224
 """
 
 WORDS = """
