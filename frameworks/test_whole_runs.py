@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -1039,46 +1038,3 @@ def test_what_is_cleared_between_passes_without_a_step_is_told(
     text = f"But of {10 * passes} backward passes {10 * (passes - 1)} were cleared away"
     assert (text in report.reason) is thrown, report
     assert ("behind step() alone" in report.steps[0].text) is thrown
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("shapes", ["alike", "apart"])
-def test_one_answer_for_all_is_told_though_the_loss_has_fallen_to_it(
-    shapes: str, seed: int
-) -> None:
-    """Of (N, 1) against (N,) each output is held against each target: their mean is best."""
-    torch.manual_seed(seed)
-    net, x = nn.Linear(2, 1), torch.randn(100, 2)
-    y = 10 + 9 * x[:, :1] - 2 * x[:, 1:] + torch.randn(100, 1)
-    optimizer, y = torch.optim.SGD(net.parameters(), 0.1), y if shapes == "alike" else y[:, 0]
-    with pytest.warns(match="target size") if shapes == "apart" else nullcontext():
-        run = of_one_batch(net, lambda _: F.mse_loss(net(x), y), optimizer, 60)
-    report, told = run.report(), [moment.loss or 0.0 for moment in run.moments]
-    assert told[-1] < 0.6 * told[0]
-    assert ("all get about one answer" in report.reason) is (shapes == "apart")
-    steps = "".join(step.text for step in report.steps)
-    assert ("(N, 1) against (N,)" in steps) is (shapes == "apart")
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("hardest", [True, False])
-def test_by_how_much_outputs_differ_is_told_where_a_loss_rests_at_its_margin(
-    hardest: bool, seed: int
-) -> None:
-    """The hardest triplets drive all examples to one place; those of a neighbor do not."""
-    torch.manual_seed(seed)
-    net, x = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 32)), torch.randn(64, 16)
-    optimizer = torch.optim.SGD(net.parameters(), 0.5, momentum=0.9)
-    same = torch.block_diag(*[torch.ones(2, 2)] * 32).bool()
-
-    def loss(_: int) -> Tensor:
-        e = F.normalize(net(x + 1), dim=1)
-        others = (e @ e.T).masked_fill(same, -1.0)
-        near = others.amax(1) if hardest else others.diagonal(2).repeat_interleave(2)[:64]
-        pairs = e.unflatten(0, (32, 2)).prod(1).sum(1).repeat_interleave(2)
-        return F.relu(near - pairs[: len(near)] + 0.5).mean()
-
-    run = of_one_batch(net, loss, optimizer, 80)
-    report, e = run.report(), F.normalize(net(x + 1), dim=1).detach()
-    assert (float((e @ e.T).mean()) > 0.98) is hardest
-    assert ("all get about one answer" in report.reason) is hardest

@@ -8,7 +8,6 @@ from gradbook.diagnosis.findings.about import UNLIKE
 from gradbook.diagnosis.findings.over_steps import FIFTH, LEARNED, last_fifth
 from gradbook.diagnosis.reporting.report import Report
 from gradbook.diagnosis.run_course import (
-    ALIKE,
     blown_up,
     lately,
     losses_of,
@@ -38,9 +37,6 @@ and the least of all, which noise makes small."""
 
 LAGS = (1, 2, 3)
 """How many steps lie between losses that tell the noise: two batches may take turns, or three."""
-
-CLOSE = 0.3
-"""The share of their size by which outputs differ at most that are about one answer."""
 
 EVEN = 1.01
 """How many times the least norm the largest is where all are held at one size."""
@@ -163,16 +159,9 @@ def stays(report: Report, moments: Sequence[Moment]) -> Report:
     """Say of a healthy gradient that the loss does not fall all the same, or hardly."""
     told, first = losses_of(moments), report.findings[0]
     since = stands_since(moments, STAYS)
-    if first.verdict is not Verdict.HEALTHY or first.hint or not since:
+    if first.verdict is not Verdict.HEALTHY or first.hint or not since or learned(moments):
         return report
     last, part = median(last_fifth(told)), len(told) // FIFTH
-    apart = median(last_fifth([moment.apart for moment in moments]))
-    # One answer for all is no better than guessing, however far the loss has fallen to it.
-    guesses = apart < ALIKE and last > LEARNED * told[0]
-    if learned(moments) and not guesses:
-        return report
-    alike = f" Outputs differ from example to example by {apart:.1g} of their size: unless targets "
-    alike = f"{alike}differ as little, all get about one answer." if apart < CLOSE else ""
     before = told[part : 2 * part]
     # Noise would let some of the later ones be above some of the earlier ones.
     falls, by = max(last_fifth(told)) < min(before), 1 - last / median(before)
@@ -181,14 +170,13 @@ def stays(report: Report, moments: Sequence[Moment]) -> Report:
     text = f" But since step {since} the loss has {'hardly' if falls and goes_on else 'not'} fallen"
     if down := shrunk(moments):
         text += f": it is {last:.3g}, and at the last step weights are smaller by {factor(down)} "
-        hints = "decay", *["flat loss"] * guesses
-        return told_more(report, f"{text}than at first.{alike}", *hints)
-    if falls and goes_on:
+        return told_more(report, f"{text}than at first.", "decay")
+    if not falls:
+        return told_more(report, f"{text}: it is {last:.3g}.", "flat loss")
+    if goes_on:
         return told_more(report, f"{text}: it is {last:.3g}, {by:.1g} of itself less.", "hardly")
-    if falls:
-        text += f" but for {by:.1g} of itself: it comes to rest at {last:.3g}, which a constant in "
-        return told_more(report, f"{text}it leaves, or guessing costs.{alike}", "flat loss")
-    return told_more(report, f"{text}: it is {last:.3g}.{alike}", "flat loss")
+    text += f" but for {by:.1g} of itself: it comes to rest at {last:.3g}, which a constant in it "
+    return told_more(report, f"{text}leaves, or guessing costs.", "flat loss")
 
 
 def still_falls(report: Report, moments: Sequence[Moment]) -> Report:

@@ -26,8 +26,6 @@ class Moment:
     """The norm of a matrix of weights, the median of all."""
     alike: bool = False
     """Whether all examples come out alike at a place that every path passes."""
-    apart: float = math.nan
-    """How far rows of outputs differ, as a share of their size."""
 
 
 def changes_of(moments: Sequence[Moment]) -> Iterator[str]:

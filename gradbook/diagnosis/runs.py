@@ -2,7 +2,6 @@
 
 import json
 import math
-import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +20,6 @@ from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.watching import Watched, watch
 from gradbook.diagnosis.watching.left_over import LeftOver
-from gradbook.diagnosis.watching.modules import compiler_off, floats_in, harmless, transformed
-from gradbook.diagnosis.watching.numbers import spread_of
 from gradbook.diagnosis.watching.record import version_of
 
 SCHEMA = "gradbook-run/1"
@@ -41,27 +38,6 @@ EXACTLY = 1e-5
 """How far from a power of 2 one norm over another is that rounding alone makes so."""
 
 
-class _Outputs:
-    """A hook that keeps how far rows of outputs differ; that of a copy is another one."""
-
-    def __init__(self) -> None:
-        """Know nothing yet."""
-        self.apart: Any = math.nan
-        self._see = compiler_off(harmless(self._look))
-
-    def __call__(self, *given: Any) -> None:
-        self._see(given[-1])
-
-    def _look(self, output: Any) -> None:
-        # Of steps or places it is not known which axis has the examples.
-        rows = (x for x in floats_in(output) if x.requires_grad and x.ndim == 2)
-        if not transformed() and (some := next(rows, None)) is not None:
-            self.apart = spread_of(some, "").get("spread")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Outputs, ()
-
-
 class Run:
     """The `moments` of a training, every k-th step and each that is not finite."""
 
@@ -78,9 +54,6 @@ class Run:
         self._rates: list[float] = []
         self._taken: list[tuple[float, float]] = []  # by step the gradients' norm, and as seen
         self._hook: Any = None
-        self._outputs = _Outputs()
-        self._seen = net.register_forward_hook(self._outputs)
-        weakref.finalize(self, self._seen.remove).atexit = False
         self._left, self._added = LeftOver(self._stepped()), LeftOver(self._stepped())
         self._again, self._written = 0, -1  # looks between which nothing wrote to weights
         self.moments: list[Moment] = []
@@ -223,7 +196,6 @@ class Run:
             report=report,
             weights=median(map(run_course.norm_of, matrices or [[]])),
             alike=run_course.alike(self._deltas.record.places),
-            apart=math.nan if self._outputs.apart is None else float(self._outputs.apart),
         )
 
     def close(self) -> None:
@@ -231,7 +203,6 @@ class Run:
         self._deltas.remove()
         self._left.remove()
         self._added.remove()
-        self._seen.remove()
         if self._hook is not None:
             self._hook.remove()
 
