@@ -203,10 +203,11 @@ def test_of_two_optimizers_that_share_weights_the_steps_tell_whether_both_are_us
     net = dense([16, 32, 32, 4], nn.ReLU)
     part, whole = (torch.optim.Adam(of.parameters(), 1e-3) for of in (net[:2], net))
     deltas = gradbook.watch(net)
-    for expected in (V.HEALTHY, V.CUT if not steps else V.HEALTHY):
+    for number, expected in enumerate((V.HEALTHY, V.CUT if not steps else V.HEALTHY)):
         entropy(*rows())(net).backward()
         report = gradbook.diagnose(net, deltas=deltas, optimizer=part)
         assert report.verdict is expected
+        assert ("if it takes no step" in report.reason) is (expected is V.HEALTHY and not number)
         for optimizer in (part, *steps * [whole]):
             optimizer.step()
         net.zero_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -155,8 +156,7 @@ def asked(net: nn.Module, loss: Callable[[], Tensor]) -> gradbook.diagnosis.Repo
 
 ENDS: dict[str, tuple[nn.Module, float, Callable[[Tensor], Tensor]]] = {
     "sigmoid at 1": (nn.Sigmoid(), 6.0, lambda p: F.mse_loss(p, p.detach() + 5)),
-    "sigmoid at 0": (nn.Sigmoid(), -6.0, lambda p: F.mse_loss(p, p.detach() - 5)),
-    "an absolute error": (nn.Sigmoid(), -6.0, lambda p: F.l1_loss(p, torch.ones_like(p))),
+    "an absolute error": (nn.Sigmoid(), 6.0, lambda p: F.l1_loss(p, torch.zeros_like(p))),
     "tanh": (nn.Tanh(), 4.0, lambda p: F.mse_loss(p, -torch.ones_like(p))),
 }
 
@@ -337,3 +337,34 @@ def test_a_second_derivative_of_0_is_told_beside_what_the_rest_of_the_loss_sends
     assert report.verdict is V.HEALTHY
     assert ("second derivative" in report.reason) is zero
     assert ("tanh, SiLU or a sine" in str(report)) is zero
+
+
+@pytest.mark.parametrize("loss", ["focal", "a tenth of BCE"])
+@pytest.mark.parametrize("prior", [0.01, 0.002])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_class_begins_at_the_end_of_a_sigmoid(loss: str, prior: float, seed: int) -> None:
+    """As in detection: it is learned from there, whatever factor its loss has."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 1), nn.Sigmoid())
+    nn.init.normal_(net[2].weight, std=0.01)
+    nn.init.constant_(net[2].bias, -math.log((1 - prior) / prior))
+    x, y = torch.randn(512, 8), torch.zeros(512, 1)
+    y[:5] = 1.0
+
+    def sent() -> Tensor:
+        p = net(x)
+        if loss == "focal":
+            on, off = 0.25 * (1 - p) ** 2 * p.log(), 0.75 * p**2 * (1 - p).log()
+            return -(y * on + (1 - y) * off).mean()
+        return 0.1 * F.binary_cross_entropy(p, y)
+
+    report = asked(net, sent)
+    assert report.verdict is V.HEALTHY
+    assert "at its end" not in report.reason
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    first = float(sent().detach())
+    for _ in range(200):
+        optimizer.zero_grad()
+        (now := sent()).backward()
+        optimizer.step()
+    assert float(now.detach()) < 0.3 * first

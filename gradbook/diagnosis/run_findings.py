@@ -89,14 +89,6 @@ def summed(steps: int, kept: int) -> Finding | None:
     return Finding(Verdict.LARGE_STEP, text, hint="summed")
 
 
-def thrown_away(report: Report, passes: int, thrown: int) -> Report:
-    """Say of a healthy gradient that half of all passes or more came back for nothing."""
-    if report.verdict is not Verdict.HEALTHY or 2 * thrown < passes:
-        return report
-    text = f" But of {passes} backward passes {thrown} were cleared away before a step was taken."
-    return told_more(report, text, "thrown")
-
-
 def standing(moments: Sequence[Moment]) -> Finding | None:
     """Find weights that get exactly 0 at every step, while others get something."""
     last = moments[-1]

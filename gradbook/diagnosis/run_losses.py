@@ -185,7 +185,7 @@ def still_falls(report: Report, moments: Sequence[Moment]) -> Report:
     Optimizers such as Adam take steps of one size however little comes back.
     """
     first, told = report.findings[0], losses_of(moments)
-    known = len(told) >= 2 * FIFTH and all(map(math.isfinite, told))
+    known = len(told) >= 4 * FIFTH and all(map(math.isfinite, told))
     if first.verdict is not Verdict.VANISHING or not known or "loss falls" in first.reason:
         return report
     told = _in_turn(told)

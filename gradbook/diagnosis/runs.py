@@ -20,7 +20,6 @@ from gradbook.diagnosis.run_page import Moment, changes_of, page_of
 from gradbook.diagnosis.verdicts import Finding, Verdict
 from gradbook.diagnosis.watching import Watched, watch
 from gradbook.diagnosis.watching.left_over import LeftOver
-from gradbook.diagnosis.watching.record import version_of
 
 SCHEMA = "gradbook-run/1"
 """The version of a run's JSON."""
@@ -31,7 +30,7 @@ CLIPPED = 0.01
 NOTICED = 0.99
 """The same where a step was found too large."""
 
-MOST_CHANGES = 4
+MOST_CHANGES = 5
 """How many changes of the verdict are told in a note; a page has all."""
 
 EXACTLY = 1e-5
@@ -54,8 +53,7 @@ class Run:
         self._rates: list[float] = []
         self._taken: list[tuple[float, float]] = []  # by step the gradients' norm, and as seen
         self._hook: Any = None
-        self._left, self._added = LeftOver(self._stepped()), LeftOver(self._stepped())
-        self._again, self._written = 0, -1  # looks between which nothing wrote to weights
+        self._left = LeftOver(self._stepped())
         self.moments: list[Moment] = []
         if hasattr(self._optimizer, "register_step_pre_hook"):
             self._hook = self._optimizer.register_step_pre_hook(self._begin_step)
@@ -162,10 +160,6 @@ class Run:
         if self._untaken and self.moments and self.moments[-1].step == self._steps:
             lost = self.moments[-1].report.verdict is Verdict.NON_FINITE
             self._passed |= {self._steps} if lost and self._hook is not None else set()
-        written = max(map(version_of, self._stepped()), default=-1)
-        self._again += self._untaken > 0 and written == self._written
-        self._written = written
-        self._added.step()
         self._steps, self._told = self._steps + 1, self._optimizer is not None
         self._untaken += 1
         self._age, self._returns, self._idle = self._deltas.age, self._deltas.returns, 0
@@ -202,7 +196,6 @@ class Run:
         """Take all hooks off; what was found stays."""
         self._deltas.remove()
         self._left.remove()
-        self._added.remove()
         if self._hook is not None:
             self._hook.remove()
 
@@ -233,7 +226,7 @@ class Run:
         alone = "" if report.verdict is moment.report.verdict else "Each step by itself: "
         changes = [*changes_of(self.moments)]
         if len(changes) > MOST_CHANGES:
-            changes[2:-1] = ["..."]
+            changes[2:-3] = ["..."]
         step = f"Step {moment.step} of {self._steps}. {alone}{' '.join(changes)}"
         # A terminal shows the first of what was known at the last step, too.
         skipped = [run_findings.SKIPPED.format(len(passed))] if passed else []
@@ -251,8 +244,6 @@ class Run:
             report = told(report, self.moments)
         if report is not arrived:  # a gradient of the wrong sign is as large as the right one
             report = _noted(report, *by_hand(self._deltas.record.functions))
-        if self._hook is not None:
-            report = run_findings.thrown_away(report, self._steps, self._again - self._added.kept)
         report = run_losses.still_falls(report, self.moments)
         report = run_findings.still_in_part(report, self.moments, formats)
         norms = [held for held, _ in self._taken] or [m.norm for m in self.moments]

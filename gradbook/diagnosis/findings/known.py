@@ -45,6 +45,8 @@ class Parameter:
     """Whether the optimizer holds it; None if there is none."""
     moved: bool = False
     """Whether it has been written to since it was watched, or another optimizer holds it."""
+    shared: bool = False
+    """Whether another optimizer has it, which shares weights with this one and took no step yet."""
     rate: float | None = None
     """The optimizer's learning rate for it, if it is known."""
     decay: float = 0.0

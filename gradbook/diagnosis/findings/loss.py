@@ -195,14 +195,17 @@ def _at_its_end(known: Known, end: Place) -> float:
     sent, got = (sum(map(_all_of, ps)) / known.loss_scale for ps in ([end], last))
     little = sent >= SENT and 0 < got < LITTLE and (fall := log_ratio(sent, got)) >= LOST
     far = any((p.out or 0.0) > FAR for p in last)
-    if not little or not far or not any(_is_flat(known, p) for p in between):
+    flat = [p for p in between if _is_flat(known, p)]
+    if not little or not far or not flat:
         return 0.0
     # A logarithm of what is learned sends 1/(1-ε), and ε comes; log(1-D), that sends as much, is
     # for what the last layer is not trained with.
     trained = any(p.stepped is not False for p in known.asked if known.place_of.get(p.name) in last)
     sizes = (by * (end.delta or 0.0) / known.loss_scale for by in (1, end.count))
     learned = any(0.01 < (size - 1) * sent / got < 2 for size in sizes)
-    return 0.0 if learned and (trained or (end.out or 0.0) > SENT) else fall
+    # A rare class begins at the lower end of a sigmoid, and is learned from there.
+    low = trained and all((p.out or 0.0) < SENT for p in flat)
+    return 0.0 if low or (learned and (trained or (end.out or 0.0) > SENT)) else fall
 
 
 def _is_flat(known: Known, place: Place) -> bool:

@@ -191,6 +191,14 @@ def not_stepped(known: Known) -> Finding | None:
     return Finding(Verdict.CUT, f"{text}{listed(left)}.", since=left[0], hint="optimizer")
 
 
+def shared(known: Known) -> str:
+    """Say which weights another optimizer has that holds some of this one's as well."""
+    names = [p.name for p in known.asked if p.shared]
+    text = f" But {len(names)} of {len(known.asked)} trainable tensors are in another optimizer "
+    text += f"that shares some with this one: if it takes no step, they stay ({listed(names)})."
+    return text if names else ""
+
+
 def unregistered(known: Known) -> Finding | None:
     """Find weights that work in the network and that its `parameters()` do not hold."""
     found = known.record.strangers

@@ -18,7 +18,7 @@ from gradbook.diagnosis.findings.loss import (
     taken_amiss,
     way_in,
 )
-from gradbook.diagnosis.findings.missing import not_called, only_passed
+from gradbook.diagnosis.findings.missing import not_called, only_passed, shared
 from gradbook.diagnosis.findings.over_time import one_alone
 from gradbook.diagnosis.findings.steps import at_rest, too_slow, underflows
 from gradbook.diagnosis.findings.zeros import (
@@ -67,6 +67,9 @@ a tenth of a decade for each (LCNet; DLA-169 by 3.7 decades in 156 layers) and t
 normalization the size of a gradient does not matter.
 """
 
+RISE_AT_MOST = 5.0
+"""Decades to which that leads at most: Inception v4 rises by 4.3, and ResNets by half of that."""
+
 ROUNDING = 4.0
 """Decades by which δ changes where rounding alone passes a normalization, at the least."""
 
@@ -112,6 +115,7 @@ def sized(known: Known) -> Finding | None:
         if but := flat_at_end(known):
             text, hint = text + but, "at an end"
         return Finding(Verdict.VANISHING, text, down, down.since(-1), hint)
+    size, start = _seen(known, up)
     text = f"From {start} back to {end} δ grows by {factor(size)}."
     return Finding(Verdict.EXPLODING, text, up, up.since(1), hint)
 
@@ -121,27 +125,32 @@ def _ill(known: Known, *, trunk: bool) -> tuple[bool, Profile, Profile] | None:
     worst = known.worst if trunk else partial(known.worst_within, least=DEEP, limit=SHORT)
     down, up = worst(-1), worst(1)
     normalized = known.record.normalized and _behind_norms(known, up).rise[0] < RISE
-    rise, limit = _seen(known, up), RISE_NORMALIZED if normalized else RISE
+    rise, limit = _seen(known, up)[0], RISE_NORMALIZED if normalized else RISE
     if normalized and known.splits:
-        limit = max(limit, RISE_OF_LAYER * known.layers_between(*up.rise[1:]))
-    falls = down.fall[0] >= max(FALL, min(rise + TIE, limit))
-    rises = rise - (_scaled(known, up) if normalized and known.splits else 0.0) >= limit
-    return (falls, down, up) if falls or rises else None
+        by_layers = RISE_OF_LAYER * known.layers_between(*up.rise[1:])
+        rise, limit = rise - _scaled(known, up), max(limit, min(by_layers, RISE_AT_MOST))
+    falls = down.fall[0] >= max(FALL, min(up.rise[0] + TIE, limit))
+    return (falls, down, up) if falls or rise >= limit else None
 
 
-def _seen(known: Known, path: Profile) -> float:
-    """Return the largest rise, but no more than is seen between its ends.
+def _seen(known: Known, path: Profile) -> tuple[float, str]:
+    """Return the largest rise, but no more than is seen between its ends, and where it begins.
 
     What is left out of falls on the way, as at ends of branches, would add up to a rise. In front
     of a normalization a gradient has another unit: what is next to the end is looked at, too.
     """
     size, start, end = path.rise
     if not start:
-        return size
+        return size, start
     at, front = path.names.index(start), known.by_name[end]
-    behind = [known.by_name[name] for name in path.names[max(at - 1, 0) : at + 1]]
-    pairs = [pair for p in behind for pair in ((front.delta, p.delta), (front.norm, p.norm))]
-    return min(size, max(log_ratio(a or 0.0, b or 0.0) for a, b in pairs))
+
+    def rise(name: str) -> float:
+        behind = known.by_name[name]
+        pairs = ((front.delta, behind.delta), (front.norm, behind.norm))
+        return max(log_ratio(a or 0.0, b or 0.0) for a, b in pairs)
+
+    behind = max(path.names[max(at - 1, 0) : at + 1][::-1], key=rise)
+    return min(size, rise(behind)), behind
 
 
 def _behind_norms(known: Known, path: Profile) -> Profile:
@@ -258,7 +267,6 @@ def healthy(known: Known) -> Finding | None:
         ("picks" if known.record.twice == "picks" else "twice", taken_amiss(known)),
         ("still", in_part(known)),
         ("second", second_is_0(known)),
-        ("at an end", flat_at_end(known)),
         ("untrained", only_passed(known)),
         ("axis", one_alone(known)),
         ("unready", unready(known)),
@@ -267,6 +275,8 @@ def healthy(known: Known) -> Finding | None:
         ("underflow", underflows(known)),
         ("terms", hides(known)),
         ("loss", masked(known)),
+        ("at an end", flat_at_end(known)),
+        ("optimizer", shared(known)),
         ("saturated", saturates(known)),
         ("few left", mostly_off(known)),
         ("rate", at_rest(known)),
@@ -283,7 +293,7 @@ def _arrives(known: Known, found: Profile) -> str:
     names = list(dict.fromkeys([*found.names, *(p.name for p in known.ends if p.delta)]))
     if len(found.names) < 2:
         return f"The gradient arrives at {listed(names)}: no deeper layer was seen."
-    down, up = known.worst(-1).fall[0], _seen(known, known.worst(1))
+    down, (up, _) = known.worst(-1).fall[0], _seen(known, known.worst(1))
     text = f"From {found.names[-1]} back to {found.names[0]} δ falls nowhere by more than "
     return f"{text}{factor(down)} and grows by no more than {factor(up)}."
 

@@ -233,7 +233,9 @@ def long_columns(names: tuple[str, ...]) -> tuple[str, str, str] | None:
     rest = [name for name in names if name not in (named, step)]
     total = [name for name in rest if TOTAL.fullmatch(_plain(unsquared(name)))]
     total = [name for name in total if "grad" in name.lower()] or total
-    total = total or [name for name in rest if SIZE.fullmatch(_plain(name))]
+    sizes = [name for name in rest if SIZE.fullmatch(_plain(name))]
+    sizes = [name for name in sizes if "grad" in name.lower()] or sizes
+    total = total or (sizes if len(sizes) == 1 else [])
     # Called just `name` it may be the run, unless the norm is all there is.
     alone = len(rest) == 1 or (named != "name" and not any(map(OF_ONE_LAYER.match, rest)))
     if named and step and total and alone:

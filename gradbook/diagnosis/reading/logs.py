@@ -5,6 +5,7 @@ for each layer, of which `log_columns` tells what they are. Cells may be empty, 
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -28,6 +29,9 @@ MISSING = ("", "-", "none", "null", "na", "n/a", "<na>")
 LONG = ": where lines name layers, call the columns step, name, norm"
 """What is told of a column that is called as one of names, but whose norm has another name."""
 
+MANY = 4
+"""One line of so many, or more, has the epoch of another where lines are steps."""
+
 LONGEST_BINS = 4096
 """More bins than any tool writes for a histogram."""
 
@@ -44,8 +48,10 @@ class Entry:
 Line = tuple[list[Entry], dict[str, Any]]
 """The norms of a line, and all its cells."""
 
-Part = tuple[tuple[float, int], Line, list[float]]
-"""The epoch of a line and how often it has begun anew, the line, and its loss."""
+RANKS = re.compile(
+    r"(?i)(?:local_|global_)?rank|seed|fold|phase|stage|split|mode|host|worker|net(?:work)?|model|kind"
+)
+"""What a column is called that tells of several lines of a step whose they are."""
 
 
 class Log(Iterator[Entry]):
@@ -108,7 +114,7 @@ class Log(Iterator[Entry]):
 
     def _read(self, path: Path, reader: Callable[[Path], Rows]) -> Iterator[Line]:
         last, seen, count, anew = -math.inf, dict[str, None](), 0, -2
-        part, parts = 0, list[Part]()
+        kept, by_epoch = list[tuple[Line, float]](), True
         with one_line(path.name):
             require_file(path)
             for number, row in reader(path):
@@ -117,52 +123,49 @@ class Log(Iterator[Entry]):
                     self._check_run(row, run)
                     columns = self._columns(row)
                     found = list(_entries(row, columns))
-                    by_epoch = columns.step.lower() == "epoch"
-                    wide = by_epoch and long_columns(tuple(row)) is None
                     losses = _numbers(row, columns.step, loss)
                     self.losses |= losses
                     if found and found[0].step != last:
-                        seen, last, count, part = {}, found[0].step, count + 1, 0
+                        seen, last, count = {}, found[0].step, count + 1
                     # Of a line of something else.
-                    again = not by_epoch and len(found) > 1 and _nothing(found)
+                    again = len(found) > 1 and _nothing(found)
                     for entry in found:
                         # A total of each batch whose gradients are added up has the step of all.
-                        if (entry.name or by_epoch) and entry.name in seen and not again:
+                        if entry.name and entry.name in seen and not again:
                             # A run may be resumed at its last step, and that whole, not at each.
-                            resumed = by_epoch or count - anew > 1
-                            whole = wide or entry.name == next(filter(None, seen))
-                            named = entry.name.lower() in NAMES
-                            if named or not (whole and resumed):
+                            whole = entry.name == next(filter(None, seen))
+                            named = entry.name in columns.norms and entry.name.lower() in NAMES
+                            if named or not (whole and count - anew > 1):
                                 twice = f"step {last:g} has {entry.name!r} twice"
                                 raise BadInput(f"{twice}{LONG * named}")
-                            seen, anew, part = {}, count, part + 1
+                            seen, anew = {}, count
                         seen[entry.name] = None
-                if found and by_epoch:
-                    parts.append(((last, part), (found, row), [*losses.values()]))
-                elif found:
-                    yield found, row
-            yield from self._numbered(parts)
+                by_epoch = by_epoch and _is_of_an_epoch(columns, found, row, losses)
+                kept += [((found, row), next(iter(losses.values()), math.nan))] if found else []
+                if not by_epoch:
+                    yield from (line for line, _ in kept)
+                    kept = []
+            yield from self._numbered(kept)
             if last == -math.inf:
                 beside = ", ".join(map(repr, list(self.beside)[:5]))
                 only = f", only {beside}" if beside else ""
                 told = "log that of each layer's gradient, in a column each or under step,name,norm"
                 raise BadInput(f"holds no norms{only}: {told}")
 
-    def _numbered(self, parts: list[Part]) -> Iterator[Line]:
-        """Number the lines of a log of epochs where many are of one, for each of them is a step.
+    def _numbered(self, kept: list[tuple[Line, float]]) -> Iterator[Line]:
+        """Number lines with a rounded epoch, and the norm of all, where many are of one.
 
-        Of whole epochs few come again, where a run was resumed.
+        Each of them is a step. Where few are, or epochs are whole, a run was resumed.
         """
-        told = [key for key, (row, _), _ in parts if not _nothing(row)]
-        again = sum(part > 0 for _, part in told)
-        rounded = any(epoch % 1 for epoch, _ in told)
-        self.numbered = again > 0 and (rounded or 2 * again >= len(told))
-        at = {key: key[0] for key, *_ in parts}
+        epochs = [row[0].step for (row, _), _ in kept]
+        again = len(epochs) - len(set(epochs))
+        rounded = any(epoch % 1 for epoch in epochs) and sorted(epochs) == epochs
+        self.numbered = rounded and MANY * again >= len(epochs)
         if self.numbered:
-            at = {key: float(number) for number, key in enumerate(sorted(at))}
-            self.losses = {at[key]: loss for key, _, losses in parts for loss in losses}
-        for key, (row, cells), _ in parts:
-            yield [replace(entry, step=at[key]) for entry in row], cells
+            told = enumerate(loss for _, loss in kept)
+            self.losses = {float(n): loss for n, loss in told if not math.isnan(loss)}
+        for number, ((row, cells), _) in enumerate(kept):
+            yield [replace(e, step=float(number)) if self.numbered else e for e in row], cells
 
     def _check_run(self, row: dict[str, Any], column: str) -> None:
         """Refuse lines of several runs, of which the norms would be taken for those of one."""
@@ -189,6 +192,16 @@ class Log(Iterator[Entry]):
         self.beside |= dict.fromkeys(found.beside)
         self.squares |= dict.fromkeys(n for n in found.norms if n in found.squares)
         return found
+
+
+def _is_of_an_epoch(
+    columns: Columns, found: list[Entry], row: dict[str, Any], losses: dict[float, float]
+) -> bool:
+    """Tell whether a line has an epoch for its step, and nothing but the norm of all, if any."""
+    alone = len(found) == 1 and not found[0].name
+    other = bool(losses) or columns.step.lower() != "epoch"  # a loss on a line of its own is lost
+    named = any(RANKS.fullmatch(name or "") for name in row)
+    return (alone and columns.step.lower() == "epoch" and not named) or not (found or other)
 
 
 def _entries(row: dict[str, Any], columns: Columns) -> Iterator[Entry]:

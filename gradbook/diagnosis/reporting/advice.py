@@ -182,8 +182,6 @@ summed (update-rule): Call optimizer.zero_grad() before each backward pass, or b
 saturated (initialization): Draw smaller weights for sigmoid and tanh, and bring the inputs to mean
   0 and variance 1, unless they have these.
 cleared (update-rule): Call optimizer.zero_grad() before backward() or behind step(), not between.
-thrown (update-rule): If they are parts of one batch, call optimizer.zero_grad() behind step()
-  alone, and not between them.
 no step (update-rule): Call optimizer.step() behind backward(), of the optimizer that you handed
   over.
 decay (update-rule): Lower the weight decay, or a penalty on the weights, or the learning rate.
