@@ -161,6 +161,16 @@ ENDS: dict[str, tuple[nn.Module, float, Callable[[Tensor], Tensor]]] = {
 }
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_lower_end_that_is_trained_may_be_the_prior_of_a_rare_class(seed: int) -> None:
+    """So of targets that are all 1 it is not told, either."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 1), nn.Sigmoid())
+    nn.init.constant_(net[2].bias, -6.0)
+    x = torch.randn(64, 8)
+    assert "at its end" not in asked(net, lambda: F.l1_loss(net(x), torch.ones(64, 1))).reason
+
+
 @pytest.mark.parametrize("name", ENDS)
 @pytest.mark.parametrize("seed", range(3))
 def test_an_end_that_is_flat_is_told_beside_healthy(name: str, seed: int) -> None:

@@ -23,11 +23,13 @@ X, Y = torch.randn(32, 16, generator=torch.Generator().manual_seed(0)), torch.ar
 class Stream(nn.Module):
     """Blocks that normalize what they read; the stream is multiplied before them or in each."""
 
-    def __init__(self, *, once: float = 1.0, each: float = 1.0, head: bool = False) -> None:
+    def __init__(
+        self, *, once: float = 1.0, each: float = 1.0, blocks: int = 12, head: bool = False
+    ) -> None:
         super().__init__()
         self.once, self.each = once, each
         self.read, self.norm = nn.Linear(16, 32), nn.LayerNorm(32)
-        self.blocks = nn.ModuleList(self.block() for _ in range(12))
+        self.blocks = nn.ModuleList(self.block() for _ in range(blocks))
         last = [nn.Linear(32, 32), nn.GELU(), nn.LayerNorm(32)] if head else []
         self.head = nn.Sequential(*last, nn.Linear(32, 10))
 
@@ -85,12 +87,13 @@ def test_a_stream_that_is_multiplied_once_is_another_unit(
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("blocks", [12, 24])
 @pytest.mark.parametrize(("each", "verdict"), [(1.0, V.HEALTHY), (2.6, V.EXPLODING)])
 def test_a_stream_that_is_multiplied_in_each_block_is_none(
-    each: float, verdict: Verdict, seed: int
+    each: float, verdict: Verdict, seed: int, blocks: int
 ) -> None:
     torch.manual_seed(seed)
-    net = Stream(each=each)
+    net = Stream(each=each, blocks=blocks)
     assert asked(net).verdict is verdict
     assert (decades(net) > 3) is (verdict is V.EXPLODING)
 

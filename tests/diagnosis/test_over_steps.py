@@ -164,6 +164,7 @@ def test_many_lines_of_a_rounded_epoch_are_as_many_steps(each: int, tmp_path: Pa
     rows = [{"loss": 9.0 - at, "grad_norm": 2.0**at} for at in range(20)]
     told = [row | {"epoch": at // each / 100} for at, row in enumerate(rows)]
     told.insert(7, {"epoch": told[7]["epoch"], "eval_loss": 1.0})
+    told.append({"train_runtime": 9.5, "train_loss": 3.0, "epoch": told[-1]["epoch"]})
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, told)))
     log = open_log(tmp_path / "x.jsonl")
     report = diagnose_log(log)
@@ -180,7 +181,8 @@ OTHERS: dict[str, list[dict[str, float]]] = {
     "gone back": [{"epoch": e} for e in (0.1, 0.1, 0.2, 0.2, 0.1, 0.2, 0.3)],
     "whole epochs": [{"epoch": e // 3} for e in range(9)],
     "of ranks": [{"epoch": e // 2 / 10, "rank": e % 2} for e in range(8)],
-    "of a name": [{"epoch": e // 2 / 10, "phase": e % 2} for e in range(8)],
+    "of names": [{"epoch": e // 2 / 10, "net": e % 2} for e in range(8)],
+    "of kinds": [{"epoch": e // 2 / 10, "kind": e % 2} for e in range(8)],
     "a loss apart": [{"epoch": e // 2 / 10} | ({"loss": 1.0} if e % 4 else {}) for e in range(8)],
 }
 

@@ -46,7 +46,7 @@ class Parameter:
     moved: bool = False
     """Whether it has been written to since it was watched, or another optimizer holds it."""
     shared: bool = False
-    """Whether another optimizer has it, which shares weights with this one and took no step yet."""
+    """Whether another optimizer has it that shares weights with this one, and no step was seen."""
     rate: float | None = None
     """The optimizer's learning rate for it, if it is known."""
     decay: float = 0.0

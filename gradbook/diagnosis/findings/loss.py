@@ -20,6 +20,9 @@ LOST, FAR = 2.0, 2.5
 """Decades that an activation takes at its end, and how far from 0 what enters it is there: tanh
 takes as many at 3, a sigmoid at 4.6."""
 
+UPPER = 0.9
+"""The size of outputs above which an activation is at its upper end."""
+
 SENT, LITTLE = 0.9, 0.05
 """The sum of |δ| that a loss sends at least that is not near its least, and at most to what learns
 little; a squared error sends twice the error, an absolute one 1."""
@@ -204,8 +207,8 @@ def _at_its_end(known: Known, end: Place) -> float:
     sizes = (by * (end.delta or 0.0) / known.loss_scale for by in (1, end.count))
     learned = any(0.01 < (size - 1) * sent / got < 2 for size in sizes)
     # A rare class begins at the lower end of a sigmoid, and is learned from there.
-    low = trained and all((p.out or 0.0) < SENT for p in flat)
-    return 0.0 if low or (learned and (trained or (end.out or 0.0) > SENT)) else fall
+    low = trained and all((p.out or 0.0) < UPPER for p in flat)
+    return 0.0 if low or (learned and (trained or (end.out or 0.0) > UPPER)) else fall
 
 
 def _is_flat(known: Known, place: Place) -> bool:

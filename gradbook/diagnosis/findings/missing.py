@@ -193,7 +193,7 @@ def not_stepped(known: Known) -> Finding | None:
 
 def shared(known: Known) -> str:
     """Say which weights another optimizer has that holds some of this one's as well."""
-    names = [p.name for p in known.asked if p.shared]
+    names = [p.name for p in known.asked if p.shared and not left_out(p)]
     text = f" But {len(names)} of {len(known.asked)} trainable tensors are in another optimizer "
     text += f"that shares some with this one: if it takes no step, they stay ({listed(names)})."
     return text if names else ""

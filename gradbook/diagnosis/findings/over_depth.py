@@ -149,8 +149,9 @@ def _seen(known: Known, path: Profile) -> tuple[float, str]:
         pairs = ((front.delta, behind.delta), (front.norm, behind.norm))
         return max(log_ratio(a or 0.0, b or 0.0) for a, b in pairs)
 
-    behind = max(path.names[max(at - 1, 0) : at + 1][::-1], key=rise)
-    return min(size, rise(behind)), behind
+    names = path.names[max(at - 1, 0) : at + 1][::-1]  # of two that explain it all, the end itself
+    seen, behind = max(((min(size, rise(name)), name) for name in names), key=itemgetter(0))
+    return max(seen, 0.0), behind
 
 
 def _behind_norms(known: Known, path: Profile) -> Profile:
@@ -276,7 +277,7 @@ def healthy(known: Known) -> Finding | None:
         ("terms", hides(known)),
         ("loss", masked(known)),
         ("at an end", flat_at_end(known)),
-        ("optimizer", shared(known)),
+        ("two optimizers", shared(known)),
         ("saturated", saturates(known)),
         ("few left", mostly_off(known)),
         ("rate", at_rest(known)),

@@ -29,7 +29,7 @@ MISSING = ("", "-", "none", "null", "na", "n/a", "<na>")
 LONG = ": where lines name layers, call the columns step, name, norm"
 """What is told of a column that is called as one of names, but whose norm has another name."""
 
-MANY = 4
+ONE_IN = 4
 """One line of so many, or more, has the epoch of another where lines are steps."""
 
 LONGEST_BINS = 4096
@@ -49,9 +49,13 @@ Line = tuple[list[Entry], dict[str, Any]]
 """The norms of a line, and all its cells."""
 
 RANKS = re.compile(
-    r"(?i)(?:local_|global_)?rank|seed|fold|phase|stage|split|mode|host|worker|net(?:work)?|model|kind"
+    r"(?i)(?:local_|global_)?rank|seed|fold|phase|stage|split|mode|host|worker"
+    r"|net(?:work)?|model|kind"
 )
-"""What a column is called that tells of several lines of a step whose they are."""
+"""What a column is called that may tell whose a line is, where several are of one step."""
+
+SUMMARY = "train_runtime"
+"""What a Trainer says of a whole run in its last line, beside the mean of all losses."""
 
 
 class Log(Iterator[Entry]):
@@ -155,12 +159,12 @@ class Log(Iterator[Entry]):
     def _numbered(self, kept: list[tuple[Line, float]]) -> Iterator[Line]:
         """Number lines with a rounded epoch, and the norm of all, where many are of one.
 
-        Each of them is a step. Where few are, or epochs are whole, a run was resumed.
+        Each of them is a step. Where few are, a run was resumed; whole epochs may hold anything.
         """
         epochs = [row[0].step for (row, _), _ in kept]
         again = len(epochs) - len(set(epochs))
         rounded = any(epoch % 1 for epoch in epochs) and sorted(epochs) == epochs
-        self.numbered = rounded and MANY * again >= len(epochs)
+        self.numbered = rounded and ONE_IN * again >= len(epochs)
         if self.numbered:
             told = enumerate(loss for _, loss in kept)
             self.losses = {float(n): loss for n, loss in told if not math.isnan(loss)}
@@ -199,7 +203,8 @@ def _is_of_an_epoch(
 ) -> bool:
     """Tell whether a line has an epoch for its step, and nothing but the norm of all, if any."""
     alone = len(found) == 1 and not found[0].name
-    other = bool(losses) or columns.step.lower() != "epoch"  # a loss on a line of its own is lost
+    apart = bool(losses) and SUMMARY not in row  # a loss on a line of its own would be lost
+    other = apart or columns.step.lower() != "epoch"
     named = any(RANKS.fullmatch(name or "") for name in row)
     return (alone and columns.step.lower() == "epoch" and not named) or not (found or other)
 

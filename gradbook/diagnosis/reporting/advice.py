@@ -123,6 +123,8 @@ untrained (diagnose): Call requires_grad_(True) on what is to be trained, such a
   and make the optimizer behind that. If an input alone is trained, look at the learning rate.
 optimizer (diagnose): Make the optimizer behind the network and all that replaces its layers, and
   hand it all parameters, unless another one has them. If they are to stay: requires_grad_(False).
+two optimizers (diagnose): If the other optimizer takes steps, too, go on. If it is an older one,
+  make this one behind the network and all that replaces its layers, and hand it all parameters.
 stack (residual): Lay a path around each recurrent layer, or stack fewer.
 lag (time-and-gates): Ask once with the last step's loss alone.
 list (diagnose): Keep layers in nn.ModuleList or nn.ModuleDict, not in a plain list, and make them
