@@ -16,7 +16,6 @@ PRIME = 2**61 - 1
 CALLS = 4
 """How many calls of one module make steps of time."""
 
-
 SCALED = ("", "Relu", "LeakyRelu")
 """Activations that return as many times more as enters them, as none does too."""
 
@@ -136,10 +135,15 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         through[place.name] = inner
         if reads and place.name not in early and place.asks and place.delta is not None:
             through[place.name] = (place.name,)
-            kept = replace(place, before=inner, normed=normed[place.name], beside=beside)
-            kept = replace(kept, gain=gains[place.name], grown=grown.pop(place.name))
-            if alone is not None and place.normed and alone.out and alone.delta:
-                kept = replace(kept, entered=alone.out * alone.delta)
+            kept = replace(
+                place,
+                before=inner,
+                normed=normed[place.name],
+                beside=beside,
+                gain=gains[place.name],
+                grown=grown.pop(place.name),  # it tells of the way to a state
+                entered=_entered(place, alone),
+            )
             norm = norms.get(place.name) if weak and not place.state else None
             found.append(_fed(_in_units_of(norm, kept), alone))
     exits: dict[str, float] = {}
@@ -151,6 +155,13 @@ def states_of(places: Sequence[Place], weak: bool = False) -> tuple[list[Place],
         for state in through[name]:
             exits[state] = max(exits.get(state, 0.0), size)
     return found, exits
+
+
+def _entered(place: Place, source: Place | None) -> float | None:
+    """Return what `entered` tells of a place that a normalization returns."""
+    if source is None or not (place.normed and source.out and source.delta):
+        return None
+    return source.out * source.delta
 
 
 def _in_units_of(norm: Place | None, place: Place) -> Place:

@@ -1,6 +1,7 @@
 """Not finite, or nothing from the loss: data, weights, forward, the loss, then back."""
 
 import math
+from operator import itemgetter
 
 from gradbook.diagnosis.findings.known import Known
 from gradbook.diagnosis.findings.steps import SLOW
@@ -150,7 +151,7 @@ def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
     size = max((_sent(known, p) for p in ends), default=0.0) / known.loss_scale
     if known.record.differentiated or not 0 < size < LEAST:
         return None
-    at, inner = listed([p.name for p in ends]), max(map(_all_of, ends)) / known.loss_scale >= LEAST
+    at, inner = listed([p.name for p in ends]), max(map(all_of, ends)) / known.loss_scale >= LEAST
     text = f"The loss sends back next to nothing: the δ at {at} add up to {size:.0e}. It is "
     text += "saturated, at its minimum or multiplied by a small number: mostly not your layers."
     if inner:
@@ -163,7 +164,8 @@ def _next_to_nothing(known: Known, ends: list[Place]) -> Finding | None:
     return Finding(Verdict.LOSS, text, since=ends[-1].name, hint="bent" if inner else None)
 
 
-def _all_of(place: Place) -> float:
+def all_of(place: Place) -> float:
+    """Return about the sum of |δ| at a place."""
     return (place.delta or 0.0) * place.count
 
 
@@ -173,7 +175,7 @@ def _sent(known: Known, end: Place) -> float:
     Of several layers whose outputs come together the one that gets most tells.
     """
     # Where sums come in, as of experts, more than these layers made it.
-    return min(_all_of(end), max(map(_all_of, way_in(known, end)[1]), default=math.inf))
+    return min(all_of(end), max(map(all_of, way_in(known, end)[1]), default=math.inf))
 
 
 def way_in(known: Known, end: Place) -> tuple[list[Place], list[Place]]:
@@ -184,22 +186,22 @@ def way_in(known: Known, end: Place) -> tuple[list[Place], list[Place]]:
     between, last = [end], dict[str, Place]()
     for place in between:  # which grows
         inner = [known.by_name[name] for name in place.before if name in known.by_name]
+        if not inner or known.record.owned.get(place.name) or any(p.state for p in inner):
+            return [], []
         last |= {p.name: p for p in inner if p.layer}
         between += [p for p in inner if not p.layer and p not in between]
-        if not inner or known.record.owned.get(place.name):
-            return [], []
-    apart = any(p.state for p in (*between[1:], *last.values()))
-    return ([], []) if apart else (between, [*last.values()])
+    return between, [*last.values()]
 
 
 def _at_its_end(known: Known, end: Place) -> float:
     """Return how many decades of δ an activation at its end takes behind the last layers, or 0."""
     between, last = way_in(known, end)
-    sent, got = (sum(map(_all_of, ps)) / known.loss_scale for ps in ([end], last))
-    little = sent >= SENT and 0 < got < LITTLE and (fall := log_ratio(sent, got)) >= LOST
+    sent, got = (sum(map(all_of, ps)) / known.loss_scale for ps in ([end], last))
+    if sent < SENT or not 0 < got < LITTLE or (fall := log_ratio(sent, got)) < LOST:
+        return 0.0
     far = any((p.out or 0.0) > FAR for p in last)
     flat = [p for p in between if _is_flat(known, p)]
-    if not little or not far or not flat:
+    if not far or not flat:
         return 0.0
     # A logarithm of what is learned sends 1/(1-ε), and ε comes; log(1-D), that sends as much, is
     # for what the last layer is not trained with.
@@ -225,11 +227,12 @@ def _is_flat(known: Known, place: Place) -> bool:
 
 def flat_at_end(known: Known) -> str:
     """Say that an activation behind the last layers takes most of what the loss sends."""
-    found = max(known.ends, key=lambda end: _at_its_end(known, end), default=None)
-    if found is None or not (fall := _at_its_end(known, found)):
+    falls = ((_at_its_end(known, end), end) for end in known.ends)
+    fall, end = max(falls, key=itemgetter(0), default=(0.0, None))
+    if end is None or not fall:
         return ""
-    last = listed([p.name for p in way_in(known, found)[1]])
-    text = f" But what the loss sends falls by {factor(fall)} from {found.name} back to {last}: an "
+    last = listed([p.name for p in way_in(known, end)[1]])
+    text = f" But what the loss sends falls by {factor(fall)} from {end.name} back to {last}: an "
     return f"{text}activation between is at its end, where it is flat."
 
 

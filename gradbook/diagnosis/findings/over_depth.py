@@ -11,6 +11,7 @@ from operator import itemgetter
 from gradbook.diagnosis.findings.about import held_before, hides, unready
 from gradbook.diagnosis.findings.known import MOST, Known
 from gradbook.diagnosis.findings.loss import (
+    all_of,
     flat_at_end,
     in_part,
     masked,
@@ -215,7 +216,7 @@ def _without_weights(known: Known, path: Profile) -> tuple[float, str]:
     most, text = 0.0, ""
     for name in path.names:
         ways, last = way_in(known, known.by_name[name])
-        sizes = [sum((p.delta or 0.0) * p.count for p in ps) for ps in (ways[:1], last)]
+        sizes = [sum(map(all_of, ps)) for ps in (ways[:1], last)]
         plain = last and ways[0].bend not in BOUNDED and not any(p.normed for p in ways)
         if plain and all(sizes) and (fall := log_ratio(*sizes)) > most:
             at = f"from {name} back to {listed([p.name for p in last])}"

@@ -166,8 +166,9 @@ def _parameter(found: Measured, whole: Examined, net: Net, sample: int) -> Param
         else _gain(ratio * step.weight.rms, () if id(weight) in net.tables else shape),
         stepped=None if net.optimizer is None or weight is None else bool(group),
         moved=(name in net.versions and version_of(weight) != net.versions[name])
-        or id(weight) in net.elsewhere | net.shared,
-        shared=not group and id(weight) in net.shared - net.elsewhere,
+        or id(weight) in net.elsewhere
+        or id(weight) in net.shared,
+        shared=not group and id(weight) in net.shared and id(weight) not in net.elsewhere,
         rate=rate,
         decay=(rate or 0.0) * float(group.get("weight_decay") or 0.0),
         breaks=not lost and step is not None and step.gradient.nonfinite > 0,

@@ -44,13 +44,18 @@ _NORMS = re.compile(r"(?i)norms?/")
 PREFIX_OF_ALL = re.compile(r"(?i)(?:.*[/.])?(?:(?:grad(?:ient)?s?|l2)[ _-]?)?norms?[ _/.-]+(?=\w)")
 """What is no part of a layer's name where all columns begin with the same."""
 
+_WHOSE = r"(?:local_|global_)?rank|seed|fold|phase|stage|split|mode|host|worker"
+
+RANKS = re.compile(rf"(?i){_WHOSE}|net(?:work)?|model|kind")
+"""What a column is called that may tell whose a line is, where several are of one step."""
+
 BESIDE = re.compile(
     r"(?i)|(?:.*[/ _-])?(?:epoch|lr|lr-.*|learning_?rate|loss|acc|accuracy|perplexity|ppl)"
     r"(?:[/_].*)?|(?:eval|val|valid|validation|test|train|perf|system|parameters)[/_].*"
     r"|(?:.*[/_])?(?:param|params|parameter|weight|weights)_norm|(?:num|total|consumed)_.*"
     r"|.*norms?_(?:after|post)_?clip(?:ping)?|skipped.*|nan.*|elapsed.*"
     r"|dt|mfu|fps|wps|ups|wpb|bsz|clip|gb_free|wall"
-    r"|(?:local_|global_)?rank|seed|fold|run(?:_id|_name)?|phase|stage|split|mode|host|worker"
+    rf"|{_WHOSE}|run(?:_id|_name)?"
     r"|date|done|overflow|is_.*|(?:.*/)?(?:reward|return|psnr|ssim|fid|bleu|wer|entropy|kl)s?"
     r"|(?:gpu|cpu)(?:_.*)?|mem(?:ory)?"
     r"|_?(?:runtime|timestamp|wall[ _]time|relative[ _]time|time|tokens|samples|flos|total_flos"

@@ -5,7 +5,6 @@ for each layer, of which `log_columns` tells what they are. Cells may be empty, 
 """
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,6 +14,7 @@ from typing import Any
 from gradbook.diagnosis.bad_input import BadInput, one_line, require_file
 from gradbook.diagnosis.reading.log_columns import (
     NAMES,
+    RANKS,
     Columns,
     columns_of,
     long_columns,
@@ -47,12 +47,6 @@ class Entry:
 
 Line = tuple[list[Entry], dict[str, Any]]
 """The norms of a line, and all its cells."""
-
-RANKS = re.compile(
-    r"(?i)(?:local_|global_)?rank|seed|fold|phase|stage|split|mode|host|worker"
-    r"|net(?:work)?|model|kind"
-)
-"""What a column is called that may tell whose a line is, where several are of one step."""
 
 SUMMARY = "train_runtime"
 """What a Trainer says of a whole run in its last line, beside the mean of all losses."""
@@ -202,11 +196,12 @@ def _is_of_an_epoch(
     columns: Columns, found: list[Entry], row: dict[str, Any], losses: dict[float, float]
 ) -> bool:
     """Tell whether a line has an epoch for its step, and nothing but the norm of all, if any."""
+    if columns.step.lower() != "epoch":
+        return False
+    if not found:  # a loss on a line of its own would be lost
+        return not losses or SUMMARY in row
     alone = len(found) == 1 and not found[0].name
-    apart = bool(losses) and SUMMARY not in row  # a loss on a line of its own would be lost
-    other = apart or columns.step.lower() != "epoch"
-    named = any(RANKS.fullmatch(name or "") for name in row)
-    return (alone and columns.step.lower() == "epoch" and not named) or not (found or other)
+    return alone and not any(RANKS.fullmatch(name or "") for name in row)
 
 
 def _entries(row: dict[str, Any], columns: Columns) -> Iterator[Entry]:
